@@ -1,0 +1,1 @@
+"""recbole_idp: ID-centric cross-domain transfer for RecBole."""
