@@ -1,0 +1,138 @@
+"""Downloading a zipped data set: checked, unpacked and renamed before any of it can be seen."""
+
+import http.client
+import logging
+import shutil
+import stat
+import urllib.error
+import urllib.request
+import zipfile
+import zlib
+from pathlib import PurePosixPath, PureWindowsPath
+
+from tqdm import tqdm
+
+from recbole_idp.data.folders import new_folder, read_source, write_source
+from recbole_idp.errors import UserError
+from recbole_idp.files import sha256_of_file
+
+ATOMIC_SUFFIXES = (".inter", ".item", ".user", ".kg", ".link", ".net")
+TIMEOUT_SECONDS = 30
+# URL -> SHA-256 of its archive, for those that were checked by hand. RecBole publishes none.
+KNOWN_SHA256 = {}
+
+_BLOCK = 1 << 18
+_logger = logging.getLogger(__name__)
+
+
+def download(url, name, folder, checksums=None):
+    """Downloads a zip of atomic files to ``folder``, renamed to ``name.inter``, ``name.item`` and so on.
+
+    The archive's SHA-256 is compared with the known one and with that of an earlier download, then noted in
+    ``folder/source.json``. Nothing is left behind where anything fails.
+
+    Args:
+        url (str): Where the zip is.
+        name (str): The name of the data set from now on.
+        folder (Path): The folder to make; it may hold the ``source.json`` of an earlier download.
+        checksums (dict[str, str] | None): URL -> SHA-256; ``KNOWN_SHA256`` by default.
+
+    Raises:
+        UserError: There is no network, the download is incomplete, not a zip, not the one expected, unsafe to unpack
+            or without interactions, or the folder cannot be written.
+    """
+    known = KNOWN_SHA256 if checksums is None else checksums
+    with new_folder(folder) as building:
+        archive, unpacked = building / ".archive.zip", building / ".unpacked"
+        _fetch(url, archive, name, folder)
+        checksum = sha256_of_file(archive)
+        _logger.info("%s: %d bytes, SHA-256 %s", url, archive.stat().st_size, checksum)
+        _compare(checksum, url, known, read_source(folder), folder)
+        write_source(
+            building, origin=f"downloaded from {url}", url=url, sha256=checksum, bytes=archive.stat().st_size
+        )
+        _unpack(archive, unpacked, url)
+        _take(unpacked, building, name, url)
+        archive.unlink()
+        shutil.rmtree(unpacked)
+
+
+def _fetch(url, path, name, folder):
+    """Writes what ``url`` gives to ``path``, under a progress bar, and checks the length."""
+    by_hand = f"try again, or put {name}.inter and {name}.item into {folder} by hand"
+    response = _online(url, by_hand, lambda: urllib.request.urlopen(url, timeout=TIMEOUT_SECONDS))
+    length = response.headers.get("Content-Length", "")
+    expected = int(length) if length.isdigit() else None
+    with (
+        response,
+        open(path, "wb") as file,
+        tqdm(total=expected, unit="B", unit_scale=True, desc=f"download {name}", disable=None) as bar,
+    ):
+        while block := _online(url, by_hand, lambda: response.read(_BLOCK)):
+            file.write(block)
+            bar.update(len(block))
+        received = file.tell()
+    if expected is not None and received != expected:
+        raise UserError(f"only {received} of {expected} bytes of {url} came: {by_hand}")
+
+
+def _online(url, by_hand, call):
+    """Returns what ``call`` returns; trouble with the network becomes a line for the user."""
+    try:
+        return call()
+    except (OSError, http.client.HTTPException) as error:
+        reason = getattr(error, "reason", None) or error
+        if isinstance(error, urllib.error.HTTPError):
+            reason = f"HTTP {error.code} {reason}"
+        reason = " ".join(str(reason).split()) or type(error).__name__
+        raise UserError(f"cannot download {url} ({reason}): {by_hand}") from error
+
+
+def _compare(checksum, url, known, earlier, folder):
+    """Raises where the archive is not the one that is known under this URL."""
+    if checksum != known.get(url, checksum):
+        raise UserError(f"{url} has SHA-256 {checksum}, not the known {known[url]}: it was changed; do not use it")
+    if earlier.get("url") == url and earlier.get("sha256", checksum) != checksum:
+        changed = f"{url} has SHA-256 {checksum}, unlike {earlier['sha256']} of the earlier download"
+        raise UserError(f"{changed}; to accept the new one, delete the folder {folder}")
+
+
+def _unpack(archive, folder, url):
+    """Unpacks all of a zip (which checks each file's CRC), but only one whose files stay inside ``folder``."""
+    try:
+        with zipfile.ZipFile(archive) as content:
+            for member in content.infolist():
+                _check_member(member, url)
+            content.extractall(folder)
+    # zipfile raises RuntimeError for an encrypted archive, NotImplementedError for a compression it does not know.
+    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
+        reason = " ".join(str(error).split())
+        raise UserError(f"what came from {url} is no sound zip archive ({reason}): try again later") from error
+
+
+def _check_member(member, url):
+    """Raises where a file of the archive would be written elsewhere, or is a link."""
+    path = PurePosixPath(member.filename.replace("\\", "/"))
+    outside = path.is_absolute() or ".." in path.parts or PureWindowsPath(member.filename).drive
+    if outside or stat.S_ISLNK(member.external_attr >> 16):
+        raise UserError(f"the archive from {url} holds the unsafe path {member.filename!r}: do not use it")
+
+
+def _take(unpacked, folder, name, url):
+    """Moves the atomic files to ``folder`` as ``name.inter``; what follows the first dot of a name is kept."""
+    files = [path for path in sorted(unpacked.rglob("*")) if path.is_file() and not _is_clutter(path)]
+    taken = [path for path in files if path.suffix in ATOMIC_SUFFIXES]
+    if not any(path.suffix == ".inter" for path in taken):
+        found = ", ".join(path.name for path in files[:5]) or "nothing"
+        raise UserError(f"the archive from {url} has no .inter file but {found}: it is no RecBole data set")
+    for path in taken:
+        alone = sum(other.suffix == path.suffix for other in taken) == 1
+        target = folder / (name + (path.suffix if alone else path.name[path.name.index(".") :]))
+        if target.exists():
+            raise UserError(f"the archive from {url} has two files for {target.name}: unpack it by hand")
+        path.rename(target)
+
+
+def _is_clutter(path):
+    """Says whether a file is one of those that macOS adds to archives."""
+    return path.name.startswith("._") or "__MACOSX" in path.parts
