@@ -1,0 +1,297 @@
+"""Which keys exist, which values they take, and the one line that says so when they are misspelt or misused."""
+
+import re
+from typing import Any, NamedTuple
+
+import yaml
+
+from recbole_idp.config_layers import COMMAND_LINE, CONFIG_DICT, parse_yaml
+from recbole_idp.errors import UserError, nearest
+
+RANKING_METRICS = (
+    "Hit", "MRR", "MAP", "Recall", "NDCG", "Precision", "GAUC",
+    "ItemCoverage", "AveragePopularity", "ShannonEntropy", "GiniIndex", "TailPercentage",
+)  # fmt: skip
+"""RecBole's ranking metrics; a test compares them with RecBole's own table, which is slow to import."""
+
+# Keys that RecBole reads although none of its YAML files has them.
+_UNLISTED = {
+    "model": (str,),
+    "dataset": (str,),
+    "reg_weight": (float, None),
+    "tail_ratio": (float, int, None),
+    "nproc": (int,),
+    "world_size": (int,),
+    "ip": (str,),
+    "port": (str,),
+    "offset": (int,),
+    "local_rank": (int,),
+}
+
+# Types of keys whose default (None, or one of several forms) does not tell them.
+_TYPES = {
+    **_UNLISTED,
+    "gpu_id": (str, int),
+    "dataset_save_path": (str, None),
+    "dataloaders_save_path": (str, None),
+    "clip_grad_norm": (dict, None),
+    "transform": (str, None),
+    "seq_len": (dict, None),
+    "threshold": (dict, None),
+    "load_col": (dict, None),
+    "unload_col": (dict, None),
+    "unused_col": (dict, None),
+    "additional_feat_suffix": (list, None),
+    "rm_dup_inter": (str, None),
+    "val_interval": (dict, None),
+    "user_inter_num_interval": (str, None),
+    "item_inter_num_interval": (str, None),
+    "alias_of_user_id": (list, None),
+    "alias_of_item_id": (list, None),
+    "alias_of_entity_id": (list, None),
+    "alias_of_relation_id": (list, None),
+    "preload_weight": (dict, None),
+    "normalize_field": (list, None),
+    "normalize_all": (bool, None),
+    "discretization": (dict, None),
+    "benchmark_filename": (list, None),
+    "cache_path": (str, None),
+    "pretrained": (str, None),
+    "text_pooling": (str, None),
+    "text_fields": (list, None),
+    "threads": (int, None),
+}
+
+# What the elements of a list are, where its default is empty or None.
+_ELEMENTS = {
+    "text_fields": str,
+    "shared_users": list,
+    "additional_feat_suffix": str,
+    "benchmark_filename": str,
+    "normalize_field": str,
+    "numerical_features": str,
+    "alias_of_user_id": str,
+    "alias_of_item_id": str,
+}
+
+# The words that a key takes; for a list, what each of its elements takes. Compared without regard to case.
+CHOICES = {
+    "learner": ("adam", "adamw", "sgd", "adagrad", "rmsprop", "sparse_adam"),
+    "loss_type": ("CE", "BPR", "BCE"),
+    "metrics": RANKING_METRICS,
+    "state": ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"),
+    "hidden_act": ("gelu", "relu", "swish", "tanh", "sigmoid"),
+    "rm_dup_inter": ("first", "last"),
+    "text_pooling": ("mean", "cls", "max"),
+    "training_rows": ("position", "prefix"),
+    "transfer": ("zero_shot", "fine_tune", "new_encoder"),
+    "variants": ("scratch", "random_match", "zero_shot", "fine_tune", "new_encoder"),
+}
+
+# Lowest and highest value of a number, and of the elements of a list; None: no limit.
+LIMITS = {
+    "attn_dropout_prob": (0, 1),
+    "hidden_dropout_prob": (0, 1),
+    **dict.fromkeys(("learning_rate", "pretrain_learning_rate", "weight_decay", "layer_norm_eps"), (0, None)),
+    **dict.fromkeys(("initializer_range", "worker", "train_negatives", "pretrain_negatives", "seed"), (0, None)),
+    **dict.fromkeys(("epochs", "pretrain_epochs", "train_batch_size", "eval_batch_size", "eval_step"), (1, None)),
+    **dict.fromkeys(("stopping_step", "n_layers", "n_heads", "hidden_size", "inner_size", "top_m"), (1, None)),
+    **dict.fromkeys(("topk", "MAX_ITEM_LIST_LENGTH", "text_length", "text_tokens", "threads"), (1, None)),
+}
+
+_EVAL_ARGS = ("split", "order", "group_by", "mode")
+_EMPTY = ("", "~", "null", "Null", "NULL", "None")
+
+_NAMES = {
+    str: "text",
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+    list: "a list",
+    dict: "a map such as {a: 1}",
+    None: "None (~)",
+}
+
+
+class KeyType(NamedTuple):
+    """What a key takes.
+
+    Attributes:
+        types (tuple): Accepted types, with ``None`` where the key may be empty; empty: anything.
+        element (type | None): The type of a list's elements, where it is known.
+        example (Any): A default value to show, or None.
+    """
+
+    types: tuple
+    element: Any
+    example: Any
+
+
+def key_types(layers):
+    """Derives what every key takes from its default values.
+
+    Args:
+        layers (list[Layer]): The YAML layers below the user's.
+
+    Returns:
+        dict[str, KeyType]: The valid keys.
+    """
+    defaults = {key: [] for key in _UNLISTED}
+    for layer in layers:
+        for key, value in layer.values.items():
+            defaults.setdefault(key, []).append(value)
+    return {key: _key_type(key, values) for key, values in defaults.items()}
+
+
+def check_layer(layer, types):
+    """Checks one layer of the user's values and brings them to the types of their keys.
+
+    Text of the command line is read as YAML where its key does not take text: ``[5, 10]`` and ``5,10`` are lists.
+
+    Args:
+        layer (Layer): The values.
+        types (dict[str, KeyType]): The valid keys.
+
+    Returns:
+        dict[str, Any]: The converted values.
+
+    Raises:
+        UserError: A key is unknown or a value does not suit its key.
+    """
+    return {key: _convert(key, value, known_key(key, types, layer), layer) for key, value in layer.values.items()}
+
+
+def known_key(key, valid, layer):
+    """Returns ``valid[key]``, or raises a UserError that names the nearest valid key.
+
+    Args:
+        key (str): What was written.
+        valid (dict[str, Any]): The valid keys.
+        layer (Layer): Where it stands.
+    """
+    if key in valid:
+        return valid[key]
+    dashes = "--" if layer.origin == COMMAND_LINE else ""
+    matches = nearest(key, valid)
+    remedy = f"did you mean {dashes}{matches[0]}?" if matches else "--dry_run shows every key"
+    raise UserError(f"unknown key {dashes}{key} {layer.place}: {remedy}")
+
+
+def check_together(values):
+    """Checks values that must fit each other.
+
+    Args:
+        values (dict[str, Any]): The resolved configuration.
+
+    Raises:
+        UserError: Two values contradict each other.
+    """
+    name, _, cutoff = values["valid_metric"].partition("@")
+    metrics = {metric.lower() for metric in values["metrics"]}
+    if name.lower() not in metrics:
+        raise UserError(f"valid_metric {values['valid_metric']} is none of metrics: add {name} to metrics")
+    if cutoff and (not cutoff.isdigit() or int(cutoff) not in values["topk"]):
+        raise UserError(f"valid_metric {values['valid_metric']} has no cut-off of topk {values['topk']}: add it there")
+    width, heads = values.get("hidden_size"), values.get("n_heads")
+    if width and heads and width % heads:
+        raise UserError(f"hidden_size {width} is no multiple of n_heads {heads}: choose a width that n_heads divides")
+
+
+def _key_type(key, values):
+    types = _TYPES.get(key) or tuple({None if value is None else type(value): 0 for value in values})
+    if types == (None,):
+        types = ()
+    filled = [value for value in values if value is not None]
+    elements = {type(element) for value in filled if isinstance(value, list) for element in value}
+    element = _ELEMENTS.get(key) or (elements.pop() if len(elements) == 1 else None)
+    return KeyType(types, element, filled[-1] if filled else None)
+
+
+def _convert(key, value, kind, layer):
+    """Returns ``value`` in the form that its key takes."""
+    if isinstance(value, str) and layer.origin in (COMMAND_LINE, CONFIG_DICT):
+        value = _read_text(value, kind)
+    if isinstance(value, tuple):
+        value = list(value)
+    if list in kind.types and not isinstance(value, (list, dict, type(None))):
+        value = [_read(part.strip()) for part in value.split(",")] if isinstance(value, str) else [value]
+    value = _check_type(key, value, kind.types, layer, kind.example)
+    if isinstance(value, list) and kind.element is not None:
+        value = [_check_type(f"each of {key}", element, (kind.element,), layer) for element in value]
+    _check_limits(key, value, layer)
+    if key == "eval_args":
+        _check_eval_args(value, layer)
+    return _check_choice(key, value, layer)
+
+
+def _read_text(text, kind):
+    """Reads text as YAML, unless its key takes text: then 2018 is a name and no number."""
+    if text in _EMPTY:
+        return None
+    value = _read(text)
+    return text if str in kind.types and not isinstance(value, str) else value
+
+
+def _read(text):
+    """Reads text as YAML; what is none stays text, and the type check says what is wanted instead."""
+    try:
+        return parse_yaml(text)
+    except (yaml.YAMLError, ValueError):
+        return text
+
+
+def _check_type(key, value, types, layer, example=None):
+    if not types or (None if value is None else type(value)) in types:
+        return value
+    if float in types and type(value) is int:
+        return float(value)
+    wanted = " or ".join(_NAMES.get(kind, str(kind)) for kind in types)
+    if isinstance(example, (int, float)) and not isinstance(example, bool):
+        wanted += f" such as {example}"
+    raise UserError(f"{key} must be {wanted}, but is {value!r} {layer.place}")
+
+
+def _check_choice(key, value, layer):
+    """Returns ``value`` with every word spelt as in ``CHOICES``."""
+    choices = CHOICES.get(key)
+    if choices is None or value is None:
+        return value
+    if isinstance(value, list):
+        return [_choose(key, word, choices, layer) for word in value]
+    return _choose(key, value, choices, layer)
+
+
+def _choose(key, word, choices, layer):
+    for choice in choices:
+        if str(word).lower() == choice.lower():
+            return choice
+    remedy = f"did you mean {match[0]}?" if (match := nearest(word, choices)) else "choose one of these"
+    raise UserError(f"{key} takes {', '.join(choices)}, but is {word!r} {layer.place}: {remedy}")
+
+
+def _check_limits(key, value, layer):
+    low, high = LIMITS.get(key, (None, None))
+    for number in value if isinstance(value, list) else [value]:
+        if not isinstance(number, (int, float)) or (low is None and high is None):
+            continue
+        # "not within" rather than "outside", so that nan is refused as well
+        if not ((low is None or number >= low) and (high is None or number <= high)):
+            limits = f"from {low} to {high}" if high is not None else f"{low} or more"
+            raise UserError(f"{key} must be {limits}, but is {number} {layer.place}")
+
+
+def _check_eval_args(value, layer):
+    inner = layer._replace(origin=f"eval_args {layer.place}", values=value)
+    for key in value:
+        if key not in _EVAL_ARGS:
+            match = nearest(key, _EVAL_ARGS)
+            remedy = f"did you mean {match[0]}?" if match else f"it takes {', '.join(_EVAL_ARGS)}"
+            raise UserError(f"unknown key {key} {inner.place}: {remedy}")
+    if "order" in value:
+        value["order"] = _choose("order", value["order"], ("TO", "RO"), inner)
+    if not isinstance(value.get("split", {}), dict):
+        raise UserError(f"split must be a map such as {{LS: valid_and_test}}, but is {value['split']!r} {inner.place}")
+    mode = value.get("mode", "full")
+    for word in mode.values() if isinstance(mode, dict) else [mode]:
+        if word not in ("full", "labeled") and not re.fullmatch(r"(uni|pop)[1-9]\d*", str(word)):
+            raise UserError(f"mode takes full, labeled, uniN or popN such as uni100, but is {word!r} {inner.place}")

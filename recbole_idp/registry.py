@@ -1,0 +1,274 @@
+"""The hooks into RecBole 1.2.1. Nothing else in the plugin knows how RecBole looks things up.
+
+RecBole finds a model in the module ``recbole.model.sequential_recommender.<name in lower case>``, its trainer in
+``recbole.trainer``, its dataset in ``recbole.data.dataset`` and its defaults in its own properties folder. ``register``
+adds ours to these four places. It imports no module of RecBole, which takes seconds: a module that is not imported yet
+gets its hook when it is.
+"""
+
+import functools
+import importlib
+import importlib.machinery
+import importlib.metadata
+import sys
+from typing import Any, NamedTuple
+
+from recbole_idp import compat
+from recbole_idp.config_layers import plugin_layers, recbole_folder
+from recbole_idp.errors import UserError, nearest
+
+ENTRY_POINTS = "recbole_idp.models"
+"""The group of entry points through which other packages bring models: the name of a model -> its class."""
+
+_MODELS_PACKAGE = "recbole.model.sequential_recommender"
+
+
+class Registration(NamedTuple):
+    """What RecBole has to find for a model. Classes are given as "module:Class" and imported when they are asked for.
+
+    Attributes:
+        model (str | type): The model's class.
+        trainer (str | type): The trainer's class.
+        dataset (str | type): The dataset's class.
+        properties (str | None): A YAML file of defaults; None: the file in the plugin's own folder.
+        package (str): The distribution that brings the model.
+    """
+
+    model: Any
+    trainer: Any = "recbole_idp.trainer.base:SequenceTrainer"
+    dataset: Any = "recbole_idp.data.dataset:SequenceDataset"
+    properties: Any = None
+    package: str = "recbole_idp"
+
+
+MODELS = {
+    "IDP": Registration("recbole_idp.model.idp:IDP"),
+}
+"""The plugin's own models by name. A new one is a line here, a class and a file in properties/model/."""
+
+
+def register():
+    """Hooks the plugin into RecBole; further calls change nothing."""
+    compat.silence_upstream_warnings()
+    if not any(isinstance(finder, _Finder) for finder in sys.meta_path):
+        sys.meta_path.insert(0, _Finder())
+    for name, hook in _HOOKS.items():
+        if name in sys.modules:
+            hook(sys.modules[name])
+
+
+def add_model(model, trainer=None, dataset=None, properties=None):
+    """Makes a model class known to RecBole for this process, as a notebook wants it.
+
+    Args:
+        model (type): A RecBole sequential recommender; its class name becomes the model's name.
+        trainer (type | None): Its trainer; None: the class's attribute ``trainer``, or else the plugin's.
+        dataset (type | None): Its dataset; None: the class's attribute ``dataset``, or else the plugin's.
+        properties (str | None): Its YAML file of defaults; None: the class's attribute ``properties``, or else none.
+
+    Returns:
+        type: The model class, so that this works as a decorator.
+
+    Raises:
+        UserError: RecBole or the plugin has a model of this name.
+    """
+    if (taken := _taken(model.__name__)) is not None:
+        raise UserError(f"a model {taken} exists already: give the class {model.__name__} another name")
+    given = {"trainer": trainer, "dataset": dataset, "properties": properties}
+    given = {field: value for field, value in given.items() if value is not None}
+    _added[model.__name__] = _described(Registration(model, package=""))._replace(**given, package="this process")
+    return model
+
+
+def models():
+    """Returns the registered models: the plugin's, those of other packages, and those added in this process.
+
+    Returns:
+        dict[str, Registration]: Registrations by model name.
+    """
+    return {**_foreign_models()[0], **_added, **MODELS}
+
+
+def clashes():
+    """Returns the entry points that are left out because their name is taken, as one line each."""
+    return _foreign_models()[1]
+
+
+def recbole_models():
+    """Returns the names of RecBole's own sequential models, without importing them.
+
+    Returns:
+        list[str]: The names, sorted.
+    """
+    modules = {path.stem for path in (recbole_folder() / "model" / "sequential_recommender").glob("[a-z]*.py")}
+    names = (path.stem for path in (recbole_folder() / "properties" / "model").glob("*.yaml"))
+    return sorted(name for name in names if name.lower() in modules)
+
+
+def check_model(name):
+    """Checks that a model of this name exists.
+
+    Args:
+        name (str): A model's name.
+
+    Raises:
+        UserError: There is none.
+    """
+    known = [*models(), *recbole_models()]
+    if name not in known:
+        matches = nearest(name, known)
+        remedy = f"did you mean {matches[0]}?" if matches else "the task 'models' lists them"
+        raise UserError(f"unknown model {name!r}: {remedy}")
+
+
+def model_layers(model, dataset):
+    """Returns the plugin's YAML layers for a model of any package, lowest first.
+
+    Args:
+        model (str): A model's name.
+        dataset (str): A dataset's name.
+
+    Returns:
+        list[Layer]: overall.yaml, the model's and the dataset's file, where they exist.
+    """
+    registration = models().get(model)
+    return plugin_layers(model, dataset, None if registration is None else _described(registration).properties)
+
+
+def resolve(target):
+    """Returns the class that "module:Class" names; a class stays what it is."""
+    if not isinstance(target, str):
+        return target
+    module, _, name = target.partition(":")
+    return getattr(importlib.import_module(module), name)
+
+
+def run_recboles(rank, *args):
+    """RecBole's worker of a distributed run, from a module whose import registers the plugin in the new process."""
+    from recbole.quick_start import quick_start
+
+    return quick_start.run_recboles.__wrapped__(rank, *args)
+
+
+_added = {}
+
+
+@functools.cache
+def _foreign_models():
+    """Reads the entry points of other packages.
+
+    Returns:
+        tuple[dict[str, Registration], list[str]]: The registrations, and a line for each name that is taken.
+    """
+    found, lines = {}, []
+    for point in importlib.metadata.entry_points(group=ENTRY_POINTS):
+        package = point.dist.name if point.dist is not None else point.module
+        taken = _taken(point.name, found)
+        if taken is None:
+            found[point.name] = Registration(point.value, package=package)
+        elif found.get(taken) != Registration(point.value, package=package):
+            lines.append(f"model {point.name} of {package} is left out, because a model {taken} exists already")
+    return found, lines
+
+
+def _taken(name, others=()):
+    """Returns the known model that shares ``name``'s module, which is its lower-case form."""
+    return next((known for known in [*MODELS, *recbole_models(), *others] if known.lower() == name.lower()), None)
+
+
+def _described(registration):
+    """Completes the registration of a foreign model by the optional attributes of its class."""
+    if registration.package in ("recbole_idp", "this process"):
+        return registration
+    model = resolve(registration.model)
+    fields = {field: getattr(model, field, None) for field in ("trainer", "dataset", "properties")}
+    return registration._replace(**{field: value for field, value in fields.items() if value is not None})
+
+
+class _Finder:
+    """Finds our models as modules of RecBole, and lets a hook run after the import of a module in ``_HOOKS``."""
+
+    def find_spec(self, name, path=None, target=None):
+        """Answers Python's import system; None passes the question on."""
+        if name in _HOOKS:
+            return self._hooked(name, path, target)
+        package, _, module = name.rpartition(".")
+        if package == _MODELS_PACKAGE:
+            for model, registration in models().items():
+                if model.lower() == module:
+                    return importlib.machinery.ModuleSpec(name, _ModelLoader(model, registration))
+        return None
+
+    def _hooked(self, name, path, target):
+        if problems := compat.check_versions():
+            raise ImportError(f"recbole_idp: {compat.summary(problems)}")
+        specs = (finder.find_spec(name, path, target) for finder in sys.meta_path if finder is not self)
+        spec = next((spec for spec in specs if spec is not None), None)
+        if spec is not None:
+            execute = spec.loader.exec_module
+
+            def exec_module(module):
+                execute(module)
+                _HOOKS[name](module)
+
+            spec.loader.exec_module = exec_module
+        return spec
+
+
+class _ModelLoader:
+    """Makes a module that holds one model class, so that the class keeps a single identity."""
+
+    def __init__(self, name, registration):
+        self.name, self.registration = name, registration
+
+    def create_module(self, spec):
+        """Leaves the making of an empty module to Python."""
+
+    def exec_module(self, module):
+        """Puts the model class into the module under its registered name."""
+        setattr(module, self.name, resolve(self.registration.model))
+
+
+def _hook_classes(module, suffix, field):
+    """Lets ``getattr(module, <model name> + suffix)`` return a registered model's class, imported on demand."""
+    if hasattr(module, "__getattr__"):
+        return
+
+    def __getattr__(name):
+        registration = models().get(name.removesuffix(suffix)) if name.endswith(suffix) else None
+        if registration is None:
+            raise AttributeError(f"module {module.__name__!r} has no attribute {name!r}")
+        return resolve(getattr(_described(registration), field))
+
+    module.__getattr__ = __getattr__
+
+
+def _hook_config(module):
+    """Lets RecBole's ``Config`` read the plugin's properties of registered models, over its own."""
+    original = module.Config._load_internal_config_dict
+    if hasattr(original, "__wrapped__"):
+        return
+
+    @functools.wraps(original)
+    def load(self, model, model_class, dataset):
+        original(self, model, model_class, dataset)
+        if model in models():
+            for layer in model_layers(model, dataset):
+                self.internal_config_dict.update(layer.values)
+
+    module.Config._load_internal_config_dict = load
+
+
+def _hook_workers(module):
+    """Lets a spawned worker (``--nproc``) import the plugin: it unpickles the function by the name of its module."""
+    if module.run_recboles is not run_recboles:
+        run_recboles.__wrapped__ = module.run_recboles
+        module.run_recboles = run_recboles
+
+
+_HOOKS = {
+    "recbole.config.configurator": _hook_config,
+    "recbole.trainer": functools.partial(_hook_classes, suffix="Trainer", field="trainer"),
+    "recbole.data.dataset": functools.partial(_hook_classes, suffix="Dataset", field="dataset"),
+    "recbole.quick_start.quick_start": _hook_workers,
+}
