@@ -1,0 +1,184 @@
+"""What pre-training hands to transfer: a folder of tensors, JSON and text that executes nothing when it is opened."""
+
+import importlib.metadata
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from recbole_idp.data.folders import new_folder
+from recbole_idp.errors import UserError
+from recbole_idp.files import sha256_of_file
+
+FORMAT = "recbole_idp bundle"
+VERSION = 1
+DESCRIPTION, ENCODER, ITEMS, NAMES, CARD = (
+    "bundle.json",
+    "encoder.safetensors",
+    "items.safetensors",
+    "items.tsv",
+    "README.md",
+)
+TEXT_ENCODER = "text_encoder"
+PACKAGES = ("recbole_idp", "recbole", "torch", "numpy", "transformers", "sentence-transformers", "faiss-cpu")
+
+
+@dataclass
+class Bundle:
+    """Pre-trained item IDs and sequence encoder. S source items, D width, W width of text vectors.
+
+    Attributes:
+        item_embeddings (torch.Tensor): Pre-trained ID embeddings; shape [S, D].
+        text_vectors (np.ndarray): Text vector of each item, zero where it has no text; shape [S, W].
+        encoder (dict[str, torch.Tensor]): State of the sequence encoder.
+        domains (list[str]): Domain of each item; length S.
+        tokens (list[str]): Item ids in their domains; length S.
+        titles (list[str]): Titles; length S.
+        description (dict): ``domains``, ``encoder`` (kind and sizes), ``text_encoder``, ``hyper_parameters``, ``valid``,
+            ``seed``, ``fingerprint``, ``versions``.
+        folder (Path | None): Where it was opened from.
+    """
+
+    item_embeddings: torch.Tensor
+    text_vectors: np.ndarray
+    encoder: dict
+    domains: list
+    tokens: list
+    titles: list
+    description: dict
+    folder: Path = field(default=None)
+
+    def save(self, folder, text_encoder):
+        """Writes the bundle, whole or not at all.
+
+        Args:
+            folder (str | Path): The folder to make.
+            text_encoder (TextEncoder): Copied into the bundle, so that target items are encoded alike.
+
+        Raises:
+            UserError: The folder cannot be written.
+        """
+        with new_folder(folder) as building:
+            save_file({name: value.contiguous() for name, value in self.encoder.items()}, building / ENCODER)
+            tensors = {
+                "item_embeddings": self.item_embeddings.contiguous(),
+                "text_vectors": torch.from_numpy(np.ascontiguousarray(self.text_vectors)),
+            }
+            save_file(tensors, building / ITEMS)
+            rows = ("\t".join(_one_line(part) for part in row) for row in zip(self.domains, self.tokens, self.titles))
+            (building / NAMES).write_text("\n".join(["domain\titem_id\ttitle", *rows]) + "\n", encoding="utf-8")
+            text_encoder.save(building / TEXT_ENCODER)
+            (building / CARD).write_text(self.model_card(), encoding="utf-8")
+            files = sorted(path for path in building.rglob("*") if path.is_file())
+            hashes = {path.relative_to(building).as_posix(): sha256_of_file(path) for path in files}
+            description = {"format": FORMAT, "version": VERSION, **self.description, "sha256": hashes}
+            text = json.dumps(description, indent=1, ensure_ascii=False, default=str)
+            (building / DESCRIPTION).write_text(text + "\n", encoding="utf-8")
+        self.folder = Path(folder)
+
+    @classmethod
+    def open(cls, folder):
+        """Opens a bundle after checking each of its files; nothing in it is executed.
+
+        Args:
+            folder (str | Path): The bundle.
+
+        Returns:
+            Bundle: The bundle.
+
+        Raises:
+            UserError: It is missing, of another format or version, or a file was changed.
+        """
+        folder = Path(folder)
+        description = read_description(folder)
+        for name, expected in description["sha256"].items():
+            path = folder / name
+            if folder.resolve() not in path.resolve().parents:
+                raise UserError(f"{folder / DESCRIPTION} names a file outside of the bundle: {name}; do not use it")
+            if not path.is_file():
+                raise UserError(f"bundle {folder} lacks {name}: pre-train again, or copy the whole folder")
+            if sha256_of_file(path) != expected:
+                raise UserError(f"{path} is damaged or was changed: pre-train again, or copy the bundle anew")
+        try:
+            items = load_file(folder / ITEMS)
+            encoder = load_file(folder / ENCODER)
+        except (SafetensorError, OSError) as error:
+            raise UserError(f"bundle {folder} cannot be read ({error}): pre-train again") from error
+        lines = (folder / NAMES).read_text(encoding="utf-8").split("\n")[1:-1]
+        domains, tokens, titles = (list(part) for part in zip(*(line.split("\t") for line in lines)))
+        return cls(
+            items["item_embeddings"], items["text_vectors"].numpy(), encoder, domains, tokens, titles, description, folder
+        )
+
+    def model_card(self):
+        """Returns what a stranger should know about the bundle, as Markdown."""
+        about = self.description
+        rows = "\n".join(
+            f"| {domain['name']} | {domain['users']:,} | {domain['items']:,} | {domain['interactions']:,} |"
+            for domain in about["domains"]
+        )
+        valid = ", ".join(f"{name} {value:.4f}" for name, value in about["valid"].items())
+        return (
+            "# A bundle of recbole_idp\n\n"
+            "Item ID embeddings and a sequence encoder, pre-trained on the domains below "
+            "(IDP, arXiv 2405.03562), with the text vectors by which items of a new domain find them.\n\n"
+            "| domain | users | items | interactions |\n| --- | --- | --- | --- |\n"
+            f"{rows}\n\n"
+            f"- Sequence encoder: {about['encoder']['kind']}, width {about['encoder']['hidden_size']}\n"
+            f"- Text encoder: {about['text_encoder']['name']}\n"
+            f"- Validation on held-out source users: {valid or 'none'}\n"
+            f"- Seed: {about['seed']}\n\n"
+            "Use it: `python run_recbole_idp.py --model=IDP --dataset=NAME --pretrained=THIS_FOLDER`\n\n"
+            "The embeddings tell which source items are interacted with together; the titles are those of the source "
+            "data, whose terms apply.\n"
+        )
+
+
+def read_description(folder):
+    """Reads ``bundle.json`` and checks that this version can use the bundle.
+
+    Args:
+        folder (str | Path): The bundle.
+
+    Returns:
+        dict: The description.
+
+    Raises:
+        UserError: It is no bundle, or one of another version.
+    """
+    path = Path(folder) / DESCRIPTION
+    if not path.is_file():
+        raise UserError(f"{folder} is no bundle: it has no {DESCRIPTION}; give a folder that the task pretrain made")
+    try:
+        description = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, OSError) as error:
+        raise UserError(f"{path} is damaged ({error}): pre-train again, or copy the bundle anew") from error
+    if not isinstance(description, dict) or description.get("format") != FORMAT:
+        raise UserError(f"{path} does not describe a bundle of recbole_idp: give a folder that the task pretrain made")
+    if description.get("version") != VERSION:
+        raise UserError(
+            f"{folder} is a bundle of format version {description.get('version')}, this release reads version {VERSION}: "
+            "pre-train again, or install the release that wrote it"
+        )
+    if not isinstance(description.get("sha256"), dict) or not {ENCODER, ITEMS, NAMES} <= set(description["sha256"]):
+        raise UserError(f"{path} is damaged (its list of files is incomplete): pre-train again")
+    return description
+
+
+def versions():
+    """Returns the versions of the packages that results depend on."""
+    found = {}
+    for name in PACKAGES:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def _one_line(text):
+    return " ".join(str(text).split())

@@ -1,0 +1,139 @@
+"""Batches for training: trimmed to their longest row, rows of like length together."""
+
+from dataclasses import dataclass
+
+import torch
+
+from recbole_idp.data.sequences import gather
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One step's input.
+
+    Attributes:
+        items (torch.LongTensor): Input items, 0 for padding on the right; shape [B, L].
+        targets (torch.LongTensor): The item to be predicted at each position, 0 where there is none; shape [B, L].
+        n_targets (int): How many positions have a target.
+    """
+
+    items: torch.Tensor
+    targets: torch.Tensor
+    n_targets: int
+
+    def to(self, device):
+        """Returns the batch on another device."""
+        return Batch(self.items.to(device), self.targets.to(device), self.n_targets)
+
+
+class PositionBatches:
+    """One row for each user, a target at every position: each event is read once an epoch.
+
+    A user with more than ``max_length`` events is cut into windows that meet end to end, so that every target is seen
+    once an epoch; where the first cut falls is drawn anew each epoch.
+
+    Args:
+        targets (Targets): What to predict.
+        max_length (int): Positions of a row at most.
+        batch_size (int): Targets in a batch, about (RecBole's ``train_batch_size``).
+        generator (torch.Generator): The source of the order.
+    """
+
+    def __init__(self, targets, max_length, batch_size, generator):
+        self.sequences, self.max_length = targets.sequences, max_length
+        self.batch_size, self.generator = batch_size, generator
+        self.firsts, self.lasts = targets.spans()
+        user = torch.bucketize(self.firsts, self.sequences.offsets, right=True) - 1
+        self.user_starts = self.sequences.offsets[user]
+        self.n_targets = len(torch.unique(targets.ends))
+
+    def __len__(self):
+        return max(1, -(-self.n_targets // self.batch_size))
+
+    def _windows(self):
+        """Cuts the stretches of targets into windows; returns the first and one past the last target of each."""
+        sizes = self.lasts - self.firsts
+        long = sizes > self.max_length
+        shift = torch.randint(0, self.max_length, sizes.shape, generator=self.generator)
+        # The first window of a long stretch is as long as its drawn shift, the others are whole.
+        lead = torch.where(long, shift, torch.zeros_like(shift))
+        counts = torch.where(lead > 0, 1, 0) + (sizes - lead + self.max_length - 1) // self.max_length
+        stretch = torch.repeat_interleave(torch.arange(len(sizes)), counts)
+        number = torch.arange(len(stretch)) - (torch.cumsum(counts, 0) - counts)[stretch]
+        offset = torch.where(lead > 0, lead - self.max_length, torch.zeros_like(lead))[stretch]
+        begin = self.firsts[stretch] + offset + number * self.max_length
+        end = torch.minimum(begin + self.max_length, self.lasts[stretch])
+        return torch.maximum(begin, self.firsts[stretch]), end, stretch
+
+    def __iter__(self):
+        begin, end, stretch = self._windows()
+        size = end - begin
+        # What lies before the first target of a window is its context, as far as the row has room.
+        context = torch.minimum(begin - self.user_starts[stretch], self.max_length - size + 1)
+        start, length = begin - context, context + size - 1
+        shuffled = torch.randperm(len(start), generator=self.generator)
+        for rows in _bucketed(shuffled, length, size, self.batch_size, self.generator):
+            lengths = length[rows]
+            items = gather(self.sequences.items, start[rows], lengths)
+            targets = gather(self.sequences.items, start[rows] + 1, lengths)
+            n_targets = int(size[rows].sum())
+            if n_targets < int(lengths.sum()):
+                skipped = torch.arange(items.shape[1]) < (context[rows] - 1).unsqueeze(1)
+                targets.masked_fill_(skipped, 0)
+            yield Batch(items, targets, n_targets)
+
+
+class PrefixBatches:
+    """RecBole's rows: each target apart, with the events before it, the loss at the last position only.
+
+    Args:
+        targets (Targets): What to predict.
+        max_length (int): Positions of a row at most.
+        batch_size (int): Rows in a batch (RecBole's ``train_batch_size``).
+        generator (torch.Generator): The source of the order.
+    """
+
+    def __init__(self, targets, max_length, batch_size, generator):
+        self.targets, self.max_length = targets, max_length
+        self.batch_size, self.generator = batch_size, generator
+        self.n_targets = len(targets)
+
+    def __len__(self):
+        return -(-self.n_targets // self.batch_size)
+
+    def __iter__(self):
+        # The order is a plain shuffle as in RecBole: rows of like length are not put together, since that would
+        # change which targets share a step.
+        for rows in torch.randperm(self.n_targets, generator=self.generator).split(self.batch_size):
+            items, lengths = self.targets.histories(rows, self.max_length)
+            targets = torch.zeros_like(items)
+            targets[torch.arange(len(rows)), lengths - 1] = self.targets.items[rows]
+            yield Batch(items, targets, len(rows))
+
+
+def _bucketed(order, lengths, weights, batch_weight, generator, pool=32):
+    """Splits rows into batches of like length: sorted within pools of some batches, the batches then shuffled.
+
+    Args:
+        order (torch.LongTensor): Rows in random order; shape [R].
+        lengths (torch.LongTensor): Length of each row; shape [R].
+        weights (torch.LongTensor): What each row adds to its batch; shape [R].
+        batch_weight (int): Weight of a batch, about.
+        generator (torch.Generator): The source of the order of the batches.
+        pool (int): Batches that are sorted together.
+
+    Yields:
+        torch.LongTensor: The rows of a batch.
+    """
+    pool_of = (torch.cumsum(weights[order], 0) - 1) // (batch_weight * pool)
+    by_length = torch.argsort(lengths[order], stable=True)
+    order = order[by_length[torch.argsort(pool_of[by_length], stable=True)]]
+    cumulative = torch.cumsum(weights[order], 0)
+    # Batches of equal weight: the last one would otherwise be a remainder with a noisy gradient.
+    total = int(cumulative[-1]) if len(order) else 0
+    count = max(1, round(total / batch_weight))
+    batch_of = ((cumulative - 1) * count).div(max(total, 1), rounding_mode="floor")
+    sizes = torch.bincount(batch_of)
+    batches = order.split(sizes[sizes > 0].tolist()) if len(order) else []
+    for number in torch.randperm(len(batches), generator=generator).tolist():
+        yield batches[number]

@@ -1,0 +1,158 @@
+"""Full ranking without the matrix of all scores: chunks of scores become ranks and are dropped."""
+
+from collections import OrderedDict
+
+import torch
+from recbole.data.interaction import Interaction
+from recbole.evaluator.collector import DataStruct
+from recbole.evaluator.register import Register
+from tqdm import tqdm
+
+# 8 MiB of float32: large enough for the matrix product, small enough to be counted while in the cache.
+CHUNK_ELEMENTS = 1 << 21
+
+
+@torch.no_grad()
+def rank_targets(model, targets, max_length, show_progress=False):
+    """Ranks each target among all items, as RecBole's full evaluation does for sequential models.
+
+    History is not removed from the candidates, the padding item is. Items with the target's score stand before it if
+    their number is smaller.
+
+    Args:
+        model (SequentialRecommender): Gives ``full_sort_predict``.
+        targets (Targets): What to rank; R of them.
+        max_length (int): Events of a history at most.
+        show_progress (bool): Whether to show a progress bar.
+
+    Returns:
+        torch.LongTensor: Rank of each target from 1, shape [R].
+
+    Raises:
+        ValueError: A score is not a number.
+    """
+    model.eval()
+    ranks = torch.empty(len(targets), dtype=torch.long)
+    users = max(1, CHUNK_ELEMENTS // model.n_items)
+    # Rows of like length go together, so that little padding is computed.
+    order = torch.argsort((targets.ends - targets.starts).clamp(max=max_length), stable=True)
+    bar = tqdm(order.split(users), desc="Evaluate", ncols=100, disable=not show_progress, leave=False)
+    with static_item_vectors(model):
+        for rows in bar:
+            items, lengths = targets.histories(rows, max_length)
+            wanted = targets.items[rows]
+            batch = Interaction({model.ITEM_SEQ: items, model.ITEM_SEQ_LEN: lengths}).to(model.device)
+            ranks[rows] = ranks_from_scores(model.full_sort_predict(batch), wanted.to(model.device)).cpu()
+    return ranks
+
+
+def ranks_from_scores(scores, wanted):
+    """Counts for each row how many items stand before the wanted one.
+
+    Args:
+        scores (torch.Tensor): Scores of all items, item 0 being padding; shape [B, N]. Overwritten in column 0.
+        wanted (torch.LongTensor): One item for each row; shape [B].
+
+    Returns:
+        torch.LongTensor: Ranks from 1; shape [B].
+
+    Raises:
+        ValueError: The score of a wanted item is not a number.
+    """
+    scores[:, 0] = float("-inf")
+    own = scores.gather(1, wanted.unsqueeze(1))
+    if torch.isnan(own).any():
+        raise ValueError("the model's scores are not numbers (NaN)")
+    compared = torch.empty_like(scores)
+    # Counting in floats is exact up to 2^24 items, and several times faster than in integers.
+    greater = torch.gt(scores, own, out=compared).sum(1)
+    equal = torch.eq(scores, own, out=compared).sum(1)
+    ranks = greater.long() + 1
+    for row in (equal > 1).nonzero().squeeze(1).tolist():
+        ranks[row] += int((scores[row, : wanted[row]] == own[row]).sum())
+    return ranks
+
+
+@torch.no_grad()
+def top_items(model, targets, max_length, k):
+    """Finds the k items that each row's user would be shown.
+
+    Args:
+        model (SequentialRecommender): Gives ``full_sort_predict``.
+        targets (Targets): Whose histories to use; R of them.
+        max_length (int): Events of a history at most.
+        k (int): Items for each row.
+
+    Returns:
+        torch.LongTensor: Item numbers, best first; shape [R, k].
+    """
+    model.eval()
+    best = torch.empty(len(targets), k, dtype=torch.long)
+    with static_item_vectors(model):
+        for rows in torch.arange(len(targets)).split(max(1, CHUNK_ELEMENTS // model.n_items)):
+            items, lengths = targets.histories(rows, max_length)
+            batch = Interaction({model.ITEM_SEQ: items, model.ITEM_SEQ_LEN: lengths}).to(model.device)
+            scores = model.full_sort_predict(batch)
+            scores[:, 0] = float("-inf")
+            best[rows] = torch.topk(scores, k, dim=1).indices.cpu()
+    return best
+
+
+def static_item_vectors(model):
+    """Returns the model's context in which item vectors are computed once, or an empty one where it has none."""
+    import contextlib
+
+    return model.static_item_vectors() if hasattr(model, "static_item_vectors") else contextlib.nullcontext()
+
+
+class RankEvaluator:
+    """Turns ranks into the metrics of RecBole's evaluator.
+
+    Args:
+        config (Config): RecBole's ``metrics`` and ``topk``.
+        evaluator (Evaluator): RecBole's evaluator for that configuration.
+    """
+
+    NEEDS = {"rec.topk", "rec.items", "data.num_items", "data.num_users", "data.count_items", "data.count_users"}
+
+    def __init__(self, config, evaluator):
+        self.register, self.evaluator = Register(config), evaluator
+        self.largest_k = max(config["topk"])
+        self.whole_list = "mrr" in [metric.lower() for metric in config["metrics"]]
+        self.decimals = config["metric_decimal_place"] or 4
+
+    def supports_all_metrics(self):
+        """Returns whether each configured metric can be computed from ranks and top items."""
+        needed = {name for name, value in vars(self.register).items() if value is True}
+        return needed <= self.NEEDS
+
+    def needs_items(self):
+        """Returns whether a metric asks for the recommended items themselves."""
+        return self.register.need("rec.items")
+
+    def evaluate(self, ranks, items=None, collected=None):
+        """Computes the metrics.
+
+        Args:
+            ranks (torch.LongTensor): Rank of the one right item of each row, from 1; shape [R].
+            items (torch.LongTensor, optional): Top items of each row; shape [R, K].
+            collected (DataStruct, optional): What RecBole's collector took from the training data.
+
+        Returns:
+            OrderedDict[str, float]: RecBole's keys and values; with MRR also ``mrr``, over the whole list.
+        """
+        struct = DataStruct()
+        for name in self.NEEDS:
+            if collected is not None and name.startswith("data.") and name in collected:
+                struct.set(name, collected.get(name))
+        hits = torch.zeros(len(ranks), self.largest_k + 1, dtype=torch.int)
+        inside = ranks <= self.largest_k
+        hits[inside.nonzero().squeeze(1), ranks[inside] - 1] = 1
+        hits[:, -1] = 1
+        struct.set("rec.topk", hits)
+        if items is not None:
+            struct.set("rec.items", items)
+        result = OrderedDict(self.evaluator.evaluate(struct))
+        if self.whole_list:
+            result["mrr"] = round(float((1 / ranks.double()).mean()), self.decimals)
+        return OrderedDict((name, float(value)) for name, value in result.items())

@@ -1,0 +1,117 @@
+"""What all models of the package share: item vectors, a sequence encoder, scores by dot product."""
+
+import torch
+from recbole.model.abstract_recommender import SequentialRecommender
+from recbole.utils import InputType
+from torch import nn
+
+from recbole_idp.model.encoder.transformer import TransformerEncoder
+from recbole_idp.model.loss import build_loss
+
+
+class SequenceModel(SequentialRecommender):
+    """A next-item model: item ids -> item vectors -> sequence encoder -> last state . item vectors -> scores.
+
+    Shapes: B batch, L length, D width, N items, T positions that have a target.
+
+    A RecBole model like any other; :class:`~recbole_idp.trainer.base.SequenceTrainer` calls :meth:`position_loss`
+    instead of :meth:`calculate_loss`, which lets one pass over a user's events train every position.
+
+    Args:
+        config (Config): RecBole's configuration.
+        dataset (Dataset): Gives the number of items by ``num(ITEM_ID_FIELD)``.
+    """
+
+    input_type = InputType.POINTWISE
+
+    def __init__(self, config, dataset):
+        super().__init__(config, dataset)
+        self.hidden_size = config["hidden_size"]
+        self.initializer_range = config["initializer_range"]
+        self.item_embedding = nn.Embedding(self.n_items, self.hidden_size, padding_idx=0)
+        self.encoder = self.build_encoder(config)
+        self.loss = build_loss(
+            config["loss_type"],
+            config["train_negatives"] or 0,
+            target_counts(dataset, self.n_items),
+            config["negative_smoothing"],
+        )
+        self.apply(self._initialise)
+        with torch.no_grad():
+            self.item_embedding.weight[0] = 0
+
+    def build_encoder(self, config):
+        """Makes the sequence encoder; a subclass may choose another one with the same interface."""
+        return TransformerEncoder(config, causal=True)
+
+    def _initialise(self, module):
+        if isinstance(module, (nn.Linear, nn.Embedding)):
+            nn.init.normal_(module.weight, std=self.initializer_range)
+        elif isinstance(module, nn.LayerNorm):
+            nn.init.ones_(module.weight)
+            nn.init.zeros_(module.bias)
+        if isinstance(module, nn.Linear) and module.bias is not None:
+            nn.init.zeros_(module.bias)
+
+    def item_vectors(self):
+        """Returns the vector of every item, as input and as candidate; shape [N, D]."""
+        return self.item_embedding.weight
+
+    def encode(self, items):
+        """Encodes sequences.
+
+        Args:
+            items (torch.LongTensor): Padded with 0 on the right; shape [B, L].
+
+        Returns:
+            torch.Tensor: The state at each position; shape [B, L, D].
+        """
+        return self.encoder(nn.functional.embedding(items, self.item_vectors()), items == 0)
+
+    def position_loss(self, batch):
+        """Computes the mean loss over all positions that have a target.
+
+        Args:
+            batch (Batch): Items and targets of shape [B, L].
+
+        Returns:
+            torch.Tensor: Scalar.
+        """
+        states = self.encode(batch.items)
+        targets = batch.targets.flatten()
+        where = targets.nonzero().squeeze(1)
+        return self.loss(states.flatten(0, 1)[where], targets[where], self.item_vectors())
+
+    def forward(self, item_seq, item_seq_len):
+        """Encodes histories.
+
+        Args:
+            item_seq (torch.LongTensor): Shape [B, L].
+            item_seq_len (torch.LongTensor): Shape [B].
+
+        Returns:
+            torch.Tensor: The state after the last event; shape [B, D].
+        """
+        return self.gather_indexes(self.encode(item_seq), item_seq_len - 1)
+
+    def calculate_loss(self, interaction):
+        """RecBole's hook: the mean loss of rows with one target each."""
+        states = self.forward(interaction[self.ITEM_SEQ], interaction[self.ITEM_SEQ_LEN])
+        return self.loss(states, interaction[self.POS_ITEM_ID], self.item_vectors())
+
+    def predict(self, interaction):
+        """RecBole's hook: the score of one item for each row; shape [B]."""
+        states = self.forward(interaction[self.ITEM_SEQ], interaction[self.ITEM_SEQ_LEN])
+        return (states * nn.functional.embedding(interaction[self.ITEM_ID], self.item_vectors())).sum(-1)
+
+    def full_sort_predict(self, interaction):
+        """RecBole's hook: the scores of all items for each row; shape [B, N]."""
+        return self.forward(interaction[self.ITEM_SEQ], interaction[self.ITEM_SEQ_LEN]) @ self.item_vectors().t()
+
+
+def target_counts(dataset, n_items):
+    """Counts how often each item is a training target; shape [N]. All ones where the dataset has no targets yet."""
+    targets = getattr(dataset, "targets", None)
+    if targets is None:
+        return torch.ones(n_items)
+    return torch.bincount(targets().items, minlength=n_items).float()

@@ -1,0 +1,47 @@
+"""The stages of a run: a log line and the seconds of each."""
+
+import contextlib
+import logging
+import resource
+import sys
+import time
+
+
+class StageClock:
+    """Times the stages of a run and logs them.
+
+    Attributes:
+        stages (dict[str, dict]): What is known of each stage, at least its ``seconds``.
+    """
+
+    def __init__(self):
+        self.stages = {}
+        self._started = time.perf_counter()
+
+    @contextlib.contextmanager
+    def stage(self, name, what):
+        """Runs a block as a stage. A stage that is entered again adds to its seconds.
+
+        Args:
+            name (str): The stage's key in results: ``pretrain``, ``encode``, ``match``, ``transfer``, ``evaluate``.
+            what (str): What it does, for the log.
+
+        Yields:
+            dict: The stage's facts; the block adds its own to them.
+        """
+        logger = logging.getLogger()
+        logger.info(f"[{name}] {what}")
+        facts = self.stages.setdefault(name, {"seconds": 0.0})
+        started = time.perf_counter()
+        try:
+            yield facts
+        finally:
+            seconds = time.perf_counter() - started
+            facts["seconds"] = round(facts["seconds"] + seconds, 3)
+            logger.info(f"[{name}] {seconds:.1f} s, {time.perf_counter() - self._started:.1f} s since the start")
+
+
+def peak_memory_mb():
+    """Returns the largest resident memory of this process so far, in MiB."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return round(peak / (1 << 20 if sys.platform == "darwin" else 1 << 10))

@@ -1,0 +1,166 @@
+"""RecBole's trainer with fast epochs, streaming evaluation and safe checkpoints."""
+
+import time
+from pathlib import Path
+
+import torch
+from recbole.data.dataloader import FullSortEvalDataLoader
+from recbole.trainer import Trainer
+from recbole.utils import EvaluatorType
+from torch.nn.utils import clip_grad_norm_
+from tqdm import tqdm
+
+from recbole_idp.data.batches import PositionBatches, PrefixBatches
+from recbole_idp.data.dataset import data_root
+from recbole_idp.data.domains import TargetLoader
+from recbole_idp.evaluation.ranking import RankEvaluator, rank_targets, top_items
+from recbole_idp.trainer.checkpoint import load_checkpoint, save_checkpoint
+
+ROWS = {"position": PositionBatches, "prefix": PrefixBatches}
+
+
+class SequenceTrainer(Trainer):
+    """Trains and evaluates a :class:`~recbole_idp.model.sequence_model.SequenceModel`.
+
+    RecBole's ``fit`` runs as it is: epochs, early stopping, TensorBoard, callbacks. An epoch reads each event once
+    (``training_rows: position``) or builds RecBole's rows (``prefix``); evaluation streams; checkpoints are
+    safetensors.
+
+    Args:
+        config (Config): RecBole's configuration.
+        model (SequenceModel): The model.
+
+    Attributes:
+        targets_per_second (float): Training speed, epochs' evaluation not counted; 0 before the first epoch.
+    """
+
+    def __init__(self, config, model):
+        super().__init__(config, model)
+        self.saved_model_file = str(Path(self.saved_model_file).with_suffix(".safetensors"))
+        self.rank_evaluator = RankEvaluator(config, self.evaluator)
+        self.max_length = config["MAX_ITEM_LIST_LENGTH"]
+        self.trained_targets, self.trained_seconds = 0, 0.0
+        self._batches = None
+
+    @property
+    def targets_per_second(self):
+        """float: Training targets a second, over all epochs so far."""
+        return self.trained_targets / self.trained_seconds if self.trained_seconds else 0.0
+
+    def _build_optimizer(self, **kwargs):
+        learner = kwargs.get("learner", self.learner).lower()
+        if learner in ("adam", "adamw") and self.device.type in ("cpu", "cuda"):
+            # The same update as RecBole's, in one pass over the parameters.
+            cls = torch.optim.Adam if learner == "adam" else torch.optim.AdamW
+            return cls(
+                kwargs.get("params", self.model.parameters()),
+                lr=kwargs.get("learning_rate", self.learning_rate),
+                weight_decay=kwargs.get("weight_decay", self.weight_decay),
+                fused=True,
+            )
+        return super()._build_optimizer(**kwargs)
+
+    def _train_epoch(self, train_data, epoch_idx, loss_func=None, show_progress=False):
+        self.model.train()
+        if self._batches is None:
+            generator = torch.Generator().manual_seed(self.config["seed"])
+            rows = ROWS[self.config["training_rows"]]
+            targets = train_data.dataset.targets()
+            self._batches = rows(targets, self.max_length, self.config["train_batch_size"], generator)
+        compute_loss = loss_func or self.model.position_loss
+        total, count, started = 0.0, 0, time.perf_counter()
+        bar = tqdm(
+            self._batches, desc=f"Train {epoch_idx:>5}", ncols=100, disable=not show_progress, leave=False, unit="batch"
+        )
+        for batch in bar:
+            self.optimizer.zero_grad()
+            loss = compute_loss(batch.to(self.device))
+            loss.backward()
+            if self.clip_grad_norm:
+                clip_grad_norm_(self.model.parameters(), **self.clip_grad_norm)
+            self.optimizer.step()
+            # Kept on the device: reading a value back in each step would stop the accelerator.
+            total = total + loss.detach() * batch.n_targets
+            count += batch.n_targets
+        loss = total / max(count, 1)
+        self._check_nan(torch.as_tensor(loss))
+        self.trained_targets += count
+        self.trained_seconds += time.perf_counter() - started
+        return float(loss)
+
+    def evaluate(self, eval_data, load_best_model=True, model_file=None, show_progress=False):
+        """Evaluates the model; arguments and result as in RecBole.
+
+        Full ranking streams. Other protocols, and metrics that need every score, take RecBole's own loop.
+        """
+        if not eval_data:
+            return None
+        if load_best_model:
+            self.restore(model_file or self.saved_model_file)
+        if not self._streams(eval_data):
+            return super().evaluate(eval_data, load_best_model=False, show_progress=show_progress)
+        targets = eval_data.dataset.targets()
+        ranks = rank_targets(self.model, targets, self.max_length, show_progress)
+        items = None
+        if self.rank_evaluator.needs_items():
+            items = top_items(self.model, targets, self.max_length, max(self.config["topk"]))
+        self.last_ranks = ranks
+        result = self.rank_evaluator.evaluate(ranks, items, self.eval_collector.data_struct)
+        self.wandblogger.log_eval_metrics(result, head="eval")
+        return result
+
+    def _streams(self, eval_data):
+        return (
+            isinstance(eval_data, (FullSortEvalDataLoader, TargetLoader))
+            and self.config["eval_type"] == EvaluatorType.RANKING
+            and self.rank_evaluator.supports_all_metrics()
+        )
+
+    def restore(self, path):
+        """Loads the model's weights from a checkpoint.
+
+        Args:
+            path (str | Path): A file that this trainer wrote.
+
+        Raises:
+            UserError: The file is missing, damaged, or none of ours.
+        """
+        state, _, _ = load_checkpoint(path)
+        self.model.load_state_dict(state)
+        self.logger.info(f"Loading model structure and parameters from {path}")
+
+    def _save_checkpoint(self, epoch, verbose=True, **kwargs):
+        if not self.config["single_spec"] and self.config["local_rank"] != 0:
+            return
+        path = kwargs.pop("saved_model_file", self.saved_model_file)
+        description = {
+            "model": self.config["model"],
+            "dataset": self.config["dataset"],
+            "config": self._plain_config(),
+            "epoch": epoch,
+            "cur_step": self.cur_step,
+            "best_valid_score": float(self.best_valid_score),
+        }
+        save_checkpoint(path, self.model, description, self.optimizer)
+        if verbose:
+            self.logger.info(f"Saving current: {path}")
+
+    def _plain_config(self):
+        """Returns what rebuilds the configuration: RecBole's external and internal values, without its objects."""
+        keep = (bool, int, float, str, list, dict, type(None))
+        values = self.config.final_config_dict
+        plain = {key: value for key, value in values.items() if isinstance(value, keep)}
+        # RecBole joins the dataset's name to the path that the user gave.
+        plain["data_path"] = data_root(self.config)
+        return plain
+
+    def resume_checkpoint(self, resume_file):
+        """Loads the model, the optimizer and the place in the training from a checkpoint."""
+        state, description, optimizer = load_checkpoint(resume_file)
+        self.saved_model_file = str(resume_file)
+        self.start_epoch = description["epoch"] + 1
+        self.cur_step = description["cur_step"]
+        self.best_valid_score = description["best_valid_score"]
+        self.model.load_state_dict(state)
+        self.optimizer.load_state_dict(optimizer)
+        self.logger.info(f"Checkpoint loaded. Resume training from epoch {self.start_epoch}")
