@@ -131,20 +131,19 @@ def test_missing_file_names_its_neighbours(tmp_path):
 
 
 def test_what_is_written_is_read_again(tmp_path):
-    frame = pd.DataFrame(
-        {"item_id": ["1", "2"], "title": ['"a\tb\r\nc', None], "price": [0.1, np.nan], "time": [1588687728923, 2]}
-    )
+    titles = ['"a\tb\r\n\0c\ud83d', None]
+    frame = pd.DataFrame({"item_id": ["1", "2"], "title": titles, "price": [0.1, np.nan], "time": [1588687728923, 2]})
     types = {"item_id": "token", "title": "token_seq", "price": "float", "time": "float"}
     write_atomic(tmp_path / "a.item", frame, types)
-    assert (tmp_path / "a.item").read_text().splitlines()[1] == '1\t"a b c\t0.1\t1588687728923'
+    assert (tmp_path / "a.item").read_text().splitlines()[1] == '1\t"a b c?\t0.1\t1588687728923'
     again = read_atomic(tmp_path / "a.item")
-    assert again["title"].tolist() == ['"a b c', ""]
+    assert again["title"].tolist() == ['"a b c?', ""]
     np.testing.assert_array_equal(again["price"], frame["price"])
     assert again.attrs["types"] == types
 
 
-def test_a_million_rows_take_seconds(tmp_path):
-    rows = 1_000_000
+def test_half_a_million_rows_take_seconds(tmp_path):
+    rows = 500_000
     numbers = np.arange(rows)
     frame = pd.DataFrame({"user_id": "U" + (numbers // 10).astype(str).astype(object), "item_id": (numbers % 999)})
     frame["timestamp"] = numbers + 1e9
@@ -154,7 +153,7 @@ def test_a_million_rows_take_seconds(tmp_path):
     seconds = time.perf_counter() - start
     assert len(again) == rows
     assert again["timestamp"].iloc[-1] == frame["timestamp"].iloc[-1]
-    assert seconds < 5, f"{seconds:.1f} s to read {rows} rows"
+    assert seconds < 2.5, f"{seconds:.1f} s to read {rows} rows"
 
 
 ITEMS = (
@@ -184,6 +183,11 @@ def test_title_column_of_type_token_is_text_by_default(tmp_path):
     text = "item_id:token\tcategories:token_seq\ttitle:token\tbrand:token\n1\tPens\tBic\tB\n"
     path = write(tmp_path / "a.item", text)
     assert read_item_texts(path).texts["1"] == "Bic. Pens"
+
+
+def test_other_columns_do_not_matter_to_the_text(tmp_path):
+    path = write(tmp_path / "a.item", "item_id:token\ttitle:token_seq\trank:float\n1\tPen\tn/a\n")
+    assert read_item_texts(path).texts == {"1": "Pen"}
 
 
 def test_item_faults(tmp_path):

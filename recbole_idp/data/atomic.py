@@ -16,10 +16,12 @@ from recbole_idp.errors import UserError, nearest
 from recbole_idp.files import replacing
 
 TYPES = ("token", "float", "token_seq", "float_seq")
+# The columns of the .inter files that this package makes.
+INTER_TYPES = {"user_id": "token", "item_id": "token", "rating": "float", "timestamp": "float"}
 
 _UTF8_BOM = b"\xef\xbb\xbf"
 _NEWLINE = ord("\n")
-_SEPARATORS = re.compile(r"[\t\r\n]+")
+_SEPARATORS = re.compile(r"[\t\r\n\0]+")
 
 
 def read_atomic(path, columns=None, separator="\t", encoding="utf-8"):
@@ -31,7 +33,8 @@ def read_atomic(path, columns=None, separator="\t", encoding="utf-8"):
 
     Args:
         path (str | Path): The file; its first line names the columns as ``name:type``.
-        columns (Iterable[str] | None): Names of the columns to load, each required; all of them by default.
+        columns (Iterable[str] | Callable | None): Names of the columns to load, each required, or a function that is
+            given ``{name: type}`` of the file and returns them; all of them by default.
         separator (str): The one character between two fields.
         encoding (str): How the file's characters are stored; a byte order mark is accepted.
 
@@ -48,10 +51,8 @@ def read_atomic(path, columns=None, separator="\t", encoding="utf-8"):
     data = _utf8_bytes(path, encoding)
     header, body = _split_header(data, path)
     types = _parse_header(header.split(separator), path)
-    if columns is not None:
-        _require(columns, types, path)
+    wanted = _choose(columns, types, path)
     rows = _check_fields(body, len(types), separator, path)
-    wanted = list(types) if columns is None else [name for name in types if name in set(columns)]
     frame = _parse(body, types, wanted, separator, path)
     if len(frame) != rows:
         raise UserError(f"{path}: {rows} lines gave {len(frame)} rows; is a control character in it? Write it anew")
@@ -67,7 +68,7 @@ def read_atomic(path, columns=None, separator="\t", encoding="utf-8"):
 def write_atomic(path, frame, types):
     """Writes an atomic file, whole or not at all.
 
-    Tabs and line breaks inside a value become spaces, a missing value becomes an empty field, and whole numbers in
+    Tabs, line breaks and NUL inside a value become spaces, a missing value becomes an empty field, and whole numbers in
     float columns are written without a fraction.
 
     Args:
@@ -85,7 +86,9 @@ def write_atomic(path, frame, types):
     columns = [
         _float_texts(frame[name]) if kind == "float" else _clean_texts(frame[name]) for name, kind in types.items()
     ]
-    with replacing(path) as temporary, open(temporary, "w", encoding="utf-8", newline="\n") as file:
+    # Halves of surrogate pairs, which escapes in JSON can leave behind, have no UTF-8 form and become question marks.
+    options = {"encoding": "utf-8", "errors": "replace", "newline": "\n"}
+    with replacing(path) as temporary, open(temporary, "w", **options) as file:
         file.write("\t".join(f"{name}:{kind}" for name, kind in types.items()) + "\n")
         file.writelines("\t".join(row) + "\n" for row in zip(*columns, strict=True))
 
@@ -152,11 +155,15 @@ def _parse_header(fields, path):
     return types
 
 
-def _require(columns, types, path):
-    """Raises where one of ``columns`` is not in the file."""
+def _choose(columns, types, path):
+    """Returns the names of the columns to load, in the file's order."""
+    if columns is None:
+        return list(types)
+    columns = list(columns(types) if callable(columns) else columns)
     missing = [name for name in columns if name not in types]
     if missing:
         raise UserError(f"{path} has no column {', '.join(map(repr, missing))}; it has {', '.join(types)}")
+    return [name for name in types if name in columns]
 
 
 def _check_fields(body, width, separator, path):
@@ -235,7 +242,7 @@ def _check_ids(values, path):
 def _clean_texts(values):
     """Returns the values as texts without separators, missing ones as empty."""
     texts = values.where(values.notna(), "").astype(str).tolist()
-    if not _SEPARATORS.search("\0".join(texts)):
+    if not _SEPARATORS.search("".join(texts)):
         return texts
     return [_SEPARATORS.sub(" ", text) for text in texts]
 

@@ -8,7 +8,7 @@ import yaml
 
 from recbole_idp.data import platforms
 from recbole_idp.data.download import download
-from recbole_idp.data.folders import SOURCE_FILE, read_source
+from recbole_idp.data.folders import SOURCE_FILE, dataset_folder, read_source
 from recbole_idp.errors import UserError, nearest
 
 # The domains of the IDP paper and their neighbours -> RecBole's name. All are Amazon 2018 but the last three, which
@@ -107,10 +107,7 @@ def locate(name, data_path="dataset/", urls=None, checksums=None):
     Raises:
         UserError: The name is unknown, its folder has no ``.inter`` file or several, or the download failed.
     """
-    folder = Path(data_path) / name
-    # A path instead of a name would be looked for, and written, outside of data_path.
-    if not name or folder.name != name or name.startswith("."):
-        raise UserError(f"{name!r} is no data set's name: give its folder as data_path, and one name without slashes")
+    folder = dataset_folder(data_path, name)
     found = _on_disk(name, folder)
     if found:
         return found

@@ -8,9 +8,22 @@ import shutil
 import tempfile
 from pathlib import Path
 
+from recbole_idp.errors import UserError
 from recbole_idp.files import unwritable, write_json
 
 SOURCE_FILE = "source.json"
+
+
+def dataset_folder(root, name):
+    """Returns ``root/name``, the folder of the data set ``name``.
+
+    Raises:
+        UserError: ``name`` is a path, which would be looked for, and written, outside of ``root``.
+    """
+    folder = Path(root) / name
+    if not name or folder.name != name or name.startswith("."):
+        raise UserError(f"{name!r} is no data set's name: give its folder as data_path, and a name without slashes")
+    return folder
 
 
 @contextlib.contextmanager

@@ -57,14 +57,20 @@ def read_item_texts(path, text_fields=None, item_field="item_id", text_length=20
         UserError: The file cannot be read, lacks a column, has no text column or has an item twice.
     """
     path = Path(path)
-    frame = read_atomic(path)
-    types = frame.attrs["types"]
-    if item_field not in types:
-        raise UserError(f"{path} has no column {item_field!r} of item ids; it has {', '.join(types)}")
-    _check_distinct(frame[item_field], path)
-    fields = _default_fields(types, item_field, path) if text_fields is None else tuple(text_fields)
-    _check_known(fields, types, item_field, path)
+    fields = None if text_fields is None else tuple(text_fields)
 
+    def choose(types):
+        nonlocal fields
+        if item_field not in types:
+            raise UserError(f"{path} has no column {item_field!r} of item ids; it has {', '.join(types)}")
+        if fields is None:
+            fields = _default_fields(types, item_field, path)
+        _check_known(fields, types, item_field, path)
+        return [item_field, *fields]
+
+    # Only these columns, so that a bad number in another one is no matter here.
+    frame = read_atomic(path, columns=choose)
+    _check_distinct(frame[item_field], path)
     columns = [[" ".join(value.split()) for value in frame[field]] for field in fields]
     tokens = frame[item_field].tolist()
     texts = [_join(parts)[:text_length].rstrip() for parts in zip(*columns, strict=True)]

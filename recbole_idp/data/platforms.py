@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from recbole_idp.data.atomic import read_atomic, write_atomic
+from recbole_idp.data.atomic import INTER_TYPES, read_atomic, write_atomic
 from recbole_idp.data.folders import new_folder, write_source
 from recbole_idp.errors import UserError
 from recbole_idp.files import sha256_of_file
@@ -33,7 +33,6 @@ PLATFORMS = (
     "ml-100k-target-since-1995",
 )
 
-_INTER_TYPES = {"user_id": "token", "item_id": "token", "rating": "float", "timestamp": "float"}
 _ITEM_TYPES = {
     "item_id": "token",
     "movie_title": "token_seq",
@@ -85,7 +84,7 @@ def carve(name, folder):
         raise ValueError(f"{name!r} is none of {PLATFORMS}")
     packaged = packaged_folder()
     inter_file = packaged / f"{PACKAGED}.inter"
-    inter = read_atomic(inter_file, columns=list(_INTER_TYPES))
+    inter = read_atomic(inter_file, columns=list(INTER_TYPES))
     items = _items(packaged / f"{PACKAGED}.item")
     users, films = inter["user_id"].unique(), items["item_id"].to_numpy()
     if name.endswith("-1995"):
@@ -101,7 +100,7 @@ def carve(name, folder):
         inter, items = _hide(inter, items, users, films)
     with new_folder(folder) as building:
         write_atomic(building / f"{name}.item", items, _ITEM_TYPES)
-        write_atomic(building / f"{name}.inter", inter, _INTER_TYPES)
+        write_atomic(building / f"{name}.inter", inter, INTER_TYPES)
         write_source(
             building, origin=f"carved from RecBole's {PACKAGED}", seed=SEED, inter_sha256=sha256_of_file(inter_file)
         )
