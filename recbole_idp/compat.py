@@ -33,8 +33,8 @@ class Bound(NamedTuple):
     why: str
 
 
-PYTHON = Bound("3.10", "3.12", "recbole 1.2.1 needs ray 2.6.3 or older, which has no wheel for Python 3.12 and newer")
-"""RecBole's cap on ray: no upstream issue found for Python 3.12; RUCAIBox/RecBole#1820 is where the cap comes from."""
+# recbole 1.2.1 caps ray at 2.6.3 (RUCAIBox/RecBole#1820), which has no wheel for 3.12 (no upstream issue found).
+PYTHON = Bound("3.10", "3.12", "RecBole 1.2.1 needs ray 2.6.3 or older, and that needs Python 3.11 or older")
 
 BOUNDS = {
     # The hooks in registry.py rely on how this one version looks things up.
@@ -63,7 +63,8 @@ def check_versions(python=sys.version_info):
     running = ".".join(map(str, python[:3]))
     if not _within(running, PYTHON):
         remedy = "make a virtual environment with Python 3.10 or 3.11 and install recbole_idp there"
-        return [Problem(f"Python {running} is not supported ({PYTHON.why})", remedy)]
+        why = PYTHON.why if _numbers(running) >= _numbers(PYTHON.high) else "it is too old"
+        return [Problem(f"Python {running} is not supported ({why})", remedy)]
     problems = []
     for name, bound in BOUNDS.items():
         remedy = f'pip install "{name}>={bound.low},<{bound.high}"'

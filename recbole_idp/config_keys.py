@@ -18,6 +18,10 @@ RANKING_METRICS = (
 _UNLISTED = {
     "model": (str,),
     "dataset": (str,),
+    "encoding": (str, None),
+    "eta": (float, None),
+    "mask_ratio": (float, None),
+    "ft_ratio": (float, None),
     "reg_weight": (float, None),
     "tail_ratio": (float, int, None),
     "nproc": (int,),
@@ -96,6 +100,7 @@ LIMITS = {
     **dict.fromkeys(("initializer_range", "worker", "train_negatives", "pretrain_negatives", "seed"), (0, None)),
     **dict.fromkeys(("epochs", "pretrain_epochs", "train_batch_size", "eval_batch_size", "eval_step"), (1, None)),
     **dict.fromkeys(("stopping_step", "n_layers", "n_heads", "hidden_size", "inner_size", "top_m"), (1, None)),
+    **dict.fromkeys(("k_core", "min_length"), (1, None)),
     **dict.fromkeys(("topk", "MAX_ITEM_LIST_LENGTH", "text_length", "text_tokens", "threads"), (1, None)),
 }
 

@@ -3,7 +3,8 @@
 RecBole finds a model in the module ``recbole.model.sequential_recommender.<name in lower case>``, its trainer in
 ``recbole.trainer``, its dataset in ``recbole.data.dataset`` and its defaults in its own properties folder. ``register``
 adds ours to these four places. It imports no module of RecBole, which takes seconds: a module that is not imported yet
-gets its hook when it is.
+gets its hook when it is. Other packages are imported inside functions, so that ``import recbole_idp`` works where they
+are missing or too new, and the command line can say so.
 """
 
 import functools
@@ -14,7 +15,6 @@ import sys
 from typing import Any, NamedTuple
 
 from recbole_idp import compat
-from recbole_idp.config_layers import plugin_layers, recbole_folder
 from recbole_idp.errors import UserError, nearest
 
 ENTRY_POINTS = "recbole_idp.models"
@@ -100,6 +100,8 @@ def recbole_models():
     Returns:
         list[str]: The names, sorted.
     """
+    from recbole_idp.config_layers import recbole_folder
+
     modules = {path.stem for path in (recbole_folder() / "model" / "sequential_recommender").glob("[a-z]*.py")}
     names = (path.stem for path in (recbole_folder() / "properties" / "model").glob("*.yaml"))
     return sorted(name for name in names if name.lower() in modules)
@@ -131,6 +133,8 @@ def model_layers(model, dataset):
     Returns:
         list[Layer]: overall.yaml, the model's and the dataset's file, where they exist.
     """
+    from recbole_idp.config_layers import plugin_layers
+
     registration = models().get(model)
     return plugin_layers(model, dataset, None if registration is None else _described(registration).properties)
 

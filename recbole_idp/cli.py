@@ -1,0 +1,227 @@
+"""The command line: one small function per task.
+
+Tasks import what they need: PyTorch and RecBole take seconds, and where even YAML is missing a line shall say so.
+"""
+
+import importlib.util
+import json
+import os
+import sys
+from typing import Any, NamedTuple
+
+from recbole_idp import compat, registry
+from recbole_idp.arguments import parse_arguments
+from recbole_idp.errors import UserError
+from recbole_idp.listing import columns
+
+PROGRAM = "recbole-idp"
+USER_ERROR, INTERRUPTED, BROKEN_PIPE = 2, 130, 141
+
+_CONVERT = {"reviews": None, "metadata": None, "name": None, "output": "dataset/", "k_core": None, "min_length": None}
+_CONVERT_NUMBERS = ("k_core", "min_length")
+
+
+def main(argv=None):
+    """Runs the task that the command line names.
+
+    Args:
+        argv (list[str] | None): The arguments after the program's name; None: those of this process.
+
+    Returns:
+        int: The exit status: 0, 1 (doctor has found a problem), 2 (the user can fix this), 130 (interrupted).
+    """
+    try:
+        status = _dispatch(sys.argv[1:] if argv is None else argv)
+        sys.stdout.flush()
+        return status
+    except UserError as error:
+        print(f"{PROGRAM}: {error}", file=sys.stderr)
+        return USER_ERROR
+    except KeyboardInterrupt:
+        print(f"\n{PROGRAM}: interrupted; finished stages are kept, the same command goes on there", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:
+        # The reader (head, less) has gone. Python would flush stdout once more on exit and complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return BROKEN_PIPE
+
+
+def run(options):
+    """Runs the whole pipeline."""
+    resolved = _resolve_or_show(options)
+    if resolved is not None:
+        _find_datasets(resolved.values, with_target=True)
+        from recbole_idp import quick_start
+        from recbole_idp.config import StrictConfig
+
+        quick_start.run(StrictConfig.from_resolved(resolved))
+    return 0
+
+
+def pretrain(options):
+    """Pre-trains a bundle and stops."""
+    resolved = _resolve_or_show(options)
+    if resolved is not None:
+        _find_datasets(resolved.values, with_target=False)
+        from recbole_idp import quick_start
+        from recbole_idp.config import StrictConfig
+
+        quick_start.pretrain(StrictConfig.from_resolved(resolved))
+    return 0
+
+
+def doctor(options):
+    """Examines the installation."""
+    from recbole_idp.doctor import examine
+
+    return examine(_resolve(options))
+
+
+def models(options):
+    """Lists the models."""
+    _resolve(options)
+    rows = [("model", "from", "what")]
+    rows += [(name, entry.package, _purpose(name)) for name, entry in sorted(registry.models().items())]
+    rows += [(name, "recbole", "sequential model of RecBole") for name in registry.recbole_models()]
+    print(columns(rows))
+    return 0
+
+
+def datasets(options):
+    """Lists the datasets."""
+    from recbole_idp.data.catalog import available
+
+    found = available(_resolve(options).values["data_path"])
+    print(columns([("dataset", "on disk", "origin"), *((row.name, _yes(row.on_disk), row.origin) for row in found)]))
+    return 0
+
+
+def convert(options):
+    """Converts raw Amazon files."""
+    from recbole_idp.config_keys import KeyType, check_layer
+    from recbole_idp.config_layers import COMMAND_LINE, Layer
+
+    types = {key: KeyType((int if key in _CONVERT_NUMBERS else str, None), None, None) for key in _CONVERT}
+    values = {**_CONVERT, **check_layer(Layer(COMMAND_LINE, options), types)}
+    for key in ("reviews", "name", "output"):
+        if values[key] is None:
+            raise UserError(f"convert needs --{key}: convert --reviews=FILE --name=NAME [--metadata=FILE --output=DIR]")
+    from recbole_idp.data.amazon import convert_amazon
+
+    convert_amazon(**values)
+    return 0
+
+
+def show_help(options):
+    """Prints how the command line is used."""
+    tasks = columns(((name, task.purpose) for name, task in TASKS.items()), indent="  ")
+    print(_HELP.format(program=PROGRAM, tasks=tasks))
+    return 0
+
+
+class Task(NamedTuple):
+    """A task of the command line.
+
+    Attributes:
+        do (Any): The function that does it: ``do(options) -> exit status``.
+        purpose (str): One line for ``--help``.
+        dry (bool): Whether it knows ``--dry_run``.
+    """
+
+    do: Any
+    purpose: str
+    dry: bool = False
+
+
+TASKS = {
+    "run": Task(run, "pre-train, match, transfer and compare (the default)", dry=True),
+    "pretrain": Task(pretrain, "pre-train on the source domains and keep the bundle", dry=True),
+    "doctor": Task(doctor, "examine versions, hooks, text encoder, data and folders"),
+    "models": Task(models, "list the models"),
+    "datasets": Task(datasets, "list the datasets: on disk, carried by packages, to download"),
+    "convert": Task(convert, "turn raw Amazon reviews and metadata into RecBole's atomic files"),
+    "help": Task(show_help, "print this"),
+}
+
+_HELP = """usage: {program} [TASK] [--key=value ...]
+
+tasks:
+{tasks}
+
+Options are keys of RecBole or of the plugin; values are written as in YAML, lists also as a,b,c. For example:
+  --dataset=Office --source_domains=Health,Clothing,Beauty,Toys   target and source domains
+  --model=IDP                     a model that the task models lists
+  --data_path=DIR                 where the datasets are (a folder with RecBole atomic files for each)
+  --pretrained=DIR                use this bundle and do not pre-train
+  --config_files="a.yaml b.yaml"  read keys from files first
+  --dry_run                       print every key, its value and its origin, and stop
+Without --dataset, two platforms carved from the ml-100k that RecBole carries are used, and nothing is downloaded."""
+
+
+def _dispatch(argv):
+    task, options = parse_arguments(argv, TASKS)
+    if options.pop("help", False):
+        task = "help"
+    # doctor lists the problems one by one, if it can run at all
+    readable = importlib.util.find_spec("yaml") is not None
+    if task != "help" and not (task == "doctor" and readable) and (problems := compat.check_versions()):
+        raise UserError(compat.summary(problems))
+    if "dry_run" in options and not TASKS[task].dry:
+        dry = " and ".join(name for name in TASKS if TASKS[name].dry)
+        raise UserError(f"--dry_run has no meaning for {task}: it belongs to {dry}")
+    return TASKS[task].do(options)
+
+
+def _resolve(options):
+    from recbole_idp.settings import option_layers, resolve
+
+    return resolve(option_layers(options))
+
+
+def _resolve_or_show(options):
+    """Returns the resolved configuration, or prints it and returns None if that is all that is asked for."""
+    options = dict(options)
+    dry = options.pop("dry_run", False)
+    resolved = _resolve(options)
+    if not dry:
+        return resolved
+    rows = [("key", "value", "origin")]
+    rows += [(key, _flow(value), resolved.origins[key]) for key, value in sorted(resolved.values.items())]
+    print(columns(rows))
+    return None
+
+
+def _find_datasets(values, with_target):
+    """Finds every dataset, and downloads what is missing, before hours of work on the first of them."""
+    from recbole_idp.data.catalog import available, locate
+
+    sources = [] if values["pretrained"] else values["source_domains"]
+    if not sources and not with_target:
+        raise UserError("pretrain has no source_domains: name them, and leave --pretrained away")
+    if with_target and values["dataset"] in sources:
+        raise UserError(f"dataset {values['dataset']} is one of source_domains: remove it there, or choose another")
+    names = [*sources, values["dataset"]] if with_target else sources
+    if twice := sorted({name for name in sources if sources.count(name) > 1}):
+        raise UserError(f"{', '.join(twice)} stands twice in source_domains: name each source once")
+    known = {row.name for row in available(values["data_path"])}
+    # unknown names first: locate() refuses them, and would download the others before
+    for name in sorted(names, key=known.__contains__):
+        locate(name, values["data_path"])
+
+
+def _flow(value):
+    """Returns a value in one line, as it could stand on the command line."""
+    return json.dumps(value, ensure_ascii=False) if not isinstance(value, str) else value
+
+
+def _purpose(name):
+    """Returns the first line of a model's properties file, which says what it is for."""
+    from recbole_idp.config_layers import properties_folder
+
+    path = properties_folder() / "model" / f"{name}.yaml"
+    first = path.read_text(encoding="utf-8").partition("\n")[0] if path.is_file() else ""
+    return first.removeprefix(f"# {name}:").strip() if first.startswith("#") else ""
+
+
+def _yes(value):
+    return "yes" if value else "no"

