@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 
 from recbole_idp.data.folders import new_folder
 from recbole_idp.errors import UserError
-from recbole_idp.files import sha256_of_file
+from recbole_idp.files import fingerprint, sha256_of_file
 
 FORMAT = "recbole_idp bundle"
 VERSION = 1
@@ -76,7 +76,9 @@ class Bundle:
             files = sorted(path for path in building.rglob("*") if path.is_file())
             hashes = {path.relative_to(building).as_posix(): sha256_of_file(path) for path in files}
             description = {"format": FORMAT, "version": VERSION, **self.description, "sha256": hashes}
-            text = json.dumps(description, indent=1, ensure_ascii=False, default=str)
+            description = json.loads(json.dumps(description, default=str))
+            description["checksum"] = fingerprint(description)
+            text = json.dumps(description, indent=1, ensure_ascii=False)
             (building / DESCRIPTION).write_text(text + "\n", encoding="utf-8")
         self.folder = Path(folder)
 
@@ -159,11 +161,14 @@ def read_description(folder):
         raise UserError(f"{path} is damaged ({error}): pre-train again, or copy the bundle anew") from error
     if not isinstance(description, dict) or description.get("format") != FORMAT:
         raise UserError(f"{path} does not describe a bundle of recbole_idp: give a folder that the task pretrain made")
+    checksum = description.pop("checksum", None)
     if description.get("version") != VERSION:
         raise UserError(
             f"{folder} is a bundle of format version {description.get('version')}, this release reads version {VERSION}: "
             "pre-train again, or install the release that wrote it"
         )
+    if checksum != fingerprint(description):
+        raise UserError(f"{path} is damaged or was changed: pre-train again, or copy the bundle anew")
     if not isinstance(description.get("sha256"), dict) or not {ENCODER, ITEMS, NAMES} <= set(description["sha256"]):
         raise UserError(f"{path} is damaged (its list of files is incomplete): pre-train again")
     return description

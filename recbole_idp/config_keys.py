@@ -63,12 +63,14 @@ _TYPES = {
     "pretrained": (str, None),
     "text_pooling": (str, None),
     "text_fields": (list, None),
+    "source_text_fields": (list, None),
     "threads": (int, None),
 }
 
 # What the elements of a list are, where its default is empty or None.
 _ELEMENTS = {
     "text_fields": str,
+    "source_text_fields": str,
     "shared_users": list,
     "additional_feat_suffix": str,
     "benchmark_filename": str,
@@ -77,6 +79,8 @@ _ELEMENTS = {
     "alias_of_user_id": str,
     "alias_of_item_id": str,
 }
+
+_VARIANTS = ("scratch", "random_match", "zero_shot", "fine_tune", "new_encoder")
 
 # The words that a key takes; for a list, what each of its elements takes. Compared without regard to case.
 CHOICES = {
@@ -88,8 +92,10 @@ CHOICES = {
     "rm_dup_inter": ("first", "last"),
     "text_pooling": ("mean", "cls", "max"),
     "training_rows": ("position", "prefix"),
-    "transfer": ("zero_shot", "fine_tune", "new_encoder"),
-    "variants": ("scratch", "random_match", "zero_shot", "fine_tune", "new_encoder"),
+    "transfer": _VARIANTS,
+    "weighting": ("paper", "softmax"),
+    "rescale": ("none", "spread", "norm"),
+    "variants": _VARIANTS,
 }
 
 # Lowest and highest value of a number, and of the elements of a list; None: no limit.
@@ -101,6 +107,8 @@ LIMITS = {
     **dict.fromkeys(("epochs", "pretrain_epochs", "train_batch_size", "eval_batch_size", "eval_step"), (1, None)),
     **dict.fromkeys(("stopping_step", "n_layers", "n_heads", "hidden_size", "inner_size", "top_m"), (1, None)),
     **dict.fromkeys(("k_core", "min_length"), (1, None)),
+    **dict.fromkeys(("pretrain_batch_size", "pretrain_stopping_step"), (1, None)),
+    **dict.fromkeys(("negative_smoothing", "pretrain_valid_users", "match_temperature"), (0, None)),
     **dict.fromkeys(("topk", "MAX_ITEM_LIST_LENGTH", "text_length", "text_tokens", "threads"), (1, None)),
 }
 

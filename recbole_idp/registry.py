@@ -42,7 +42,7 @@ class Registration(NamedTuple):
 
 
 MODELS = {
-    "IDP": Registration("recbole_idp.model.idp:IDP"),
+    "IDP": Registration("recbole_idp.model.idp:IDP", trainer="recbole_idp.trainer.transfer:TransferTrainer"),
 }
 """The plugin's own models by name. A new one is a line here, a class and a file in properties/model/."""
 

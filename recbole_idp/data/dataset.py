@@ -41,7 +41,7 @@ class SequenceDataset(SequentialDataset):
         load_columns, unload_columns = self._get_load_and_unload_col(source)
         if load_columns == set():
             return None
-        frame = read_atomic(filepath, load_columns, self.config["field_separator"], self.config["encoding"])
+        frame = read_atomic(filepath, load_columns, self.config["field_separator"], self.config["encoding"] or "utf-8")
         types = frame.attrs["types"]
         # Sequence columns are texts; they are read as they are by recbole_idp.data.item_text.
         kept = [

@@ -1,0 +1,193 @@
+"""Pre-training on the source domains, and finding what was pre-trained before."""
+
+import logging
+from pathlib import Path
+
+from recbole.utils import init_seed
+
+from recbole_idp.bundle import Bundle, read_description, versions
+from recbole_idp.data.domains import check_domains, content_hashes, derive, domain_texts, load_domains
+from recbole_idp.errors import UserError
+from recbole_idp.files import fingerprint
+from recbole_idp.model.idp import ENCODER_KEYS, IDP
+from recbole_idp.stages import StageClock
+from recbole_idp.text.cache import encode_cached
+from recbole_idp.text.encoder import load_text_encoder
+from recbole_idp.trainer.base import SequenceTrainer
+
+# Everything besides the data and the text encoder that decides on what pre-training yields.
+HYPER_PARAMETERS = (
+    *ENCODER_KEYS,
+    "hidden_dropout_prob",
+    "attn_dropout_prob",
+    "layer_norm_eps",
+    "initializer_range",
+    "loss_type",
+    "learner",
+    "weight_decay",
+    "clip_grad_norm",
+    "training_rows",
+    "negative_smoothing",
+    "pretrain_epochs",
+    "pretrain_learning_rate",
+    "pretrain_batch_size",
+    "pretrain_negatives",
+    "pretrain_stopping_step",
+    "pretrain_valid_users",
+    "valid_metric",
+    "source_domains",
+    "shared_users",
+    "source_text_fields",
+    "text_length",
+    "user_inter_num_interval",
+    "item_inter_num_interval",
+    "val_interval",
+    "rm_dup_inter",
+    "seed",
+)
+
+
+def cache_folder(config):
+    """Returns the folder of text vectors that are computed once."""
+    return Path(config["cache_path"] or Path(config["checkpoint_dir"]) / "cache")
+
+
+def configured_text_encoder(config):
+    """Loads the sentence encoder that a configuration names."""
+    return load_text_encoder(
+        config["text_encoder"], pooling=config["text_pooling"], max_tokens=config["text_tokens"], device=config["device"]
+    )
+
+
+def pretrain_fingerprint(config, text_encoder):
+    """Returns 16 hexadecimal digits for all that decides on what pre-training yields, content of the files included."""
+    return fingerprint(
+        {
+            "data": [content_hashes(location) for location in check_domains(config)],
+            "hyper_parameters": {key: config[key] for key in HYPER_PARAMETERS},
+            # An encoder that is fitted to the texts is decided on by the data.
+            "text_encoder": text_encoder.name if text_encoder.needs_fitting else text_encoder.fingerprint,
+        }
+    )
+
+
+def find_or_pretrain(config, clock=None):
+    """Opens the bundle that a configuration means, and makes it first where there is none.
+
+    Args:
+        config (Config): With ``pretrained`` naming a bundle, or else the sources and all hyper-parameters.
+        clock (StageClock, optional): Where stages are timed.
+
+    Returns:
+        Bundle: The bundle.
+
+    Raises:
+        UserError: The named bundle or the sources cannot be used.
+    """
+    clock = clock or StageClock()
+    if config["pretrained"]:
+        bundle = Bundle.open(config["pretrained"])
+        sources = [domain["name"] for domain in bundle.description["domains"]]
+        if config["dataset"] in sources:
+            raise UserError(f"{config['dataset']} is among the bundle's source domains: choose another target")
+        logging.getLogger().info(f"Pre-trained bundle: {config['pretrained']} ({', '.join(sources)})")
+        return bundle
+    # A typing error in a domain's name shows before anything else is loaded.
+    check_domains(config)
+    text_encoder = configured_text_encoder(config)
+    digits = pretrain_fingerprint(config, text_encoder)
+    folder = Path(config["checkpoint_dir"]) / f"pretrain-{'-'.join(config['source_domains'])[:80]}-{digits[:8]}"
+    if folder.is_dir() and read_description(folder).get("fingerprint") == digits:
+        logging.getLogger().info(f"Pre-trained before with the same data and settings: {folder}")
+        return Bundle.open(folder)
+    return pretrain(config, folder, text_encoder, digits, clock)
+
+
+def pretrain(config, folder, text_encoder, digits, clock):
+    """Trains IDs and encoder on the source domains, encodes the items' texts, and writes the bundle.
+
+    Args:
+        config (Config): RecBole's configuration.
+        folder (Path): Where the bundle goes.
+        text_encoder (TextEncoder): Encodes the texts; fitted here where it needs to be.
+        digits (str): The fingerprint.
+        clock (StageClock): Where stages are timed.
+
+    Returns:
+        Bundle: The bundle, saved.
+    """
+    logger = logging.getLogger()
+    locations = check_domains(config)
+    with clock.stage("read", f"reading {', '.join(config['source_domains'])}") as facts:
+        domains = load_domains(config)
+        texts, titles = domain_texts(config, domains, locations)
+        facts["source_interactions"] = domains.sequences.n_events
+        facts["source_items"] = len(domains.item_tokens) - 1
+        for domain in domains.domains:
+            logger.info(
+                f"{domain.name}: {domain.users:,} users, {domain.items:,} items, {domain.interactions:,} interactions"
+            )
+    with clock.stage("pretrain", "training item IDs and sequence encoder on the source domains") as facts:
+        model, valid, speed = train_on_sources(config, domains)
+        facts.update(targets_per_second=round(speed), valid=valid)
+    with clock.stage("encode", f"encoding {len(texts):,} source texts with {text_encoder.name}") as facts:
+        if text_encoder.needs_fitting:
+            text_encoder.fit(texts)
+        vectors, report = encode_cached(text_encoder, texts, cache_folder(config), config["show_progress"])
+        facts.update(encoded=report.encoded, items_per_second=round(report.items_per_second))
+    names = [domain.name for domain in domains.domains]
+    bundle = Bundle(
+        item_embeddings=model.item_embedding.weight.detach().cpu()[1:].clone(),
+        text_vectors=vectors,
+        encoder={name: value.detach().cpu().clone() for name, value in model.encoder.state_dict().items()},
+        domains=[names[number] for number in domains.item_domain[1:]],
+        tokens=domains.item_tokens[1:],
+        titles=titles,
+        description={
+            "fingerprint": digits,
+            "domains": [vars(domain) for domain in domains.domains],
+            "encoder": {"kind": "SASRec", **{key: config[key] for key in ENCODER_KEYS}},
+            "text_encoder": {
+                "name": text_encoder.name,
+                "fingerprint": text_encoder.fingerprint,
+                "pooling": config["text_pooling"],
+                "max_tokens": config["text_tokens"],
+            },
+            "hyper_parameters": {key: config[key] for key in HYPER_PARAMETERS},
+            "valid": valid,
+            "seed": config["seed"],
+            "versions": versions(),
+        },
+    )
+    bundle.save(folder, text_encoder)
+    logger.info(f"Pre-trained bundle: {folder}")
+    return bundle
+
+
+def train_on_sources(config, domains):
+    """Trains the base sequence model (IDP, ID-based pre-training).
+
+    Args:
+        config (Config): RecBole's configuration with the ``pretrain_*`` keys.
+        domains (Domains): The merged source domains.
+
+    Returns:
+        tuple[IDP, dict, float]: The best model by validation, its validation metrics, and training targets a second.
+    """
+    settings = derive(
+        config,
+        dataset="-".join(config["source_domains"])[:80],
+        epochs=config["pretrain_epochs"],
+        learning_rate=config["pretrain_learning_rate"],
+        train_batch_size=config["pretrain_batch_size"],
+        train_negatives=config["pretrain_negatives"],
+        stopping_step=config["pretrain_stopping_step"],
+    )
+    train, valid = domains.split(config["pretrain_valid_users"], config["seed"])
+    init_seed(config["seed"], config["reproducibility"])
+    model = IDP(settings, train.dataset).to(config["device"])
+    trainer = SequenceTrainer(settings, model)
+    _, result = trainer.fit(train, valid, saved=True, show_progress=config["show_progress"])
+    trainer.restore(trainer.saved_model_file)
+    Path(trainer.saved_model_file).unlink()
+    return model, dict(result or {}), trainer.targets_per_second

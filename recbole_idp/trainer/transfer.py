@@ -1,0 +1,137 @@
+"""The cross-domain transfer trainer: a target model that starts from matched source IDs."""
+
+import hashlib
+import logging
+from dataclasses import dataclass
+
+import torch
+
+from recbole_idp.bundle import TEXT_ENCODER, Bundle
+from recbole_idp.data.domains import item_texts
+from recbole_idp.matcher.generation import generate
+from recbole_idp.matcher.retrieval import Matches, random_matches, retrieve
+from recbole_idp.model.idp import check_sizes
+from recbole_idp.stages import StageClock
+from recbole_idp.text.cache import encode_cached
+from recbole_idp.text.encoder import open_text_encoder
+from recbole_idp.trainer.base import SequenceTrainer
+from recbole_idp.trainer.pretrain import cache_folder, find_or_pretrain
+
+VARIANTS = {
+    "scratch": "random IDs, random encoder, trained",
+    "random_match": "IDs of random source items, pre-trained encoder, trained",
+    "zero_shot": "generated IDs, pre-trained encoder, not trained",
+    "fine_tune": "generated IDs, pre-trained encoder, trained",
+    "new_encoder": "generated IDs, random encoder, trained",
+}
+"""What each variant starts from (IDP, direct use, fine-tuning and replaced encoder; the first two are controls)."""
+
+
+@dataclass(frozen=True)
+class TransferStart:
+    """What a target model starts from.
+
+    Attributes:
+        bundle (Bundle): The pre-trained model.
+        matches (Matches): Source items matched to items 1 to N - 1 of the target.
+    """
+
+    bundle: Bundle
+    matches: Matches
+
+    def generated(self, config, matches=None):
+        """Returns the generated ID embeddings of items 1 to N - 1; shape [N - 1, D]."""
+        return generate(
+            self.bundle.item_embeddings,
+            matches or self.matches,
+            config["weighting"],
+            config["match_temperature"],
+            config["rescale"],
+        )
+
+
+def prepare_start(config, dataset, clock=None):
+    """Finds or makes the bundle, encodes the target's texts and matches them.
+
+    Args:
+        config (Config): RecBole's configuration.
+        dataset (SequenceDataset): The target.
+        clock (StageClock, optional): Where stages are timed.
+
+    Returns:
+        TransferStart: What every variant starts from.
+
+    Raises:
+        UserError: The bundle, the sources or the target's texts cannot be used.
+    """
+    clock = clock or StageClock()
+    bundle = find_or_pretrain(config, clock)
+    check_sizes(config, bundle.description)
+    texts = item_texts(config, dataset.location, config["text_fields"])
+    encoder = open_text_encoder(bundle.folder / TEXT_ENCODER, device=config["device"])
+    wanted = texts.for_items(dataset.item_tokens()[1:])
+    with clock.stage("encode", f"encoding {len(wanted):,} target texts with {encoder.name}") as facts:
+        vectors, report = encode_cached(encoder, wanted, cache_folder(config), config["show_progress"])
+        facts["encoded"] = facts.get("encoded", 0) + report.encoded
+        facts["target_items_without_text"] = sum(not text for text in wanted)
+    m = config["top_m"]
+    with clock.stage("match", f"matching them to {m} of {len(bundle.tokens):,} source items each") as facts:
+        matches = retrieve(vectors, bundle.text_vectors, m)
+        facts["mean_similarity"] = round(float(matches.similarities[:, 0].mean()), 4)
+    return TransferStart(bundle, matches)
+
+
+def initialise(model, variant, start, config):
+    """Gives a new model the weights that a variant starts from.
+
+    Args:
+        model (IDP): The target model, random as made.
+        variant (str): A key of :data:`VARIANTS`.
+        start (TransferStart): What was pre-trained and matched; not looked at for ``scratch``.
+        config (Config): RecBole's configuration.
+    """
+    if variant == "scratch":
+        return
+    matches = start.matches
+    if variant == "random_match":
+        # Not the seed itself: the same stream drew the model's first weights.
+        digits = hashlib.sha256(f"random match {config['seed']}".encode()).hexdigest()[:8]
+        shape = matches.items.shape
+        matches = random_matches(shape[0], len(start.bundle.tokens), shape[1], int(digits, 16))
+    encoder = None if variant == "new_encoder" else start.bundle.encoder
+    model.start_from(start.generated(config, matches), encoder)
+
+
+class TransferTrainer(SequenceTrainer):
+    """Starts the target model from the source domains, then trains it as :class:`SequenceTrainer` does.
+
+    The configuration's ``transfer`` names the variant. The bundle is the one named by ``pretrained``, or the one made
+    before from the same sources, or is made now.
+
+    Attributes:
+        start (TransferStart | None): Set by callers that have it already; made in ``fit`` otherwise.
+    """
+
+    def __init__(self, config, model):
+        super().__init__(config, model)
+        self.start = None
+
+    def fit(self, train_data, valid_data=None, verbose=True, saved=True, show_progress=False, callback_fn=None):
+        """Initialises and trains the model; arguments and result as in RecBole."""
+        variant = self.config["transfer"]
+        if self.start_epoch == 0:
+            if self.start is None and variant != "scratch":
+                state = torch.get_rng_state()
+                self.start = prepare_start(self.config, train_data.dataset)
+                # Training draws the same numbers whether or not a bundle had to be made first.
+                torch.set_rng_state(state)
+            initialise(self.model, variant, self.start, self.config)
+        if variant != "zero_shot":
+            return super().fit(train_data, valid_data, verbose, saved, show_progress, callback_fn)
+        self.eval_collector.data_collect(train_data)
+        if valid_data:
+            self.best_valid_score, self.best_valid_result = self._valid_epoch(valid_data, show_progress)
+        if saved:
+            self._save_checkpoint(-1, verbose=verbose)
+        logging.getLogger().info("Zero-shot: the model is used as it was generated, without training")
+        return self.best_valid_score, self.best_valid_result
