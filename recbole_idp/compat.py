@@ -84,14 +84,27 @@ def summary(problems):
 
 
 def silence_upstream_warnings():
-    """Hides warnings that RecBole 1.2.1 raises about itself, and no others.
+    """Hides warnings that RecBole 1.2.1 and its ray raise about themselves, and no others.
 
-    They name lines of RecBole that a user of the plugin cannot change, and come back in every epoch.
+    They name lines that a user of the plugin cannot change, and some come back in every epoch.
     """
+    # ray 2.6.3 imports pkg_resources, which is there below setuptools 81 (ray-project/ray#36742).
+    warnings.filterwarnings("ignore", r".*pkg_resources", UserWarning, r"ray\.")
     # df[field].fillna(..., inplace=True) in RecBole's dataset; harmless below pandas 3 (no upstream issue found).
     warnings.filterwarnings("ignore", r".*inplace method", FutureWarning, r"recbole\.data\.")
     # torch.cuda.amp.GradScaler in RecBole's trainer (no upstream issue found).
     warnings.filterwarnings("ignore", r".*GradScaler", FutureWarning, r"recbole\.trainer\.")
+
+
+def without_anomaly_detection():
+    """Returns a context in which autograd does not look for NaN after each operation.
+
+    Importing RecBole's sequential models turns that on for the whole process: the module of SINE does it when it is
+    loaded, and every other model is loaded with it (no upstream issue found).
+    """
+    import torch
+
+    return torch.autograd.set_detect_anomaly(False)
 
 
 def _within(version, bound):
