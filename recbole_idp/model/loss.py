@@ -43,11 +43,8 @@ class SampledSoftmaxLoss(nn.Module):
         chance = weights / weights.sum()
         self.register_buffer("cumulative", chance.cumsum(0), persistent=False)
         # The chance that an item is among the draws at all, since equal draws count once.
-        self.register_buffer(
-            "log_expected_count",
-            torch.log(-torch.expm1(n_negatives * torch.log1p(-chance)).clamp_min(1e-30)).float(),
-            persistent=False,
-        )
+        drawn = -torch.expm1(n_negatives * torch.log1p(-chance))
+        self.register_buffer("log_expected_count", drawn.clamp_min(1e-30).log().float(), persistent=False)
 
     def forward(self, states, targets, item_vectors):
         """Computes the mean loss; arguments as in :class:`SoftmaxLoss`."""

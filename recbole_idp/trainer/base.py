@@ -10,6 +10,7 @@ from recbole.utils import EvaluatorType
 from torch.nn.utils import clip_grad_norm_
 from tqdm import tqdm
 
+from recbole_idp import compat
 from recbole_idp.data.batches import PositionBatches, PrefixBatches
 from recbole_idp.data.dataset import data_root
 from recbole_idp.data.domains import TargetLoader
@@ -72,16 +73,17 @@ class SequenceTrainer(Trainer):
         bar = tqdm(
             self._batches, desc=f"Train {epoch_idx:>5}", ncols=100, disable=not show_progress, leave=False, unit="batch"
         )
-        for batch in bar:
-            self.optimizer.zero_grad()
-            loss = compute_loss(batch.to(self.device))
-            loss.backward()
-            if self.clip_grad_norm:
-                clip_grad_norm_(self.model.parameters(), **self.clip_grad_norm)
-            self.optimizer.step()
-            # Kept on the device: reading a value back in each step would stop the accelerator.
-            total = total + loss.detach() * batch.n_targets
-            count += batch.n_targets
+        with compat.without_anomaly_detection():
+            for batch in bar:
+                self.optimizer.zero_grad()
+                loss = compute_loss(batch.to(self.device))
+                loss.backward()
+                if self.clip_grad_norm:
+                    clip_grad_norm_(self.model.parameters(), **self.clip_grad_norm)
+                self.optimizer.step()
+                # Kept on the device: reading a value back in each step would stop the accelerator.
+                total = total + loss.detach() * batch.n_targets
+                count += batch.n_targets
         loss = total / max(count, 1)
         self._check_nan(torch.as_tensor(loss))
         self.trained_targets += count
