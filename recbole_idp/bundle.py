@@ -38,8 +38,8 @@ class Bundle:
         domains (list[str]): Domain of each item; length S.
         tokens (list[str]): Item ids in their domains; length S.
         titles (list[str]): Titles; length S.
-        description (dict): ``domains``, ``encoder`` (kind and sizes), ``text_encoder``, ``hyper_parameters``, ``valid``,
-            ``seed``, ``fingerprint``, ``versions``.
+        description (dict): ``domains``, ``encoder`` (kind and sizes), ``text_encoder``, ``hyper_parameters``,
+            ``valid``, ``seed``, ``fingerprint``, ``versions``.
         folder (Path | None): Where it was opened from.
     """
 
@@ -69,7 +69,10 @@ class Bundle:
                 "text_vectors": torch.from_numpy(np.ascontiguousarray(self.text_vectors)),
             }
             save_file(tensors, building / ITEMS)
-            rows = ("\t".join(_one_line(part) for part in row) for row in zip(self.domains, self.tokens, self.titles))
+            rows = (
+                "\t".join(_one_line(part) for part in row)
+                for row in zip(self.domains, self.tokens, self.titles, strict=True)
+            )
             (building / NAMES).write_text("\n".join(["domain\titem_id\ttitle", *rows]) + "\n", encoding="utf-8")
             text_encoder.save(building / TEXT_ENCODER)
             (building / CARD).write_text(self.model_card(), encoding="utf-8")
@@ -111,9 +114,16 @@ class Bundle:
         except (SafetensorError, OSError) as error:
             raise UserError(f"bundle {folder} cannot be read ({error}): pre-train again") from error
         lines = (folder / NAMES).read_text(encoding="utf-8").split("\n")[1:-1]
-        domains, tokens, titles = (list(part) for part in zip(*(line.split("\t") for line in lines)))
+        domains, tokens, titles = (list(part) for part in zip(*(line.split("\t") for line in lines), strict=True))
         return cls(
-            items["item_embeddings"], items["text_vectors"].numpy(), encoder, domains, tokens, titles, description, folder
+            items["item_embeddings"],
+            items["text_vectors"].numpy(),
+            encoder,
+            domains,
+            tokens,
+            titles,
+            description,
+            folder,
         )
 
     def model_card(self):
@@ -164,8 +174,8 @@ def read_description(folder):
     checksum = description.pop("checksum", None)
     if description.get("version") != VERSION:
         raise UserError(
-            f"{folder} is a bundle of format version {description.get('version')}, this release reads version {VERSION}: "
-            "pre-train again, or install the release that wrote it"
+            f"{folder} is a bundle of format version {description.get('version')}, this release reads "
+            f"version {VERSION}: pre-train again, or install the release that wrote it"
         )
     if checksum != fingerprint(description):
         raise UserError(f"{path} is damaged or was changed: pre-train again, or copy the bundle anew")

@@ -143,7 +143,14 @@ def check_target(config, train, test):
 
 def data_fingerprint(config, dataset):
     """Returns 16 hexadecimal digits for the target's files and all that decides on rows and split."""
-    keys = ("load_col", "val_interval", "user_inter_num_interval", "item_inter_num_interval", "rm_dup_inter", "eval_args")
+    keys = (
+        "load_col",
+        "val_interval",
+        "user_inter_num_interval",
+        "item_inter_num_interval",
+        "rm_dup_inter",
+        "eval_args",
+    )
     return fingerprint([content_hashes(dataset.location), {key: config[key] for key in keys}])
 
 

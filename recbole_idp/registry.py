@@ -270,9 +270,33 @@ def _hook_workers(module):
         module.run_recboles = run_recboles
 
 
+def _hook_loading(module):
+    """Lets RecBole's ``load_data_and_model`` open our checkpoints, which are safetensors; others it opens as before."""
+    original = module.load_data_and_model
+    if hasattr(original, "__wrapped__"):
+        return
+
+    @functools.wraps(original)
+    def load_data_and_model(model_file):
+        if str(model_file).endswith(".safetensors"):
+            return resolve("recbole_idp.trainer.restore:load_data_and_model")(model_file)
+        return original(model_file)
+
+    module.load_data_and_model = load_data_and_model
+    package = sys.modules.get("recbole.quick_start")
+    if getattr(package, "load_data_and_model", None) is original:
+        package.load_data_and_model = load_data_and_model
+
+
+def _hook_quick_start(module):
+    """Puts both hooks into RecBole's quick start."""
+    _hook_workers(module)
+    _hook_loading(module)
+
+
 _HOOKS = {
     "recbole.config.configurator": _hook_config,
     "recbole.trainer": functools.partial(_hook_classes, suffix="Trainer", field="trainer"),
     "recbole.data.dataset": functools.partial(_hook_classes, suffix="Dataset", field="dataset"),
-    "recbole.quick_start.quick_start": _hook_workers,
+    "recbole.quick_start.quick_start": _hook_quick_start,
 }

@@ -45,9 +45,7 @@ class SequenceDataset(SequentialDataset):
         types = frame.attrs["types"]
         # Sequence columns are texts; they are read as they are by recbole_idp.data.item_text.
         kept = [
-            name
-            for name in frame.columns
-            if not types[name].endswith("_seq") and name not in (unload_columns or ())
+            name for name in frame.columns if not types[name].endswith("_seq") and name not in (unload_columns or ())
         ]
         for name in kept:
             self.field2source[name] = source

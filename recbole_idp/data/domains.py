@@ -186,7 +186,9 @@ def load_domains(config):
     # RecBole's padding user has a number here as well; its sequence is empty.
     sequences = Sequences.from_events(np.concatenate(users), np.concatenate(items), np.concatenate(times))
     if int(sequences.lengths().max()) < 2:
-        raise UserError(f"no user of {', '.join(domain.name for domain in domains)} has two events: nothing to train on")
+        raise UserError(
+            f"no user of {', '.join(domain.name for domain in domains)} has two events: nothing to train on"
+        )
     return Domains(domains, sequences, tokens, np.concatenate(domain_of))
 
 

@@ -38,7 +38,9 @@ class IDP(SequenceModel):
             self.encoder.load_state_dict(encoder)
         except RuntimeError as error:
             keys = ", ".join(ENCODER_KEYS)
-            raise UserError(f"the pre-trained encoder does not fit this model: {keys} must be as in pre-training") from error
+            raise UserError(
+                f"the pre-trained encoder does not fit this model: {keys} must be as in pre-training"
+            ) from error
 
 
 def check_sizes(config, description):

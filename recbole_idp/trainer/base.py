@@ -148,11 +148,10 @@ class SequenceTrainer(Trainer):
             self.logger.info(f"Saving current: {path}")
 
     def _plain_config(self):
-        """Returns what rebuilds the configuration: RecBole's external and internal values, without its objects."""
+        """Returns what rebuilds the configuration: values of plain types, without what RecBole computes from them."""
+        # A derived configuration differs from what was resolved, so that the final values count.
         keep = (bool, int, float, str, list, dict, type(None))
-        values = self.config.final_config_dict
-        plain = {key: value for key, value in values.items() if isinstance(value, keep)}
-        # RecBole joins the dataset's name to the path that the user gave.
+        plain = {key: value for key, value in self.config.final_config_dict.items() if isinstance(value, keep)}
         plain["data_path"] = data_root(self.config)
         return plain
 

@@ -59,7 +59,7 @@ def load_checkpoint(path):
             header = json.loads((file.metadata() or {}).get("recbole_idp", "{}"))
             if header.get("format") != FORMAT or header.get("version") != VERSION:
                 raise UserError(f"{path} is not a checkpoint of this version of recbole_idp: train again to write one")
-            tensors = {name: file.get_tensor(name) for name in file.keys()}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118, it is no mapping
     except (SafetensorError, json.JSONDecodeError, OSError) as error:
         raise UserError(f"{path} is not a readable checkpoint ({error}): delete it and train again") from error
     model = {name[len(MODEL) :]: value for name, value in tensors.items() if name.startswith(MODEL)}

@@ -55,7 +55,10 @@ def cache_folder(config):
 def configured_text_encoder(config):
     """Loads the sentence encoder that a configuration names."""
     return load_text_encoder(
-        config["text_encoder"], pooling=config["text_pooling"], max_tokens=config["text_tokens"], device=config["device"]
+        config["text_encoder"],
+        pooling=config["text_pooling"],
+        max_tokens=config["text_tokens"],
+        device=config["device"],
     )
 
 
