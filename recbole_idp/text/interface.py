@@ -75,14 +75,26 @@ class TextEncoder(abc.ABC):
         Returns:
             np.ndarray: float32 ``[N, width]``, row i for text i; zero for a blank text.
         """
-        texts = list(texts)
-        distinct = list(dict.fromkeys(text for text in texts if text.strip()))
+        distinct, index = distinct_texts(texts)
         with progress_bar(len(distinct), show_progress) as advance:
             vectors = self.encode_distinct(distinct, advance)
-        # The extra row of zeros at the end serves every blank text.
-        table = np.concatenate([vectors, np.zeros((1, self.width), dtype=np.float32)])
-        row_of = {text: row for row, text in enumerate(distinct)}
-        return table[[row_of.get(text, len(distinct)) for text in texts]]
+        return np.concatenate([vectors, np.zeros((1, self.width), dtype=np.float32)])[index]
+
+
+def distinct_texts(texts):
+    """Finds the texts that have to be encoded.
+
+    Args:
+        texts (Iterable[str]): N texts.
+
+    Returns:
+        tuple[list[str], np.ndarray]: The M distinct, non-blank texts in order of appearance, and for each of the N
+        texts its place among them, int64 ``[N]``. A blank text has -1, the last row of a table with M rows of vectors
+        and one of zeros.
+    """
+    place = {}
+    index = [place.setdefault(text, len(place)) if text.strip() else -1 for text in texts]
+    return list(place), np.array(index, dtype=np.int64)
 
 
 @contextlib.contextmanager

@@ -115,12 +115,14 @@ def check_folder(folder):
     for kind, path in _modules(folder):
         part = folder / path
         if kind == "Transformer" and not (part / "config.json").is_file():
-            raise UserError(f"text encoder folder {folder}: {PurePosixPath(path, 'config.json')} is missing")
+            missing = PurePosixPath(path, "config.json")
+            raise UserError(f"text encoder folder {folder}: {missing} is missing; fetch the folder again")
         if kind not in _WITH_WEIGHTS or any(part.glob("*.safetensors")):
             continue
         if any(part.glob("*.bin")) or any(part.glob("*.pt")):
             raise UserError(_pickle_only(f"text encoder folder {folder}"))
-        raise UserError(f"text encoder folder {folder}: weights are missing ({PurePosixPath(path, 'model.safetensors')})")
+        missing = PurePosixPath(path, "model.safetensors")
+        raise UserError(f"text encoder folder {folder}: weights are missing ({missing}); fetch the folder again")
 
 
 def _modules(folder):
@@ -134,7 +136,7 @@ def _modules(folder):
         raise UserError(f"text encoder folder {folder}: modules.json is damaged; fetch the folder again") from error
     for kind, path in modules:
         if not kind.startswith("sentence_transformers.") or kind.rpartition(".")[2] not in _SAFE_MODULES:
-            raise UserError(f"text encoder folder {folder}: the part {kind} would run its own code; use another encoder")
+            raise UserError(f"text encoder folder {folder}: the part {kind} is not a known one; use another encoder")
         if PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts:
             raise UserError(f"text encoder folder {folder}: modules.json points outside the folder ({path})")
     return [(kind.rpartition(".")[2], path) for kind, path in modules]

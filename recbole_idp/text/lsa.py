@@ -2,12 +2,13 @@
 
 import hashlib
 import json
+from pathlib import Path
 
 import numpy as np
 
 from recbole_idp.errors import UserError
 from recbole_idp.files import replacing
-from recbole_idp.text.interface import TextEncoder
+from recbole_idp.text.interface import TextEncoder, distinct_texts
 from recbole_idp.text.locate import LSA
 from recbole_idp.text.stored import read_settings, write_settings
 
@@ -66,7 +67,7 @@ class LsaEncoder(TextEncoder):
         """
         from sklearn.decomposition import TruncatedSVD
 
-        distinct = list(dict.fromkeys(text for text in texts if text.strip()))
+        distinct, _ = distinct_texts(texts)
         vectorizer = _vectorizer()
         try:
             weights = vectorizer.fit_transform(distinct)
@@ -121,8 +122,6 @@ class LsaEncoder(TextEncoder):
 
 def open_lsa_encoder(folder):
     """Opens what :meth:`LsaEncoder.save` wrote; see :func:`recbole_idp.text.encoder.open_text_encoder`."""
-    from pathlib import Path
-
     from safetensors.numpy import load_file
 
     settings = read_settings(folder)

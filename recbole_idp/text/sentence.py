@@ -5,6 +5,7 @@ import hashlib
 import json
 import logging
 import warnings
+from pathlib import Path
 
 import numpy as np
 
@@ -147,8 +148,6 @@ def open_sentence_encoder(folder, batch_size, device):
 
 def _set_pooling(model, folder, name, pooling):
     """Replaces the pooling step where another is asked for, or where a plain SimCSE folder does not name its own."""
-    from pathlib import Path
-
     if pooling is None and "simcse" in str(name).lower() and not (Path(folder) / "modules.json").is_file():
         pooling = "cls"
     if pooling is None:
