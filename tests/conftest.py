@@ -18,3 +18,18 @@ def shared_dataset():
     if not folder.is_dir():
         pytest.skip(f"real data not found at {folder}; set RECBOLE_IDP_DATA to its folder")
     return folder
+
+
+@pytest.fixture
+def workplace(tmp_path, monkeypatch):
+    """Makes an empty folder the current one: RecBole writes log/ and log_tensorboard/ there."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def domains(workplace):
+    """Writes the toy domains of tests/toy.py; returns their folder."""
+    from toy import write_domains
+
+    return write_domains(workplace / "data")

@@ -1,0 +1,112 @@
+"""Losses against PyTorch's own, dropout against its definition."""
+
+import pytest
+import torch
+from torch.nn import functional
+
+from recbole_idp.model import softmax
+from recbole_idp.model.dropout import dropout, dropout_mask
+from recbole_idp.model.loss import PairwiseLoss, PointwiseLoss, SampledSoftmaxLoss, build_loss
+
+
+@pytest.fixture
+def problem():
+    """States, item vectors and targets, with gradients wanted."""
+    draw = torch.Generator().manual_seed(0)
+    states = torch.randn(70, 8, generator=draw).requires_grad_()
+    items = torch.randn(50, 8, generator=draw).requires_grad_()
+    return states, items, torch.randint(1, 50, (70,), generator=draw)
+
+
+def gradients(loss, *leaves):
+    return [loss.detach(), *torch.autograd.grad(3 * loss, leaves)]
+
+
+@pytest.mark.parametrize("chunk", [64, 1 << 19])
+def test_softmax_loss_equals_cross_entropy(problem, monkeypatch, chunk):
+    monkeypatch.setattr(softmax, "CHUNK_ELEMENTS", chunk)
+    states, items, targets = problem
+    ours = gradients(softmax.softmax_loss(states, items, targets), states, items)
+    theirs = gradients(functional.cross_entropy(states @ items.t(), targets), states, items)
+    for own, other in zip(ours, theirs, strict=True):
+        torch.testing.assert_close(own, other)
+
+
+@pytest.mark.parametrize("chunk", [64, 1 << 19])
+def test_sampled_softmax_loss_equals_its_definition(problem, monkeypatch, chunk):
+    monkeypatch.setattr(softmax, "CHUNK_ELEMENTS", chunk)
+    states, items, targets = problem
+    negatives = torch.arange(2, 40, 3)
+    log_count = torch.rand(len(negatives), generator=torch.Generator().manual_seed(1)).log()
+    ours = softmax.sampled_softmax_loss(states, items[targets], targets, negatives, items[negatives], log_count)
+    scores = states @ items[negatives].t() - log_count
+    scores = scores.masked_fill(negatives == targets.unsqueeze(1), float("-inf"))
+    own = (states * items[targets]).sum(1, keepdim=True)
+    theirs = functional.cross_entropy(torch.cat([own, scores], 1), torch.zeros_like(targets))
+    for left, right in zip(gradients(ours, states, items), gradients(theirs, states, items), strict=True):
+        torch.testing.assert_close(left, right)
+
+
+def test_sampled_softmax_approaches_the_full_one(problem):
+    states, items, targets = problem
+    counts = torch.randint(0, 9, (50,), generator=torch.Generator().manual_seed(2))
+    counts[0] = 0
+    torch.manual_seed(0)
+    loss = SampledSoftmaxLoss(counts, n_negatives=4000)
+    with torch.no_grad():
+        full = functional.cross_entropy((states @ items.t())[:, 1:], targets - 1)
+        torch.testing.assert_close(loss(states, targets, items), full, atol=1e-3, rtol=0)
+
+
+def test_the_log_q_correction_counts_each_item_by_its_chance_to_be_drawn():
+    torch.manual_seed(0)
+    counts = torch.tensor([0, 100, 10, 1, 0])
+    loss = SampledSoftmaxLoss(counts, n_negatives=3, smoothing=1.0)
+    draws = torch.rand(20000, 3, dtype=torch.float64)
+    drawn = torch.searchsorted(loss.cumulative, draws)
+    share = torch.stack([(drawn == item).any(1).double().mean() for item in range(1, 5)])
+    torch.testing.assert_close(loss.log_expected_count[1:].exp().double(), share, atol=0.01, rtol=0)
+
+
+@pytest.mark.parametrize("loss", [PairwiseLoss(3), PointwiseLoss(3)])
+def test_sampled_pairs_never_use_the_target_as_negative(loss):
+    items = torch.eye(4)
+    targets = torch.randint(1, 4, (500,), generator=torch.Generator().manual_seed(0))
+    positive, negative = loss.scores(items[targets], targets, items)
+    assert (positive == 1).all()
+    assert (negative == 0).all()
+
+
+@pytest.mark.parametrize(
+    ("loss", "formula"),
+    [
+        (PairwiseLoss(2), lambda p, n: -torch.log(torch.sigmoid(p - n)).mean()),
+        (PointwiseLoss(2), lambda p, n: -torch.log(torch.sigmoid(p)).mean() - torch.log(1 - torch.sigmoid(n)).mean()),
+    ],
+)
+def test_pairwise_and_pointwise_losses_equal_their_formulas(problem, loss, formula):
+    states, items, targets = (part.detach() for part in problem)
+    torch.manual_seed(3)
+    value = loss(states, targets, items)
+    torch.manual_seed(3)
+    # In double precision, since 1 - sigmoid(x) loses its digits for large x.
+    expected = formula(*(scores.double() for scores in loss.scores(states, targets, items)))
+    torch.testing.assert_close(value.double(), expected, atol=1e-5, rtol=1e-5)
+
+
+def test_more_negatives_than_items_means_all_items():
+    assert type(build_loss("CE", 1000, torch.ones(50))).__name__ == "SoftmaxLoss"
+
+
+@pytest.mark.parametrize("probability", [0.1, 0.5, 0.9])
+def test_dropout_keeps_the_mean_and_zeroes_the_wanted_share(probability):
+    torch.manual_seed(0)
+    mask = dropout_mask((400, 501), probability)
+    assert float((mask == 0).float().mean()) == pytest.approx(probability, abs=0.005)
+    assert float(mask.mean()) == pytest.approx(1, abs=0.02)
+    assert len(mask.unique()) == 2
+
+
+def test_dropout_changes_nothing_in_evaluation():
+    values = torch.randn(3, 4)
+    assert dropout(values, 0.5, training=False) is values

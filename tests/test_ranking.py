@@ -1,0 +1,90 @@
+"""Ranks and metrics against slow, obvious references."""
+
+import numpy as np
+import pytest
+import torch
+
+from recbole_idp.evaluation.ranking import RankEvaluator, ranks_from_scores
+
+
+def slow_rank(scores, wanted):
+    """Counts one by one: higher scores stand before, equal ones if their number is smaller; padding does not count."""
+    own = scores[wanted]
+    better = sum(score > own for score in scores[1:])
+    return 1 + better + sum(scores[item] == own for item in range(1, wanted))
+
+
+@pytest.mark.parametrize("levels", [3, 10, 10**6])
+def test_ranks_agree_with_counting_one_by_one(levels):
+    draw = np.random.default_rng(levels)
+    scores = draw.integers(0, levels, (60, 40)).astype(np.float32)
+    wanted = draw.integers(1, 40, 60)
+    expected = [slow_rank(row, item) for row, item in zip(scores, wanted, strict=True)]
+    assert ranks_from_scores(torch.from_numpy(scores.copy()), torch.from_numpy(wanted)).tolist() == expected
+
+
+def test_the_padding_item_never_counts():
+    scores = torch.tensor([[9.0, 1.0, 0.5]])
+    assert ranks_from_scores(scores, torch.tensor([1])).tolist() == [1]
+
+
+def test_scores_that_are_no_numbers_are_an_error():
+    with pytest.raises(ValueError, match="NaN"):
+        ranks_from_scores(torch.tensor([[0.0, float("nan"), 1.0]]), torch.tensor([1]))
+
+
+def test_metrics_agree_with_their_formulas(domains):
+    from recbole.evaluator import Evaluator
+    from toy import settings
+
+    from recbole_idp.config import StrictConfig
+
+    config = StrictConfig("IDP", "shop", config_dict=settings(domains, topk=[1, 3], valid_metric="NDCG@3", metric_decimal_place=8))
+    ranks = torch.tensor([1, 2, 3, 4, 100])
+    result = RankEvaluator(config, Evaluator(config)).evaluate(ranks)
+    assert result["hit@1"] == pytest.approx(1 / 5)
+    assert result["hit@3"] == pytest.approx(3 / 5)
+    assert result["ndcg@3"] == pytest.approx((1 + 1 / np.log2(3) + 1 / 2) / 5)
+    assert result["mrr@3"] == pytest.approx((1 + 1 / 2 + 1 / 3) / 5)
+    assert result["mrr"] == pytest.approx((1 + 1 / 2 + 1 / 3 + 1 / 4 + 1 / 100) / 5)
+
+
+def prepared(domains, metrics):
+    """Returns configuration, loaders and a model with random weights on the toy target."""
+    from recbole.data import create_dataset, data_preparation
+    from toy import settings
+
+    from recbole_idp.config import StrictConfig
+    from recbole_idp.model.idp import IDP
+
+    changes = {"metrics": metrics, "metric_decimal_place": 8, "valid_metric": f"{metrics[0]}@5"}
+    config = StrictConfig("IDP", "shop", config_dict=settings(domains, **changes))
+    loaders = data_preparation(config, create_dataset(config))
+    torch.manual_seed(0)
+    return config, loaders, IDP(config, loaders[0].dataset)
+
+
+def test_streaming_evaluation_gives_recboles_values(domains):
+    from recbole.trainer import Trainer
+
+    from recbole_idp.trainer.base import SequenceTrainer
+
+    config, (_, valid, test), model = prepared(domains, ["Hit", "NDCG", "MRR", "Recall", "Precision", "MAP"])
+    for loader in (valid, test):
+        ours = SequenceTrainer(config, model).evaluate(loader, load_best_model=False)
+        theirs = Trainer(config, model).evaluate(loader, load_best_model=False)
+        for name, value in theirs.items():
+            assert ours[name] == pytest.approx(value, abs=1e-7), name
+
+
+def test_metrics_of_the_recommended_items_work(domains):
+    # RecBole 1.2.1 itself cannot compute these: its collector calls .cpu() on the number of items.
+    from recbole_idp.evaluation.ranking import top_items
+    from recbole_idp.trainer.base import SequenceTrainer
+
+    config, (train, valid, _), model = prepared(domains, ["ItemCoverage"])
+    trainer = SequenceTrainer(config, model)
+    trainer.eval_collector.data_collect(train)
+    shown = top_items(model, valid.dataset.targets(), 10, 5).unique()
+    result = trainer.evaluate(valid, load_best_model=False)
+    assert result["itemcoverage@5"] == pytest.approx(len(shown) / model.n_items)

@@ -1,0 +1,102 @@
+"""Flat sequences and the batches made from them."""
+
+import pytest
+import torch
+
+from recbole_idp.data.batches import PositionBatches, PrefixBatches
+from recbole_idp.data.sequences import Sequences, Targets
+
+
+def all_targets(sequences):
+    """Returns every event but each user's first as a target."""
+    starts = torch.repeat_interleave(sequences.offsets[:-1], sequences.lengths())
+    index = torch.arange(sequences.n_events)
+    return Targets(sequences, starts[index > starts], index[index > starts])
+
+
+@pytest.fixture
+def random_targets():
+    """300 users of 2 to 80 events; each event is an item of its own, so that a mix-up shows."""
+    lengths = torch.randint(2, 81, (300,), generator=torch.Generator().manual_seed(0))
+    users = torch.repeat_interleave(torch.arange(300), lengths)
+    return all_targets(Sequences.from_events(users, torch.arange(1, len(users) + 1)))
+
+
+def test_events_are_sorted_by_user_and_time_and_ties_keep_the_given_order():
+    sequences = Sequences.from_events([1, 0, 1, 1, 0], [10, 20, 30, 40, 50], [5.0, 2.0, 5.0, 1.0, 2.0])
+    assert sequences.items.tolist() == [20, 50, 40, 10, 30]
+    assert sequences.offsets.tolist() == [0, 2, 5]
+
+
+def test_a_user_without_events_has_an_empty_sequence():
+    assert Sequences.from_events([0, 2], [1, 2]).lengths().tolist() == [1, 0, 1]
+
+
+def test_histories_are_the_latest_events_before_the_target():
+    targets = all_targets(Sequences.from_events([0, 0, 0, 0, 1, 1], [1, 2, 3, 4, 5, 6]))
+    items, lengths = targets.histories(torch.tensor([2, 3]), max_length=2)
+    assert items.tolist() == [[2, 3], [5, 0]]
+    assert lengths.tolist() == [2, 1]
+    assert targets.items.tolist() == [2, 3, 4, 6]
+
+
+def test_spans_join_neighbouring_targets_of_one_user_only():
+    sequences = Sequences.from_events([0, 0, 0, 1, 1, 1], [1, 2, 3, 4, 5, 6])
+    first, last = Targets(sequences, torch.tensor([0, 0, 3]), torch.tensor([1, 2, 4])).spans()
+    assert first.tolist() == [1, 4]
+    assert last.tolist() == [3, 5]
+
+
+@pytest.mark.parametrize("rows", [PositionBatches, PrefixBatches])
+def test_each_target_is_seen_once_an_epoch_after_the_event_before_it(random_targets, rows):
+    batches = rows(random_targets, 50, 256, torch.Generator().manual_seed(1))
+    for _ in range(3):
+        seen = []
+        for batch in batches:
+            here = batch.targets > 0
+            assert batch.n_targets == int(here.sum())
+            assert batch.items.shape[1] <= 50
+            # Items are numbered in the order of events, so the input before a target is the number before it.
+            assert torch.equal(batch.items[here] + 1, batch.targets[here])
+            seen.append(batch.targets[here])
+        assert torch.equal(torch.cat(seen).sort().values, random_targets.items)
+
+
+def test_rows_are_trimmed_and_padded_on_the_right(random_targets):
+    for batch in PositionBatches(random_targets, 50, 256, torch.Generator().manual_seed(1)):
+        lengths = (batch.items > 0).sum(1)
+        assert int(lengths.max()) == batch.items.shape[1]
+        assert torch.equal(batch.items > 0, torch.arange(batch.items.shape[1]) < lengths.unsqueeze(1))
+
+
+def test_batches_hold_about_the_wanted_number_of_targets(random_targets):
+    sizes = [batch.n_targets for batch in PositionBatches(random_targets, 50, 1024, torch.Generator().manual_seed(1))]
+    assert len(sizes) == pytest.approx(len(random_targets) / 1024, abs=1)
+    assert max(sizes) < 1024 * 1.1 + 50
+
+
+def test_the_same_seed_gives_the_same_batches(random_targets):
+    def items(seed):
+        return [b.items for b in PositionBatches(random_targets, 50, 512, torch.Generator().manual_seed(seed))]
+
+    assert all(torch.equal(left, right) for left, right in zip(items(5), items(5), strict=True))
+    assert not all(left.shape == right.shape and torch.equal(left, right) for left, right in zip(items(5), items(6)))
+
+
+def test_prefix_rows_are_those_of_recbole(domains):
+    from recbole.data.dataset import SequentialDataset
+    from toy import settings
+
+    from recbole_idp.config import StrictConfig
+    from recbole_idp.data.dataset import SequenceDataset
+
+    config = StrictConfig("IDP", "shop", config_dict=settings(domains, MAX_ITEM_LIST_LENGTH=4))
+    config.final_config_dict["load_col"] = {"inter": ["user_id", "item_id", "timestamp"]}
+    ours, theirs = SequenceDataset(config).build(), SequentialDataset(config).build()
+    for own, other in zip(ours, theirs, strict=True):
+        rows = own[torch.arange(len(own))]
+        width = rows["item_id_list"].shape[1]
+        for field in ("user_id", "item_id", "item_length"):
+            assert torch.equal(rows[field], other.inter_feat[field])
+        assert torch.equal(rows["item_id_list"], other.inter_feat["item_id_list"][:, :width])
+        assert not other.inter_feat["item_id_list"][:, width:].any()
