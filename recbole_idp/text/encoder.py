@@ -18,7 +18,7 @@ def load_text_encoder(name=DEFAULT_ENCODER, pooling=None, max_tokens=128, batch_
         pooling (str | None): ``cls``, ``mean`` or ``max``; None takes what the model says. Not used by ``lsa``, nor
             are the next three.
         max_tokens (int): Longer texts are cut.
-        batch_size (int): Texts per batch at most; on a processor batches of long texts are made smaller.
+        batch_size (int): Texts per batch.
         device (str): As torch names it.
 
     Returns:
@@ -39,7 +39,7 @@ def open_text_encoder(folder, batch_size=64, device="cpu"):
 
     Args:
         folder (str | Path): What ``TextEncoder.save`` wrote.
-        batch_size (int): Texts per batch at most.
+        batch_size (int): Texts per batch.
         device (str): As torch names it.
 
     Returns:
