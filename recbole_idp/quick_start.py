@@ -9,7 +9,8 @@ from recbole.data import create_dataset, data_preparation
 from recbole.utils import get_model, get_trainer, init_logger, init_seed
 
 from recbole_idp.bundle import versions
-from recbole_idp.data.domains import check_domains, content_hashes, derive
+from recbole_idp.data.domains import check_domains, content_hashes
+from recbole_idp.derived_config import derive, given_values
 from recbole_idp.errors import UserError
 from recbole_idp.files import fingerprint
 from recbole_idp.report.result import markdown_table, read_result, save_result
@@ -75,7 +76,7 @@ def run(config):
         "stages": clock.stages,
         "peak_memory_mb": peak_memory_mb(),
         "bundle": str(start.bundle.folder) if start else None,
-        "config": plain_config(config),
+        "config": given_values(config),
         "versions": versions(),
         "command": " ".join(["python", *sys.argv]) if sys.argv[0].endswith(".py") else " ".join(sys.argv),
     }
@@ -152,14 +153,6 @@ def data_fingerprint(config, dataset):
         "eval_args",
     )
     return fingerprint([content_hashes(dataset.location), {key: config[key] for key in keys}])
-
-
-def plain_config(config):
-    """Returns the configuration as plain values, for the result's file."""
-    if hasattr(config, "as_dict"):
-        return config.as_dict()
-    keep = (bool, int, float, str, list, dict, type(None))
-    return {key: value for key, value in config.final_config_dict.items() if isinstance(value, keep)}
 
 
 def show(result, path):

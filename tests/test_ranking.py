@@ -39,7 +39,8 @@ def test_metrics_agree_with_their_formulas(domains):
 
     from recbole_idp.config import StrictConfig
 
-    config = StrictConfig("IDP", "shop", config_dict=settings(domains, topk=[1, 3], valid_metric="NDCG@3", metric_decimal_place=8))
+    changes = {"topk": [1, 3], "valid_metric": "NDCG@3", "metric_decimal_place": 8}
+    config = StrictConfig("IDP", "shop", config_dict=settings(domains, **changes))
     ranks = torch.tensor([1, 2, 3, 4, 100])
     result = RankEvaluator(config, Evaluator(config)).evaluate(ranks)
     assert result["hit@1"] == pytest.approx(1 / 5)

@@ -9,24 +9,20 @@ from recbole.utils import FeatureSource, FeatureType
 from recbole_idp.data.atomic import read_atomic
 from recbole_idp.data.catalog import locate
 from recbole_idp.data.sequences import Sequences, Targets
+from recbole_idp.derived_config import data_root
 from recbole_idp.errors import UserError
 
 SEQUENCE_END = "sequence_end"
 SEQUENCE_START = "sequence_start"
 
 
-def data_root(config):
-    """Returns the folder that the user gave as ``data_path``: RecBole's ``Config`` joins the dataset's name to it."""
-    return {**config.internal_config_dict, **config.external_config_dict}["data_path"]
-
-
 class SequenceDataset(SequentialDataset):
     """A :class:`~recbole.data.dataset.SequentialDataset` that stores each event once.
 
     RecBole turns a user of n events into n - 1 rows, each padded to ``MAX_ITEM_LIST_LENGTH``, in a Python loop. Here a
-    row is two indices into :attr:`sequences`; its history is gathered when a batch asks for it and is trimmed to the
-    longest of the batch. Filters, splits and field names remain RecBole's. The dataset is found by
-    :func:`~recbole_idp.data.catalog.locate`, and files are read literally, without quoting.
+    row is two indices into :attr:`sequences`; its history is gathered when a batch asks for it. Filters, splits and
+    field names remain RecBole's. The dataset is found by :func:`~recbole_idp.data.catalog.locate`, and files are read
+    literally, without quoting.
 
     Attributes:
         location (DatasetLocation): Where the atomic files lie.
@@ -93,6 +89,8 @@ class SequenceDataset(SequentialDataset):
             return rows
         targets = Targets(self.sequences, rows[SEQUENCE_START], rows[SEQUENCE_END])
         items, _ = targets.histories(torch.arange(len(rows)), self.max_item_list_len)
+        # RecBole joins rows that were asked for apart, so that all have to be of one width.
+        items = torch.nn.functional.pad(items, (0, self.max_item_list_len - items.shape[1]))
         rows.update(Interaction({self.item_id_list_field: items}))
         return rows
 

@@ -1,6 +1,5 @@
 """Several datasets as one: a single item space, users apart unless a configuration joins them."""
 
-import copy
 import logging
 from dataclasses import dataclass
 
@@ -8,9 +7,10 @@ import numpy as np
 import torch
 
 from recbole_idp.data.catalog import locate
-from recbole_idp.data.dataset import SequenceDataset, data_root
+from recbole_idp.data.dataset import SequenceDataset
 from recbole_idp.data.item_text import read_item_texts
 from recbole_idp.data.sequences import Sequences, Targets
+from recbole_idp.derived_config import data_root, derive
 from recbole_idp.errors import UserError, nearest
 from recbole_idp.files import sha256_of_file
 
@@ -107,13 +107,6 @@ class _View:
     def targets(self):
         """Returns the targets."""
         return self._targets
-
-
-def derive(config, **values):
-    """Returns a copy of a RecBole configuration with some values changed; the original stays as it is."""
-    derived = copy.copy(config)
-    derived.final_config_dict = {**config.final_config_dict, **values}
-    return derived
 
 
 def check_domains(config):

@@ -12,8 +12,8 @@ from tqdm import tqdm
 
 from recbole_idp import compat
 from recbole_idp.data.batches import PositionBatches, PrefixBatches
-from recbole_idp.data.dataset import data_root
 from recbole_idp.data.domains import TargetLoader
+from recbole_idp.derived_config import given_values
 from recbole_idp.evaluation.ranking import RankEvaluator, rank_targets, top_items
 from recbole_idp.trainer.checkpoint import load_checkpoint, save_checkpoint
 
@@ -138,7 +138,7 @@ class SequenceTrainer(Trainer):
         description = {
             "model": self.config["model"],
             "dataset": self.config["dataset"],
-            "config": self._plain_config(),
+            "config": given_values(self.config),
             "epoch": epoch,
             "cur_step": self.cur_step,
             "best_valid_score": float(self.best_valid_score),
@@ -146,14 +146,6 @@ class SequenceTrainer(Trainer):
         save_checkpoint(path, self.model, description, self.optimizer)
         if verbose:
             self.logger.info(f"Saving current: {path}")
-
-    def _plain_config(self):
-        """Returns what rebuilds the configuration: values of plain types, without what RecBole computes from them."""
-        # A derived configuration differs from what was resolved, so that the final values count.
-        keep = (bool, int, float, str, list, dict, type(None))
-        plain = {key: value for key, value in self.config.final_config_dict.items() if isinstance(value, keep)}
-        plain["data_path"] = data_root(self.config)
-        return plain
 
     def resume_checkpoint(self, resume_file):
         """Loads the model, the optimizer and the place in the training from a checkpoint."""

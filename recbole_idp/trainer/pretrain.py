@@ -6,7 +6,8 @@ from pathlib import Path
 from recbole.utils import init_seed
 
 from recbole_idp.bundle import Bundle, read_description, versions
-from recbole_idp.data.domains import check_domains, content_hashes, derive, domain_texts, load_domains
+from recbole_idp.data.domains import check_domains, content_hashes, domain_texts, load_domains
+from recbole_idp.derived_config import derive
 from recbole_idp.errors import UserError
 from recbole_idp.files import fingerprint
 from recbole_idp.model.idp import ENCODER_KEYS, IDP

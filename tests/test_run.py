@@ -1,0 +1,219 @@
+"""The whole job on toy domains: what it compares, saves, finds again and refuses."""
+
+import json
+import shutil
+
+import pytest
+from toy import settings, write_dataset
+
+from recbole_idp import quick_start
+from recbole_idp.bundle import Bundle
+from recbole_idp.config import StrictConfig
+from recbole_idp.errors import UserError
+from recbole_idp.report.result import markdown_table, read_result
+
+ALL_VARIANTS = ["scratch", "random_match", "zero_shot", "fine_tune", "new_encoder"]
+
+
+def configured(folder, dataset="shop", **changes):
+    return StrictConfig("IDP", dataset, config_dict=settings(folder, **changes))
+
+
+def bundles(folder):
+    return sorted((folder / "saved").glob("pretrain-*"))
+
+
+def test_run_compares_all_variants_and_leaves_one_json(domains, capsys):
+    result = quick_start.run(configured(domains, variants=ALL_VARIANTS))
+    (path,) = (domains / "results").iterdir()
+    saved = read_result(path)
+    assert list(saved["variants"]) == ALL_VARIANTS
+    assert saved["variants"] == json.loads(json.dumps(result["variants"]))
+    assert set(saved["stages"]) == {"read", "pretrain", "encode", "match", "transfer", "evaluate"}
+    assert saved["stages"]["pretrain"]["targets_per_second"] > 0
+    assert saved["peak_memory_mb"] > 0
+    assert {"format", "model", "dataset", "data_fingerprint", "protocol", "seed", "config", "versions"} <= set(saved)
+    for variant in saved["variants"].values():
+        assert {"hit@1", "hit@5", "ndcg@5", "mrr@5", "mrr"} <= set(variant["test"])
+    printed = capsys.readouterr().out
+    assert markdown_table(saved) in printed
+
+
+def test_the_same_command_gives_the_same_numbers_and_pre_trains_once(domains):
+    first = quick_start.run(configured(domains))
+    (folder,) = bundles(domains)
+    made = (folder / "bundle.json").stat().st_mtime_ns
+    second = quick_start.run(configured(domains))
+    assert (folder / "bundle.json").stat().st_mtime_ns == made
+    assert "pretrain" not in second["stages"]
+    shutil.rmtree(domains / "saved")
+    third = quick_start.run(configured(domains))
+    for other in (second, third):
+        for name, variant in first["variants"].items():
+            assert variant["test"] == other["variants"][name]["test"]
+
+
+def test_a_variant_alone_gives_what_it_gives_among_others(domains):
+    together = quick_start.run(configured(domains, variants=["scratch", "zero_shot", "fine_tune"]))
+    alone = quick_start.run(configured(domains, variants=["fine_tune"]))
+    assert alone["variants"]["fine_tune"]["test"] == together["variants"]["fine_tune"]["test"]
+
+
+def test_other_sources_or_settings_make_another_bundle(domains):
+    quick_start.pretrain(configured(domains))
+    quick_start.pretrain(configured(domains, source_domains=["pens"]))
+    quick_start.pretrain(configured(domains, pretrain_epochs=1))
+    assert len(bundles(domains)) == 3
+    (domains / "pens" / "pens.inter").write_text(
+        (domains / "pens" / "pens.inter").read_text() + "pnew\tpi1\t1\npnew\tpi2\t2\n"
+    )
+    quick_start.pretrain(configured(domains))
+    assert len(bundles(domains)) == 4
+
+
+def test_a_bundle_given_by_its_folder_needs_no_source_data(domains, tmp_path):
+    bundle = quick_start.pretrain(configured(domains))
+    moved = shutil.move(bundle.folder, tmp_path / "elsewhere")
+    expected = quick_start.run(configured(domains, variants=["zero_shot"]))
+    shutil.rmtree(domains / "pens")
+    shutil.rmtree(domains / "lamps")
+    result = quick_start.run(configured(domains, variants=["zero_shot"], pretrained=str(moved)))
+    assert result["variants"]["zero_shot"]["test"] == expected["variants"]["zero_shot"]["test"]
+
+
+def test_zero_shot_knows_the_order_that_the_sources_taught(domains):
+    # The titles are the same in all domains, so each target item finds its twins, and the twins' order holds.
+    changes = {"pretrain_epochs": 60, "pretrain_learning_rate": 0.01, "pretrain_stopping_step": 60, "top_m": 2}
+    result = quick_start.run(configured(domains, variants=["scratch", "zero_shot"], epochs=1, **changes))
+    assert result["variants"]["zero_shot"]["test"]["hit@1"] > 0.9
+    assert result["variants"]["scratch"]["test"]["hit@1"] < 0.5
+
+
+def test_domains_that_share_users_join_their_histories(domains):
+    from recbole_idp.data.domains import load_domains
+
+    for name in ("a", "b"):
+        write_dataset(domains, name, 10, prefix="", seed=5)
+    apart = load_domains(configured(domains, source_domains=["a", "b"]))
+    joined = load_domains(configured(domains, source_domains=["a", "b"], shared_users=[["a", "b"]]))
+    assert (apart.sequences.lengths() > 0).sum() == 20
+    assert (joined.sequences.lengths() > 0).sum() == 10
+    assert joined.sequences.n_events == apart.sequences.n_events
+    assert len(joined.item_tokens) == len(apart.item_tokens) == 17
+
+
+def test_items_without_text_are_counted_and_the_run_goes_on(domains):
+    path = domains / "shop" / "shop.item"
+    lines = path.read_text().splitlines()
+    lines[3] = lines[3].split("\t")[0] + "\t"
+    path.write_text("\n".join(lines) + "\n")
+    result = quick_start.run(configured(domains, variants=["fine_tune"]))
+    assert result["stages"]["encode"]["target_items_without_text"] == 1
+
+
+def test_an_interrupted_run_goes_on_from_the_last_finished_stage(domains, monkeypatch):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("recbole_idp.trainer.transfer.retrieve", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            quick_start.run(configured(domains))
+    (folder,) = bundles(domains)
+    made = (folder / "bundle.json").stat().st_mtime_ns
+    assert not (domains / "results").exists()
+    result = quick_start.run(configured(domains))
+    assert (folder / "bundle.json").stat().st_mtime_ns == made
+    assert "pretrain" not in result["stages"]
+    assert result["stages"]["encode"]["encoded"] == 0
+
+
+@pytest.mark.parametrize(
+    ("changes", "line"),
+    [
+        ({"source_domains": []}, "source_domains is empty"),
+        ({"source_domains": ["pens", "pens"]}, "names pens twice"),
+        ({"source_domains": ["pens", "shop"]}, "shop is the target and among source_domains"),
+        ({"source_domains": ["pen"]}, "pens"),
+        ({"shared_users": [["pens", "lamp"]]}, "did you mean lamps"),
+        ({"text_fields": ["titel"]}, "title"),
+        ({"pretrained": "nowhere"}, "nowhere is no bundle"),
+    ],
+)
+def test_what_cannot_work_is_refused_in_one_line(domains, changes, line):
+    with pytest.raises(UserError, match=line) as caught:
+        quick_start.run(configured(domains, **changes))
+    assert "\n" not in str(caught.value)
+    assert not (domains / "results").exists()
+
+
+def test_a_target_without_users_of_three_events_is_refused(domains):
+    (domains / "tiny").mkdir()
+    (domains / "tiny" / "tiny.inter").write_text(
+        "user_id:token\titem_id:token\ttimestamp:float\nu1\ti1\t1\nu1\ti2\t2\nu2\ti1\t1\n"
+    )
+    with pytest.raises(UserError, match="tiny has no user of three interactions"):
+        quick_start.run(configured(domains, dataset="tiny"))
+
+
+def test_a_target_that_is_a_source_of_the_bundle_is_refused(domains):
+    bundle = quick_start.pretrain(configured(domains))
+    with pytest.raises(UserError, match="pens is among the bundle's source domains"):
+        quick_start.run(configured(domains, dataset="pens", pretrained=str(bundle.folder)))
+
+
+@pytest.fixture
+def bundle(domains):
+    """A bundle on disk."""
+    return quick_start.pretrain(configured(domains)).folder
+
+
+def test_a_bundle_tells_what_it_is(bundle):
+    opened = Bundle.open(bundle)
+    assert opened.item_embeddings.shape == (16, 16)
+    assert len(opened.text_vectors) == len(opened.tokens) == len(opened.titles) == len(opened.domains) == 16
+    assert opened.domains[0] == "pens"
+    assert opened.titles[0].split()[-1] == "0"
+    assert "| pens | 40 | 8 |" in (bundle / "README.md").read_text()
+    assert not list(bundle.rglob("*.bin")) and not list(bundle.rglob("*.pkl")) and not list(bundle.rglob("*.pth"))
+
+
+def test_each_flipped_byte_is_noticed(bundle):
+    for path in sorted(file for file in bundle.rglob("*") if file.is_file()):
+        content = path.read_bytes()
+        # In bundle.json a digit of a number that nothing else contradicts.
+        place = content.index(b'"seed": 2020') + 8 if path.name == "bundle.json" else len(content) // 2
+        path.write_bytes(content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :])
+        with pytest.raises(UserError, match="damaged"):
+            Bundle.open(bundle)
+        path.write_bytes(content)
+    Bundle.open(bundle)
+
+
+def test_a_bundle_of_another_version_or_kind_is_refused(bundle):
+    path = bundle / "bundle.json"
+    description = json.loads(path.read_text())
+    path.write_text(json.dumps({**description, "version": 99}))
+    with pytest.raises(UserError, match="format version 99"):
+        Bundle.open(bundle)
+    path.write_text(json.dumps({"format": "something else"}))
+    with pytest.raises(UserError, match="does not describe a bundle"):
+        Bundle.open(bundle)
+    path.write_text("{")
+    with pytest.raises(UserError, match="damaged"):
+        Bundle.open(bundle)
+
+
+def test_a_bundle_cannot_name_files_outside_of_itself(bundle):
+    from recbole_idp.files import fingerprint, sha256_of_file
+
+    path = bundle / "bundle.json"
+    description = json.loads(path.read_text())
+    description.pop("checksum")
+    outside = bundle.parent / "outside.txt"
+    outside.write_text("secret")
+    description["sha256"]["../outside.txt"] = sha256_of_file(outside)
+    description["checksum"] = fingerprint(description)
+    path.write_text(json.dumps(description))
+    with pytest.raises(UserError, match="outside of the bundle"):
+        Bundle.open(bundle)
