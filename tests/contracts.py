@@ -109,7 +109,7 @@ class ModelContract:
         targets[:, -1] = target
         with torch.no_grad():
             torch.testing.assert_close(
-                untrained.calculate_loss(rows), untrained.position_loss(Batch(items, targets, 2))
+                untrained.calculate_loss(rows), untrained.position_loss(Batch(((items, targets),), 2))
             )
 
     def test_learns_which_item_follows_which(self, domains):

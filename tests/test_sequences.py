@@ -53,20 +53,23 @@ def test_each_target_is_seen_once_an_epoch_after_the_event_before_it(random_targ
     for _ in range(3):
         seen = []
         for batch in batches:
-            here = batch.targets > 0
-            assert batch.n_targets == int(here.sum())
-            assert batch.items.shape[1] <= 50
-            # Items are numbered in the order of events, so the input before a target is the number before it.
-            assert torch.equal(batch.items[here] + 1, batch.targets[here])
-            seen.append(batch.targets[here])
+            assert batch.n_targets == sum(int((targets > 0).sum()) for _, targets in batch.parts)
+            for items, targets in batch.parts:
+                here = targets > 0
+                assert items.shape[1] <= 50
+                # Items are numbered in the order of events, so the input before a target is the number before it.
+                assert torch.equal(items[here] + 1, targets[here])
+                seen.append(targets[here])
         assert torch.equal(torch.cat(seen).sort().values, random_targets.items)
 
 
-def test_rows_are_trimmed_and_padded_on_the_right(random_targets):
-    for batch in PositionBatches(random_targets, 50, 256, torch.Generator().manual_seed(1)):
-        lengths = (batch.items > 0).sum(1)
-        assert int(lengths.max()) == batch.items.shape[1]
-        assert torch.equal(batch.items > 0, torch.arange(batch.items.shape[1]) < lengths.unsqueeze(1))
+@pytest.mark.parametrize("rows", [PositionBatches, PrefixBatches])
+def test_rows_are_trimmed_and_padded_on_the_right(random_targets, rows):
+    for batch in rows(random_targets, 50, 256, torch.Generator().manual_seed(1)):
+        for items, _ in batch.parts:
+            lengths = (items > 0).sum(1)
+            assert int(lengths.max()) == items.shape[1]
+            assert torch.equal(items > 0, torch.arange(items.shape[1]) < lengths.unsqueeze(1))
 
 
 def test_batches_hold_about_the_wanted_number_of_targets(random_targets):
@@ -77,10 +80,12 @@ def test_batches_hold_about_the_wanted_number_of_targets(random_targets):
 
 def test_the_same_seed_gives_the_same_batches(random_targets):
     def items(seed):
-        return [b.items for b in PositionBatches(random_targets, 50, 512, torch.Generator().manual_seed(seed))]
+        return [b.parts[0][0] for b in PositionBatches(random_targets, 50, 512, torch.Generator().manual_seed(seed))]
 
     assert all(torch.equal(left, right) for left, right in zip(items(5), items(5), strict=True))
-    assert not all(left.shape == right.shape and torch.equal(left, right) for left, right in zip(items(5), items(6), strict=False))
+    assert not all(
+        left.shape == right.shape and torch.equal(left, right) for left, right in zip(items(5), items(6), strict=False)
+    )
 
 
 def test_prefix_rows_are_those_of_recbole(domains):

@@ -6,24 +6,26 @@ import torch
 
 from recbole_idp.data.sequences import gather
 
+# A batch whose rows differ much in length is encoded in this many parts, each trimmed to its own longest row.
+PARTS = 8
+
 
 @dataclass(frozen=True)
 class Batch:
-    """One step's input.
+    """One step's input: rows of events, in parts of like length.
 
     Attributes:
-        items (torch.LongTensor): Input items, 0 for padding on the right; shape [B, L].
-        targets (torch.LongTensor): The item to be predicted at each position, 0 where there is none; shape [B, L].
+        parts (tuple[tuple[torch.LongTensor, torch.LongTensor], ...]): For each part the input items, 0 for padding on
+            the right, and the item to be predicted at each position, 0 where there is none; both of shape [B, L].
         n_targets (int): How many positions have a target.
     """
 
-    items: torch.Tensor
-    targets: torch.Tensor
+    parts: tuple
     n_targets: int
 
     def to(self, device):
         """Returns the batch on another device."""
-        return Batch(self.items.to(device), self.targets.to(device), self.n_targets)
+        return Batch(tuple((items.to(device), targets.to(device)) for items, targets in self.parts), self.n_targets)
 
 
 class PositionBatches:
@@ -80,7 +82,7 @@ class PositionBatches:
             if n_targets < int(lengths.sum()):
                 skipped = torch.arange(items.shape[1]) < (context[rows] - 1).unsqueeze(1)
                 targets.masked_fill_(skipped, 0)
-            yield Batch(items, targets, n_targets)
+            yield Batch(((items, targets),), n_targets)
 
 
 class PrefixBatches:
@@ -102,13 +104,18 @@ class PrefixBatches:
         return -(-self.n_targets // self.batch_size)
 
     def __iter__(self):
-        # The order is a plain shuffle as in RecBole: rows of like length are not put together, since that would
-        # change which targets share a step.
+        # The order is a plain shuffle as in RecBole: rows of like length are put together within a batch only, since
+        # anything else would change which targets share a step.
+        lengths = (self.targets.ends - self.targets.starts).clamp(max=self.max_length)
         for rows in torch.randperm(self.n_targets, generator=self.generator).split(self.batch_size):
-            items, lengths = self.targets.histories(rows, self.max_length)
-            targets = torch.zeros_like(items)
-            targets[torch.arange(len(rows)), lengths - 1] = self.targets.items[rows]
-            yield Batch(items, targets, len(rows))
+            rows = rows[torch.argsort(lengths[rows], stable=True)]
+            yield Batch(tuple(self._part(part) for part in rows.tensor_split(PARTS) if len(part)), len(rows))
+
+    def _part(self, rows):
+        items, lengths = self.targets.histories(rows, self.max_length)
+        targets = torch.zeros_like(items)
+        targets[torch.arange(len(rows)), lengths - 1] = self.targets.items[rows]
+        return items, targets
 
 
 def _bucketed(order, lengths, weights, batch_weight, generator, pool=32):

@@ -72,15 +72,18 @@ class SequenceModel(SequentialRecommender):
         """Computes the mean loss over all positions that have a target.
 
         Args:
-            batch (Batch): Items and targets of shape [B, L].
+            batch (Batch): Parts of items and targets of shape [B, L].
 
         Returns:
             torch.Tensor: Scalar.
         """
-        states = self.encode(batch.items)
-        targets = batch.targets.flatten()
-        where = targets.nonzero().squeeze(1)
-        return self.loss(states.flatten(0, 1)[where], targets[where], self.item_vectors())
+        states, targets = [], []
+        for items, wanted in batch.parts:
+            wanted = wanted.flatten()
+            where = wanted.nonzero().squeeze(1)
+            states.append(self.encode(items).flatten(0, 1)[where])
+            targets.append(wanted[where])
+        return self.loss(torch.cat(states), torch.cat(targets), self.item_vectors())
 
     def forward(self, item_seq, item_seq_len):
         """Encodes histories.

@@ -1,5 +1,6 @@
 """RecBole's trainer with fast epochs, streaming evaluation and safe checkpoints."""
 
+import os
 import time
 from pathlib import Path
 
@@ -37,7 +38,8 @@ class SequenceTrainer(Trainer):
 
     def __init__(self, config, model):
         super().__init__(config, model)
-        self.saved_model_file = str(Path(self.saved_model_file).with_suffix(".safetensors"))
+        # RecBole names files by the second; two runs that start together must not share one.
+        self.saved_model_file = f"{Path(self.saved_model_file).with_suffix('')}-{os.getpid()}.safetensors"
         self.rank_evaluator = RankEvaluator(config, self.evaluator)
         self.max_length = config["MAX_ITEM_LIST_LENGTH"]
         self.trained_targets, self.trained_seconds = 0, 0.0
