@@ -1,0 +1,154 @@
+"""The benchmark's command line: the tasks, their own options, and the keys of the configuration."""
+
+import re
+import sys
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from recbole_idp import compat, registry
+from recbole_idp.arguments import parse_arguments
+from recbole_idp.cli import INTERRUPTED, USER_ERROR
+from recbole_idp.config_keys import KeyType, check_layer, key_types, known_key
+from recbole_idp.config_layers import COMMAND_LINE, Layer, recbole_layers
+from recbole_idp.errors import UserError
+from recbole_idp.listing import columns
+
+PROGRAM = "recbole_idp.benchmark"
+
+
+class Option(NamedTuple):
+    """An option of a benchmark that is no key of the configuration.
+
+    Attributes:
+        default (Any): Its value where it is not given.
+        least (Any): Its lowest value; None for text.
+    """
+
+    default: Any
+    least: Any = None
+
+
+class Task(NamedTuple):
+    """A benchmark.
+
+    Attributes:
+        module (str): The module with its ``run(config, **options)``.
+        purpose (str): One line for ``--help``.
+        options (dict[str, Option]): Its own options.
+    """
+
+    module: str
+    purpose: str
+    options: dict
+
+
+OUTPUT = Option(None)
+TASKS = {
+    "training": Task(
+        "training",
+        "train and evaluate RecBole's SASRec and ours for --seconds each (60)",
+        {"seconds": Option(60.0, 0.1), "output": OUTPUT},
+    ),
+    "evaluation": Task(
+        "evaluation",
+        "evaluate both with the same weights, --repeats times (3)",
+        {"repeats": Option(3, 1), "output": OUTPUT},
+    ),
+    "pretraining": Task(
+        "pretraining",
+        "read the source domains and train on them for --steps steps (100)",
+        {"steps": Option(100, 1), "output": OUTPUT},
+    ),
+    "help": Task("help", "print this", {}),
+}
+
+_HELP = """usage: python -m {program} TASK [--key=value ...]
+
+tasks:
+{tasks}
+
+--output=FILE names the report (default: benchmark-TASK-DATASET.json in result_dir). All other options are keys of
+RecBole or of the plugin, for example --dataset=Office --data_path=DIR --source_domains=Health,Toys --threads=2."""
+
+
+def main(argv=None):
+    """Runs a benchmark.
+
+    Args:
+        argv (list[str] | None): The arguments after the program's name; None: those of this process.
+
+    Returns:
+        int: The exit status: 0, 2 (the user can fix this), 130 (interrupted).
+    """
+    try:
+        task, options = parse_arguments(sys.argv[1:] if argv is None else argv, TASKS, default="help")
+        if task == "help" or options.pop("help", False):
+            tasks = columns(((name, known.purpose) for name, known in TASKS.items()), indent="  ")
+            print(_HELP.format(program=PROGRAM, tasks=tasks))
+            return 0
+        _run(task, options)
+        return 0
+    except UserError as error:
+        print(f"{PROGRAM}: {error}", file=sys.stderr)
+        return USER_ERROR
+    except KeyboardInterrupt:
+        print(f"\n{PROGRAM}: interrupted, nothing is saved", file=sys.stderr)
+        return INTERRUPTED
+
+
+def _run(task, options):
+    if problems := compat.check_versions():
+        raise UserError(compat.summary(problems))
+    own, resolved = _split(task, options)
+    from importlib import import_module
+
+    from recbole_idp.benchmark.output import publish
+    from recbole_idp.config import StrictConfig
+    from recbole_idp.derived_config import derive
+    from recbole_idp.quick_start import prepare
+
+    config = StrictConfig.from_resolved(resolved)
+    # RecBole's log would drown the table.
+    prepare(derive(config, state="WARNING"))
+    name = "-".join(config["source_domains"]) if task == "pretraining" else config["dataset"]
+    output = own.pop("output") or Path(config["result_dir"]) / f"benchmark-{task}-{_file_name(name)}.json"
+    facts, rows = import_module(f"recbole_idp.benchmark.{TASKS[task].module}").run(config, **own)
+    publish(task, name, config, own, facts, rows, output)
+
+
+def _split(task, options):
+    """Splits the options into the benchmark's own and the configuration.
+
+    Returns:
+        tuple[dict, Resolved]: The values of both.
+    """
+    from recbole_idp.settings import DEFAULT_DATASET, DEFAULT_MODEL, option_layers, resolve
+
+    own = TASKS[task].options
+    dataset = options.get("dataset", DEFAULT_DATASET)
+    keys = key_types(recbole_layers(DEFAULT_MODEL, dataset) + registry.model_layers(DEFAULT_MODEL, dataset))
+    everything = Layer(COMMAND_LINE, options)
+    for key in options:
+        known_key(key, {**own, "config_files": None, **keys}, everything)
+    types = {key: _type(option) for key, option in own.items()}
+    given = check_layer(everything._replace(values={key: options[key] for key in own if key in options}), types)
+    for key, value in given.items():
+        least = own[key].least
+        if least is not None and not value >= least:
+            raise UserError(f"{key} must be {least} or more, but is {value} {everything.place}")
+    resolved = resolve(option_layers({key: value for key, value in options.items() if key not in own}))
+    if resolved.values["model"] != DEFAULT_MODEL:
+        raise UserError(f"the benchmark compares SASRec as {DEFAULT_MODEL} has it with RecBole's: leave --model away")
+    if resolved.values["loss_type"] != "CE":
+        raise UserError("the benchmark compares training with --loss_type=CE: leave the other loss away")
+    if 10 not in resolved.values["topk"] or "NDCG" not in resolved.values["metrics"]:
+        raise UserError("the benchmark shows NDCG@10: keep 10 in topk and NDCG in metrics")
+    return {**{key: option.default for key, option in own.items()}, **given}, resolved
+
+
+def _type(option):
+    return KeyType((str, None) if option.least is None else (type(option.default),), None, option.default)
+
+
+def _file_name(name):
+    return re.sub(r"[^\w.-]+", "_", name)[:80]

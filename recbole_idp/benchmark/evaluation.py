@@ -1,0 +1,102 @@
+"""``evaluation``: full ranking by RecBole's trainer and ours, with the same weights."""
+
+import statistics
+
+from recbole_idp.benchmark.measure import load_average, usage
+from recbole_idp.benchmark.output import Row, announce, ratio
+from recbole_idp.benchmark.sides import Side, recbole_config
+from recbole_idp.errors import UserError
+from recbole_idp.model.recbole_weights import load_recbole_sasrec
+from recbole_idp.quick_start import data_fingerprint
+
+ROUNDING = 2e-4
+"""Metrics are rounded to four decimals; nearly equal scores may swap two items, and the last decimal with them."""
+
+
+def evaluate(side, loader):
+    """Evaluates a side's model by its own trainer.
+
+    Args:
+        side (Side): The side.
+        loader (FullSortEvalDataLoader): Validation or test.
+
+    Returns:
+        tuple[dict, dict[str, float]]: Measurements and metrics.
+    """
+    with usage() as used:
+        metrics = side.trainer.evaluate(loader, load_best_model=False, show_progress=False)
+    users = len(loader.dataset)
+    return {
+        "seconds": round(used.seconds, 4),
+        "users": users,
+        "users_per_second": round(users / used.seconds, 1),
+        "peak_memory_mb": round(used.peak_memory_mb, 1),
+    }, {name: float(value) for name, value in metrics.items()}
+
+
+def run(config, repeats):
+    """Evaluates RecBole's SASRec and ours by turns, both with RecBole's random weights.
+
+    Args:
+        config (StrictConfig): The configuration.
+        repeats (int): How often each is evaluated; the median counts.
+
+    Returns:
+        tuple[dict, list[Row]]: The measurements, and the rows of the table.
+
+    Raises:
+        UserError: The metrics of the two differ, which would make their times worthless.
+    """
+    announce(f"reading {config['dataset']}, ours and RecBole")
+    sides = {"ours": Side.read(config), "recbole": Side.read(recbole_config(config))}
+    load_recbole_sasrec(sides["ours"].model, sides["recbole"].model.state_dict())
+    measured, metrics = {name: [] for name in sides}, {}
+    for number in range(repeats):
+        for name, side in sides.items():
+            announce(f"evaluating {name}, {number + 1} of {repeats}")
+            facts, metrics[name] = evaluate(side, side.loaders[1])
+            measured[name].append(facts)
+    results = {
+        name: {"evaluation": _middle(measured[name]), "load_average": load_average(), "valid": metrics[name]}
+        for name in sides
+    }
+    difference = largest_difference(metrics["ours"], metrics["recbole"])
+    if difference > ROUNDING:
+        raise UserError(
+            f"the metrics of the two evaluations differ by {difference:.4f} on {config['dataset']}: please report this"
+        )
+    report = {
+        "data_fingerprint": data_fingerprint(config, sides["ours"].dataset),
+        **results,
+        "largest_metric_difference": difference,
+        "ratio": {
+            "seconds": ratio(results, "evaluation", "seconds", less=True),
+            "memory": ratio(results, "evaluation", "peak_memory_mb", less=True),
+        },
+    }
+    return report, [*evaluation_rows(), Row("NDCG@10 (random weights)", "valid", "ndcg@10", digits=4)]
+
+
+def largest_difference(ours, theirs):
+    """Returns the largest difference of two evaluations' metrics; ours may have more of them."""
+    return max(abs(ours[name] - value) for name, value in theirs.items())
+
+
+def evaluation_rows():
+    """Returns the table's rows on evaluation."""
+    return [
+        Row("evaluation, s", "evaluation", "seconds", less=True),
+        Row("evaluation users/s", "evaluation", "users_per_second"),
+        Row("evaluation memory, MiB", "evaluation", "peak_memory_mb", less=True),
+    ]
+
+
+def _middle(measured):
+    """Joins repeated measurements: the medians of time and rate, the largest memory."""
+    return {
+        "seconds": statistics.median(facts["seconds"] for facts in measured),
+        "users": measured[0]["users"],
+        "users_per_second": statistics.median(facts["users_per_second"] for facts in measured),
+        "peak_memory_mb": max(facts["peak_memory_mb"] for facts in measured),
+        "repeats": len(measured),
+    }

@@ -1,0 +1,114 @@
+"""What a benchmark prints and saves."""
+
+import sys
+from typing import NamedTuple
+
+import torch
+
+from recbole_idp.benchmark.measure import load_average
+from recbole_idp.bundle import versions
+from recbole_idp.derived_config import given_values
+from recbole_idp.files import write_json
+from recbole_idp.report.result import table
+
+FORMAT = 1
+
+SIDES = {
+    "ours": "ours",
+    "recbole": "RecBole",
+    "recbole_without_anomaly_detection": "RecBole, no anomaly detection",
+}
+"""The columns of the table by their key in the report."""
+
+
+class Row(NamedTuple):
+    """A row of the table.
+
+    Attributes:
+        label (str): What is measured.
+        part (str): Where it stands in a side's measurements.
+        key (str): Its key there.
+        less (bool): Whether less is better.
+        compared (bool): Whether the ratio of ours and RecBole's means something.
+        scale (float): What the printed value is multiplied by.
+        digits (int): Decimals of the printed value.
+    """
+
+    label: str
+    part: str
+    key: str
+    less: bool = False
+    compared: bool = True
+    scale: float = 1
+    digits: int = 2
+
+
+def announce(text):
+    """Says on stderr what is going on; the table alone goes to stdout."""
+    print(f"[benchmark] {text}", file=sys.stderr, flush=True)
+
+
+def ratio(results, part, key, other="recbole", less=False):
+    """Returns how many times better ours is.
+
+    Args:
+        results (dict): Measurements by side.
+        part (str): Where the value stands.
+        key (str): Its key there.
+        other (str): The side that ours is compared with.
+        less (bool): Whether less is better.
+
+    Returns:
+        float | None: The ratio; None where one of the values is not positive.
+    """
+    ours, theirs = results["ours"][part][key], results[other][part][key]
+    if ours <= 0 or theirs <= 0:
+        return None
+    return round(theirs / ours if less else ours / theirs, 2)
+
+
+def publish(task, name, config, options, facts, rows, path):
+    """Saves the report of a benchmark and prints its table.
+
+    Args:
+        task (str): The benchmark.
+        name (str): What it ran on.
+        config (StrictConfig): The configuration.
+        options (dict): The benchmark's own options.
+        facts (dict): Measurements by side, and what else there is.
+        rows (list[Row]): The rows of the table.
+        path (str | Path): Where the report goes.
+    """
+    report = {
+        "format": FORMAT,
+        "benchmark": task,
+        "dataset": name,
+        **options,
+        **facts,
+        "threads": torch.get_num_threads(),
+        "load_average": load_average(),
+        "config": given_values(config),
+        "versions": versions(),
+        "command": " ".join(["python -m recbole_idp.benchmark", *sys.argv[1:]]),
+    }
+    write_json(path, report)
+    print(f"\n{task} on {name}, {report['threads']} threads, load average {report['load_average']}\n")
+    print(_table(report, rows))
+    print(f"\nReport: {path}")
+
+
+def _table(report, rows):
+    sides = [side for side in SIDES if side in report]
+    compare = "recbole" in sides
+    lines = []
+    for row in rows:
+        line = [row.label, *(_cell(report[side][row.part][row.key], row) for side in sides)]
+        if compare:
+            times = ratio(report, row.part, row.key, less=row.less) if row.compared else None
+            line.append("" if times is None else f"{times:g}")
+        lines.append(line)
+    return table(["", *(SIDES[side] for side in sides), *(["times better"] if compare else [])], lines)
+
+
+def _cell(value, row):
+    return f"{value * row.scale:,.{row.digits}f}" if isinstance(value, (int, float)) else str(value)

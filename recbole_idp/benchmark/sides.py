@@ -1,0 +1,107 @@
+"""The two that are compared: RecBole's own SASRec as its users run it, and ours."""
+
+import sys
+from dataclasses import dataclass
+from typing import Any
+from unittest import mock
+
+from recbole.config import Config
+from recbole.data import create_dataset, data_preparation
+from recbole.trainer import Trainer
+from recbole.utils import get_model, init_seed
+
+from recbole_idp.benchmark.measure import usage
+from recbole_idp.config_layers import recbole_layers
+from recbole_idp.data.catalog import locate
+from recbole_idp.derived_config import data_root
+from recbole_idp.errors import UserError
+from recbole_idp.trainer.base import SequenceTrainer
+
+
+@dataclass
+class Side:
+    """One of the two, ready to be trained and evaluated.
+
+    Attributes:
+        config (Config): Its configuration.
+        dataset (Dataset): The whole dataset.
+        loaders (tuple): RecBole's loaders for training, validation and test.
+        reading (dict): Seconds and peak memory to read, filter, split and build sequences.
+        model (SequentialRecommender): The model.
+        trainer (Trainer): Its trainer.
+    """
+
+    config: Any
+    dataset: Any
+    loaders: tuple
+    reading: dict
+    model: Any = None
+    trainer: Any = None
+
+    @classmethod
+    def read(cls, config):
+        """Reads the data as the configured model does, and makes the model.
+
+        Raises:
+            UserError: There are too few items for RecBole's evaluator.
+        """
+        with usage() as used:
+            dataset = create_dataset(config)
+            loaders = data_preparation(config, dataset)
+        if max(config["topk"]) > dataset.item_num:
+            most = max(config["topk"])
+            raise UserError(f"{config['dataset']} has fewer items than topk {most}: give a smaller --topk")
+        reading = {"seconds": round(used.seconds, 3), "peak_memory_mb": round(used.peak_memory_mb, 1)}
+        side = cls(config, dataset, loaders, reading)
+        side.renew()
+        return side
+
+    def renew(self):
+        """Makes model and trainer anew, with the seed's random weights."""
+        init_seed(self.config["seed"], self.config["reproducibility"])
+        train = self.loaders[0]
+        self.model = get_model(self.config["model"])(self.config, train.dataset).to(self.config["device"])
+        trainer = SequenceTrainer if self.is_ours else Trainer
+        self.trainer = trainer(self.config, self.model)
+        # RecBole does this in fit(), for metrics that look at the training data.
+        self.trainer.eval_collector.data_collect(train)
+
+    @property
+    def is_ours(self):
+        """bool: Whether this is our side."""
+        return self.config["model"] != "SASRec"
+
+    @property
+    def loss(self):
+        """Callable: The loss of a batch in training."""
+        return self.model.position_loss if self.is_ours else self.model.calculate_loss
+
+    def sizes_of(self, batch):
+        """Returns the shapes of a training batch's parts, and its targets."""
+        return batch_sizes(batch) if self.is_ours else ([batch[self.model.ITEM_SEQ].shape], len(batch))
+
+
+def batch_sizes(batch):
+    """Returns the shapes of the parts of one of our batches, and its targets."""
+    return [items.shape for items, _ in batch.parts], batch.n_targets
+
+
+def recbole_config(config):
+    """Makes RecBole's own configuration of its SASRec with the same values, as far as RecBole knows them.
+
+    Args:
+        config (StrictConfig): Ours.
+
+    Returns:
+        Config: RecBole's. It reads the columns of the ``.inter`` file only, since quotation marks in titles stop its
+        reader.
+    """
+    location = locate(config["dataset"], data_root(config))
+    known = set().union(*(layer.values for layer in recbole_layers("SASRec", location.stem)))
+    values = {key: config[key] for key in sorted(known) if key in config.final_config_dict}
+    values.update(model="SASRec", dataset=location.stem, train_neg_sample_args=None)
+    # RecBole's Config evaluates the options of this process.
+    with mock.patch.object(sys, "argv", sys.argv[:1]):
+        theirs = Config(model="SASRec", dataset=location.stem, config_dict=values)
+    theirs["data_path"] = str(location.folder)
+    return theirs
