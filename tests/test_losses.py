@@ -6,6 +6,7 @@ from torch.nn import functional
 
 from recbole_idp.model import softmax
 from recbole_idp.model.dropout import dropout, dropout_mask
+from recbole_idp.model.lookup import lookup
 from recbole_idp.model.loss import PairwiseLoss, PointwiseLoss, SampledSoftmaxLoss, build_loss
 
 
@@ -110,3 +111,15 @@ def test_dropout_keeps_the_mean_and_zeroes_the_wanted_share(probability):
 def test_dropout_changes_nothing_in_evaluation():
     values = torch.randn(3, 4)
     assert dropout(values, 0.5, training=False) is values
+
+
+def test_lookups_add_up_to_the_gradient_that_pytorch_gives():
+    table = torch.nn.Parameter(torch.randn(9, 4, generator=torch.Generator().manual_seed(0)))
+    twin = torch.nn.Parameter(table.detach().clone())
+    indices = [torch.tensor([[1, 2], [2, 0]]), torch.tensor([2, 8])]
+    for step in range(3):
+        for weight, look in ((table, lookup), (twin, lambda t, i: functional.embedding(i, t))):
+            weight.grad = None
+            loss = sum((look(weight, index) * (step + 1)).pow(2).sum() for index in indices)
+            (loss + (weight @ torch.ones(4)).sum()).backward()
+        torch.testing.assert_close(table.grad, twin.grad)

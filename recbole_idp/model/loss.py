@@ -4,6 +4,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from recbole_idp.model.lookup import lookup
 from recbole_idp.model.softmax import sampled_softmax_loss, softmax_loss
 
 
@@ -52,10 +53,10 @@ class SampledSoftmaxLoss(nn.Module):
         negatives = torch.unique(torch.searchsorted(self.cumulative, draws).clamp_(1, len(item_vectors) - 1))
         return sampled_softmax_loss(
             states,
-            functional.embedding(targets, item_vectors),
+            lookup(item_vectors, targets),
             targets,
             negatives,
-            functional.embedding(negatives, item_vectors),
+            lookup(item_vectors, negatives),
             self.log_expected_count[negatives],
         )
 
@@ -73,13 +74,13 @@ class PairwiseLoss(nn.Module):
 
     def scores(self, states, targets, item_vectors):
         """Returns the scores of the targets, shape [T, 1], and of drawn other items, shape [T, K]."""
-        positive = (states * functional.embedding(targets, item_vectors)).sum(-1, keepdim=True)
+        positive = (states * lookup(item_vectors, targets)).sum(-1, keepdim=True)
         shape = (len(targets), self.n_negatives)
         draws = torch.randint(1, max(2, len(item_vectors) - 1), shape, device=states.device)
         # One item fewer to draw from, and the target's number is stepped over: a negative is never the target.
         draws = draws + (draws >= targets.unsqueeze(1)).long()
         draws = draws.clamp_max(len(item_vectors) - 1)
-        negative = (functional.embedding(draws, item_vectors) @ states.unsqueeze(-1)).squeeze(-1)
+        negative = (lookup(item_vectors, draws) @ states.unsqueeze(-1)).squeeze(-1)
         return positive, negative
 
     def forward(self, states, targets, item_vectors):

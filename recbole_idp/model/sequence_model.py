@@ -6,6 +6,7 @@ from recbole.utils import InputType
 from torch import nn
 
 from recbole_idp.model.encoder.transformer import TransformerEncoder
+from recbole_idp.model.lookup import lookup
 from recbole_idp.model.loss import build_loss
 
 
@@ -66,7 +67,7 @@ class SequenceModel(SequentialRecommender):
         Returns:
             torch.Tensor: The state at each position; shape [B, L, D].
         """
-        return self.encoder(nn.functional.embedding(items, self.item_vectors()), items == 0)
+        return self.encoder(lookup(self.item_vectors(), items), items == 0)
 
     def position_loss(self, batch):
         """Computes the mean loss over all positions that have a target.
@@ -105,7 +106,7 @@ class SequenceModel(SequentialRecommender):
     def predict(self, interaction):
         """RecBole's hook: the score of one item for each row; shape [B]."""
         states = self.forward(interaction[self.ITEM_SEQ], interaction[self.ITEM_SEQ_LEN])
-        return (states * nn.functional.embedding(interaction[self.ITEM_ID], self.item_vectors())).sum(-1)
+        return (states * lookup(self.item_vectors(), interaction[self.ITEM_ID])).sum(-1)
 
     def full_sort_predict(self, interaction):
         """RecBole's hook: the scores of all items for each row; shape [B, N]."""
