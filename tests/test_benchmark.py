@@ -21,7 +21,6 @@ from recbole_idp.model.idp import IDP
 
 pytestmark = pytest.mark.filterwarnings("ignore:pkg_resources")
 TINY = ["--data_path=data", "--hidden_size=8", "--inner_size=12", "--train_batch_size=64", "--topk=5,10"]
-TINY += ["--use_gpu=False"]
 
 
 @pytest.fixture(autouse=True)
@@ -84,6 +83,7 @@ def test_pretraining_reports_reading_and_training(capsys):
     check_training(report["ours"]["training"])
     assert report["ours"]["training"]["steps"] == 3
     assert report["ours"]["reading"]["interactions"] == 640 and report["ours"]["reading"]["items"] <= 60
+    assert [domain["interactions"] for domain in report["domains"]] == [320, 320]
     assert report["dataset"] == "Small-Other" and report["shared_negatives"] == 8
     assert "reading and indexing" in out and "times better" not in out
 
@@ -100,6 +100,9 @@ def test_pretraining_reports_reading_and_training(capsys):
         (["evaluation", "--repeats=1.5"], "repeats must be a whole number"),
         (["training", "--learing_rate=1"], "did you mean --learning_rate?"),
         (["training", "--model=SASRec"], "leave --model away"),
+        (["training", "--use_gpu=True"], "leave --use_gpu away"),
+        (["training", "--dataset=Small", "--output=data"], "cannot write data"),
+        (["training", "--dataset=Small", "--output=data/Small/Small.inter/a.json"], "cannot write"),
         (["training", "--loss_type=BPR"], "--loss_type=CE"),
         (["training", "--topk=5,20", "--valid_metric=NDCG@20"], "NDCG@10"),
         (["training", "--dataset=Small", "--data_path=data"], "topk"),

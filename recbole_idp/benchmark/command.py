@@ -1,5 +1,6 @@
 """The benchmark's command line: the tasks, their own options, and the keys of the configuration."""
 
+import os
 import re
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ from recbole_idp.cli import INTERRUPTED, USER_ERROR
 from recbole_idp.config_keys import KeyType, check_layer, key_types, known_key
 from recbole_idp.config_layers import COMMAND_LINE, Layer, recbole_layers
 from recbole_idp.errors import UserError
+from recbole_idp.files import unwritable
 from recbole_idp.listing import columns
 
 PROGRAM = "recbole_idp.benchmark"
@@ -108,10 +110,11 @@ def _run(task, options):
     from recbole_idp.quick_start import prepare
 
     config = StrictConfig.from_resolved(resolved)
+    name = "-".join(config["source_domains"]) if task == "pretraining" else config["dataset"]
+    output = Path(own.pop("output") or Path(config["result_dir"]) / f"benchmark-{task}-{_file_name(name)}.json")
+    _check_writable(output)
     # RecBole's log would drown the table.
     prepare(derive(config, state="WARNING"))
-    name = "-".join(config["source_domains"]) if task == "pretraining" else config["dataset"]
-    output = own.pop("output") or Path(config["result_dir"]) / f"benchmark-{task}-{_file_name(name)}.json"
     facts, rows = import_module(f"recbole_idp.benchmark.{TASKS[task].module}").run(config, **own)
     publish(task, name, config, own, facts, rows, output)
 
@@ -136,9 +139,12 @@ def _split(task, options):
         least = own[key].least
         if least is not None and not value >= least:
             raise UserError(f"{key} must be {least} or more, but is {value} {everything.place}")
-    resolved = resolve(option_layers({key: value for key, value in options.items() if key not in own}))
+    layers = option_layers({"use_gpu": "False", **{key: options[key] for key in options if key not in own}})
+    resolved = resolve(layers)
     if resolved.values["model"] != DEFAULT_MODEL:
         raise UserError(f"the benchmark compares SASRec as {DEFAULT_MODEL} has it with RecBole's: leave --model away")
+    if resolved.values["use_gpu"]:
+        raise UserError("the benchmark measures processors and main memory: leave --use_gpu away")
     if resolved.values["loss_type"] != "CE":
         raise UserError("the benchmark compares training with --loss_type=CE: leave the other loss away")
     if 10 not in resolved.values["topk"] or "NDCG" not in resolved.values["metrics"]:
@@ -150,5 +156,16 @@ def _type(option):
     return KeyType((str, None) if option.least is None else (type(option.default),), None, option.default)
 
 
+def _check_writable(path):
+    """Refuses a report that could not be saved, before minutes of measuring."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise unwritable(path, error) from error
+    if path.is_dir() or not os.access(path.parent, os.W_OK):
+        raise UserError(f"cannot write {path}: choose a file in a folder that you may write")
+
+
 def _file_name(name):
+    """Returns a name of datasets as it can stand in a file's name."""
     return re.sub(r"[^\w.-]+", "_", name)[:80]

@@ -49,7 +49,7 @@ def run(config, steps):
         SequenceTrainer(settings, model), train, len(train), model.position_loss, batch_sizes, steps=steps
     )
     facts = {
-        "source_domains": config["source_domains"],
+        "domains": [vars(domain) for domain in domains.domains],
         "shared_negatives": config["pretrain_negatives"],
         "ours": {"reading": reading, "training": trained},
     }
