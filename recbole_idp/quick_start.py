@@ -12,11 +12,11 @@ from recbole_idp.bundle import versions
 from recbole_idp.data.domains import check_domains, content_hashes
 from recbole_idp.derived_config import derive, given_values
 from recbole_idp.errors import UserError
-from recbole_idp.files import fingerprint
+from recbole_idp.files import check_writable, fingerprint
 from recbole_idp.report.result import markdown_table, read_result, save_result
 from recbole_idp.stages import StageClock, peak_memory_mb
-from recbole_idp.trainer.pretrain import find_or_pretrain
-from recbole_idp.trainer.transfer import VARIANTS, prepare_start
+from recbole_idp.trainer.pretrain import cache_folder, find_or_pretrain
+from recbole_idp.trainer.transfer import VARIANTS, TransferTrainer, prepare_start
 
 
 def pretrain(config):
@@ -46,20 +46,21 @@ def run(config):
     Raises:
         UserError: Something in the data or the configuration is wrong.
     """
+    check_model(config)
     prepare(config)
     clock = StageClock()
     logger = logging.getLogger()
-    if not config["pretrained"]:
+    transfers = any(variant != "scratch" for variant in config["variants"])
+    if transfers and not config["pretrained"]:
         check_domains(config)
 
     with clock.stage("read", f"reading {config['dataset']}"):
         dataset = create_dataset(config)
         train, valid, test = data_preparation(config, dataset)
-        check_target(config, train, test)
         logger.info(dataset)
 
     start = None
-    if any(variant != "scratch" for variant in config["variants"]):
+    if transfers:
         start = prepare_start(config, train.dataset, clock)
 
     variants = {}
@@ -121,7 +122,16 @@ def run_variant(config, variant, start, loaders, clock):
 
 
 def prepare(config):
-    """Sets threads, seed and logging as the configuration says."""
+    """Checks the folders, and sets threads, seed and logging as the configuration says.
+
+    Raises:
+        UserError: A folder cannot be written.
+    """
+    folders = {key: config[key] for key in ("checkpoint_dir", "result_dir")}
+    # RecBole's own, which it makes in the current folder.
+    folders.update({"the log": "log", "TensorBoard's log": "log_tensorboard", "cache_path": cache_folder(config)})
+    for key, folder in folders.items():
+        check_writable(key, folder)
     if config["threads"]:
         import faiss
 
@@ -131,15 +141,17 @@ def prepare(config):
     init_logger(config)
 
 
-def check_target(config, train, test):
-    """Checks that there is something to train on and to test.
+def check_model(config):
+    """Checks that the model can start from source domains.
 
     Raises:
-        UserError: The split leaves no training or no test row.
+        UserError: It is one that only RecBole trains.
     """
-    name = config["dataset"]
-    if len(train.dataset) == 0 or len(test.dataset) == 0:
-        raise UserError(f"{name} has no user of three interactions or more: nothing can be trained and tested on it")
+    name = config["model"]
+    if not issubclass(get_trainer(config["MODEL_TYPE"], name), TransferTrainer):
+        raise UserError(
+            f"{name} takes nothing over from source domains: train it by RecBole's run_recbole(model={name!r})"
+        )
 
 
 def data_fingerprint(config, dataset):

@@ -217,3 +217,9 @@ def test_a_bundle_cannot_name_files_outside_of_itself(bundle):
     path.write_text(json.dumps(description))
     with pytest.raises(UserError, match="outside of the bundle"):
         Bundle.open(bundle)
+
+
+def test_a_model_that_takes_nothing_over_is_refused(domains):
+    config = StrictConfig("SASRec", "shop", config_dict={"data_path": str(domains), "show_progress": False})
+    with pytest.raises(UserError, match="SASRec takes nothing over"):
+        quick_start.run(config)
