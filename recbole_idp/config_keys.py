@@ -1,5 +1,6 @@
 """Which keys exist, which values they take, and the one line that says so when they are misspelt or misused."""
 
+import math
 import re
 from typing import Any, NamedTuple
 
@@ -103,7 +104,9 @@ LIMITS = {
     "attn_dropout_prob": (0, 1),
     "hidden_dropout_prob": (0, 1),
     **dict.fromkeys(("learning_rate", "pretrain_learning_rate", "weight_decay", "layer_norm_eps"), (0, None)),
-    **dict.fromkeys(("initializer_range", "worker", "train_negatives", "pretrain_negatives", "seed"), (0, None)),
+    **dict.fromkeys(("initializer_range", "worker", "train_negatives", "pretrain_negatives"), (0, None)),
+    # NumPy's generators take no more.
+    "seed": (0, 2**32 - 1),
     **dict.fromkeys(("epochs", "pretrain_epochs", "train_batch_size", "eval_batch_size", "eval_step"), (1, None)),
     **dict.fromkeys(("stopping_step", "n_layers", "n_heads", "hidden_size", "inner_size", "top_m"), (1, None)),
     **dict.fromkeys(("k_core", "min_length"), (1, None)),
@@ -112,7 +115,19 @@ LIMITS = {
     **dict.fromkeys(("topk", "MAX_ITEM_LIST_LENGTH", "text_length", "text_tokens", "threads"), (1, None)),
 }
 
+# Limits that a value may come near to, but not reach: with all dropped out, or divided by zero, there is no result.
+_EXCLUDED = {"attn_dropout_prob": 1, "hidden_dropout_prob": 1, "match_temperature": 0}
+
+# Lists that mean nothing when they are empty, nor when something stands in them twice.
+_SETS = ("metrics", "topk", "variants")
+
 _EVAL_ARGS = ("split", "order", "group_by", "mode")
+# RecBole's valid_only leaves nothing to test on.
+_LEAVE_ONE_OUT = ("valid_and_test", "test_only")
+_CLIPPING = ("max_norm", "norm_type", "error_if_nonfinite")
+_NUMBER = r"[-+]?(?:\d+\.?\d*(?:[eE][-+]?\d+)?|inf)"
+_INTERVAL = rf"\s*[\[(]\s*{_NUMBER}\s*,\s*{_NUMBER}\s*[\])]\s*"
+_INTERVALS = re.compile(rf"{_INTERVAL}(?:;{_INTERVAL})*")
 _EMPTY = ("", "~", "null", "Null", "NULL", "None")
 
 _NAMES = {
@@ -232,9 +247,12 @@ def _convert(key, value, kind, layer):
     if isinstance(value, list) and kind.element is not None:
         value = [_check_type(f"each of {key}", element, (kind.element,), layer) for element in value]
     _check_limits(key, value, layer)
-    if key == "eval_args":
-        _check_eval_args(value, layer)
-    return _check_choice(key, value, layer)
+    if key in _FORMS and value is not None:
+        _FORMS[key](key, value, layer)
+    value = _check_choice(key, value, layer)
+    if key in _SETS:
+        _check_set(key, value, layer)
+    return value
 
 
 def _read_text(text, kind):
@@ -291,20 +309,90 @@ def _check_limits(key, value, layer):
         if not ((low is None or number >= low) and (high is None or number <= high)):
             limits = f"from {low} to {high}" if high is not None else f"{low} or more"
             raise UserError(f"{key} must be {limits}, but is {number} {layer.place}")
+        if number == _EXCLUDED.get(key):
+            side = "more" if number == low else "less"
+            raise UserError(f"{key} must be {side} than {number}, but is {number} {layer.place}")
+        if not math.isfinite(number):
+            raise UserError(f"{key} must be a finite number, but is {number} {layer.place}")
 
 
-def _check_eval_args(value, layer):
-    inner = layer._replace(origin=f"eval_args {layer.place}", values=value)
-    for key in value:
-        if key not in _EVAL_ARGS:
-            match = nearest(key, _EVAL_ARGS)
-            remedy = f"did you mean {match[0]}?" if match else f"it takes {', '.join(_EVAL_ARGS)}"
-            raise UserError(f"unknown key {key} {inner.place}: {remedy}")
+def _check_set(key, value, layer):
+    if not value:
+        raise UserError(f"{key} is empty {layer.place}: name at least one, or leave {key} away")
+    for element in value:
+        if value.count(element) > 1:
+            raise UserError(f"{key} has {element} twice {layer.place}: name it once")
+
+
+def _check_intervals(key, value, layer):
+    """Checks intervals of numbers, of which RecBole would pass over the wrong ones."""
+    if not _INTERVALS.fullmatch(value):
+        raise UserError(f"{key} must be an interval such as '[5,inf)', but is {value!r} {layer.place}")
+
+
+def _check_val_interval(key, value, layer):
+    for field, interval in value.items():
+        if isinstance(interval, str):
+            _check_intervals(f"{key} of {field}", interval, layer)
+        elif not isinstance(interval, list):
+            raise UserError(
+                f"{key} of {field} must be an interval such as '[3,5]' or a list of tokens, but is {interval!r} "
+                f"{layer.place}"
+            )
+
+
+def _check_clipping(key, value, layer):
+    for name in value:
+        _known_part(name, _CLIPPING, layer._replace(origin=f"{key} {layer.place}"))
+    norm = value.get("max_norm")
+    if isinstance(norm, bool) or not isinstance(norm, (int, float)) or not norm > 0:
+        raise UserError(f"{key} needs a positive max_norm such as {{max_norm: 5}}, but is {value} {layer.place}")
+
+
+def _known_part(name, valid, inner):
+    """Raises where a map inside of a value has a key that is none of ``valid``."""
+    if name not in valid:
+        match = nearest(name, valid)
+        remedy = f"did you mean {match[0]}?" if match else f"it takes {', '.join(valid)}"
+        raise UserError(f"unknown key {name} {inner.place}: {remedy}")
+
+
+def _check_eval_args(key, value, layer):
+    inner = layer._replace(origin=f"{key} {layer.place}", values=value)
+    for name in value:
+        _known_part(name, _EVAL_ARGS, inner)
     if "order" in value:
-        value["order"] = _choose("order", value["order"], ("TO", "RO"), inner)
-    if not isinstance(value.get("split", {}), dict):
-        raise UserError(f"split must be a map such as {{LS: valid_and_test}}, but is {value['split']!r} {inner.place}")
+        # A sequence is an order in time: RecBole refuses RO for every sequential model as well.
+        value["order"] = _choose("order", value["order"], ("TO",), inner)
+    if value.get("group_by") is not None:
+        value["group_by"] = _choose("group_by", value["group_by"], ("user", "none"), inner)
+    if "split" in value:
+        _check_split(value["split"], inner)
     mode = value.get("mode", "full")
     for word in mode.values() if isinstance(mode, dict) else [mode]:
         if word not in ("full", "labeled") and not re.fullmatch(r"(uni|pop)[1-9]\d*", str(word)):
             raise UserError(f"mode takes full, labeled, uniN or popN such as uni100, but is {word!r} {inner.place}")
+
+
+def _check_split(value, inner):
+    if not isinstance(value, dict) or len(value) != 1:
+        raise UserError(f"split must be a map such as {{LS: valid_and_test}}, but is {value!r} {inner.place}")
+    ((method, parts),) = value.items()
+    inner = inner._replace(origin=f"split of {inner.origin}")
+    _known_part(method, ("LS", "RS", "TS"), inner)
+    if method == "LS":
+        value[method] = _choose("LS", parts, _LEAVE_ONE_OUT, inner)
+        return
+    numbers = isinstance(parts, list) and all(type(part) in (int, float) and part >= 0 for part in parts)
+    if not numbers or len(parts) != 3 or not parts[0] > 0 or not parts[2] > 0:
+        raise UserError(f"{method} must be three shares such as [0.8, 0.1, 0.1], but is {parts!r} {inner.place}")
+
+
+# Values with a form of their own.
+_FORMS = {
+    "clip_grad_norm": _check_clipping,
+    "eval_args": _check_eval_args,
+    "item_inter_num_interval": _check_intervals,
+    "user_inter_num_interval": _check_intervals,
+    "val_interval": _check_val_interval,
+}

@@ -5,6 +5,7 @@ import errno
 import hashlib
 import json
 import os
+import re
 import tempfile
 from pathlib import Path
 
@@ -36,18 +37,54 @@ def replacing(path):
             os.fsync(written.fileno())
         os.chmod(temporary, 0o644)
         os.replace(temporary, path)
-    except OSError as error:
-        raise unwritable(path, error) from error
+    except Exception as error:
+        if (cause := system_error(error)) is None:
+            raise
+        raise unwritable(path, cause) from error
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
 
 
+def system_error(error):
+    """Returns the operating system's error in an exception, or None where there is none.
+
+    safetensors has an exception of its own, which has the number in its text alone.
+    """
+    if isinstance(error, OSError):
+        return error
+    if type(error).__name__ == "SafetensorError" and (number := re.search(r"\(os error (\d+)\)", str(error))):
+        return OSError(int(number[1]), os.strerror(int(number[1])))
+    return None
+
+
+def is_full(error):
+    """Returns whether an operating-system error says that no more can be written: disk, quota or limit of a file."""
+    return error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
 def unwritable(path, error):
     """Turns an operating-system error on writing ``path`` into a line for the user."""
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+    if is_full(error):
         return UserError(f"no space left to write {path}: free some space or choose another folder")
     return UserError(f"cannot write {path} ({error.strerror or error}): choose a folder that you may write")
+
+
+def check_writable(key, folder):
+    """Checks that a folder can be written, or made, before work begins whose result goes there.
+
+    Args:
+        key (str): What names the folder.
+        folder (str | Path): The folder.
+
+    Raises:
+        UserError: It cannot.
+    """
+    folder = Path(folder)
+    existing = next(path for path in (folder, *folder.absolute().parents) if os.path.lexists(path))
+    if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
+        reason = "is no folder" if not existing.is_dir() else "is not yours to write"
+        raise UserError(f"cannot write {key} {folder} ({existing} {reason}): choose another folder")
 
 
 def write_text(path, text):

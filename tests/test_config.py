@@ -155,7 +155,7 @@ def test_text_becomes_what_its_key_takes(key, text, expected):
         ("eval_args", "full", "a map"),
         ("eval_args", "{ordre: TO}", "did you mean order?"),
         ("eval_args", "{mode: uni}", "uni100"),
-        ("eval_args", "{order: random}", "TO, RO"),
+        ("eval_args", "{order: random}", "order takes TO"),
         ("use_gpu", "1", "true or false"),
         ("epochs", "~", "whole number"),
         ("loss_type", "CF", "did you mean CE?"),

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from recbole_idp.errors import UserError
 from recbole_idp.evaluation.ranking import RankEvaluator, ranks_from_scores
 
 
@@ -29,7 +30,7 @@ def test_the_padding_item_never_counts():
 
 
 def test_scores_that_are_no_numbers_are_an_error():
-    with pytest.raises(ValueError, match="NaN"):
+    with pytest.raises(UserError, match="NaN"):
         ranks_from_scores(torch.tensor([[0.0, float("nan"), 1.0]]), torch.tensor([1]))
 
 

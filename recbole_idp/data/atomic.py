@@ -48,6 +48,8 @@ def read_atomic(path, columns=None, separator="\t", encoding="utf-8"):
             is not a finite number.
     """
     path = Path(path)
+    if len(separator.encode()) != 1 or separator in "\r\n":
+        raise UserError(f"field_separator is {separator!r}: it must be one ASCII character that is no line break")
     data = _utf8_bytes(path, encoding)
     header, body = _split_header(data, path)
     types = _parse_header(header.split(separator), path)
@@ -172,8 +174,6 @@ def _check_fields(body, width, separator, path):
     Returns:
         int: The number of rows.
     """
-    if len(separator.encode()) != 1 or separator in "\r\n":
-        raise UserError(f"field_separator is {separator!r}: it must be one ASCII character that is no line break")
     characters = np.frombuffer(body, dtype=np.uint8)
     line_ends = np.flatnonzero(characters == _NEWLINE)
     separators = np.flatnonzero(characters == ord(separator))

@@ -49,9 +49,52 @@ class SequenceDataset(SequentialDataset):
             self.field2seqlen[name] = 1
             if types[name] == "float":
                 self.field2bucketnum[name] = 2
-        if source == FeatureSource.INTERACTION and self.time_field not in kept:
-            raise UserError(f"{filepath} has no column {self.time_field}:float: sequences need the time of each event")
+        if source == FeatureSource.INTERACTION:
+            self._check_columns(filepath, types)
         return frame[kept].copy() if kept else None
+
+    def _check_columns(self, path, types):
+        """Raises where a column that makes a sequence is missing or of another type."""
+        for name, kind in ((self.uid_field, "token"), (self.iid_field, "token"), (self.time_field, "float")):
+            if name not in types:
+                raise UserError(f"{path} has no column {name}:{kind}, which every event needs: add it")
+            if types[name] != kind:
+                raise UserError(f"{path}, line 1: column {name} is of type {types[name]}: write it as {name}:{kind}")
+
+    def _data_filtering(self):
+        for field in self.config["val_interval"] or {}:
+            if field not in self.field2type:
+                columns = ", ".join(self.field2type)
+                raise UserError(
+                    f"val_interval names {field}, which is no loaded column of {self.config['dataset']} ({columns}): "
+                    "add it to load_col, or correct the name"
+                )
+        try:
+            super()._data_filtering()
+        except ValueError as error:
+            # RecBole's only word for it; the interval keys are checked where they are read.
+            if "empty" not in str(error):
+                raise
+            filters = "user_inter_num_interval, item_inter_num_interval or val_interval"
+            raise UserError(f"nothing is left of {self.config['dataset']} after filtering: widen {filters}") from error
+
+    def build(self):
+        """Splits the dataset as RecBole does.
+
+        Returns:
+            list[SequenceDataset]: For training, validation and test.
+
+        Raises:
+            UserError: Nothing is left to train on, or nothing to test.
+        """
+        parts = super().build()
+        if len(parts[0]) == 0 or len(parts[2]) == 0:
+            name = self.config["dataset"]
+            raise UserError(
+                f"{name} has no user of three interactions or more, so that nothing can be trained and tested on it: "
+                "add interactions, or loosen the filters"
+            )
+        return parts
 
     def data_augmentation(self):
         """Replaces RecBole's padded copies by two indices a row: where the user's events start, and the target."""

@@ -208,7 +208,23 @@ def domain_texts(config, domains, locations):
         read = item_texts(config, location, config["source_text_fields"])
         texts += read.for_items(tokens)
         titles += [read.titles.get(token, "") for token in tokens]
+    check_any_text(texts, ", ".join(location.name for location in locations), "source_text_fields")
     return texts, titles
+
+
+def check_any_text(texts, name, key):
+    """Checks that there is something to match by: single items without text are no harm.
+
+    Args:
+        texts (list[str]): Text of each item.
+        name (str): Where the items are from.
+        key (str): The key that names the columns.
+
+    Raises:
+        UserError: No item has a text.
+    """
+    if not any(texts):
+        raise UserError(f"none of the {len(texts):,} items of {name} has a text to be matched by: see {key}")
 
 
 def item_texts(config, location, fields):
@@ -228,7 +244,14 @@ def item_texts(config, location, fields):
     path = location.folder / f"{location.stem}.item"
     if not path.is_file():
         raise UserError(f"{location.name} has no item texts: {path} is missing, and matching needs one text an item")
-    read = read_item_texts(path, fields, config["ITEM_ID_FIELD"], config["text_length"])
+    read = read_item_texts(
+        path,
+        fields,
+        config["ITEM_ID_FIELD"],
+        config["text_length"],
+        config["field_separator"],
+        config["encoding"] or "utf-8",
+    )
     if read.without_text:
         logging.getLogger().warning(f"{location.name}: {read.without_text} items of {path} have no text")
     return read

@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 
 from recbole_idp.errors import UserError
-from recbole_idp.files import unwritable, write_json
+from recbole_idp.files import system_error, unwritable, write_json
 
 SOURCE_FILE = "source.json"
 
@@ -49,8 +49,10 @@ def new_folder(folder):
         yield building
         building.chmod(0o755)
         _put_in_place(building, folder)
-    except OSError as error:
-        raise unwritable(folder, error) from error
+    except Exception as error:
+        if (cause := system_error(error)) is None:
+            raise
+        raise unwritable(folder, cause) from error
     finally:
         if building is not None:
             shutil.rmtree(building, ignore_errors=True)

@@ -37,7 +37,7 @@ class ItemTexts:
         return [self.texts.get(token, "") for token in tokens]
 
 
-def read_item_texts(path, text_fields=None, item_field="item_id", text_length=2000):
+def read_item_texts(path, text_fields=None, item_field="item_id", text_length=2000, separator="\t", encoding="utf-8"):
     """Reads an ``.item`` file and joins the text fields of each item.
 
     Fields are joined to sentences (``Toy Story. Animation Comedy``), white space is folded, empty fields are skipped.
@@ -49,6 +49,8 @@ def read_item_texts(path, text_fields=None, item_field="item_id", text_length=20
             column, in the file's order.
         item_field (str): The column of item tokens.
         text_length (int): The most characters of a text; what is longer is cut.
+        separator (str): As :func:`~recbole_idp.data.atomic.read_atomic` takes it.
+        encoding (str): Likewise.
 
     Returns:
         ItemTexts: Texts and titles of all items in the file.
@@ -69,7 +71,7 @@ def read_item_texts(path, text_fields=None, item_field="item_id", text_length=20
         return [item_field, *fields]
 
     # Only these columns, so that a bad number in another one is no matter here.
-    frame = read_atomic(path, columns=choose)
+    frame = read_atomic(path, choose, separator, encoding)
     _check_distinct(frame[item_field], path)
     columns = [[" ".join(value.split()) for value in frame[field]] for field in fields]
     tokens = frame[item_field].tolist()

@@ -8,6 +8,8 @@ from recbole.evaluator.collector import DataStruct
 from recbole.evaluator.register import Register
 from tqdm import tqdm
 
+from recbole_idp.errors import UserError
+
 # 8 MiB of float32: large enough for the matrix product, small enough to be counted while in the cache.
 CHUNK_ELEMENTS = 1 << 21
 
@@ -29,7 +31,7 @@ def rank_targets(model, targets, max_length, show_progress=False):
         torch.LongTensor: Rank of each target from 1, shape [R].
 
     Raises:
-        ValueError: A score is not a number.
+        UserError: A score is not a number.
     """
     model.eval()
     ranks = torch.empty(len(targets), dtype=torch.long)
@@ -57,12 +59,12 @@ def ranks_from_scores(scores, wanted):
         torch.LongTensor: Ranks from 1; shape [B].
 
     Raises:
-        ValueError: The score of a wanted item is not a number.
+        UserError: The score of a wanted item is not a number.
     """
     scores[:, 0] = float("-inf")
     own = scores.gather(1, wanted.unsqueeze(1))
     if torch.isnan(own).any():
-        raise ValueError("the model's scores are not numbers (NaN)")
+        raise UserError("the model's scores are not numbers (NaN), its training diverged: lower learning_rate")
     compared = torch.empty_like(scores)
     # Counting in floats is exact up to 2^24 items, and several times faster than in integers.
     greater = torch.gt(scores, own, out=compared).sum(1)

@@ -1,5 +1,6 @@
 """The one JSON file that a run leaves, and the table that is drawn from it."""
 
+import itertools
 import json
 import time
 from pathlib import Path
@@ -21,7 +22,10 @@ def save_result(result, folder):
         Path: The file.
     """
     stamp = time.strftime("%b-%d-%Y_%H-%M-%S")
-    path = Path(folder) / f"{result['model']}-{result['dataset']}-{result['seed']}-{stamp}.json"
+    stem = f"{result['model']}-{result['dataset']}-{result['seed']}-{stamp}"
+    # Small runs end within one second, and each leaves a file of its own.
+    names = (f"{stem}{'' if number == 1 else f'-{number}'}.json" for number in itertools.count(1))
+    path = next(path for path in (Path(folder) / name for name in names) if not path.exists())
     write_json(path, {"format": FORMAT, **result})
     return path
 

@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 
 from recbole_idp.errors import UserError
-from recbole_idp.files import sha256_of_file, unwritable, write_json
+from recbole_idp.files import sha256_of_file, system_error, unwritable, write_json
 
 SETTINGS_FILE = "recbole_idp_text_encoder.json"
 _FORMAT = 1
@@ -37,8 +37,10 @@ def write_settings(folder, kind, settings):
         yield folder
         written = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != SETTINGS_FILE)
         checksums = {path.relative_to(folder).as_posix(): sha256_of_file(path) for path in written}
-    except OSError as error:
-        raise unwritable(folder, error) from error
+    except Exception as error:
+        if (cause := system_error(error)) is None:
+            raise
+        raise unwritable(folder, cause) from error
     write_json(folder / SETTINGS_FILE, {"format": _FORMAT, "kind": kind, "settings": settings, "sha256": checksums})
 
 

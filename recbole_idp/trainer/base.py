@@ -15,6 +15,7 @@ from recbole_idp import compat
 from recbole_idp.data.batches import PositionBatches, PrefixBatches
 from recbole_idp.data.domains import TargetLoader
 from recbole_idp.derived_config import given_values
+from recbole_idp.errors import UserError
 from recbole_idp.evaluation.ranking import RankEvaluator, rank_targets, top_items
 from recbole_idp.trainer.checkpoint import load_checkpoint, save_checkpoint
 
@@ -44,6 +45,18 @@ class SequenceTrainer(Trainer):
         self.max_length = config["MAX_ITEM_LIST_LENGTH"]
         self.trained_targets, self.trained_seconds = 0, 0.0
         self._batches = None
+        self._check_cutoffs()
+
+    def _check_cutoffs(self):
+        """Raises where a cut-off is beyond the catalogue and the metrics need the lists themselves."""
+        largest, items = max(self.config["topk"]), self.model.n_items - 1
+        full = set(self.config["eval_args"]["mode"].values()) <= {"full"}
+        ranks_suffice = full and self.rank_evaluator.supports_all_metrics() and not self.rank_evaluator.needs_items()
+        if largest > items and not ranks_suffice:
+            raise UserError(
+                f"topk has {largest}, but {self.config['dataset']} has {items} items: with these metrics and this mode "
+                "of eval_args it can be no more than that"
+            )
 
     @property
     def targets_per_second(self):
@@ -91,6 +104,13 @@ class SequenceTrainer(Trainer):
         self.trained_targets += count
         self.trained_seconds += time.perf_counter() - started
         return float(loss)
+
+    def _check_nan(self, loss):
+        if not torch.isfinite(loss):
+            raise UserError(
+                f"training on {self.config['dataset']} diverged, its loss is {float(loss)}: lower learning_rate "
+                "(or pretrain_learning_rate), or set clip_grad_norm"
+            )
 
     def evaluate(self, eval_data, load_best_model=True, model_file=None, show_progress=False):
         """Evaluates the model; arguments and result as in RecBole.

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 
 from recbole_idp.bundle import TEXT_ENCODER, Bundle
-from recbole_idp.data.domains import item_texts
+from recbole_idp.data.domains import check_any_text, item_texts
 from recbole_idp.matcher.generation import generate
 from recbole_idp.matcher.retrieval import Matches, random_matches, retrieve
 from recbole_idp.model.idp import check_sizes
@@ -65,11 +65,13 @@ def prepare_start(config, dataset, clock=None):
         UserError: The bundle, the sources or the target's texts cannot be used.
     """
     clock = clock or StageClock()
+    # A mistake in the target's texts shows before hours of pre-training.
+    texts = item_texts(config, dataset.location, config["text_fields"])
+    wanted = texts.for_items(dataset.item_tokens()[1:])
+    check_any_text(wanted, config["dataset"], "text_fields")
     bundle = find_or_pretrain(config, clock)
     check_sizes(config, bundle.description)
-    texts = item_texts(config, dataset.location, config["text_fields"])
     encoder = open_text_encoder(bundle.folder / TEXT_ENCODER, device=config["device"])
-    wanted = texts.for_items(dataset.item_tokens()[1:])
     with clock.stage("encode", f"encoding {len(wanted):,} target texts with {encoder.name}") as facts:
         vectors, report = encode_cached(encoder, wanted, cache_folder(config), config["show_progress"])
         facts["encoded"] = facts.get("encoded", 0) + report.encoded
