@@ -46,7 +46,7 @@ def report_of(capsys, task, *arguments):
     with open("report.json", encoding="utf-8") as file:
         report = json.load(file)
     assert report["format"] == 1 and report["benchmark"] == task and report["threads"] == 1
-    assert {"config", "versions", "command", "load_average"} <= set(report)
+    assert {"config", "versions", "command", "load_average", "processors", "openmp"} <= set(report)
     return report, capsys.readouterr().out
 
 

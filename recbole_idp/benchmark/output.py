@@ -1,5 +1,6 @@
 """What a benchmark prints and saves."""
 
+import os
 import sys
 from typing import NamedTuple
 
@@ -86,7 +87,9 @@ def publish(task, name, config, options, facts, rows, path):
         **options,
         **facts,
         "threads": torch.get_num_threads(),
+        "processors": os.cpu_count(),
         "load_average": load_average(),
+        "openmp": {name: value for name, value in os.environ.items() if name.startswith(("OMP_", "GOMP_", "KMP_"))},
         "config": given_values(config),
         "versions": versions(),
         "command": " ".join(["python -m recbole_idp.benchmark", *sys.argv[1:]]),
@@ -95,6 +98,9 @@ def publish(task, name, config, options, facts, rows, path):
     print(f"\n{task} on {name}, {report['threads']} threads, load average {report['load_average']}\n")
     print(_table(report, rows))
     print(f"\nReport: {path}")
+    if report["threads"] > 1 and (report["load_average"] or 0) > 1.5 * report["processors"]:
+        # OpenMP's threads wait for each other by spinning, and one that has lost its processor stops all.
+        announce("others keep this machine busy: try --threads=1, or OMP_WAIT_POLICY=passive in the environment")
 
 
 def _table(report, rows):
