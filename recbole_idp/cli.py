@@ -3,15 +3,19 @@
 Tasks import what they need: PyTorch and RecBole take seconds, and where even YAML is missing a line shall say so.
 """
 
+import contextlib
 import importlib.util
 import json
+import logging
 import os
 import sys
+import threading
 from typing import Any, NamedTuple
 
 from recbole_idp import compat, registry
 from recbole_idp.arguments import parse_arguments
 from recbole_idp.errors import UserError
+from recbole_idp.files import is_full
 from recbole_idp.listing import columns
 
 PROGRAM = "recbole-idp"
@@ -31,8 +35,9 @@ def main(argv=None):
         int: The exit status: 0, 1 (doctor has found a problem), 2 (the user can fix this), 130 (interrupted).
     """
     try:
-        status = _dispatch(sys.argv[1:] if argv is None else argv)
-        sys.stdout.flush()
+        with _logs_may_fail():
+            status = _dispatch(sys.argv[1:] if argv is None else argv)
+            sys.stdout.flush()
         return status
     except UserError as error:
         print(f"{PROGRAM}: {error}", file=sys.stderr)
@@ -41,9 +46,43 @@ def main(argv=None):
         print(f"\n{PROGRAM}: interrupted; finished stages are kept, the same command goes on there", file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:
-        # The reader (head, less) has gone. Python would flush stdout once more on exit and complain.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # The reader (head, less) has gone.
+        _drop_output()
         return BROKEN_PIPE
+    except OSError as error:
+        if not is_full(error):
+            raise
+        _drop_output()
+        where = f" to write {error.filename}" if error.filename else " on the disk, or for a file of this size"
+        print(f"{PROGRAM}: no space left{where}: free some, or choose other folders", file=sys.stderr)
+        return USER_ERROR
+
+
+def _drop_output():
+    """Sends what cannot be written to stdout nowhere: Python would flush it once more on exit and complain."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+@contextlib.contextmanager
+def _logs_may_fail():
+    """Lets a log that finds the disk full say nothing: what has to be written says it, in one line.
+
+    Python's logging and the thread in which TensorBoard's writer works would print a traceback for each record.
+    """
+    raises, hook = logging.raiseExceptions, threading.excepthook
+
+    def quiet(failure):
+        if not (isinstance(failure.exc_value, OSError) and is_full(failure.exc_value)):
+            hook(failure)
+
+    logging.raiseExceptions, threading.excepthook = False, quiet
+    try:
+        yield
+    finally:
+        logging.raiseExceptions, threading.excepthook = raises, hook
 
 
 def run(options):

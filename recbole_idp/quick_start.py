@@ -3,6 +3,7 @@
 import logging
 import sys
 import time
+from pathlib import Path
 
 import torch
 from recbole.data import create_dataset, data_preparation
@@ -14,6 +15,7 @@ from recbole_idp.derived_config import derive, given_values
 from recbole_idp.errors import UserError
 from recbole_idp.files import check_writable, fingerprint
 from recbole_idp.report.result import markdown_table, read_result, save_result
+from recbole_idp.resume import Unfinished
 from recbole_idp.stages import StageClock, peak_memory_mb
 from recbole_idp.trainer.pretrain import cache_folder, find_or_pretrain
 from recbole_idp.trainer.transfer import VARIANTS, TransferTrainer, prepare_start
@@ -63,18 +65,26 @@ def run(config):
     if transfers:
         start = prepare_start(config, train.dataset, clock)
 
+    data = data_fingerprint(config, dataset)
+    unfinished = Unfinished(config, data, start.bundle if start else None)
     variants = {}
     for variant in config["variants"]:
-        variants[variant] = run_variant(config, variant, start, (train, valid, test), clock)
+        outcome = unfinished.find(variant)
+        if outcome is None:
+            outcome = run_variant(config, variant, start, (train, valid, test), clock)
+            unfinished.keep(variant, outcome)
+        variants[variant] = outcome
 
     result = {
         "model": config["model"],
         "dataset": config["dataset"],
-        "data_fingerprint": data_fingerprint(config, dataset),
+        "data_fingerprint": data,
         "protocol": config["eval_args"]["mode"]["test"],
         "seed": config["seed"],
         "variants": variants,
         "stages": clock.stages,
+        # The stages' seconds are without those of variants that an interrupted run had finished.
+        "resumed": unfinished.resumed,
         "peak_memory_mb": peak_memory_mb(),
         "bundle": str(start.bundle.folder) if start else None,
         "config": given_values(config),
@@ -82,6 +92,7 @@ def run(config):
         "command": " ".join(["python", *sys.argv]) if sys.argv[0].endswith(".py") else " ".join(sys.argv),
     }
     path = save_result(result, config["result_dir"])
+    unfinished.discard()
     show(read_result(path), path)
     return result
 
@@ -108,10 +119,15 @@ def run_variant(config, variant, start, loaders, clock):
     trainer = get_trainer(config["MODEL_TYPE"], config["model"])(settings, model)
     trainer.start = start
     trainer.saved_model_file = trainer.saved_model_file.replace(".safetensors", f"-{variant}.safetensors")
-    with clock.stage("transfer", f"{variant}: {VARIANTS[variant]}"):
-        _, valid_result = trainer.fit(train, valid, saved=True, show_progress=config["show_progress"])
-    with clock.stage("evaluate", f"{variant} on {len(test.dataset):,} test users"):
-        test_result = trainer.evaluate(test, load_best_model=True, show_progress=config["show_progress"])
+    try:
+        with clock.stage("transfer", f"{variant}: {VARIANTS[variant]}"):
+            _, valid_result = trainer.fit(train, valid, saved=True, show_progress=config["show_progress"])
+        with clock.stage("evaluate", f"{variant} on {len(test.dataset):,} test users"):
+            test_result = trainer.evaluate(test, load_best_model=True, show_progress=config["show_progress"])
+    except BaseException:
+        # Nobody would look for the checkpoint of a variant that is trained again.
+        Path(trainer.saved_model_file).unlink(missing_ok=True)
+        raise
     return {
         "test": dict(test_result),
         "valid": dict(valid_result or {}),

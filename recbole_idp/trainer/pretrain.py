@@ -191,7 +191,9 @@ def train_on_sources(config, domains):
     init_seed(config["seed"], config["reproducibility"])
     model = IDP(settings, train.dataset).to(config["device"])
     trainer = SequenceTrainer(settings, model)
-    _, result = trainer.fit(train, valid, saved=True, show_progress=config["show_progress"])
-    trainer.restore(trainer.saved_model_file)
-    Path(trainer.saved_model_file).unlink()
+    try:
+        _, result = trainer.fit(train, valid, saved=True, show_progress=config["show_progress"])
+        trainer.restore(trainer.saved_model_file)
+    finally:
+        Path(trainer.saved_model_file).unlink(missing_ok=True)
     return model, dict(result or {}), trainer.targets_per_second

@@ -1,0 +1,287 @@
+"""Ctrl-C, a kill and a full disk in every stage: one line, nothing half-written, and the next run goes on."""
+
+import json
+import logging
+import multiprocessing
+import os
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from toy import settings, write_domains
+
+from recbole_idp import cli
+
+ROOT = Path(__file__).resolve().parents[1]
+STAGES = ("pretrain", "encode", "match", "transfer", "evaluate")
+VARIANTS = ["zero_shot", "fine_tune", "scratch"]
+# Long enough to be struck in the middle, and short enough to be done again.
+LONG = {"pretrain_epochs": 30, "pretrain_stopping_step": 30, "epochs": 40, "stopping_step": 40}
+
+
+def command(folder, task="run", **changes):
+    """Returns the arguments that run a task on the toy domains below ``folder``."""
+    values = {"dataset": "shop", **settings(folder / "data", **{"variants": VARIANTS, "state": "INFO", **changes})}
+    texts = {key: value if isinstance(value, str) else json.dumps(value) for key, value in values.items()}
+    return [task, *(f"--{key}={text}" for key, text in texts.items())]
+
+
+def saved(folder):
+    """Returns the names of what is saved below ``folder``, the cache of texts apart."""
+    return sorted(path.name for path in (folder / "data" / "saved").glob("*") if path.name != "cache")
+
+
+def bundles(folder):
+    return sorted((folder / "data" / "saved").glob("pretrain-*"))
+
+
+def result_of(folder):
+    (path,) = (folder / "data" / "results").glob("*.json")
+    return json.loads(path.read_text())
+
+
+def metrics(result):
+    return {name: (variant["valid"], variant["test"]) for name, variant in result["variants"].items()}
+
+
+def finished_run(folder, **changes):
+    """Runs the whole job in a new folder without interruption."""
+    write_domains(folder / "data")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        assert cli.main(command(folder, **changes)) == 0
+    return folder
+
+
+@pytest.fixture(scope="module")
+def short(tmp_path_factory):
+    return finished_run(tmp_path_factory.mktemp("short"))
+
+
+@pytest.fixture(scope="module")
+def long(tmp_path_factory):
+    return finished_run(tmp_path_factory.mktemp("long"), **LONG)
+
+
+def start_from(folder, finished, with_bundle):
+    """Copies the domains of a finished run and, if asked for, its bundle; returns when the bundle was made."""
+    for name in ("pens", "lamps", "shop"):
+        shutil.copytree(finished / "data" / name, folder / "data" / name)
+    if not with_bundle:
+        return None
+    (bundle,) = bundles(finished)
+    shutil.copytree(bundle, folder / "data" / "saved" / bundle.name)
+    return made(folder)
+
+
+def made(folder):
+    (bundle,) = bundles(folder)
+    return (bundle / "bundle.json").stat().st_mtime_ns
+
+
+def assert_nothing_half_written(folder):
+    assert not list(folder.rglob("*.tmp"))
+    assert not list((folder / "data").glob("results/*"))
+    for bundle in bundles(folder):
+        assert (bundle / "bundle.json").is_file()
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_control_c_at_the_start_of_a_stage(stage, short, workplace, capfd, caplog):
+    class Interrupt(logging.Handler):
+        def emit(self, record):
+            if record.getMessage().startswith(f"[{stage}] "):
+                logging.getLogger().removeHandler(self)
+                signal.raise_signal(signal.SIGINT)
+
+    bundle = start_from(workplace, short, with_bundle=stage != "pretrain")
+    caplog.set_level(logging.INFO)
+    logging.getLogger().addHandler(Interrupt())
+    assert cli.main(command(workplace)) == 130
+    err = capfd.readouterr().err
+    assert err.strip().startswith("recbole-idp: interrupted") and err.strip().count("\n") == 0
+    assert_nothing_half_written(workplace)
+    assert len(saved(workplace)) == len(bundles(workplace))
+
+    assert cli.main(command(workplace)) == 0
+    result = result_of(workplace)
+    assert metrics(result) == metrics(result_of(short))
+    if bundle is not None:
+        assert made(workplace) == bundle and "pretrain" not in result["stages"]
+
+
+# ---- real processes, struck from outside
+
+
+def work(argv, folder, limit=None):
+    """Runs the command line in a process of its own, what it prints going to files."""
+    os.chdir(folder)
+    for descriptor, name in ((1, "out"), (2, "err")):
+        os.dup2(os.open(folder / name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), descriptor)
+    sys.stdout, sys.stderr = os.fdopen(1, "w"), os.fdopen(2, "w", buffering=1)
+    if limit is not None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+    sys.exit(cli.main(argv))
+
+
+@pytest.fixture(scope="module")
+def processes():
+    """Starts processes that have the slow imports behind them: they are forked from one that did them once."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["recbole_idp.quick_start", "sklearn.decomposition", "torch._dynamo"])
+    started = []
+
+    def start(folder, argv, limit=None):
+        process = context.Process(target=work, args=(argv, folder, limit))
+        process.start()
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        if process.is_alive():
+            process.kill()
+        process.join()
+
+
+def wait_for(process, folder, text):
+    """Waits until a running process has printed ``text`` to stderr."""
+    deadline = time.monotonic() + 60
+    while not (folder / "err").is_file() or text not in (folder / "err").read_text():
+        assert process.is_alive() and time.monotonic() < deadline, (folder / "err").read_text()
+        time.sleep(0.002)
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize(
+    ("stage", "line", "finished"),
+    [("pretrain", "[pretrain] ", []), ("transfer", "[transfer] scratch", ["zero_shot", "fine_tune"])],
+    ids=["pretrain", "transfer"],
+)
+def test_the_next_run_goes_on_from_the_last_finished_stage(
+    stage, line, finished, how, long, workplace, processes, caplog
+):
+    bundle = start_from(workplace, long, with_bundle=stage != "pretrain")
+    process = processes(workplace, command(workplace, **LONG))
+    wait_for(process, workplace, line)
+    os.kill(process.pid, how)
+    process.join(60)
+    err = (workplace / "err").read_text()
+    assert "Traceback" not in err
+    if how == signal.SIGINT:
+        assert process.exitcode == 130
+        assert err.rstrip().rpartition("\n")[2].startswith("recbole-idp: interrupted")
+        assert_nothing_half_written(workplace)
+        # the bundle, a checkpoint for each finished variant, and the folder with their outcomes
+        assert len(saved(workplace)) == len(bundles(workplace)) + len(finished) + bool(finished)
+    else:
+        assert process.exitcode == -signal.SIGKILL
+
+    caplog.set_level(logging.INFO)
+    assert cli.main(command(workplace, **LONG)) == 0
+    result = result_of(workplace)
+    assert metrics(result) == metrics(result_of(long))
+    assert result["resumed"] == finished
+    for variant in finished:
+        assert f"{variant}: finished by an interrupted run" in caplog.text
+    if bundle is not None:
+        assert made(workplace) == bundle and "pretrain" not in result["stages"]
+    assert not list((workplace / "data" / "saved").glob("unfinished-*"))
+
+
+def test_what_another_configuration_has_finished_is_not_taken(short, workplace, monkeypatch):
+    from recbole_idp import quick_start
+
+    start_from(workplace, short, with_bundle=True)
+
+    def full(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(quick_start, "save_result", full)
+        assert cli.main(command(workplace)) == 130
+    (unfinished,) = (workplace / "data" / "saved").glob("unfinished-*")
+    assert sorted(path.stem for path in unfinished.iterdir()) == sorted(VARIANTS)
+    for path in unfinished.iterdir():
+        outcome = json.loads(path.read_text())
+        outcome["test"]["hit@5"] = 0.125
+        path.write_text(json.dumps(outcome))
+
+    assert cli.main(command(workplace, seed=7, result_dir=str(workplace / "other"))) == 0
+    (other,) = (workplace / "other").iterdir()
+    assert json.loads(other.read_text())["resumed"] == []
+
+    # a lost checkpoint or a damaged note: that variant is trained again
+    Path(json.loads((unfinished / "scratch.json").read_text())["checkpoint"]).unlink()
+    (unfinished / "fine_tune.json").write_text("{")
+    assert cli.main(command(workplace, show_progress=True)) == 0
+    result = result_of(workplace)
+    assert result["resumed"] == ["zero_shot"]
+    assert result["variants"]["zero_shot"]["test"]["hit@5"] == 0.125
+    expected = metrics(result_of(short))
+    assert all(metrics(result)[name] == expected[name] for name in ("scratch", "fine_tune"))
+    assert not unfinished.exists()
+
+
+# ---- a full disk
+
+
+@pytest.mark.parametrize(
+    ("limit", "what"),
+    [(64 << 10, "pretrain-pens-lamps"), (12 << 10, "safetensors"), (200, "no space left")],
+    ids=["bundle", "checkpoint", "logs"],
+)
+def test_a_full_disk_is_one_line_and_leaves_nothing(limit, what, short, workplace, processes):
+    start_from(workplace, short, with_bundle=False)
+    # One title makes the list of items the largest file of the bundle, larger than any checkpoint.
+    titles = workplace / "data" / "pens" / "pens.item"
+    titles.write_text(titles.read_text().replace("red pen", "long " * 20_000 + "red pen"))
+    process = processes(workplace, command(workplace, state="WARNING"), limit)
+    process.join(60)
+    err = (workplace / "err").read_text()
+    assert process.exitcode == 2, err
+    assert err.startswith("recbole-idp: no space left") and err.count("\n") == 1, err
+    assert what in err
+    assert_nothing_half_written(workplace)
+    assert saved(workplace) == []
+    assert cli.main(command(workplace)) == 0
+
+
+def start(*argv, **options):
+    return subprocess.Popen(
+        [sys.executable, str(ROOT / "run_recbole_idp.py"), *argv],
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        **options,
+    )
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
+def test_an_output_that_is_full_is_one_line(workplace):
+    with open("/dev/full", "w") as full:
+        process = start("--dry_run", stdout=full)
+        err = process.communicate(timeout=60)[1]
+    assert process.returncode == 2
+    assert err.startswith("recbole-idp: no space left") and err.count("\n") == 1
+
+
+def test_control_c_on_the_program_itself(long, workplace):
+    start_from(workplace, long, with_bundle=False)
+    process = start(*command(workplace, **LONG), stdout=subprocess.DEVNULL, cwd=workplace)
+    lines = []
+    for line in process.stderr:
+        lines.append(line)
+        if "[pretrain] " in line:
+            process.send_signal(signal.SIGINT)
+    assert process.wait(60) == 130
+    process.stderr.close()
+    assert lines[-1].startswith("recbole-idp: interrupted")
+    assert "Traceback" not in "".join(lines)
+    assert_nothing_half_written(workplace)
+    assert saved(workplace) == []
