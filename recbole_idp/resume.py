@@ -46,15 +46,15 @@ class Unfinished:
             variant (str): The variant.
 
         Returns:
-            dict | None: What was given to :meth:`keep`; None also where its checkpoint is gone.
+            dict | None: What was given to :meth:`keep`; None also where its checkpoint is gone or the file is damaged.
         """
         path = self._path(variant)
         try:
             outcome = json.loads(path.read_text(encoding="utf-8"))
-            there = Path(outcome["checkpoint"]).is_file()
-        except (OSError, ValueError, TypeError, KeyError):
+            whole = {"test", "valid", "seconds"} <= outcome.keys() and Path(outcome["checkpoint"]).is_file()
+        except (OSError, ValueError, TypeError, KeyError, AttributeError):
             return None
-        if not there:
+        if not whole:
             return None
         logging.getLogger().info(f"{variant}: finished by an interrupted run with the same data and settings: {path}")
         self.resumed.append(variant)
