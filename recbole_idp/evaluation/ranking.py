@@ -12,6 +12,8 @@ from recbole_idp.errors import UserError
 
 # 8 MiB of float32: large enough for the matrix product, small enough to be counted while in the cache.
 CHUNK_ELEMENTS = 1 << 21
+# The same for the states of the encoder: 8 MiB at width 64.
+CHUNK_POSITIONS = 1 << 15
 
 
 @torch.no_grad()
@@ -35,7 +37,7 @@ def rank_targets(model, targets, max_length, show_progress=False):
     """
     model.eval()
     ranks = torch.empty(len(targets), dtype=torch.long)
-    users = max(1, CHUNK_ELEMENTS // model.n_items)
+    users = max(1, min(CHUNK_ELEMENTS // model.n_items, CHUNK_POSITIONS // max_length))
     # Rows of like length go together, so that little padding is computed.
     order = torch.argsort((targets.ends - targets.starts).clamp(max=max_length), stable=True)
     bar = tqdm(order.split(users), desc="Evaluate", ncols=100, disable=not show_progress, leave=False)
