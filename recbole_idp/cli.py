@@ -3,23 +3,18 @@
 Tasks import what they need: PyTorch and RecBole take seconds, and where even YAML is missing a line shall say so.
 """
 
-import contextlib
 import importlib.util
 import json
-import logging
-import os
 import sys
-import threading
 from typing import Any, NamedTuple
 
 from recbole_idp import compat, registry
 from recbole_idp.arguments import parse_arguments
+from recbole_idp.console import exit_status
 from recbole_idp.errors import UserError
-from recbole_idp.files import is_full
 from recbole_idp.listing import columns
 
 PROGRAM = "recbole-idp"
-USER_ERROR, INTERRUPTED, BROKEN_PIPE = 2, 130, 141
 
 _CONVERT = {"reviews": None, "metadata": None, "name": None, "output": "dataset/", "k_core": None, "min_length": None}
 _CONVERT_NUMBERS = ("k_core", "min_length")
@@ -34,55 +29,9 @@ def main(argv=None):
     Returns:
         int: The exit status: 0, 1 (doctor has found a problem), 2 (the user can fix this), 130 (interrupted).
     """
-    try:
-        with _logs_may_fail():
-            status = _dispatch(sys.argv[1:] if argv is None else argv)
-            sys.stdout.flush()
-        return status
-    except UserError as error:
-        print(f"{PROGRAM}: {error}", file=sys.stderr)
-        return USER_ERROR
-    except KeyboardInterrupt:
-        print(f"\n{PROGRAM}: interrupted; finished stages are kept, the same command goes on there", file=sys.stderr)
-        return INTERRUPTED
-    except BrokenPipeError:
-        # The reader (head, less) has gone.
-        _drop_output()
-        return BROKEN_PIPE
-    except OSError as error:
-        if not is_full(error):
-            raise
-        _drop_output()
-        where = f" to write {error.filename}" if error.filename else " on the disk, or for a file of this size"
-        print(f"{PROGRAM}: no space left{where}: free some, or choose other folders", file=sys.stderr)
-        return USER_ERROR
-
-
-def _drop_output():
-    """Sends what cannot be written to stdout nowhere: Python would flush it once more on exit and complain."""
-    try:
-        sys.stdout.flush()
-    except OSError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-@contextlib.contextmanager
-def _logs_may_fail():
-    """Lets a log that finds the disk full say nothing: what has to be written says it, in one line.
-
-    Python's logging and the thread in which TensorBoard's writer works would print a traceback for each record.
-    """
-    raises, hook = logging.raiseExceptions, threading.excepthook
-
-    def quiet(failure):
-        if not (isinstance(failure.exc_value, OSError) and is_full(failure.exc_value)):
-            hook(failure)
-
-    logging.raiseExceptions, threading.excepthook = False, quiet
-    try:
-        yield
-    finally:
-        logging.raiseExceptions, threading.excepthook = raises, hook
+    arguments = sys.argv[1:] if argv is None else argv
+    interrupted = "finished stages are kept, the same command goes on there"
+    return exit_status(lambda: _dispatch(arguments), PROGRAM, interrupted)
 
 
 def run(options):
@@ -147,7 +96,7 @@ def convert(options):
             raise UserError(f"convert needs --{key}: convert --reviews=FILE --name=NAME [--metadata=FILE --output=DIR]")
     from recbole_idp.data.amazon import convert_amazon
 
-    convert_amazon(**values)
+    print(convert_amazon(**values))
     return 0
 
 

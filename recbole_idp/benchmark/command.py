@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 
 from recbole_idp import compat, registry
 from recbole_idp.arguments import parse_arguments
-from recbole_idp.cli import INTERRUPTED, USER_ERROR
 from recbole_idp.config_keys import KeyType, check_layer, key_types, known_key
 from recbole_idp.config_layers import COMMAND_LINE, Layer, recbole_layers
+from recbole_idp.console import exit_status
 from recbole_idp.errors import UserError
 from recbole_idp.files import unwritable
 from recbole_idp.listing import columns
@@ -82,20 +82,18 @@ def main(argv=None):
     Returns:
         int: The exit status: 0, 2 (the user can fix this), 130 (interrupted).
     """
-    try:
-        task, options = parse_arguments(sys.argv[1:] if argv is None else argv, TASKS, default="help")
-        if task == "help" or options.pop("help", False):
-            tasks = columns(((name, known.purpose) for name, known in TASKS.items()), indent="  ")
-            print(_HELP.format(program=PROGRAM, tasks=tasks))
-            return 0
+    arguments = sys.argv[1:] if argv is None else argv
+    return exit_status(lambda: _dispatch(arguments), PROGRAM, "nothing is saved")
+
+
+def _dispatch(arguments):
+    task, options = parse_arguments(arguments, TASKS, default="help")
+    if task == "help" or options.pop("help", False):
+        tasks = columns(((name, known.purpose) for name, known in TASKS.items()), indent="  ")
+        print(_HELP.format(program=PROGRAM, tasks=tasks))
+    else:
         _run(task, options)
-        return 0
-    except UserError as error:
-        print(f"{PROGRAM}: {error}", file=sys.stderr)
-        return USER_ERROR
-    except KeyboardInterrupt:
-        print(f"\n{PROGRAM}: interrupted, nothing is saved", file=sys.stderr)
-        return INTERRUPTED
+    return 0
 
 
 def _run(task, options):
