@@ -48,8 +48,8 @@ OUTPUT = Option(None)
 TASKS = {
     "training": Task(
         "training",
-        "train and evaluate RecBole's SASRec and ours for --seconds each (60)",
-        {"seconds": Option(60.0, 0.1), "output": OUTPUT},
+        "train and evaluate RecBole's SASRec and ours for --seconds each (60), or RecBole's for --recbole_seconds",
+        {"seconds": Option(60.0, 0.1), "recbole_seconds": Option(0.0, 0), "output": OUTPUT},
     ),
     "evaluation": Task(
         "evaluation",
