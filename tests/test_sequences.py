@@ -102,3 +102,19 @@ def test_prefix_rows_are_those_of_recbole(domains):
         rows = own[torch.arange(len(own))]
         for field in ("user_id", "item_id", "item_length", "item_id_list"):
             assert torch.equal(rows[field], other.inter_feat[field])
+
+
+def test_events_seconds_apart_are_told_apart(workplace):
+    from toy import settings
+
+    from recbole_idp.config import StrictConfig
+    from recbole_idp.data.dataset import SequenceDataset
+
+    rows = [f"u{user}\ti{step}\t{978300000 + step}" for user in range(3) for step in (4, 2, 0, 3, 1)]
+    (workplace / "near").mkdir()
+    header = "user_id:token\titem_id:token\ttimestamp:float"
+    (workplace / "near" / "near.inter").write_text("\n".join([header, *rows]) + "\n")
+    dataset = SequenceDataset(StrictConfig("IDP", "near", config_dict=settings(workplace)))
+    dataset.build()
+    tokens = dataset.id2token("item_id", dataset.sequences.items)
+    assert tokens.reshape(3, 5).tolist() == [[f"i{step}" for step in range(5)]] * 3

@@ -96,6 +96,12 @@ class SequenceDataset(SequentialDataset):
             )
         return parts
 
+    def _change_feat_format(self):
+        # RecBole turns times into float32, in which seconds since 1970 are told apart by the minute only. Its own
+        # sorting is stable, so that what is sorted here stays sorted.
+        self.inter_feat = self.inter_feat.sort_values(self.time_field, kind="stable", ignore_index=True)
+        super()._change_feat_format()
+
     def data_augmentation(self):
         """Replaces RecBole's padded copies by two indices a row: where the user's events start, and the target."""
         self.sort(by=[self.uid_field, self.time_field], ascending=True)
