@@ -10,7 +10,7 @@ import time
 import psutil
 import torch
 
-INTERVAL = 0.01
+INTERVAL = 0.05
 """Seconds between two looks at the memory."""
 
 

@@ -80,11 +80,15 @@ class SequenceModel(SequentialRecommender):
         """
         states, targets = [], []
         for items, wanted in batch.parts:
-            wanted = wanted.flatten()
+            wanted, encoded = wanted.flatten(), self.encode(items).flatten(0, 1)
             where = wanted.nonzero().squeeze(1)
-            states.append(self.encode(items).flatten(0, 1)[where])
-            targets.append(wanted[where])
-        return self.loss(torch.cat(states), torch.cat(targets), self.item_vectors())
+            # Rows of one length have a target everywhere: nothing to pick out, and nothing to copy.
+            whole = len(where) == len(wanted)
+            states.append(encoded if whole else encoded[where])
+            targets.append(wanted if whole else wanted[where])
+        if len(states) > 1:
+            return self.loss(torch.cat(states), torch.cat(targets), self.item_vectors())
+        return self.loss(states[0], targets[0], self.item_vectors())
 
     def forward(self, item_seq, item_seq_len):
         """Encodes histories.

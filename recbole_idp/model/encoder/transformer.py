@@ -1,5 +1,7 @@
 """The blocks of SASRec: post-norm self-attention and feed-forward layers."""
 
+import functools
+
 import torch
 from torch import nn
 from torch.nn import functional
@@ -45,7 +47,8 @@ class SelfAttention(nn.Module):
         """
         batch, length, width = states.shape
         mixed = self.query_key_value(states).view(batch, length, 3, self.n_heads, width // self.n_heads)
-        query, key, value = mixed.permute(2, 0, 3, 1, 4)
+        # One copy makes all three contiguous, as the batched products want them.
+        query, key, value = mixed.permute(2, 0, 3, 1, 4).contiguous()
         if self.training and self.attn_dropout_prob > 0:
             context = self._attend_with_dropout(query, key, value, padding)
         else:
@@ -56,18 +59,24 @@ class SelfAttention(nn.Module):
         return self.dense(context.transpose(1, 2).reshape(batch, length, width))
 
     def _attend_with_dropout(self, query, key, value, padding):
-        scores = query * query.shape[-1] ** -0.5 @ key.transpose(-1, -2)
+        batch, heads, length, width = query.shape
+        query, key, value = (part.flatten(0, 1) for part in (query, key, value))
+        hidden = causal_mask(length, query.device) if self.causal else query.new_zeros(1, 1)
         if padding is not None:
-            scores = scores.masked_fill(padding[:, None, None, :], float("-inf"))
-        if self.causal:
-            length = scores.shape[-1]
-            scores = scores + torch.full((length, length), float("-inf"), device=scores.device).triu_(1)
-        weights = scores.softmax(-1)
+            rows = torch.zeros_like(padding, dtype=query.dtype).masked_fill_(padding, float("-inf"))
+            hidden = hidden + rows.repeat_interleave(heads, 0).unsqueeze(1)
+        weights = torch.baddbmm(hidden, query, key.transpose(1, 2), alpha=width**-0.5).softmax(-1)
         if weights.device.type == "cpu":
             weights = weights * dropout_mask(weights.shape, self.attn_dropout_prob, weights.dtype)
         else:
             weights = functional.dropout(weights, self.attn_dropout_prob)
-        return weights @ value
+        return torch.bmm(weights, value).view(batch, heads, length, width)
+
+
+@functools.lru_cache(maxsize=256)
+def causal_mask(length, device):
+    """Returns what is added to attention scores to hide later positions: 0 or -inf; shape [1, L, L]."""
+    return torch.full((1, length, length), float("-inf"), device=device).triu_(1)
 
 
 class Block(nn.Module):
