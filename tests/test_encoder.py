@@ -42,9 +42,9 @@ def test_a_bidirectional_encoder_ignores_padding_and_sees_the_future():
     vectors = torch.randn(2, 6, 8)
     padding = torch.tensor([[False] * 4 + [True] * 2] * 2)
     changed = vectors.clone()
-    changed[:, 4:] += 1
+    changed[:, 4:] += torch.randn(2, 2, 8)
     with torch.no_grad():
         torch.testing.assert_close(encoder(vectors, padding)[:, :4], encoder(changed, padding)[:, :4])
         changed = vectors.clone()
-        changed[:, 3] += 1
+        changed[:, 3] += torch.randn(2, 8)
         assert not torch.allclose(encoder(vectors, padding)[:, 0], encoder(changed, padding)[:, 0])
