@@ -36,25 +36,23 @@ def main(argv=None):
 
 def run(options):
     """Runs the whole pipeline."""
-    resolved = _resolve_or_show(options)
-    if resolved is not None:
-        _find_datasets(resolved.values, with_target=True)
-        from recbole_idp import quick_start
-        from recbole_idp.config import StrictConfig
-
-        quick_start.run(StrictConfig.from_resolved(resolved))
-    return 0
+    return _start("run", options, with_target=True)
 
 
 def pretrain(options):
     """Pre-trains a bundle and stops."""
+    return _start("pretrain", options, with_target=False)
+
+
+def _start(job, options, with_target):
+    """Does a job of quick_start, or shows its configuration; what can be checked before is checked."""
     resolved = _resolve_or_show(options)
     if resolved is not None:
-        _find_datasets(resolved.values, with_target=False)
+        _find_datasets(resolved.values, with_target)
         from recbole_idp import quick_start
         from recbole_idp.config import StrictConfig
 
-        quick_start.pretrain(StrictConfig.from_resolved(resolved))
+        getattr(quick_start, job)(StrictConfig.from_resolved(resolved))
     return 0
 
 

@@ -83,8 +83,15 @@ def properties_folder():
 
 
 def recbole_folder():
-    """Returns the folder that RecBole is installed in, without importing it."""
-    return Path(importlib.util.find_spec("recbole").origin).parent
+    """Returns the folder of the installed RecBole, without importing it (which takes seconds).
+
+    Raises:
+        UserError: RecBole is not installed.
+    """
+    spec = importlib.util.find_spec("recbole")
+    if spec is None or spec.origin is None:
+        raise UserError("RecBole is not installed: run pip install recbole==1.2.1")
+    return Path(spec.origin).parent
 
 
 def parse_yaml(text):

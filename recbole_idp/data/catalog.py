@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import yaml
 
+from recbole_idp.config_layers import recbole_folder
 from recbole_idp.data import platforms
 from recbole_idp.data.download import download
 from recbole_idp.data.folders import SOURCE_FILE, dataset_folder, read_source
@@ -153,7 +154,7 @@ def recbole_urls():
     Raises:
         UserError: RecBole is not installed.
     """
-    table = platforms.recbole_folder() / "properties" / "dataset" / "url.yaml"
+    table = recbole_folder() / "properties" / "dataset" / "url.yaml"
     return yaml.safe_load(table.read_text(encoding="utf-8"))
 
 

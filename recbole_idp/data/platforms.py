@@ -10,12 +10,11 @@ The release year is a ``token_seq`` here, unlike in RecBole's own file, so that 
 (``Toy Story. 1995. Animation Children's Comedy``), as films of one title differ by it.
 """
 
-import importlib.util
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from recbole_idp.config_layers import recbole_folder
 from recbole_idp.data.atomic import INTER_TYPES, read_atomic, write_atomic
 from recbole_idp.data.folders import new_folder, write_source
 from recbole_idp.errors import UserError
@@ -41,18 +40,6 @@ _ITEM_TYPES = {
 }
 # How RecBole's file spells what is not known of a film.
 _UNKNOWN = ("unkonwn", "unknown")
-
-
-def recbole_folder():
-    """Returns the folder of the installed RecBole, without importing it (which takes seconds).
-
-    Raises:
-        UserError: RecBole is not installed.
-    """
-    spec = importlib.util.find_spec("recbole")
-    if spec is None or spec.origin is None:
-        raise UserError("RecBole is not installed: run pip install recbole==1.2.1")
-    return Path(spec.origin).parent
 
 
 def packaged_folder():

@@ -37,17 +37,24 @@ def rank_targets(model, targets, max_length, show_progress=False):
     """
     model.eval()
     ranks = torch.empty(len(targets), dtype=torch.long)
-    users = max(1, min(CHUNK_ELEMENTS // model.n_items, CHUNK_POSITIONS // max_length))
     # Rows of like length go together, so that little padding is computed.
     order = torch.argsort((targets.ends - targets.starts).clamp(max=max_length), stable=True)
-    bar = tqdm(order.split(users), desc="Evaluate", ncols=100, disable=not show_progress, leave=False)
-    with static_item_vectors(model):
-        for rows in bar:
-            items, lengths = targets.histories(rows, max_length)
-            wanted = targets.items[rows]
-            batch = Interaction({model.ITEM_SEQ: items, model.ITEM_SEQ_LEN: lengths}).to(model.device)
-            ranks[rows] = ranks_from_scores(model.full_sort_predict(batch), wanted.to(model.device)).cpu()
+    chunks = order.split(_chunk_size(model, max_length))
+    for rows in tqdm(chunks, desc="Evaluate", ncols=100, disable=not show_progress, leave=False):
+        wanted = targets.items[rows].to(model.device)
+        ranks[rows] = ranks_from_scores(_scores(model, targets, rows, max_length), wanted).cpu()
     return ranks
+
+
+def _chunk_size(model, max_length):
+    """Returns how many rows are scored at once."""
+    return max(1, min(CHUNK_ELEMENTS // model.n_items, CHUNK_POSITIONS // max_length))
+
+
+def _scores(model, targets, rows, max_length):
+    """Returns the scores of all items after the histories of some targets; shape [B, N]."""
+    items, lengths = targets.histories(rows, max_length)
+    return model.full_sort_predict(Interaction({model.ITEM_SEQ: items, model.ITEM_SEQ_LEN: lengths}).to(model.device))
 
 
 def ranks_from_scores(scores, wanted):
@@ -92,21 +99,11 @@ def top_items(model, targets, max_length, k):
     """
     model.eval()
     best = torch.empty(len(targets), k, dtype=torch.long)
-    with static_item_vectors(model):
-        for rows in torch.arange(len(targets)).split(max(1, CHUNK_ELEMENTS // model.n_items)):
-            items, lengths = targets.histories(rows, max_length)
-            batch = Interaction({model.ITEM_SEQ: items, model.ITEM_SEQ_LEN: lengths}).to(model.device)
-            scores = model.full_sort_predict(batch)
-            scores[:, 0] = float("-inf")
-            best[rows] = torch.topk(scores, k, dim=1).indices.cpu()
+    for rows in torch.arange(len(targets)).split(_chunk_size(model, max_length)):
+        scores = _scores(model, targets, rows, max_length)
+        scores[:, 0] = float("-inf")
+        best[rows] = torch.topk(scores, k, dim=1).indices.cpu()
     return best
-
-
-def static_item_vectors(model):
-    """Returns the model's context in which item vectors are computed once, or an empty one where it has none."""
-    import contextlib
-
-    return model.static_item_vectors() if hasattr(model, "static_item_vectors") else contextlib.nullcontext()
 
 
 class RankEvaluator:
