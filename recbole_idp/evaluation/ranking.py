@@ -12,8 +12,8 @@ from recbole_idp.errors import UserError
 
 # 8 MiB of float32: large enough for the matrix product, small enough to be counted while in the cache.
 CHUNK_ELEMENTS = 1 << 21
-# The same for the states of the encoder: 8 MiB at width 64.
-CHUNK_POSITIONS = 1 << 15
+# The same for the encoder: 2 MiB of states at width 64, and 8 MiB inside its feed-forward layers.
+CHUNK_POSITIONS = 1 << 13
 
 
 @torch.no_grad()
