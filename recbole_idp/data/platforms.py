@@ -1,7 +1,7 @@
 """Two platforms carved from the MovieLens-100k that RecBole carries, for a first run on a machine without data.
 
 ``ml-100k-source`` has 70 % of the users, ``ml-100k-target`` the other 30 %, as if a new service started beside
-MovieLens: both show the same films, but no identifier is shared, so that the titles are the only bridge.
+MovieLens: both show the same films, but no identifier is shared, so that the texts are the only bridge.
 
 ``ml-100k-source-before-1995`` and ``ml-100k-target-since-1995`` are stricter: the films themselves are apart. Some
 people are on both, under other identifiers.
