@@ -13,6 +13,21 @@ from recbole_idp.errors import UserError
 
 
 @contextlib.contextmanager
+def refusing_failed_writes(path):
+    """Turns what the operating system refuses in a block that writes ``path`` into a line for the user.
+
+    Raises:
+        UserError: The place cannot be written, or the disk is full.
+    """
+    try:
+        yield
+    except Exception as error:
+        if (cause := system_error(error)) is None:
+            raise
+        raise unwritable(path, cause) from error
+
+
+@contextlib.contextmanager
 def replacing(path):
     """Yields a temporary path beside ``path``, which takes its place if the block ends without an exception.
 
@@ -28,19 +43,16 @@ def replacing(path):
     path = Path(path)
     temporary = None
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
-        os.close(handle)
-        temporary = Path(name)
-        yield temporary
-        with open(temporary, "rb") as written:
-            os.fsync(written.fileno())
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except Exception as error:
-        if (cause := system_error(error)) is None:
-            raise
-        raise unwritable(path, cause) from error
+        with refusing_failed_writes(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+            os.close(handle)
+            temporary = Path(name)
+            yield temporary
+            with open(temporary, "rb") as written:
+                os.fsync(written.fileno())
+            os.chmod(temporary, 0o644)
+            os.replace(temporary, path)
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)

@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 
 from recbole_idp.errors import UserError
-from recbole_idp.files import system_error, unwritable, write_json
+from recbole_idp.files import refusing_failed_writes, write_json
 
 SOURCE_FILE = "source.json"
 
@@ -44,15 +44,12 @@ def new_folder(folder):
     folder = Path(folder)
     building = None
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        building = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".tmp", dir=folder.parent))
-        yield building
-        building.chmod(0o755)
-        _put_in_place(building, folder)
-    except Exception as error:
-        if (cause := system_error(error)) is None:
-            raise
-        raise unwritable(folder, cause) from error
+        with refusing_failed_writes(folder):
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            building = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".tmp", dir=folder.parent))
+            yield building
+            building.chmod(0o755)
+            _put_in_place(building, folder)
     finally:
         if building is not None:
             shutil.rmtree(building, ignore_errors=True)

@@ -37,11 +37,6 @@ class Sequences:
         return cls(torch.from_numpy(items[order]), torch.from_numpy(offsets))
 
     @property
-    def n_users(self):
-        """int: How many sequences there are."""
-        return len(self.offsets) - 1
-
-    @property
     def n_events(self):
         """int: How many events there are."""
         return len(self.items)

@@ -128,7 +128,6 @@ class SequenceTrainer(Trainer):
         items = None
         if self.rank_evaluator.needs_items():
             items = top_items(self.model, targets, self.max_length, max(self.config["topk"]))
-        self.last_ranks = ranks
         result = self.rank_evaluator.evaluate(ranks, items, self.eval_collector.data_struct)
         self.wandblogger.log_eval_metrics(result, head="eval")
         return result
