@@ -164,23 +164,24 @@ def recbole_layers(model, dataset):
     return _existing(recbole_folder() / "properties", "RecBole ", names)
 
 
-def plugin_layers(model, dataset, model_file=None):
+def plugin_layers(models, dataset):
     """Returns the plugin's defaults, lowest first.
 
     Args:
-        model (str): A model's name.
+        models (dict[str, str | Path | None]): The names of a model and of those that it extends, lowest first, each
+            with its properties where another package brings it.
         dataset (str): A dataset's name.
-        model_file (str | Path | None): The properties of a model that another package brings.
 
     Returns:
-        list[Layer]: overall.yaml, the model's file and the dataset's file, where they exist.
+        list[Layer]: overall.yaml, the models' files and the dataset's file, where they exist.
     """
     folder = properties_folder()
     layers = _existing(folder, "properties/", ["overall"])
-    if model_file is None:
-        layers += _existing(folder, "properties/", [f"model/{model}"])
-    else:
-        layers.append(Layer(str(model_file), read_file(model_file)))
+    for model, file in models.items():
+        if file is None:
+            layers += _existing(folder, "properties/", [f"model/{model}"])
+        else:
+            layers.append(Layer(str(file), read_file(file)))
     return layers + _existing(folder, "properties/", [f"dataset/{dataset}"])
 
 

@@ -32,6 +32,7 @@ class Registration(NamedTuple):
         dataset (str | type): The dataset's class.
         properties (str | None): A YAML file of defaults; None: the file in the plugin's own folder.
         package (str): The distribution that brings the model.
+        extends (str | None): The registered model whose defaults lie below this one's, whose file holds what differs.
     """
 
     model: Any
@@ -39,6 +40,7 @@ class Registration(NamedTuple):
     dataset: Any = "recbole_idp.data.dataset:SequenceDataset"
     properties: Any = None
     package: str = "recbole_idp"
+    extends: Any = None
 
 
 MODELS = {
@@ -57,7 +59,7 @@ def register():
             hook(sys.modules[name])
 
 
-def add_model(model, trainer=None, dataset=None, properties=None):
+def add_model(model, trainer=None, dataset=None, properties=None, extends=None):
     """Makes a model class known to RecBole for this process, as a notebook wants it.
 
     Args:
@@ -65,6 +67,7 @@ def add_model(model, trainer=None, dataset=None, properties=None):
         trainer (type | None): Its trainer; None: the class's attribute ``trainer``, or else the plugin's.
         dataset (type | None): Its dataset; None: the class's attribute ``dataset``, or else the plugin's.
         properties (str | None): Its YAML file of defaults; None: the class's attribute ``properties``, or else none.
+        extends (str | None): The model whose defaults lie below; None: the class's attribute ``extends``, or else none.
 
     Returns:
         type: The model class, so that this works as a decorator.
@@ -74,7 +77,7 @@ def add_model(model, trainer=None, dataset=None, properties=None):
     """
     if (taken := _taken(model.__name__)) is not None:
         raise UserError(f"a model {taken} exists already: give the class {model.__name__} another name")
-    given = {"trainer": trainer, "dataset": dataset, "properties": properties}
+    given = {"trainer": trainer, "dataset": dataset, "properties": properties, "extends": extends}
     given = {field: value for field, value in given.items() if value is not None}
     _added[model.__name__] = _described(Registration(model, package=""))._replace(**given, package="this process")
     return model
@@ -131,12 +134,14 @@ def model_layers(model, dataset):
         dataset (str): A dataset's name.
 
     Returns:
-        list[Layer]: overall.yaml, the model's and the dataset's file, where they exist.
+        list[Layer]: overall.yaml, the files of the models that it extends, its own and the dataset's, where they exist.
+
+    Raises:
+        UserError: The model extends one that is not registered, or itself.
     """
     from recbole_idp.config_layers import plugin_layers
 
-    registration = models().get(model)
-    return plugin_layers(model, dataset, None if registration is None else _described(registration).properties)
+    return plugin_layers(_lineage(model), dataset)
 
 
 def resolve(target):
@@ -155,6 +160,21 @@ def run_recboles(rank, *args):
 
 
 _added = {}
+
+
+def _lineage(model):
+    """Returns the properties of a model and of those that it extends, None for the plugin's own; lowest first."""
+    known = models()
+    if model not in known:
+        return {model: None}
+    found = {}
+    while model is not None:
+        registration = _described(known[model])
+        found[model], extended = registration.properties, registration.extends
+        if extended is not None and (extended not in known or extended in found):
+            raise UserError(f"model {model} extends {extended}: name a registered model that does not extend {model}")
+        model = extended
+    return dict(reversed(found.items()))
 
 
 @functools.cache
@@ -185,7 +205,7 @@ def _described(registration):
     if registration.package in ("recbole_idp", "this process"):
         return registration
     model = resolve(registration.model)
-    fields = {field: getattr(model, field, None) for field in ("trainer", "dataset", "properties")}
+    fields = {field: getattr(model, field, None) for field in ("trainer", "dataset", "properties", "extends")}
     return registration._replace(**{field: value for field, value in fields.items() if value is not None})
 
 

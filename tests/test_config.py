@@ -10,9 +10,9 @@ from recbole.config import Config
 
 from recbole_idp.config import StrictConfig, build_config
 from recbole_idp.config_keys import CHOICES, RANKING_METRICS
-from recbole_idp.config_layers import parse_yaml, plugin_layers, properties_folder, read_file, recbole_layers
+from recbole_idp.config_layers import parse_yaml, properties_folder, read_file, recbole_layers
 from recbole_idp.errors import UserError
-from recbole_idp.registry import recbole_models
+from recbole_idp.registry import model_layers, recbole_models
 from recbole_idp.settings import option_layers, resolve, user_layers
 
 
@@ -258,7 +258,7 @@ def test_properties_are_plain_and_their_choices_valid():
         assert read_file(path), path
         name = "IDP" if path.parent.name != "model" else path.stem
         dataset = path.stem if path.parent.name == "dataset" else "any"
-        layers = plugin_layers(name, dataset)
+        layers = model_layers(name, dataset)
         # the defaults pass the checks that users' values have to pass
         assert resolve(layers, name if path.parent.name == "model" else "IDP", dataset)
 

@@ -148,6 +148,28 @@ def test_a_class_is_added_for_this_process(tiny, monkeypatch):
         recbole_idp.add_model(type("SASREC", (Tiny,), {}))
 
 
+def test_a_model_that_extends_another_has_its_defaults_below_its_own(tiny, monkeypatch):
+    from recbole.config import Config
+    from tinymodel import Tiny
+
+    from recbole_idp.config import StrictConfig
+
+    monkeypatch.setattr(registry, "_added", {})
+    (tiny / "mine.yaml").write_text("tiny_width: 8\nn_layers: 3\n", encoding="utf-8")
+    recbole_idp.add_model(type("Mine", (Tiny,), {"extends": "IDP"}), properties=str(tiny / "mine.yaml"))
+    strict = StrictConfig("Mine", "small", config_dict={"inner_size": "32"})
+    assert strict.origins["n_layers"] == str(tiny / "mine.yaml") and strict.origins["n_heads"].endswith("IDP.yaml")
+    for config in (strict, Config("Mine", "small", config_dict={"train_neg_sample_args": None})):
+        assert (config["tiny_width"], config["n_layers"], config["n_heads"]) == (8, 3, 2)
+    with pytest.raises(UserError, match="unknown key n_layer "):
+        StrictConfig("Mine", "small", config_dict={"n_layer": 1})
+    for name in ("Yours", "Nobody"):
+        recbole_idp.add_model(type("Yours", (Tiny,), {}), extends=name)
+        with pytest.raises(UserError, match=f"model Yours extends {name}: name a registered model"):
+            StrictConfig("Yours", "small")
+        registry._added.pop("Yours")
+
+
 def test_registering_again_changes_nothing():
     import recbole.trainer
     from recbole.config import Config
