@@ -13,9 +13,12 @@ from safetensors.torch import load_file, save_file
 from recbole_idp.data.folders import new_folder
 from recbole_idp.errors import UserError
 from recbole_idp.files import fingerprint, sha256_of_file
+from recbole_idp.matcher.adapted import FrozenMatcher
 
 FORMAT = "recbole_idp bundle"
-VERSION = 1
+VERSION = 2
+# Version 1 had no adapted vectors; such a bundle matches by its frozen ones.
+READABLE = (1, VERSION)
 DESCRIPTION, ENCODER, ITEMS, NAMES, CARD = (
     "bundle.json",
     "encoder.safetensors",
@@ -33,7 +36,8 @@ class Bundle:
 
     Attributes:
         item_embeddings (torch.Tensor): Pre-trained ID embeddings; shape [S, D].
-        text_vectors (np.ndarray): Text vector of each item, zero where it has no text; shape [S, W].
+        text_vectors (np.ndarray): Vector of each item's text by the frozen encoder, zero without text; shape [S, W].
+        adapted_vectors (np.ndarray): The vectors that matching compares; shape [S, W].
         encoder (dict[str, torch.Tensor]): State of the sequence encoder.
         domains (list[str]): Domain of each item; length S.
         tokens (list[str]): Item ids in their domains; length S.
@@ -45,6 +49,7 @@ class Bundle:
 
     item_embeddings: torch.Tensor
     text_vectors: np.ndarray
+    adapted_vectors: np.ndarray
     encoder: dict
     domains: list
     tokens: list
@@ -68,6 +73,8 @@ class Bundle:
                 "item_embeddings": self.item_embeddings.contiguous(),
                 "text_vectors": torch.from_numpy(np.ascontiguousarray(self.text_vectors)),
             }
+            if self.adapted_vectors is not self.text_vectors:
+                tensors["adapted_vectors"] = torch.from_numpy(np.ascontiguousarray(self.adapted_vectors))
             save_file(tensors, building / ITEMS)
             rows = (
                 "\t".join(_one_line(part) for part in row)
@@ -118,6 +125,7 @@ class Bundle:
         return cls(
             items["item_embeddings"],
             items["text_vectors"].numpy(),
+            items.get("adapted_vectors", items["text_vectors"]).numpy(),
             encoder,
             domains,
             tokens,
@@ -125,6 +133,17 @@ class Bundle:
             description,
             folder,
         )
+
+    def matcher(self, config):
+        """Returns what makes the vectors of target texts comparable with :attr:`adapted_vectors`.
+
+        Args:
+            config (Config): RecBole's configuration.
+
+        Returns:
+            FrozenMatcher: An object with ``vectors(texts, frozen_vectors)``.
+        """
+        return FrozenMatcher()
 
     def model_card(self):
         """Returns what a stranger should know about the bundle, as Markdown."""
@@ -172,7 +191,7 @@ def read_description(folder):
     if not isinstance(description, dict) or description.get("format") != FORMAT:
         raise UserError(f"{path} does not describe a bundle of recbole_idp: give a folder that the task pretrain made")
     checksum = description.pop("checksum", None)
-    if description.get("version") != VERSION:
+    if description.get("version") not in READABLE:
         raise UserError(
             f"{folder} is a bundle of format version {description.get('version')}, this release reads "
             f"version {VERSION}: pre-train again, or install the release that wrote it"

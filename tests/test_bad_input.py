@@ -398,8 +398,8 @@ BUNDLES = [
     Case("no such folder", None, {"pretrained": "nowhere"}, ("nowhere is no bundle", "pretrain")),
     Case("a file", None, {"pretrained": lambda folder: str(a_file(folder))}, ("file is no bundle", "pretrain")),
     Case("a data set", None, {"pretrained": "data/pens"}, ("data/pens is no bundle", "pretrain")),
-    Case("version", other_version, {"pretrained": lambda folder: str(bundle_of(folder))}, ("version 99", "version 1")),
-    Case("found, of another version", other_version, {}, ("version 99", "version 1")),
+    Case("version", other_version, {"pretrained": lambda folder: str(bundle_of(folder))}, ("version 99", "version 2")),
+    Case("found, of another version", other_version, {}, ("version 99", "version 2")),
     Case(
         "target among its sources",
         None,

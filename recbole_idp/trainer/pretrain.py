@@ -143,6 +143,7 @@ def pretrain(config, folder, text_encoder, digits, clock):
     bundle = Bundle(
         item_embeddings=model.item_embedding.weight.detach().cpu()[1:].clone(),
         text_vectors=vectors,
+        adapted_vectors=vectors,
         encoder={name: value.detach().cpu().clone() for name, value in model.encoder.state_dict().items()},
         domains=[names[number] for number in domains.item_domain[1:]],
         tokens=domains.item_tokens[1:],
@@ -186,6 +187,8 @@ def train_on_sources(config, domains):
         train_batch_size=config["pretrain_batch_size"],
         train_negatives=config["pretrain_negatives"],
         stopping_step=config["pretrain_stopping_step"],
+        # Sources are large, and what a bundle is found by has no such key.
+        epoch_steps=1,
     )
     train, valid = domains.split(config["pretrain_valid_users"], config["seed"])
     init_seed(config["seed"], config["reproducibility"])

@@ -4,6 +4,7 @@ import hashlib
 import logging
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 
 from recbole_idp.bundle import TEXT_ENCODER, Bundle
@@ -34,10 +35,14 @@ class TransferStart:
     Attributes:
         bundle (Bundle): The pre-trained model.
         matches (Matches): Source items matched to items 1 to N - 1 of the target.
+        frozen_vectors (np.ndarray): Vectors of their texts by the frozen encoder, zero without text; shape [N - 1, W].
+        vectors (np.ndarray): The adapted vectors that matching compared; shape [N - 1, W].
     """
 
     bundle: Bundle
     matches: Matches
+    frozen_vectors: np.ndarray
+    vectors: np.ndarray
 
     def generated(self, config, matches=None):
         """Returns the generated ID embeddings of items 1 to N - 1; shape [N - 1, D]."""
@@ -73,14 +78,15 @@ def prepare_start(config, dataset, clock=None):
     check_sizes(config, bundle.description)
     encoder = open_text_encoder(bundle.folder / TEXT_ENCODER, device=config["device"])
     with clock.stage("encode", f"encoding {len(wanted):,} target texts with {encoder.name}") as facts:
-        vectors, report = encode_cached(encoder, wanted, cache_folder(config), config["show_progress"])
+        frozen_vectors, report = encode_cached(encoder, wanted, cache_folder(config), config["show_progress"])
+        vectors = bundle.matcher(config).vectors(wanted, frozen_vectors)
         facts["encoded"] = facts.get("encoded", 0) + report.encoded
         facts["target_items_without_text"] = sum(not text for text in wanted)
     m = config["top_m"]
     with clock.stage("match", f"matching them to {m} of {len(bundle.tokens):,} source items each") as facts:
-        matches = retrieve(vectors, bundle.text_vectors, m)
+        matches = retrieve(vectors, bundle.adapted_vectors, m)
         facts["mean_similarity"] = round(float(matches.similarities[:, 0].mean()), 4)
-    return TransferStart(bundle, matches)
+    return TransferStart(bundle, matches, frozen_vectors, vectors)
 
 
 def initialise(model, variant, start, config):
