@@ -34,6 +34,25 @@ def test_softmax_loss_equals_cross_entropy(problem, monkeypatch, chunk):
 
 
 @pytest.mark.parametrize("chunk", [64, 1 << 19])
+def test_a_bias_is_added_to_the_scores_of_all_losses(problem, monkeypatch, chunk):
+    monkeypatch.setattr(softmax, "CHUNK_ELEMENTS", chunk)
+    states, items, targets = problem
+    bias = torch.randn(50, generator=torch.Generator().manual_seed(4)).requires_grad_()
+    # A score with a bias is a product with one more column.
+    wide = torch.cat([states, torch.ones(len(states), 1)], 1), torch.cat([items, bias.unsqueeze(1)], 1)
+    counts = torch.arange(50)
+    losses = (build_loss("CE", 0), build_loss("CE", 20, counts), build_loss("BPR", 2), build_loss("BCE", 2))
+    for loss in losses:
+        torch.manual_seed(5)
+        # Not the table itself, whose gradient a look-up would add in place.
+        ours = gradients(loss(states, targets, items * 1, bias), states, items, bias)
+        torch.manual_seed(5)
+        theirs = gradients(loss(wide[0], targets, wide[1]), states, items, bias)
+        for own, other in zip(ours, theirs, strict=True):
+            torch.testing.assert_close(own, other)
+
+
+@pytest.mark.parametrize("chunk", [64, 1 << 19])
 def test_sampled_softmax_loss_equals_its_definition(problem, monkeypatch, chunk):
     monkeypatch.setattr(softmax, "CHUNK_ELEMENTS", chunk)
     states, items, targets = problem

@@ -11,18 +11,19 @@ from recbole_idp.model.softmax import sampled_softmax_loss, softmax_loss
 class SoftmaxLoss(nn.Module):
     """``loss_type: CE`` over all items: what RecBole's sequential models minimise."""
 
-    def forward(self, states, targets, item_vectors):
+    def forward(self, states, targets, item_vectors, bias=None):
         """Computes the mean loss.
 
         Args:
             states (torch.Tensor): Shape [T, D].
             targets (torch.LongTensor): The next item of each state; shape [T].
             item_vectors (torch.Tensor): Vector of every item, row 0 being padding; shape [N, D].
+            bias (torch.Tensor, optional): Added to each item's score; shape [N].
 
         Returns:
             torch.Tensor: Scalar.
         """
-        return softmax_loss(states, item_vectors, targets)
+        return softmax_loss(states, item_vectors, targets, bias)
 
 
 class SampledSoftmaxLoss(nn.Module):
@@ -47,7 +48,7 @@ class SampledSoftmaxLoss(nn.Module):
         drawn = -torch.expm1(n_negatives * torch.log1p(-chance))
         self.register_buffer("log_expected_count", drawn.clamp_min(1e-30).log().float(), persistent=False)
 
-    def forward(self, states, targets, item_vectors):
+    def forward(self, states, targets, item_vectors, bias=None):
         """Computes the mean loss; arguments as in :class:`SoftmaxLoss`."""
         draws = torch.rand(self.n_negatives, dtype=torch.float64, device=states.device)
         negatives = torch.unique(torch.searchsorted(self.cumulative, draws).clamp_(1, len(item_vectors) - 1))
@@ -58,6 +59,7 @@ class SampledSoftmaxLoss(nn.Module):
             negatives,
             lookup(item_vectors, negatives),
             self.log_expected_count[negatives],
+            bias,
         )
 
 
@@ -72,7 +74,7 @@ class PairwiseLoss(nn.Module):
         super().__init__()
         self.n_negatives = max(1, n_negatives)
 
-    def scores(self, states, targets, item_vectors):
+    def scores(self, states, targets, item_vectors, bias=None):
         """Returns the scores of the targets, shape [T, 1], and of drawn other items, shape [T, K]."""
         positive = (states * lookup(item_vectors, targets)).sum(-1, keepdim=True)
         shape = (len(targets), self.n_negatives)
@@ -81,20 +83,22 @@ class PairwiseLoss(nn.Module):
         draws = draws + (draws >= targets.unsqueeze(1)).long()
         draws = draws.clamp_max(len(item_vectors) - 1)
         negative = (lookup(item_vectors, draws) @ states.unsqueeze(-1)).squeeze(-1)
+        if bias is not None:
+            positive, negative = positive + bias[targets].unsqueeze(1), negative + bias[draws]
         return positive, negative
 
-    def forward(self, states, targets, item_vectors):
+    def forward(self, states, targets, item_vectors, bias=None):
         """Computes the mean loss; arguments as in :class:`SoftmaxLoss`."""
-        positive, negative = self.scores(states, targets, item_vectors)
+        positive, negative = self.scores(states, targets, item_vectors, bias)
         return -functional.logsigmoid(positive - negative).mean()
 
 
 class PointwiseLoss(PairwiseLoss):
     """``loss_type: BCE``: binary cross-entropy of the target against uniform negatives, as in the SASRec paper."""
 
-    def forward(self, states, targets, item_vectors):
+    def forward(self, states, targets, item_vectors, bias=None):
         """Computes the mean loss; arguments as in :class:`SoftmaxLoss`."""
-        positive, negative = self.scores(states, targets, item_vectors)
+        positive, negative = self.scores(states, targets, item_vectors, bias)
         return -(functional.logsigmoid(positive).mean() + functional.logsigmoid(-negative).mean())
 
 
@@ -108,7 +112,7 @@ def build_loss(loss_type, n_negatives, counts=None, smoothing=0.75):
         smoothing (float): Power of the frequency for drawing negatives.
 
     Returns:
-        nn.Module: Called with states [T, D], targets [T] and item vectors [N, D].
+        nn.Module: Called with states [T, D], targets [T], item vectors [N, D] and, if there is one, a bias [N].
     """
     if loss_type == "BPR":
         return PairwiseLoss(n_negatives)

@@ -13,7 +13,7 @@ class _SoftmaxLoss(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx, states, items, targets, positive_items, bias):
+    def forward(ctx, states, items, targets, positive_items, bias, positive_bias):
         rows, candidates = len(states), len(items)
         own_column = positive_items is not None
         columns = candidates + own_column
@@ -22,6 +22,8 @@ class _SoftmaxLoss(torch.autograd.Function):
         grad_states = torch.empty_like(states)
         grad_items = torch.zeros_like(items)
         grad_positive = torch.empty_like(positive_items) if own_column else None
+        grad_bias = torch.zeros_like(bias) if ctx.needs_input_grad[4] else None
+        grad_positive_bias = states.new_empty(rows) if ctx.needs_input_grad[5] else None
         likelihood = states.new_empty(rows)
         transposed = items.t()
         for begin in range(0, rows, chunk):
@@ -35,6 +37,8 @@ class _SoftmaxLoss(torch.autograd.Function):
             if own_column:
                 positive = positive_items[begin : begin + chunk]
                 torch.sum(state * positive, dim=1, out=part[:, 0])
+                if positive_bias is not None:
+                    part[:, 0] += positive_bias[begin : begin + chunk]
                 hit = (target >= 0).nonzero().squeeze(1)
                 shared[hit, target[hit]] = float("-inf")
                 column = torch.zeros_like(target)
@@ -46,37 +50,42 @@ class _SoftmaxLoss(torch.autograd.Function):
             part.scatter_add_(1, column, part.new_full(column.shape, -1.0))
             torch.mm(shared, items, out=grad_states[begin : begin + chunk])
             grad_items.addmm_(shared.t(), state)
+            if grad_bias is not None:
+                grad_bias += shared.sum(0)
             if own_column:
                 pull = part[:, :1]
                 grad_states[begin : begin + chunk] += pull * positive
                 torch.mul(pull, state, out=grad_positive[begin : begin + chunk])
-        ctx.save_for_backward(grad_states, grad_items, grad_positive)
+                if grad_positive_bias is not None:
+                    grad_positive_bias[begin : begin + chunk] = part[:, 0]
+        ctx.save_for_backward(grad_states, grad_items, grad_positive, grad_bias, grad_positive_bias)
         # The smallest normal float32: a probability below it is rounded, its gradient above is exact all the same.
         return -likelihood.clamp_min_(1.2e-38).log_().mean()
 
     @staticmethod
     def backward(ctx, grad_loss):
-        grad_states, grad_items, grad_positive = ctx.saved_tensors
+        grad_states, grad_items, *others = ctx.saved_tensors
         scale = grad_loss / len(grad_states)
-        positive = None if grad_positive is None else grad_positive * scale
-        return grad_states * scale, grad_items * scale, None, positive, None
+        positive, bias, positive_bias = (None if part is None else part * scale for part in others)
+        return grad_states * scale, grad_items * scale, None, positive, bias, positive_bias
 
 
-def softmax_loss(states, items, targets):
+def softmax_loss(states, items, targets, bias=None):
     """Mean cross-entropy over all items.
 
     Args:
         states (torch.Tensor): Shape [T, D].
         items (torch.Tensor): Vector of every item; shape [N, D].
         targets (torch.LongTensor): The right item of each state; shape [T].
+        bias (torch.Tensor, optional): Added to each item's score; shape [N].
 
     Returns:
-        torch.Tensor: Scalar, equal to ``cross_entropy(states @ items.T, targets)``.
+        torch.Tensor: Scalar, equal to ``cross_entropy(states @ items.T + bias, targets)``.
     """
-    return _SoftmaxLoss.apply(states, items, targets, None, None)
+    return _SoftmaxLoss.apply(states, items, targets, None, bias, None)
 
 
-def sampled_softmax_loss(states, positives, targets, negatives, negative_items, log_expected_count):
+def sampled_softmax_loss(states, positives, targets, negatives, negative_items, log_expected_count, bias=None):
     """Mean cross-entropy over each state's own item and negatives that the whole batch shares.
 
     The scores of the negatives are lessened by the logarithm of how often the sampler was expected to draw them, so
@@ -90,10 +99,14 @@ def sampled_softmax_loss(states, positives, targets, negatives, negative_items, 
         negatives (torch.LongTensor): Distinct items in ascending order; shape [K].
         negative_items (torch.Tensor): Their vectors; shape [K, D].
         log_expected_count (torch.Tensor): Logarithm of the chance that a negative is among the drawn; shape [K].
+        bias (torch.Tensor, optional): Added to each item's score; shape [N].
 
     Returns:
         torch.Tensor: Scalar.
     """
     place = torch.searchsorted(negatives, targets).clamp_max_(len(negatives) - 1)
     hit = torch.where(negatives[place] == targets, place, torch.full_like(place, -1))
-    return _SoftmaxLoss.apply(states, negative_items, hit, positives, -log_expected_count)
+    if bias is None:
+        return _SoftmaxLoss.apply(states, negative_items, hit, positives, -log_expected_count, None)
+    correction = bias.index_select(0, negatives) - log_expected_count
+    return _SoftmaxLoss.apply(states, negative_items, hit, positives, correction, bias.index_select(0, targets))
