@@ -66,6 +66,8 @@ _TYPES = {
     "text_fields": (list, None),
     "source_text_fields": (list, None),
     "threads": (int, None),
+    "seeds": (list, None),
+    "few_shot": (list, None),
 }
 
 # What the elements of a list are, where its default is empty or None.
@@ -73,6 +75,8 @@ _ELEMENTS = {
     "text_fields": str,
     "source_text_fields": str,
     "shared_users": list,
+    "seeds": int,
+    "few_shot": float,
     "additional_feat_suffix": str,
     "benchmark_filename": str,
     "normalize_field": str,
@@ -106,20 +110,24 @@ LIMITS = {
     **dict.fromkeys(("learning_rate", "pretrain_learning_rate", "weight_decay", "layer_norm_eps"), (0, None)),
     **dict.fromkeys(("initializer_range", "worker", "train_negatives", "pretrain_negatives"), (0, None)),
     # NumPy's generators take no more.
-    "seed": (0, 2**32 - 1),
+    **dict.fromkeys(("seed", "seeds", "train_users_seed"), (0, 2**32 - 1)),
     **dict.fromkeys(("epochs", "pretrain_epochs", "train_batch_size", "eval_batch_size", "eval_step"), (1, None)),
     **dict.fromkeys(("stopping_step", "n_layers", "n_heads", "hidden_size", "inner_size", "top_m"), (1, None)),
-    **dict.fromkeys(("k_core", "min_length"), (1, None)),
+    **dict.fromkeys(("k_core", "min_length", "epoch_steps"), (1, None)),
+    **dict.fromkeys(("train_users_share", "few_shot"), (0, 1)),
     **dict.fromkeys(("pretrain_batch_size", "pretrain_stopping_step"), (1, None)),
     **dict.fromkeys(("negative_smoothing", "pretrain_valid_users", "match_temperature"), (0, None)),
     **dict.fromkeys(("topk", "MAX_ITEM_LIST_LENGTH", "text_length", "text_tokens", "threads"), (1, None)),
 }
 
 # Limits that a value may come near to, but not reach: with all dropped out, or divided by zero, there is no result.
-_EXCLUDED = {"attn_dropout_prob": 1, "hidden_dropout_prob": 1, "match_temperature": 0}
+_EXCLUDED = {
+    **dict.fromkeys(("attn_dropout_prob", "hidden_dropout_prob"), 1),
+    **dict.fromkeys(("match_temperature", "train_users_share", "few_shot"), 0),
+}
 
 # Lists that mean nothing when they are empty, nor when something stands in them twice.
-_SETS = ("metrics", "topk", "variants")
+_SETS = ("metrics", "topk", "variants", "seeds", "few_shot")
 
 _EVAL_ARGS = ("split", "order", "group_by", "mode")
 # RecBole's valid_only leaves nothing to test on.
@@ -223,6 +231,8 @@ def check_together(values):
     width, heads = values.get("hidden_size"), values.get("n_heads")
     if width and heads and width % heads:
         raise UserError(f"hidden_size {width} is no multiple of n_heads {heads}: choose a width that n_heads divides")
+    if values.get("few_shot") and (share := values["train_users_share"]) != 1:
+        raise UserError(f"few_shot studies several shares, and train_users_share is {share}: give one of the two")
 
 
 def _key_type(key, values):
@@ -250,7 +260,7 @@ def _convert(key, value, kind, layer):
     if key in _FORMS and value is not None:
         _FORMS[key](key, value, layer)
     value = _check_choice(key, value, layer)
-    if key in _SETS:
+    if key in _SETS and value is not None:
         _check_set(key, value, layer)
     return value
 

@@ -16,6 +16,7 @@ TINY = {
     "pretrain_valid_users": 5,
     "pretrain_epochs": 2,
     "epochs": 2,
+    "epoch_steps": 1,
     "topk": [1, 5],
     "valid_metric": "NDCG@5",
     "text_encoder": "lsa",

@@ -50,7 +50,7 @@ class PositionBatches:
         self.n_targets = len(torch.unique(targets.ends))
 
     def __len__(self):
-        return max(1, -(-self.n_targets // self.batch_size))
+        return _batch_count(self.n_targets, self.batch_size)
 
     def _windows(self):
         """Cuts the stretches of targets into windows; returns the first and one past the last target of each."""
@@ -138,9 +138,36 @@ def _bucketed(order, lengths, weights, batch_weight, generator, pool=32):
     cumulative = torch.cumsum(weights[order], 0)
     # Batches of equal weight: the last one would otherwise be a remainder with a noisy gradient.
     total = int(cumulative[-1]) if len(order) else 0
-    count = max(1, round(total / batch_weight))
+    count = _batch_count(total, batch_weight)
     batch_of = ((cumulative - 1) * count).div(max(total, 1), rounding_mode="floor")
     sizes = torch.bincount(batch_of)
     batches = order.split(sizes[sizes > 0].tolist()) if len(order) else []
     for number in torch.randperm(len(batches), generator=generator).tolist():
         yield batches[number]
+
+
+def _batch_count(weight, batch_weight):
+    """Returns how many batches of like weight come nearest to the wanted weight of a batch."""
+    return max(1, round(weight / batch_weight))
+
+
+class Passes:
+    """An epoch of several passes over batches: as many as fit in a number of steps, at least one.
+
+    With 10 % of a small target's users a pass has two or three steps. To validate after each, and to stop after some
+    without a better validation, would end training before it has begun.
+
+    Args:
+        batches (PositionBatches | PrefixBatches): One pass.
+        steps (int): How many steps an epoch of more than one pass has at most.
+    """
+
+    def __init__(self, batches, steps):
+        self.batches, self.count = batches, max(1, steps // max(1, len(batches)))
+
+    def __len__(self):
+        return self.count * len(self.batches)
+
+    def __iter__(self):
+        for _ in range(self.count):
+            yield from self.batches

@@ -8,6 +8,7 @@ from recbole.utils import FeatureSource, FeatureType
 
 from recbole_idp.data.atomic import read_atomic
 from recbole_idp.data.catalog import locate
+from recbole_idp.data.few_shot import few_shot
 from recbole_idp.data.sequences import Sequences, Targets
 from recbole_idp.derived_config import data_root
 from recbole_idp.errors import UserError
@@ -79,7 +80,7 @@ class SequenceDataset(SequentialDataset):
             raise UserError(f"nothing is left of {self.config['dataset']} after filtering: widen {filters}") from error
 
     def build(self):
-        """Splits the dataset as RecBole does.
+        """Splits the dataset as RecBole does, and keeps the training targets of ``train_users_share`` of the users.
 
         Returns:
             list[SequenceDataset]: For training, validation and test.
@@ -94,6 +95,7 @@ class SequenceDataset(SequentialDataset):
                 f"{name} has no user of three interactions or more, so that nothing can be trained and tested on it: "
                 "add interactions, or loosen the filters"
             )
+        parts[0] = few_shot(parts[0], self.config["train_users_share"], self.config["train_users_seed"])
         return parts
 
     def _change_feat_format(self):

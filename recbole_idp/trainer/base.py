@@ -12,7 +12,7 @@ from torch.nn.utils import clip_grad_norm_
 from tqdm import tqdm
 
 from recbole_idp import compat
-from recbole_idp.data.batches import PositionBatches, PrefixBatches
+from recbole_idp.data.batches import Passes, PositionBatches, PrefixBatches
 from recbole_idp.data.domains import TargetLoader
 from recbole_idp.derived_config import given_values
 from recbole_idp.errors import UserError
@@ -26,8 +26,8 @@ class SequenceTrainer(Trainer):
     """Trains and evaluates a :class:`~recbole_idp.model.sequence_model.SequenceModel`.
 
     RecBole's ``fit`` runs as it is: epochs, early stopping, TensorBoard, callbacks. An epoch reads each event once
-    (``training_rows: position``) or builds RecBole's rows (``prefix``); evaluation streams; checkpoints are
-    safetensors.
+    (``training_rows: position``) or builds RecBole's rows (``prefix``), or does so several times where that takes a few
+    steps only (``epoch_steps``); evaluation streams; checkpoints are safetensors.
 
     Args:
         config (Config): RecBole's configuration.
@@ -35,6 +35,8 @@ class SequenceTrainer(Trainer):
 
     Attributes:
         targets_per_second (float): Training speed, epochs' evaluation not counted; 0 before the first epoch.
+        ranks (torch.LongTensor | None): The rank of each target in the latest evaluation, from 1, shape [R]; None where
+            RecBole's own loop evaluated.
     """
 
     def __init__(self, config, model):
@@ -44,6 +46,7 @@ class SequenceTrainer(Trainer):
         self.rank_evaluator = RankEvaluator(config, self.evaluator)
         self.max_length = config["MAX_ITEM_LIST_LENGTH"]
         self.trained_targets, self.trained_seconds = 0, 0.0
+        self.ranks = None
         self._batches = None
         self._check_cutoffs()
 
@@ -82,7 +85,8 @@ class SequenceTrainer(Trainer):
             generator = torch.Generator().manual_seed(self.config["seed"])
             rows = ROWS[self.config["training_rows"]]
             targets = train_data.dataset.targets()
-            self._batches = rows(targets, self.max_length, self.config["train_batch_size"], generator)
+            one_pass = rows(targets, self.max_length, self.config["train_batch_size"], generator)
+            self._batches = Passes(one_pass, self.config["epoch_steps"])
         compute_loss = loss_func or self.model.position_loss
         total, count, started = 0.0, 0, time.perf_counter()
         bar = tqdm(
@@ -122,13 +126,14 @@ class SequenceTrainer(Trainer):
         if load_best_model:
             self.restore(model_file or self.saved_model_file)
         if not self._streams(eval_data):
+            self.ranks = None
             return super().evaluate(eval_data, load_best_model=False, show_progress=show_progress)
         targets = eval_data.dataset.targets()
-        ranks = rank_targets(self.model, targets, self.max_length, show_progress)
+        self.ranks = rank_targets(self.model, targets, self.max_length, show_progress)
         items = None
         if self.rank_evaluator.needs_items():
             items = top_items(self.model, targets, self.max_length, max(self.config["topk"]))
-        result = self.rank_evaluator.evaluate(ranks, items, self.eval_collector.data_struct)
+        result = self.rank_evaluator.evaluate(self.ranks, items, self.eval_collector.data_struct)
         self.wandblogger.log_eval_metrics(result, head="eval")
         return result
 
