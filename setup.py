@@ -21,6 +21,7 @@ DEPENDENCIES = [
     "transformers>=4.41,<6",  # text encoders in Hugging Face layout
     "sentence-transformers>=3,<7",  # loading and pooling of sentence encoders
     "faiss-cpu>=1.7.4,<2",  # nearest source items
+    "matplotlib>=3.6,<4",  # curves of few-shot studies
     "safetensors>=0.4",  # checkpoints and bundles whose opening executes nothing
     "pyyaml>=6",  # properties and configuration files
     "tqdm>=4.64",  # progress bars

@@ -11,14 +11,20 @@ from recbole.utils import get_model, get_trainer, init_logger, init_seed
 
 from recbole_idp.bundle import versions
 from recbole_idp.data.domains import check_domains, content_hashes
+from recbole_idp.data.few_shot import few_shot_loader
 from recbole_idp.derived_config import derive, given_values
 from recbole_idp.errors import UserError
-from recbole_idp.files import check_writable, fingerprint
-from recbole_idp.report.result import markdown_table, read_result, save_result
+from recbole_idp.files import check_writable, fingerprint, refusing_failed_writes
+from recbole_idp.report.comparison import compare_variants, verdicts
+from recbole_idp.report.few_shot import PLOT, plot_study
+from recbole_idp.report.ranks import Ranks
+from recbole_idp.report.result import read_result, save_result, summarise
+from recbole_idp.report.text import report_text, study_metric
 from recbole_idp.resume import Unfinished
 from recbole_idp.stages import StageClock, peak_memory_mb
 from recbole_idp.trainer.pretrain import cache_folder, find_or_pretrain
 from recbole_idp.trainer.transfer import VARIANTS, TransferTrainer, prepare_start
+from recbole_idp.trials import Outcome, trials
 
 
 def pretrain(config):
@@ -67,23 +73,31 @@ def run(config):
 
     data = data_fingerprint(config, dataset)
     unfinished = Unfinished(config, data, start.bundle if start else None)
-    variants = {}
-    for variant in config["variants"]:
-        outcome = unfinished.find(variant)
+    outcomes = {}
+    for trial in trials(config):
+        outcome = unfinished.find(trial)
         if outcome is None:
-            outcome = run_variant(config, variant, start, (train, valid, test), clock)
-            unfinished.keep(variant, outcome)
-        variants[variant] = outcome
+            outcome = run_trial(config, trial, start, (train, valid, test), clock)
+            unfinished.keep(trial, outcome)
+        outcomes[trial] = outcome
 
+    rows = list(dict.fromkeys(trial.row for trial in outcomes))
+    variants = {row: summarise([outcomes[trial].facts for trial in outcomes if trial.row == row]) for row in rows}
+    ranks = collect_ranks(outcomes, test.dataset)
+    comparisons = compare_variants(variants, ranks)
     result = {
         "model": config["model"],
         "dataset": config["dataset"],
         "data_fingerprint": data,
         "protocol": config["eval_args"]["mode"]["test"],
         "seed": config["seed"],
+        "seeds": config["seeds"] or [config["seed"]],
+        "few_shot": config["few_shot"],
         "variants": variants,
+        "comparisons": comparisons,
+        "transfer_helped": verdicts(comparisons),
         "stages": clock.stages,
-        # The stages' seconds are without those of variants that an interrupted run had finished.
+        # The stages' seconds are without those of trials that an interrupted run had finished.
         "resumed": unfinished.resumed,
         "peak_memory_mb": peak_memory_mb(),
         "bundle": str(start.bundle.folder) if start else None,
@@ -91,54 +105,80 @@ def run(config):
         "versions": versions(),
         "command": " ".join(["python", *sys.argv]) if sys.argv[0].endswith(".py") else " ".join(sys.argv),
     }
-    path = save_result(result, config["result_dir"])
+    path = save_result(result, config["result_dir"], ranks)
     unfinished.discard()
-    show(read_result(path), path)
+    if config["few_shot"]:
+        plot_study(result, study_metric(result), path.with_suffix(PLOT))
+    print(report_text(read_result(path), path))
     return result
 
 
-def run_variant(config, variant, start, loaders, clock):
-    """Makes, trains and evaluates one variant of the target model.
+def run_trial(config, trial, start, loaders, clock):
+    """Makes, trains and evaluates one variant of the target model with one seed.
 
     Args:
         config (Config): The configuration.
-        variant (str): A key of ``VARIANTS``.
+        trial (Trial): The variant, a key of ``VARIANTS``, the seed, and the share of the users in a few-shot study.
         start (TransferStart | None): What was pre-trained and matched.
         loaders (tuple): RecBole's loaders for training, validation and test.
         clock (StageClock): Where stages are timed.
 
     Returns:
-        dict: ``test`` and ``valid`` metrics, ``seconds``, training speed.
+        Outcome: Metrics, seconds, training speed and ranks.
     """
     train, valid, test = loaders
-    settings = derive(config, transfer=variant)
+    variant, seed, share = trial.variant, trial.seed, trial.share
+    if share is not None:
+        train = few_shot_loader(train, share, config["train_users_seed"])
+    share = share or config["train_users_share"]
+    settings = derive(config, transfer=variant, seed=seed, train_users_share=share, few_shot=None)
     began = time.perf_counter()
     # The same seed for each: variants differ in what they start from and in nothing else.
-    init_seed(config["seed"], config["reproducibility"])
+    init_seed(seed, config["reproducibility"])
     model = get_model(config["model"])(settings, train.dataset).to(config["device"])
     trainer = get_trainer(config["MODEL_TYPE"], config["model"])(settings, model)
     trainer.start = start
-    trainer.saved_model_file = trainer.saved_model_file.replace(".safetensors", f"-{variant}.safetensors")
+    trainer.saved_model_file = trainer.saved_model_file.replace(".safetensors", f"-{trial.name}.safetensors")
     try:
-        with clock.stage("transfer", f"{variant}: {VARIANTS[variant]}"):
+        with clock.stage("transfer", f"{trial.name}: {VARIANTS[variant]}"):
             _, valid_result = trainer.fit(train, valid, saved=True, show_progress=config["show_progress"])
-        with clock.stage("evaluate", f"{variant} on {len(test.dataset):,} test users"):
+        with clock.stage("evaluate", f"{trial.name} on {len(test.dataset):,} test users"):
             test_result = trainer.evaluate(test, load_best_model=True, show_progress=config["show_progress"])
     except BaseException:
-        # Nobody would look for the checkpoint of a variant that is trained again.
+        # Nobody would look for the checkpoint of a trial that is trained again.
         Path(trainer.saved_model_file).unlink(missing_ok=True)
         raise
-    return {
+    facts = {
+        "variant": variant,
+        "seed": seed,
+        "train_users_share": share,
+        "train_users": len(set(train.dataset.user_tokens())),
         "test": dict(test_result),
         "valid": dict(valid_result or {}),
         "seconds": round(time.perf_counter() - began, 2),
         "targets_per_second": round(trainer.targets_per_second),
         "checkpoint": trainer.saved_model_file,
     }
+    return Outcome(facts, None if trainer.ranks is None else trainer.ranks.numpy().astype("int32"))
+
+
+def collect_ranks(outcomes, dataset):
+    """Puts the ranks of all trials beside the ids of the test users.
+
+    Args:
+        outcomes (dict[Trial, Outcome]): What each trial has yielded.
+        dataset (SequenceDataset): The test part of the target.
+
+    Returns:
+        Ranks | None: None where the protocol has no ranks.
+    """
+    if any(outcome.ranks is None for outcome in outcomes.values()):
+        return None
+    return Ranks(dataset.user_tokens(), {trial.name: outcome.ranks for trial, outcome in outcomes.items()})
 
 
 def prepare(config):
-    """Checks the folders, and sets threads, seed and logging as the configuration says.
+    """Checks and makes the folders, and sets threads, seed and logging as the configuration says.
 
     Raises:
         UserError: A folder cannot be written.
@@ -148,6 +188,10 @@ def prepare(config):
     folders.update({"the log": "log", "TensorBoard's log": "log_tensorboard", "cache_path": cache_folder(config)})
     for key, folder in folders.items():
         check_writable(key, folder)
+    # RecBole looks whether its folders are there and then makes them, so that of two runs that start at once one fails.
+    for folder in (Path("log", config["model"]), Path("log_tensorboard"), Path(config["checkpoint_dir"])):
+        with refusing_failed_writes(folder):
+            folder.mkdir(parents=True, exist_ok=True)
     if config["threads"]:
         import faiss
 
@@ -181,11 +225,3 @@ def data_fingerprint(config, dataset):
         "eval_args",
     )
     return fingerprint([content_hashes(dataset.location), {key: config[key] for key in keys}])
-
-
-def show(result, path):
-    """Prints the table of a result and where it was saved."""
-    print(f"\n{result['dataset']}, {result['protocol']} ranking, seed {result['seed']}\n")
-    print(markdown_table(result))
-    stages = ", ".join(f"{name} {facts['seconds']:.1f} s" for name, facts in result["stages"].items())
-    print(f"\nStages: {stages}; peak memory {result['peak_memory_mb']:,} MiB\nResult: {path}")

@@ -1,4 +1,4 @@
-"""Variants that an interrupted run has finished: kept, so that the next run of the same command need not train them."""
+"""Trials that an interrupted run has finished: kept, so that the next run of the same command need not train them."""
 
 import json
 import logging
@@ -7,21 +7,26 @@ from pathlib import Path
 
 from recbole_idp.bundle import versions
 from recbole_idp.derived_config import given_values
+from recbole_idp.errors import UserError
 from recbole_idp.files import fingerprint, write_json
+from recbole_idp.report.ranks import SUFFIX, Ranks, load_ranks, save_ranks
+from recbole_idp.trials import Outcome
 
-# Keys on which no number hangs: where things lie and are put, what is shown, and which variants stand beside this one.
+# Keys on which no number hangs: where things lie and are put, what is shown, and which trials stand beside this one.
 # The content of data and bundle counts, not the place.
 _PLACES = ("cache_path", "checkpoint_dir", "data_path", "pretrained", "result_dir")
 _SHOWN = ("log_wandb", "show_progress", "state", "wandb_project")
-NO_MATTER = (*_PLACES, *_SHOWN, "variants")
+_BESIDE = ("variants", "seeds", "few_shot")
+NO_MATTER = (*_PLACES, *_SHOWN, *_BESIDE)
 
 
 class Unfinished:
     """What is known of a run that has not saved its result yet.
 
-    outcome of each variant -> ``checkpoint_dir/unfinished-<fingerprint>/<variant>.json`` -> result, folder removed
+    outcome of each trial -> ``checkpoint_dir/unfinished-<fingerprint>/<trial>.json`` -> result, folder removed
 
-    The fingerprint stands for every key that numbers hang on, for the data, for the bundle and for the packages.
+    The fingerprint stands for every key that numbers hang on, for the data, for the bundle and for the packages. The
+    ranks of a trial lie beside its facts.
 
     Args:
         config (Config): The configuration.
@@ -30,7 +35,7 @@ class Unfinished:
 
     Attributes:
         folder (Path): Where the outcomes are.
-        resumed (list[str]): Variants that were taken from an earlier run.
+        resumed (list[str]): Names of the trials that were taken from an earlier run.
     """
 
     def __init__(self, config, data_fingerprint, bundle=None):
@@ -39,42 +44,53 @@ class Unfinished:
         self.folder = Path(config["checkpoint_dir"]) / f"unfinished-{digits}"
         self.resumed = []
 
-    def find(self, variant):
-        """Returns the outcome of a variant that was finished before, or None.
+    def find(self, trial):
+        """Returns the outcome of a trial that was finished before, or None.
 
         Args:
-            variant (str): The variant.
+            trial (Trial): The trial.
 
         Returns:
-            dict | None: What was given to :meth:`keep`; None also where its checkpoint is gone or the file is damaged.
+            Outcome | None: What was given to :meth:`keep`; None also where its checkpoint is gone or a file is damaged.
         """
-        path = self._path(variant)
+        path = self._path(trial)
         try:
-            outcome = json.loads(path.read_text(encoding="utf-8"))
-            whole = {"test", "valid", "seconds"} <= outcome.keys() and Path(outcome["checkpoint"]).is_file()
-        except (OSError, ValueError, TypeError, KeyError, AttributeError):
+            kept = json.loads(path.read_text(encoding="utf-8"))
+            facts, digest = kept["facts"], kept["ranks"]
+            whole = {"test", "valid", "seconds"} <= facts.keys() and Path(facts["checkpoint"]).is_file()
+            ranks = load_ranks(self._ranks_path(trial), digest).trials[trial.name] if digest else None
+        except (OSError, ValueError, TypeError, KeyError, AttributeError, UserError):
             return None
         if not whole:
             return None
-        logging.getLogger().info(f"{variant}: finished by an interrupted run with the same data and settings: {path}")
-        self.resumed.append(variant)
-        return outcome
+        logging.getLogger().info(
+            f"{trial.name}: finished by an interrupted run with the same data and settings: {path}"
+        )
+        self.resumed.append(trial.name)
+        return Outcome(facts, ranks)
 
-    def keep(self, variant, outcome):
-        """Saves the outcome of a variant until the run's result is saved.
+    def keep(self, trial, outcome):
+        """Saves the outcome of a trial until the run's result is saved.
 
         Args:
-            variant (str): The variant.
-            outcome (dict): JSON-serialisable, with ``checkpoint``.
+            trial (Trial): The trial.
+            outcome (Outcome): What it has yielded.
 
         Raises:
             UserError: It cannot be written.
         """
-        write_json(self._path(variant), outcome)
+        digest = None
+        if outcome.ranks is not None:
+            digest = save_ranks(self._ranks_path(trial), Ranks([], {trial.name: outcome.ranks}))
+        # Last, as the outcome counts once this is there.
+        write_json(self._path(trial), {"facts": outcome.facts, "ranks": digest})
 
     def discard(self):
         """Removes what was kept, as the result has it now."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def _path(self, variant):
-        return self.folder / f"{variant}.json"
+    def _path(self, trial):
+        return self.folder / f"{trial.name}.json"
+
+    def _ranks_path(self, trial):
+        return self.folder / f"{trial.name}{SUFFIX}"

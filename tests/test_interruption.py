@@ -16,6 +16,8 @@ import pytest
 from toy import settings, write_domains
 
 from recbole_idp import cli
+from recbole_idp.report.ranks import SUFFIX
+from recbole_idp.report.result import read_ranks
 
 ROOT = Path(__file__).resolve().parents[1]
 STAGES = ("pretrain", "encode", "match", "transfer", "evaluate")
@@ -47,6 +49,11 @@ def result_of(folder):
 
 def metrics(result):
     return {name: (variant["valid"], variant["test"]) for name, variant in result["variants"].items()}
+
+
+def ranks_of(folder):
+    (path,) = (folder / "data" / "results").glob("*.json")
+    return {name: ranks.tolist() for name, ranks in read_ranks(path).trials.items()}
 
 
 def finished_run(folder, **changes):
@@ -186,12 +193,69 @@ def test_the_next_run_goes_on_from_the_last_finished_stage(
     assert cli.main(command(workplace, **LONG)) == 0
     result = result_of(workplace)
     assert metrics(result) == metrics(result_of(long))
-    assert result["resumed"] == finished
+    assert result["resumed"] == [f"{variant}-2020" for variant in finished]
     for variant in finished:
-        assert f"{variant}: finished by an interrupted run" in caplog.text
+        assert f"{variant}-2020: finished by an interrupted run" in caplog.text
     if bundle is not None:
         assert made(workplace) == bundle and "pretrain" not in result["stages"]
     assert not list((workplace / "data" / "saved").glob("unfinished-*"))
+
+
+SEEDED = {"seeds": [1, 2], "epochs": 15}
+
+
+@pytest.mark.parametrize(
+    ("changes", "first"),
+    [
+        ({**SEEDED, "variants": ["scratch", "fine_tune"]}, "scratch"),
+        ({**SEEDED, "variants": ["scratch"], "few_shot": [0.5, 1.0]}, "scratch@0.5"),
+    ],
+    ids=["seeds", "few-shot"],
+)
+def test_the_next_run_goes_on_from_the_last_finished_seed(
+    changes, first, short, tmp_path_factory, workplace, processes
+):
+    whole = tmp_path_factory.mktemp("whole")
+    start_from(whole, short, with_bundle=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(whole)
+        assert cli.main(command(whole, **changes)) == 0
+
+    start_from(workplace, short, with_bundle=True)
+    process = processes(workplace, command(workplace, **changes))
+    wait_for(process, workplace, f"[transfer] {first}-2")
+    process.kill()
+    process.join(60)
+    assert cli.main(command(workplace, **changes)) == 0
+    result = result_of(workplace)
+    assert result["resumed"] == [f"{first}-1"]
+    assert metrics(result) == metrics(result_of(whole))
+    assert result["comparisons"] == result_of(whole)["comparisons"]
+    assert ranks_of(workplace) == ranks_of(whole)
+
+
+def test_more_seeds_take_up_what_fewer_had_finished_undamaged(short, workplace, monkeypatch):
+    from recbole_idp import quick_start
+
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    start_from(workplace, short, with_bundle=True)
+    with monkeypatch.context() as patch:
+        patch.setattr(quick_start, "save_result", interrupt)
+        assert cli.main(command(workplace, variants=["scratch"], seeds=[1, 3])) == 130
+    (damaged,) = (workplace / "data" / "saved").glob(f"unfinished-*/scratch-3{SUFFIX}")
+    damaged.write_bytes(damaged.read_bytes()[:-1] + b"?")
+    assert cli.main(command(workplace, variants=["scratch"], seeds=[2, 1, 3])) == 0
+    assert result_of(workplace)["resumed"] == ["scratch-1"]
+
+
+def test_two_runs_may_start_at_once_in_a_new_folder(workplace, processes):
+    write_domains(workplace / "data")
+    changes = [{"variants": ["scratch"], "seed": seed, "result_dir": str(workplace / str(seed))} for seed in (1, 2)]
+    for process in [processes(workplace, command(workplace, **change)) for change in changes]:
+        process.join(60)
+        assert process.exitcode == 0, (workplace / "err").read_text()
 
 
 def test_what_another_configuration_has_finished_is_not_taken(short, workplace, monkeypatch):
@@ -206,22 +270,23 @@ def test_what_another_configuration_has_finished_is_not_taken(short, workplace, 
         patch.setattr(quick_start, "save_result", full)
         assert cli.main(command(workplace)) == 130
     (unfinished,) = (workplace / "data" / "saved").glob("unfinished-*")
-    assert sorted(path.stem for path in unfinished.iterdir()) == sorted(VARIANTS)
-    for path in unfinished.iterdir():
+    names = {path.name for path in unfinished.iterdir()}
+    assert names == {f"{variant}-2020{suffix}" for variant in VARIANTS for suffix in (".json", SUFFIX)}
+    for path in unfinished.glob("*.json"):
         outcome = json.loads(path.read_text())
-        outcome["test"]["hit@5"] = 0.125
+        outcome["facts"]["test"]["hit@5"] = 0.125
         path.write_text(json.dumps(outcome))
 
     assert cli.main(command(workplace, seed=7, result_dir=str(workplace / "other"))) == 0
-    (other,) = (workplace / "other").iterdir()
+    (other,) = (workplace / "other").glob("*.json")
     assert json.loads(other.read_text())["resumed"] == []
 
     # a lost checkpoint or a damaged note: that variant is trained again
-    Path(json.loads((unfinished / "scratch.json").read_text())["checkpoint"]).unlink()
-    (unfinished / "fine_tune.json").write_text("{")
+    Path(json.loads((unfinished / "scratch-2020.json").read_text())["facts"]["checkpoint"]).unlink()
+    (unfinished / "fine_tune-2020.json").write_text("{")
     assert cli.main(command(workplace, show_progress=True)) == 0
     result = result_of(workplace)
-    assert result["resumed"] == ["zero_shot"]
+    assert result["resumed"] == ["zero_shot-2020"]
     assert result["variants"]["zero_shot"]["test"]["hit@5"] == 0.125
     expected = metrics(result_of(short))
     assert all(metrics(result)[name] == expected[name] for name in ("scratch", "fine_tune"))

@@ -3,6 +3,7 @@
 import json
 import shutil
 
+import numpy as np
 import pytest
 from toy import settings, write_dataset
 
@@ -10,7 +11,9 @@ from recbole_idp import quick_start
 from recbole_idp.bundle import Bundle
 from recbole_idp.config import StrictConfig
 from recbole_idp.errors import UserError
-from recbole_idp.report.result import markdown_table, read_result
+from recbole_idp.evaluation.significance import gains
+from recbole_idp.report.few_shot import study_table
+from recbole_idp.report.result import markdown_table, read_ranks, read_result
 
 ALL_VARIANTS = ["scratch", "random_match", "zero_shot", "fine_tune", "new_encoder"]
 
@@ -25,7 +28,7 @@ def bundles(folder):
 
 def test_run_compares_all_variants_and_leaves_one_json(domains, capsys):
     result = quick_start.run(configured(domains, variants=ALL_VARIANTS))
-    (path,) = (domains / "results").iterdir()
+    (path,) = (domains / "results").glob("*.json")
     saved = read_result(path)
     assert list(saved["variants"]) == ALL_VARIANTS
     assert saved["variants"] == json.loads(json.dumps(result["variants"]))
@@ -36,7 +39,99 @@ def test_run_compares_all_variants_and_leaves_one_json(domains, capsys):
     for variant in saved["variants"].values():
         assert {"hit@1", "hit@5", "ndcg@5", "mrr@5", "mrr"} <= set(variant["test"])
     printed = capsys.readouterr().out
-    assert markdown_table(saved) in printed
+    assert markdown_table(saved) in printed and "±" not in printed
+    assert f"Result: {path}" in printed
+
+
+def test_each_variant_is_trained_with_each_seed_and_the_table_shows_mean_and_deviation(domains, capsys):
+    together = quick_start.run(configured(domains, variants=["scratch", "fine_tune"], seeds=[5, 2020, 7]))
+    assert len(bundles(domains)) == 1
+    printed = capsys.readouterr().out
+    assert "mean ± standard deviation of seeds 5, 2020, 7" in printed
+    for row in together["variants"].values():
+        values = [run["test"]["ndcg@5"] for run in row["runs"]]
+        assert [run["seed"] for run in row["runs"]] == [5, 2020, 7]
+        assert len(set(values)) > 1
+        assert row["test"]["ndcg@5"] == pytest.approx(np.mean(values))
+        assert row["test_deviation"]["ndcg@5"] == pytest.approx(np.std(values, ddof=1), abs=1e-6)
+        assert f"{np.mean(values):.4f}" in printed and f"± {np.std(values, ddof=1):.4f}" in printed
+
+    alone = quick_start.run(configured(domains, variants=["scratch"], seed=7))
+    assert alone["variants"]["scratch"]["test"] == together["variants"]["scratch"]["runs"][2]["test"]
+    alone = quick_start.run(configured(domains, variants=["fine_tune"]))
+    assert alone["seeds"] == [2020]
+    assert alone["variants"]["fine_tune"]["test"] == together["variants"]["fine_tune"]["runs"][1]["test"]
+
+
+def test_ranks_lie_beside_the_result_and_give_its_metrics(domains):
+    result = quick_start.run(configured(domains, variants=["scratch", "zero_shot"], seeds=[1, 2]))
+    (path,) = (domains / "results").glob("*.json")
+    ranks = read_ranks(path)
+    assert set(ranks.trials) == {"scratch-1", "scratch-2", "zero_shot-1", "zero_shot-2"}
+    assert sorted(ranks.users) == sorted(f"su{user}" for user in range(30))
+    for row, variant in result["variants"].items():
+        for run in variant["runs"]:
+            found = gains(ranks.trials[f"{row}-{run['seed']}"], "NDCG@5").mean()
+            assert found == pytest.approx(run["test"]["ndcg@5"], abs=5e-5)
+    assert np.array_equal(ranks.trials["zero_shot-1"], ranks.trials["zero_shot-2"])
+
+
+def test_the_report_says_whether_transfer_helped(domains, capsys):
+    changes = {"pretrain_epochs": 60, "pretrain_learning_rate": 0.01, "pretrain_stopping_step": 60, "top_m": 2}
+    variants = ["scratch", "random_match", "zero_shot"]
+    result = quick_start.run(configured(domains, variants=variants, epochs=1, seeds=[1, 2], **changes))
+    printed = capsys.readouterr().out
+    assert [(one["variant"], one["baseline"]) for one in result["comparisons"]] == [
+        ("random_match", "scratch"),
+        ("zero_shot", "scratch"),
+    ]
+    zero_shot = result["comparisons"][1]
+    ours, theirs = (result["variants"][name]["test"] for name in ("zero_shot", "scratch"))
+    assert (zero_shot["users"], zero_shot["seeds"], zero_shot["metric"]) == (30, 2, "NDCG@10")
+    assert zero_shot["ours"] > ours["ndcg@5"] - 1e-4 and zero_shot["theirs"] > theirs["ndcg@5"] - 1e-4
+    assert zero_shot["gain"] == pytest.approx(zero_shot["ours"] / zero_shot["theirs"] - 1)
+    assert zero_shot["p_holm"] < 1e-4
+    assert f"zero_shot is {100 * zero_shot['gain']:.1f} % above scratch in NDCG@10 (95 % interval" in printed
+    assert "Transfer helped against scratch: zero_shot is significantly above it" in printed
+    assert result["transfer_helped"] == [
+        {"baseline": "scratch", "train_users_share": 1.0, "variant": "zero_shot", "helped": "yes"}
+    ]
+
+
+def test_a_few_shot_study_is_one_result_with_a_table_and_a_plot(domains, capsys):
+    study = quick_start.run(configured(domains, variants=["scratch", "fine_tune"], few_shot=[0.2, 1.0], seeds=[1, 2]))
+    printed = capsys.readouterr().out
+    assert list(study["variants"]) == ["scratch@0.2", "fine_tune@0.2", "scratch@1", "fine_tune@1"]
+    assert [row["train_users"] for row in study["variants"].values()] == [6, 6, 30, 30]
+    (path,) = (domains / "results").glob("*.json")
+    assert study_table(read_result(path), "ndcg@5") in printed
+    assert "20 % (6 users)" in printed and "With 20 % of the training users: fine_tune is" in printed
+    plot = path.with_suffix(".svg").read_text()
+    assert "<svg" in plot and f"Plot: {path.with_suffix('.svg')}" in printed
+
+    for share in (0.2, 1.0):
+        alone = quick_start.run(configured(domains, variants=["fine_tune"], train_users_share=share, seeds=[1, 2]))
+        runs = [
+            [run["test"] for run in runs]
+            for runs in (alone["variants"]["fine_tune"]["runs"], study["variants"][f"fine_tune@{share:g}"]["runs"])
+        ]
+        assert runs[0] == runs[1]
+
+
+def test_the_checkpoint_of_a_few_shot_trial_is_opened_with_its_own_users(domains):
+    from recbole.quick_start import load_data_and_model
+
+    study = quick_start.run(configured(domains, variants=["scratch"], few_shot=[0.2, 1.0], seeds=[3]))
+    config, _, _, train, _, test = load_data_and_model(study["variants"]["scratch@0.2"]["runs"][0]["checkpoint"])
+    assert (config["seed"], config["train_users_share"]) == (3, 0.2)
+    assert len(set(train.dataset.user_tokens())) == 6 and len(test.dataset) == 30
+
+
+def test_sampled_candidates_give_no_ranks_and_no_comparison(domains):
+    mode = {"eval_args": {"mode": "uni5"}, "topk": [5]}
+    result = quick_start.run(configured(domains, variants=["scratch", "zero_shot"], **mode))
+    (path,) = (domains / "results").iterdir()
+    assert result["comparisons"] == [] and read_ranks(path) is None
 
 
 def test_the_same_command_gives_the_same_numbers_and_pre_trains_once(domains):

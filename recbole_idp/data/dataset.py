@@ -132,6 +132,10 @@ class SequenceDataset(SequentialDataset):
         """Returns the rows of this (split) dataset as :class:`Targets`."""
         return Targets(self.sequences, self.inter_feat[SEQUENCE_START], self.inter_feat[SEQUENCE_END])
 
+    def user_tokens(self):
+        """Returns the id of each row's user, in the order of the rows; length R."""
+        return self.field2id_token[self.uid_field][self.inter_feat[self.uid_field].numpy()].tolist()
+
     def __getitem__(self, index, join=True):
         if np.ndim(index) == 0 and not isinstance(index, slice):
             index = [int(index)]

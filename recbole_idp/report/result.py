@@ -1,22 +1,54 @@
-"""The one JSON file that a run leaves, and the table that is drawn from it."""
+"""The JSON file that a run leaves, with the ranks beside it, and the table that is drawn from it."""
 
 import itertools
 import json
+import statistics
 import time
 from pathlib import Path
 
 from recbole_idp.errors import UserError
 from recbole_idp.files import write_json
+from recbole_idp.report.ranks import SUFFIX, load_ranks, save_ranks
 
-FORMAT = 1
+# 2: several seeds, and ranks in a file of their own.
+FORMAT = 2
 
 
-def save_result(result, folder):
+def summarise(runs):
+    """Joins the runs of a variant that differ in their seed.
+
+    Args:
+        runs (list[dict]): The facts of each, as of :class:`~recbole_idp.trials.Outcome`.
+
+    Returns:
+        dict: Means of ``test``, ``valid``, ``seconds`` and ``targets_per_second``; with several seeds also the standard
+        deviations ``test_deviation`` and ``valid_deviation`` (n - 1); and ``runs`` themselves.
+    """
+    summary = {key: runs[0][key] for key in ("variant", "train_users_share", "train_users")}
+    for part in ("test", "valid"):
+        values = {name: [run[part][name] for run in runs] for name in runs[0][part]}
+        summary[part] = {name: _mean(numbers) for name, numbers in values.items()}
+        if len(runs) > 1:
+            summary[f"{part}_deviation"] = {name: round(statistics.stdev(n), 6) for name, n in values.items()}
+    return {
+        **summary,
+        "seconds": _mean([run["seconds"] for run in runs]),
+        "targets_per_second": round(_mean([run["targets_per_second"] for run in runs])),
+        "runs": runs,
+    }
+
+
+def _mean(numbers):
+    return round(statistics.fmean(numbers), 6)
+
+
+def save_result(result, folder, ranks=None):
     """Writes a result under a name that tells model, dataset, seed and time.
 
     Args:
         result (dict): The result, of the form that :func:`read_result` checks.
         folder (str | Path): ``result_dir``.
+        ranks (Ranks, optional): Written beside it; the result names the file and its hash.
 
     Returns:
         Path: The file.
@@ -26,8 +58,32 @@ def save_result(result, folder):
     # Small runs end within one second, and each leaves a file of its own.
     names = (f"{stem}{'' if number == 1 else f'-{number}'}.json" for number in itertools.count(1))
     path = next(path for path in (Path(folder) / name for name in names) if not path.exists())
+    if ranks is not None:
+        beside = path.with_suffix(SUFFIX)
+        result = {**result, "ranks": {"file": beside.name, "sha256": save_ranks(beside, ranks)}}
     write_json(path, {"format": FORMAT, **result})
     return path
+
+
+def read_ranks(path):
+    """Reads the ranks of a result.
+
+    Args:
+        path (str | Path): A file that :func:`save_result` wrote.
+
+    Returns:
+        Ranks | None: By trial; None where the protocol has none.
+
+    Raises:
+        UserError: The result or its file of ranks is missing, damaged, or of another version.
+    """
+    named = read_result(path).get("ranks")
+    if named is None:
+        return None
+    if not isinstance(named, dict) or not all(isinstance(named.get(key), str) for key in ("file", "sha256")):
+        raise UserError(f"{path} names no file of ranks where it should: run again, or give the file as it was written")
+    # By its name alone: a result names no file of another folder.
+    return load_ranks(Path(path).with_name(Path(named["file"]).name), named["sha256"])
 
 
 def read_result(path):
@@ -49,7 +105,10 @@ def read_result(path):
     if not isinstance(result, dict) or not isinstance(result.get("variants"), dict):
         raise UserError(f"{path} is not a result of recbole_idp: give a file from result_dir")
     if result.get("format") != FORMAT:
-        raise UserError(f"{path} is a result of format {result.get('format')}, this release reads format {FORMAT}")
+        raise UserError(
+            f"{path} is a result of format {result.get('format')}, this release reads format {FORMAT}: run again, or "
+            "read it with the release that wrote it"
+        )
     return result
 
 
@@ -63,7 +122,7 @@ def markdown_table(result):
         result (dict): What :func:`read_result` returns.
 
     Returns:
-        str: A Markdown table; the best value of each metric is bold.
+        str: A Markdown table; the best value of each metric is bold, a standard deviation stands behind its mean.
     """
     variants = result["variants"]
     known = set().union(*(variant["test"] for variant in variants.values())) if variants else set()
@@ -73,10 +132,17 @@ def markdown_table(result):
     for name, variant in variants.items():
         values = []
         for column in columns:
-            text = f"{variant['test'][column]:.4f}"
-            values.append(f"**{text}**" if variant["test"][column] == best[column] else text)
+            values.append(cell(variant, column, best[column]))
         rows.append([name, *values, f"{variant['seconds']:.0f}"])
     return table(["variant", *columns, "seconds"], rows)
+
+
+def cell(variant, metric, best):
+    """Returns a metric of a variant as text: bold where it is the best, with its deviation where there is one."""
+    value = variant["test"][metric]
+    text = f"**{value:.4f}**" if value == best else f"{value:.4f}"
+    deviation = variant.get("test_deviation", {}).get(metric)
+    return text if deviation is None else f"{text} ± {deviation:.4f}"
 
 
 def table(header, rows):

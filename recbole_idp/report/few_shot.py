@@ -1,0 +1,74 @@
+"""A few-shot study: one metric by variant and share of the training users, as a table and as curves."""
+
+from recbole_idp.files import replacing
+from recbole_idp.report.result import cell, table
+
+PLOT = ".svg"
+"""What the name of a result's plot ends in."""
+
+
+def study(result):
+    """Arranges the rows of a result by variant and share.
+
+    Args:
+        result (dict): What :func:`~recbole_idp.report.result.read_result` returns.
+
+    Returns:
+        dict[str, dict[float, dict]]: By variant and share the row.
+    """
+    found = {}
+    for row in result["variants"].values():
+        found.setdefault(row["variant"], {})[row["train_users_share"]] = row
+    return found
+
+
+def study_table(result, metric):
+    """Draws one metric by variant and share.
+
+    Args:
+        result (dict): The result of a few-shot study.
+        metric (str): A key of its ``test`` metrics.
+
+    Returns:
+        str: A Markdown table; the best of each share is bold.
+    """
+    rows = study(result)
+    shares = sorted({share for of_variant in rows.values() for share in of_variant})
+    best = {share: max(of_variant[share]["test"][metric] for of_variant in rows.values()) for share in shares}
+    users = {share: next(iter(rows.values()))[share]["train_users"] for share in shares}
+    header = ["variant", *(f"{100 * share:.4g} % ({users[share]:,} users)" for share in shares)]
+    cells = [[name, *(cell(of[share], metric, best[share]) for share in shares)] for name, of in rows.items()]
+    return table(header, cells)
+
+
+def plot_study(result, metric, path):
+    """Draws one metric over the share of training users, a curve for each variant, with its deviation over the seeds.
+
+    Args:
+        result (dict): The result of a few-shot study.
+        metric (str): A key of its ``test`` metrics.
+        path (str | Path): The SVG file, written whole or not at all.
+
+    Raises:
+        UserError: The file cannot be written.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6, 4), layout="constrained")
+    axes = figure.subplots()
+    for name, of_variant in study(result).items():
+        shares = sorted(of_variant)
+        values = [of_variant[share]["test"][metric] for share in shares]
+        spread = [of_variant[share].get("test_deviation", {}).get(metric, 0) for share in shares]
+        axes.errorbar([100 * share for share in shares], values, spread, label=name, marker="o", capsize=3)
+    axes.set_xscale("log")
+    ticks = sorted({100 * row["train_users_share"] for row in result["variants"].values()})
+    axes.set_xticks(ticks, [f"{tick:.4g} %" for tick in ticks], minor=False)
+    axes.minorticks_off()
+    axes.set_xlabel("share of the target's users that are trained on")
+    axes.set_ylabel(f"{metric.upper()}, all test users")
+    axes.set_title(f"{result['model']} on {result['dataset']}")
+    axes.set_ylim(bottom=0)
+    axes.legend()
+    with replacing(path) as temporary:
+        figure.savefig(temporary, format="svg")

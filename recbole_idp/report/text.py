@@ -1,0 +1,46 @@
+"""What a run prints at its end."""
+
+from recbole_idp.report.comparison import METRIC, comparison_lines
+from recbole_idp.report.few_shot import PLOT, study_table
+from recbole_idp.report.result import markdown_table
+
+
+def report_text(result, path):
+    """Describes a result: its table, whether transfer helped, the stages, and where all this is saved.
+
+    Args:
+        result (dict): What :func:`~recbole_idp.report.result.read_result` returns.
+        path (Path): Its file.
+
+    Returns:
+        str: Lines.
+    """
+    parts = [f"\n{title(result)}\n", study_of(result) or markdown_table(result)]
+    if lines := comparison_lines(result):
+        parts += ["", *lines]
+    stages = ", ".join(f"{name} {facts['seconds']:.1f} s" for name, facts in result["stages"].items())
+    parts.append(f"\nStages: {stages}; peak memory {result['peak_memory_mb']:,} MiB\nResult: {path}")
+    if (plot := path.with_suffix(PLOT)).is_file():
+        parts.append(f"Plot: {plot}")
+    return "\n".join(parts)
+
+
+def title(result):
+    """Returns dataset, protocol and seeds of a result in one line."""
+    seeds = result["seeds"]
+    said = f"seed {seeds[0]}" if len(seeds) == 1 else f"mean ± standard deviation of seeds {', '.join(map(str, seeds))}"
+    return f"{result['dataset']}, {result['protocol']} ranking, {said}"
+
+
+def study_of(result):
+    """Returns the table of a few-shot study, or None where the result is none."""
+    if not result["few_shot"]:
+        return None
+    metric = study_metric(result)
+    return f"{metric.upper()} of all test users, by share of the training users\n\n{study_table(result, metric)}"
+
+
+def study_metric(result):
+    """Returns the metric that a few-shot study shows: NDCG@10, or what validation watched where that is not there."""
+    known = next(iter(result["variants"].values()))["test"]
+    return METRIC.lower() if METRIC.lower() in known else result["config"]["valid_metric"].lower()
