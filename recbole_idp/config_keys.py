@@ -62,6 +62,8 @@ _TYPES = {
     "benchmark_filename": (list, None),
     "cache_path": (str, None),
     "pretrained": (str, None),
+    "pretrain_model": (str, None),
+    "generated_spread": (float, int, None),
     "text_pooling": (str, None),
     "text_fields": (list, None),
     "source_text_fields": (list, None),
@@ -85,7 +87,7 @@ _ELEMENTS = {
     "alias_of_item_id": str,
 }
 
-_VARIANTS = ("scratch", "random_match", "zero_shot", "fine_tune", "new_encoder")
+_VARIANTS = ("scratch", "text_pca", "random_match", "zero_shot", "fine_tune", "new_encoder")
 
 # The words that a key takes; for a list, what each of its elements takes. Compared without regard to case.
 CHOICES = {
@@ -98,36 +100,46 @@ CHOICES = {
     "text_pooling": ("mean", "cls", "max"),
     "training_rows": ("position", "prefix"),
     "transfer": _VARIANTS,
-    "weighting": ("paper", "softmax"),
+    "search": ("exact", "hnsw", "ivf"),
+    "cdim_depth": ("none", "head", "last_n", "full"),
+    "cdim_losses": ("text", "behaviour"),
+    "generator": ("paper", "neighbours", "map", "mixture"),
     "rescale": ("none", "spread", "norm"),
     "variants": _VARIANTS,
 }
 
 # Lowest and highest value of a number, and of the elements of a list; None: no limit.
 LIMITS = {
-    "attn_dropout_prob": (0, 1),
-    "hidden_dropout_prob": (0, 1),
+    **dict.fromkeys(("attn_dropout_prob", "hidden_dropout_prob", "gru_dropout_prob"), (0, 1)),
+    **dict.fromkeys(("mask_ratio", "ft_ratio"), (0, 1)),
     **dict.fromkeys(("learning_rate", "pretrain_learning_rate", "weight_decay", "layer_norm_eps"), (0, None)),
     **dict.fromkeys(("initializer_range", "worker", "train_negatives", "pretrain_negatives"), (0, None)),
     # NumPy's generators take no more.
     **dict.fromkeys(("seed", "seeds", "train_users_seed"), (0, 2**32 - 1)),
     **dict.fromkeys(("epochs", "pretrain_epochs", "train_batch_size", "eval_batch_size", "eval_step"), (1, None)),
     **dict.fromkeys(("stopping_step", "n_layers", "n_heads", "hidden_size", "inner_size", "top_m"), (1, None)),
-    **dict.fromkeys(("k_core", "min_length", "epoch_steps"), (1, None)),
-    **dict.fromkeys(("train_users_share", "few_shot"), (0, 1)),
+    **dict.fromkeys(("k_core", "min_length", "epoch_steps", "gru_hidden_size", "gru_layers"), (1, None)),
+    **dict.fromkeys(("train_users_share", "few_shot", "search_recall"), (0, 1)),
     **dict.fromkeys(("pretrain_batch_size", "pretrain_stopping_step"), (1, None)),
-    **dict.fromkeys(("negative_smoothing", "pretrain_valid_users", "match_temperature"), (0, None)),
+    **dict.fromkeys(("cdim_neighbours", "cdim_layers", "cdim_epochs", "cdim_batch_size"), (1, None)),
+    **dict.fromkeys(("cdim_valid_items", "cdim_encoder_epochs", "cdim_encoder_batch_size"), (1, None)),
+    **dict.fromkeys(("cdim_temperature", "cdim_learning_rate", "cdim_encoder_learning_rate"), (0, None)),
+    "cdim_dropout": (0, 1),
+    **dict.fromkeys(("negative_smoothing", "pretrain_valid_users", "match_temperature", "map_ridge"), (0, None)),
+    **dict.fromkeys(("generated_spread", "text_pca_spread"), (0, None)),
     **dict.fromkeys(("topk", "MAX_ITEM_LIST_LENGTH", "text_length", "text_tokens", "threads"), (1, None)),
 }
 
 # Limits that a value may come near to, but not reach: with all dropped out, or divided by zero, there is no result.
 _EXCLUDED = {
-    **dict.fromkeys(("attn_dropout_prob", "hidden_dropout_prob"), 1),
-    **dict.fromkeys(("match_temperature", "train_users_share", "few_shot"), 0),
+    **dict.fromkeys(("attn_dropout_prob", "hidden_dropout_prob", "gru_dropout_prob"), 1),
+    **dict.fromkeys(("mask_ratio", "match_temperature", "train_users_share", "few_shot", "cdim_temperature"), 0),
+    **dict.fromkeys(("map_ridge", "generated_spread", "text_pca_spread"), 0),
+    "cdim_dropout": 1,
 }
 
 # Lists that mean nothing when they are empty, nor when something stands in them twice.
-_SETS = ("metrics", "topk", "variants", "seeds", "few_shot")
+_SETS = ("cdim_losses", "metrics", "topk", "variants", "seeds", "few_shot")
 
 _EVAL_ARGS = ("split", "order", "group_by", "mode")
 # RecBole's valid_only leaves nothing to test on.

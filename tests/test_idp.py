@@ -7,9 +7,17 @@ from contracts import ModelContract
 from toy import settings
 
 from recbole_idp.errors import UserError
-from recbole_idp.matcher.generation import generate, paper_weights, softmax_weights, source_spread
+from recbole_idp.matcher.generation import (
+    GENERATORS,
+    Evidence,
+    generate,
+    paper_weights,
+    principal_components,
+    softmax_weights,
+    text_map,
+)
 from recbole_idp.matcher.retrieval import Matches, retrieve
-from recbole_idp.model.idp import IDP, check_sizes
+from recbole_idp.model.idp import IDP, check_encoder
 
 
 class TestIDP(ModelContract):
@@ -31,42 +39,103 @@ class TestIDPWithSampledSoftmax(ModelContract):
     test_prefix_and_position_losses_agree_where_there_is_one_target = None
 
 
+def evidence(source, items, similarities, source_vectors=None, target_vectors=None, matched=None):
+    """Returns what generators look at; text vectors matter to the learned map only."""
+    similarities = np.array(similarities, dtype=np.float32)
+    matched = np.ones(len(items), dtype=bool) if matched is None else np.array(matched)
+    source_vectors = np.eye(len(source), dtype=np.float32) if source_vectors is None else source_vectors
+    target_vectors = np.eye(len(items), len(source), dtype=np.float32) if target_vectors is None else target_vectors
+    return Evidence(source, source_vectors, target_vectors, Matches(np.array(items), similarities, matched))
+
+
+SETTINGS = {"match_temperature": 0.05, "map_ridge": 1e-6, "rescale": "none", "generated_spread": None}
+
+
 def test_paper_weights_are_each_similaritys_share_of_the_sum():
-    weights = paper_weights(torch.tensor([[0.6, 0.2, 0.2], [0.5, -0.5, 0.0], [-0.1, -0.2, -0.3]]), 0.05)
+    weights = paper_weights(np.array([[0.6, 0.2, 0.2], [0.5, -0.5, 0.0], [-0.1, -0.2, -0.3]], dtype=np.float32))
     expected = [[0.6, 0.2, 0.2], [1, 0, 0], [1 / 3, 1 / 3, 1 / 3]]
     torch.testing.assert_close(weights, torch.tensor(expected))
 
 
 def test_softmax_weights_sharpen_as_the_temperature_falls():
-    similarities = torch.tensor([[0.9, 0.8]])
+    similarities = np.array([[0.9, 0.8]], dtype=np.float32)
     assert softmax_weights(similarities, 0.01)[0, 0] > softmax_weights(similarities, 0.1)[0, 0] > 0.5
 
 
-def test_generation_reproduces_the_papers_equation():
+@pytest.mark.parametrize("rescale", ["none", "spread", "norm"])
+def test_paper_reproduces_the_papers_equation_whatever_the_rescaling(rescale):
     source = torch.tensor([[1.0, 0.0], [0.0, 1.0], [2.0, 2.0]])
-    matches = Matches(np.array([[0, 2]]), np.array([[0.75, 0.25]], dtype=np.float32), np.array([True]))
-    torch.testing.assert_close(generate(source, matches), torch.tensor([[0.75 * 1 + 0.25 * 2, 0.25 * 2]]))
+    config = {**SETTINGS, "generator": "paper", "rescale": rescale}
+    generated = generate(evidence(source, [[0, 2]], [[0.75, 0.25]]), config)
+    torch.testing.assert_close(generated, torch.tensor([[0.75 * 1 + 0.25 * 2, 0.25 * 2]]))
 
 
-def test_items_without_text_get_the_mean_of_the_others():
+@pytest.mark.parametrize("generator", list(GENERATORS))
+def test_items_without_text_get_the_mean_of_the_others(generator):
     source = torch.randn(6, 4)
-    matches = Matches(np.array([[0], [1], [2]]), np.ones((3, 1), dtype=np.float32), np.array([True, True, False]))
-    generated = generate(source, matches)
+    given = evidence(source, [[0], [1], [2]], [[1], [1], [1]], matched=[True, True, False])
+    generated = generate(given, {**SETTINGS, "generator": generator})
     torch.testing.assert_close(generated[2], generated[:2].mean(0))
+
+
+def linear_world(noise):
+    """Returns text vectors and IDs of 400 source and 30 target items, IDs being a linear function of the texts."""
+    draw = np.random.default_rng(3)
+    weights = draw.normal(size=(12, 5))
+    source, target = draw.normal(size=(400, 12)), draw.normal(size=(30, 12)) + 4
+    ids = torch.from_numpy(source @ weights + noise * draw.normal(size=(400, 5))).float()
+    truth = torch.from_numpy((target - target.mean(0)) @ weights).float() + ids.mean(0)
+    return source.astype("f4"), target.astype("f4"), ids, truth
+
+
+def test_the_map_finds_a_linear_relation_and_leaves_out_the_domains_own_mean():
+    source, target, ids, truth = linear_world(noise=0.5)
+    given = evidence(ids, np.zeros((30, 1), dtype=int), np.ones((30, 1)), source, target)
+    generated = generate(given, {**SETTINGS, "generator": "map"})
+    assert (generated - truth).norm() < 0.1 * truth.norm()
+
+
+def test_the_mixture_gives_a_twin_its_own_id_and_a_stranger_the_map():
+    source, target, ids, truth = linear_world(noise=2.0)
+    target = np.concatenate([source[:15] - source.mean(0), target[:15] - target[:15].mean(0)])
+    similarities = np.concatenate([np.ones((15, 1)), np.full((15, 1), 0.1)])
+    given = evidence(ids, np.arange(30)[:, None], similarities, source, target)
+    mapped = generate(given, {**SETTINGS, "generator": "map"})
+    mixed = generate(given, {**SETTINGS, "generator": "mixture"})
+    shift = mapped[:15] - text_map(evidence(ids, [[0]], [[1]], source, source), SETTINGS)[:15]
+    torch.testing.assert_close(mixed[:15], ids[:15] + shift, atol=1e-3, rtol=1e-3)
+    torch.testing.assert_close(mixed[15:], mapped[15:], atol=0.01, rtol=0.01)
 
 
 def test_spread_restores_what_averaging_took_away():
     draw = torch.Generator().manual_seed(0)
     source = torch.randn(500, 8, generator=draw) * 2 + 1
-    averages = torch.stack([source[torch.randint(500, (10,), generator=draw)].mean(0) for _ in range(200)])
+    items = torch.randint(500, (200, 10), generator=draw).numpy()
+    given = evidence(source, items, np.ones(items.shape))
+    config = {**SETTINGS, "generator": "neighbours"}
 
     def spread(vectors):
         return (vectors - vectors.mean(0)).pow(2).sum(1).mean().sqrt()
 
-    assert spread(averages) < 0.5 * spread(source)
-    stretched = source_spread(averages, source)
+    assert spread(generate(given, config)) < 0.5 * spread(source)
+    stretched = generate(given, {**config, "rescale": "spread"})
     torch.testing.assert_close(spread(stretched), spread(source))
     torch.testing.assert_close(stretched.mean(0), source.mean(0))
+    wider = generate(given, {**config, "rescale": "spread", "generated_spread": 3.0})
+    torch.testing.assert_close(spread(wider), torch.tensor(3.0))
+    lengths = generate(given, {**config, "rescale": "norm"}).norm(dim=1)
+    torch.testing.assert_close(lengths, lengths[:1].expand(200))
+
+
+def test_principal_components_keep_the_distances_of_texts_that_fill_no_more_than_the_width():
+    draw = np.random.default_rng(1)
+    texts = (draw.normal(size=(50, 3)) @ draw.normal(size=(3, 20)) + 5).astype("f4")
+    components = principal_components(texts, 8, 2.0)
+    assert components.shape == (50, 8)
+    torch.testing.assert_close(components.pow(2).sum(1).mean().sqrt(), torch.tensor(2.0))
+    distances, expected = (torch.pdist(vectors.double()) for vectors in (components, torch.from_numpy(texts)))
+    torch.testing.assert_close(distances / distances.max(), expected / expected.max(), atol=1e-5, rtol=1e-4)
+    assert torch.equal(principal_components(texts, 8, 2.0), components)
 
 
 def test_retrieval_finds_the_nearest_by_cosine_and_marks_items_without_text():
@@ -102,9 +171,14 @@ def test_start_from_keeps_the_padding_row_and_takes_the_encoder(domains):
         assert torch.equal(own, other)
 
 
-def test_an_encoder_of_another_size_is_refused_by_the_name_of_the_key():
-    config = {"hidden_size": 64, "n_layers": 2, "n_heads": 2, "inner_size": 256, "hidden_act": "gelu"}
-    config["MAX_ITEM_LIST_LENGTH"] = 50
-    check_sizes(config, {"encoder": dict(config)})
-    with pytest.raises(UserError, match="n_layers=1"):
-        check_sizes(config, {"encoder": {**config, "n_layers": 1}})
+def test_an_encoder_of_another_size_is_refused_by_the_name_of_the_key(domains):
+    from recbole_idp.config import StrictConfig
+
+    config = StrictConfig("IDP", "shop", config_dict=settings(domains))
+    bundle = IDP.describe_encoder(config)
+    check_encoder(config, bundle, ["fine_tune"])
+    with pytest.raises(UserError, match="n_layers=5"):
+        check_encoder(config, {**bundle, "n_layers": 5}, ["fine_tune"])
+    check_encoder(config, {**bundle, "n_layers": 5}, [])
+    with pytest.raises(UserError, match="hidden_size=5"):
+        check_encoder(config, {**bundle, "hidden_size": 5}, [])

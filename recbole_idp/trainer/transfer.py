@@ -9,23 +9,35 @@ import torch
 
 from recbole_idp.bundle import TEXT_ENCODER, Bundle
 from recbole_idp.data.domains import check_any_text, item_texts
-from recbole_idp.matcher.generation import generate
+from recbole_idp.matcher.generation import Evidence, generate, neighbours, principal_components
 from recbole_idp.matcher.retrieval import Matches, random_matches, retrieve
-from recbole_idp.model.idp import check_sizes
+from recbole_idp.model.idp import check_encoder
 from recbole_idp.stages import StageClock
 from recbole_idp.text.cache import encode_cached
 from recbole_idp.text.encoder import open_text_encoder
 from recbole_idp.trainer.base import SequenceTrainer
-from recbole_idp.trainer.pretrain import cache_folder, find_or_pretrain
+from recbole_idp.trainer.pretrain import (
+    cache_folder,
+    configured_text_encoder,
+    find_or_pretrain,
+    planned_encoder,
+)
 
 VARIANTS = {
     "scratch": "random IDs, random encoder, trained",
+    "text_pca": "principal components of the target's own text vectors, random encoder, trained",
     "random_match": "IDs of random source items, pre-trained encoder, trained",
     "zero_shot": "generated IDs, pre-trained encoder, not trained",
     "fine_tune": "generated IDs, pre-trained encoder, trained",
     "new_encoder": "generated IDs, random encoder, trained",
 }
-"""What each variant starts from (IDP, direct use, fine-tuning and replaced encoder; the first two are controls)."""
+"""What each variant starts from (IDP, direct use, fine-tuning and replaced encoder; the first three are controls)."""
+
+SOURCELESS = ("scratch", "text_pca")
+"""The variants that take nothing over from source domains."""
+
+OWN_ENCODER = (*SOURCELESS, "new_encoder")
+"""The variants whose encoder starts at random."""
 
 
 @dataclass(frozen=True)
@@ -33,8 +45,8 @@ class TransferStart:
     """What a target model starts from.
 
     Attributes:
-        bundle (Bundle): The pre-trained model.
-        matches (Matches): Source items matched to items 1 to N - 1 of the target.
+        bundle (Bundle | None): The pre-trained model; None where no variant takes anything over.
+        matches (Matches | None): Source items matched to items 1 to N - 1 of the target.
         frozen_vectors (np.ndarray): Vectors of their texts by the frozen encoder, zero without text; shape [N - 1, W].
         vectors (np.ndarray): The adapted vectors that matching compared; shape [N - 1, W].
     """
@@ -44,23 +56,19 @@ class TransferStart:
     frozen_vectors: np.ndarray
     vectors: np.ndarray
 
-    def generated(self, config, matches=None):
-        """Returns the generated ID embeddings of items 1 to N - 1; shape [N - 1, D]."""
-        return generate(
-            self.bundle.item_embeddings,
-            matches or self.matches,
-            config["weighting"],
-            config["match_temperature"],
-            config["rescale"],
-        )
+    def evidence(self, matches=None):
+        """Returns what generators look at, with the found matches or others."""
+        vectors = self.bundle.adapted_vectors
+        return Evidence(self.bundle.item_embeddings, vectors, self.vectors, matches or self.matches)
 
 
-def prepare_start(config, dataset, clock=None):
+def prepare_start(config, dataset, variants, clock=None):
     """Finds or makes the bundle, encodes the target's texts and matches them.
 
     Args:
         config (Config): RecBole's configuration.
         dataset (SequenceDataset): The target.
+        variants (Iterable[str]): What it is prepared for; keys of :data:`VARIANTS`.
         clock (StageClock, optional): Where stages are timed.
 
     Returns:
@@ -70,21 +78,30 @@ def prepare_start(config, dataset, clock=None):
         UserError: The bundle, the sources or the target's texts cannot be used.
     """
     clock = clock or StageClock()
-    # A mistake in the target's texts shows before hours of pre-training.
+    transferred = [variant for variant in variants if variant not in SOURCELESS]
+    # What does not fit, and a mistake in the target's texts, show before hours of pre-training.
+    if transferred:
+        check_encoder(config, planned_encoder(config), [name for name in transferred if name not in OWN_ENCODER])
     texts = item_texts(config, dataset.location, config["text_fields"])
     wanted = texts.for_items(dataset.item_tokens()[1:])
     check_any_text(wanted, config["dataset"], "text_fields")
-    bundle = find_or_pretrain(config, clock)
-    check_sizes(config, bundle.description)
-    encoder = open_text_encoder(bundle.folder / TEXT_ENCODER, device=config["device"])
+    bundle = find_or_pretrain(config, clock) if transferred else None
+    if bundle:
+        encoder = open_text_encoder(bundle.folder / TEXT_ENCODER, device=config["device"])
+    else:
+        encoder = configured_text_encoder(config).fit(wanted)
     with clock.stage("encode", f"encoding {len(wanted):,} target texts with {encoder.name}") as facts:
         frozen_vectors, report = encode_cached(encoder, wanted, cache_folder(config), config["show_progress"])
-        vectors = bundle.matcher(config).vectors(wanted, frozen_vectors)
+        vectors = bundle.matcher(config).vectors(wanted, frozen_vectors) if bundle else frozen_vectors
         facts["encoded"] = facts.get("encoded", 0) + report.encoded
         facts["target_items_without_text"] = sum(not text for text in wanted)
+    if not bundle:
+        return TransferStart(None, None, frozen_vectors, vectors)
     m = config["top_m"]
     with clock.stage("match", f"matching them to {m} of {len(bundle.tokens):,} source items each") as facts:
-        matches = retrieve(vectors, bundle.adapted_vectors, m)
+        search, recall = config["search"], config["search_recall"]
+        matches = retrieve(vectors, bundle.adapted_vectors, m, search, recall, cache_folder(config), config["device"])
+        facts["search"], facts["recall"] = search, round(matches.recall, 4)
         facts["mean_similarity"] = round(float(matches.similarities[:, 0].mean()), 4)
     return TransferStart(bundle, matches, frozen_vectors, vectors)
 
@@ -100,14 +117,21 @@ def initialise(model, variant, start, config):
     """
     if variant == "scratch":
         return
-    matches = start.matches
-    if variant == "random_match":
-        # Not the seed itself: the same stream drew the model's first weights.
-        digits = hashlib.sha256(f"random match {config['seed']}".encode()).hexdigest()[:8]
-        shape = matches.items.shape
-        matches = random_matches(shape[0], len(start.bundle.tokens), shape[1], int(digits, 16))
-    encoder = None if variant == "new_encoder" else start.bundle.encoder
-    model.start_from(start.generated(config, matches), encoder)
+    encoder = None if variant in OWN_ENCODER else start.bundle.encoder
+    if variant == "text_pca":
+        generated = principal_components(start.frozen_vectors, model.hidden_size, config["text_pca_spread"])
+    elif variant == "random_match":
+        generated = neighbours(start.evidence(_random_matches(start, config["seed"])), config)
+    else:
+        generated = generate(start.evidence(), config)
+    model.start_from(generated, encoder)
+
+
+def _random_matches(start, seed):
+    """Draws as many source items for each target item as were matched (IDP, "w/o M")."""
+    # Not the seed itself: the same stream drew the model's first weights.
+    digits = hashlib.sha256(f"random match {seed}".encode()).hexdigest()[:8]
+    return random_matches(len(start.matches.items), len(start.bundle.tokens), start.matches.items.shape[1], int(digits, 16))
 
 
 class TransferTrainer(SequenceTrainer):
@@ -130,7 +154,7 @@ class TransferTrainer(SequenceTrainer):
         if self.start_epoch == 0:
             if self.start is None and variant != "scratch":
                 state = torch.get_rng_state()
-                self.start = prepare_start(self.config, train_data.dataset)
+                self.start = prepare_start(self.config, train_data.dataset, [variant])
                 # Training draws the same numbers whether or not a bundle had to be made first.
                 torch.set_rng_state(state)
             initialise(self.model, variant, self.start, self.config)
