@@ -2,6 +2,8 @@
 
 import copy
 
+from recbole_idp import registry
+
 _PLAIN = (bool, int, float, str, list, dict, type(None))
 
 
@@ -31,3 +33,31 @@ def derive(config, **values):
     derived.final_config_dict = {**config.final_config_dict, **values}
     derived.external_config_dict = {**config.external_config_dict, **values}
     return derived
+
+
+def as_model(config, model):
+    """Returns a copy of a configuration for another registered model.
+
+    Args:
+        config (Config): The configuration.
+        model (str): The other model's name.
+
+    Returns:
+        Config: Where the defaults of the two models differ it has those of the other one, unless the value is none of
+        the defaults: then somebody chose it. The original stays as it is.
+    """
+    ours, theirs = _defaults(config["model"], config), _defaults(model, config)
+    values = {
+        key: value
+        for key, value in theirs.items()
+        if key not in ours or (value != ours[key] and config[key] == ours[key])
+    }
+    return derive(config, **values, model=model)
+
+
+def _defaults(model, config):
+    """Returns the plugin's default values for a model."""
+    values = {}
+    for layer in registry.model_layers(model, config["dataset"]):
+        values.update(layer.values)
+    return values

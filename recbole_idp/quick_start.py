@@ -23,7 +23,7 @@ from recbole_idp.report.text import report_text, study_metric
 from recbole_idp.resume import Unfinished
 from recbole_idp.stages import StageClock, peak_memory_mb
 from recbole_idp.trainer.pretrain import cache_folder, find_or_pretrain
-from recbole_idp.trainer.transfer import VARIANTS, TransferTrainer, prepare_start
+from recbole_idp.trainer.transfer import SOURCELESS, VARIANTS, TransferTrainer, prepare_start
 from recbole_idp.trials import Outcome, trials
 
 
@@ -58,8 +58,7 @@ def run(config):
     prepare(config)
     clock = StageClock()
     logger = logging.getLogger()
-    transfers = any(variant != "scratch" for variant in config["variants"])
-    if transfers and not config["pretrained"]:
+    if not set(config["variants"]) <= set(SOURCELESS) and not config["pretrained"]:
         check_domains(config)
 
     with clock.stage("read", f"reading {config['dataset']}"):
@@ -68,11 +67,12 @@ def run(config):
         logger.info(dataset)
 
     start = None
-    if transfers:
-        start = prepare_start(config, train.dataset, clock)
+    if set(config["variants"]) != {"scratch"}:
+        start = prepare_start(config, train.dataset, config["variants"], clock)
 
     data = data_fingerprint(config, dataset)
-    unfinished = Unfinished(config, data, start.bundle if start else None)
+    bundle = start.bundle if start else None
+    unfinished = Unfinished(config, data, bundle)
     outcomes = {}
     for trial in trials(config):
         outcome = unfinished.find(trial)
@@ -100,7 +100,7 @@ def run(config):
         # The stages' seconds are without those of trials that an interrupted run had finished.
         "resumed": unfinished.resumed,
         "peak_memory_mb": peak_memory_mb(),
-        "bundle": str(start.bundle.folder) if start else None,
+        "bundle": str(bundle.folder) if bundle else None,
         "config": given_values(config),
         "versions": versions(),
         "command": " ".join(["python", *sys.argv]) if sys.argv[0].endswith(".py") else " ".join(sys.argv),

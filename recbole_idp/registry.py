@@ -43,8 +43,13 @@ class Registration(NamedTuple):
     extends: Any = None
 
 
+_TRANSFER = "recbole_idp.trainer.transfer:TransferTrainer"
+
 MODELS = {
-    "IDP": Registration("recbole_idp.model.idp:IDP", trainer="recbole_idp.trainer.transfer:TransferTrainer"),
+    "IDP": Registration("recbole_idp.model.idp:IDP", _TRANSFER),
+    "IDP_BERT4Rec": Registration("recbole_idp.model.idp_bert4rec:IDP_BERT4Rec", _TRANSFER, extends="IDP"),
+    "IDP_GRU4Rec": Registration("recbole_idp.model.idp_gru4rec:IDP_GRU4Rec", _TRANSFER, extends="IDP"),
+    "IDP_BS": Registration("recbole_idp.model.idp_bert4rec:IDP_BERT4Rec", _TRANSFER, extends="IDP_BERT4Rec"),
 }
 """The plugin's own models by name. A new one is a line here, a class and a file in properties/model/."""
 

@@ -63,6 +63,8 @@ def resolve(layers, model=None, dataset=None):
         _put(layer, values, origins)
     values.update(model=model, dataset=dataset)
     origins.update(model=model_origin, dataset=dataset_origin)
+    if values.get("pretrain_model"):
+        registry.check_model(values["pretrain_model"])
     check_together(values)
     return Resolved(values, origins, defaults, checked)
 

@@ -1,12 +1,10 @@
 """IDP: ID-centric pre-training for recommendation (arXiv 2405.03562)."""
 
 import torch
+from recbole.utils import get_model
 
 from recbole_idp.errors import UserError
 from recbole_idp.model.sequence_model import SequenceModel
-
-# What must be equal before and after the transfer for the encoder's weights to fit.
-ENCODER_KEYS = ("hidden_size", "n_layers", "n_heads", "inner_size", "hidden_act", "MAX_ITEM_LIST_LENGTH")
 
 
 class IDP(SequenceModel):
@@ -18,7 +16,21 @@ class IDP(SequenceModel):
 
     Made from a configuration alone this is SASRec with random weights; :meth:`start_from` gives it the pre-trained
     ones, which :class:`~recbole_idp.trainer.transfer.TransferTrainer` calls before it trains.
+
+    Attributes:
+        kind (str): What the sequence encoder is; another kind's weights do not fit.
+        encoder_keys (tuple[str, ...]): Keys that must be equal before and after the transfer for its weights to fit.
+        training_keys (tuple[str, ...]): Further keys on which it hangs what the model learns from the same data.
     """
+
+    kind = "SASRec"
+    encoder_keys = ("hidden_size", "n_layers", "n_heads", "inner_size", "hidden_act", "MAX_ITEM_LIST_LENGTH")
+    training_keys = ("hidden_dropout_prob", "attn_dropout_prob", "layer_norm_eps")
+
+    @classmethod
+    def describe_encoder(cls, config):
+        """Returns kind and sizes of the sequence encoder that a configuration asks for, as a bundle tells them."""
+        return {"kind": cls.kind, **{key: config[key] for key in cls.encoder_keys}}
 
     def start_from(self, generated, encoder=None):
         """Takes over pre-trained weights (IDP, the three ways of use downstream).
@@ -37,25 +49,32 @@ class IDP(SequenceModel):
         try:
             self.encoder.load_state_dict(encoder)
         except RuntimeError as error:
-            keys = ", ".join(ENCODER_KEYS)
+            keys = ", ".join(self.encoder_keys)
             raise UserError(
                 f"the pre-trained encoder does not fit this model: {keys} must be as in pre-training"
             ) from error
 
 
-def check_sizes(config, description):
-    """Checks that a bundle's encoder fits a configuration.
+def check_encoder(config, pretrained, variants):
+    """Checks that what is pre-trained fits the target model of a configuration.
 
     Args:
         config (Config): The target's configuration.
-        description (dict): The bundle's description.
+        pretrained (dict): What :meth:`IDP.describe_encoder` returned for the pre-trained model.
+        variants (Sequence[str]): The variants that take over the encoder; none: the IDs alone have to fit.
 
     Raises:
-        UserError: A size differs; the line names the key.
+        UserError: The pre-trained encoder is of another kind or size; the line names the key.
     """
-    for key in ENCODER_KEYS:
-        if description["encoder"].get(key) != config[key]:
+    own = get_model(config["model"]).describe_encoder(config)
+    if variants and pretrained["kind"] != own["kind"]:
+        raise UserError(
+            f"{variants[0]} takes over the encoder, but {pretrained['kind']} was pre-trained and {config['model']} is "
+            f"{own['kind']}: its IDs alone can be taken over, by the variant new_encoder (--transfer, --variants)"
+        )
+    for key in own if variants else ["hidden_size"]:
+        if pretrained.get(key) != own[key]:
             raise UserError(
-                f"the bundle was pre-trained with {key}={description['encoder'].get(key)}, this run has {config[key]}: "
-                f"give --{key}={description['encoder'].get(key)}, or pre-train with the other value"
+                f"the bundle was pre-trained with {key}={pretrained.get(key)}, this run has {own[key]}: "
+                f"give --{key}={pretrained.get(key)}, or pre-train with the other value"
             )

@@ -5,9 +5,13 @@ from recbole.model.abstract_recommender import SequentialRecommender
 from recbole.utils import InputType
 from torch import nn
 
+from recbole_idp.data.batches import PositionBatches, PrefixBatches
 from recbole_idp.model.encoder.transformer import TransformerEncoder
 from recbole_idp.model.lookup import lookup
 from recbole_idp.model.loss import build_loss
+
+ROWS = {"position": PositionBatches, "prefix": PrefixBatches}
+"""The classes of training rows by the key ``training_rows``."""
 
 
 class SequenceModel(SequentialRecommender):
@@ -58,6 +62,24 @@ class SequenceModel(SequentialRecommender):
         """Returns the vector of every item, as input and as candidate; shape [N, D]."""
         return self.item_embedding.weight
 
+    def item_bias(self):
+        """Returns what is added to the score of every item, shape [N]; None: nothing."""
+        return None
+
+    def training_batches(self, targets, config, generator):
+        """Makes what one pass over the training data reads.
+
+        Args:
+            targets (Targets): What to predict.
+            config (Config): RecBole's configuration.
+            generator (torch.Generator): The source of all that is drawn.
+
+        Returns:
+            Iterable[Batch]: Drawn anew each time; its length is about the number of batches.
+        """
+        rows = ROWS[config["training_rows"]]
+        return rows(targets, config["MAX_ITEM_LIST_LENGTH"], config["train_batch_size"], generator)
+
     def encode(self, items):
         """Encodes sequences.
 
@@ -87,8 +109,8 @@ class SequenceModel(SequentialRecommender):
             states.append(encoded if whole else encoded[where])
             targets.append(wanted if whole else wanted[where])
         if len(states) > 1:
-            return self.loss(torch.cat(states), torch.cat(targets), self.item_vectors())
-        return self.loss(states[0], targets[0], self.item_vectors())
+            states, targets = [torch.cat(states)], [torch.cat(targets)]
+        return self.loss(states[0], targets[0], self.item_vectors(), self.item_bias())
 
     def forward(self, item_seq, item_seq_len):
         """Encodes histories.
@@ -105,16 +127,20 @@ class SequenceModel(SequentialRecommender):
     def calculate_loss(self, interaction):
         """RecBole's hook: the mean loss of rows with one target each."""
         states = self.forward(interaction[self.ITEM_SEQ], interaction[self.ITEM_SEQ_LEN])
-        return self.loss(states, interaction[self.POS_ITEM_ID], self.item_vectors())
+        return self.loss(states, interaction[self.POS_ITEM_ID], self.item_vectors(), self.item_bias())
 
     def predict(self, interaction):
         """RecBole's hook: the score of one item for each row; shape [B]."""
         states = self.forward(interaction[self.ITEM_SEQ], interaction[self.ITEM_SEQ_LEN])
-        return (states * lookup(self.item_vectors(), interaction[self.ITEM_ID])).sum(-1)
+        items, bias = interaction[self.ITEM_ID], self.item_bias()
+        scores = (states * lookup(self.item_vectors(), items)).sum(-1)
+        return scores if bias is None else scores + bias[items]
 
     def full_sort_predict(self, interaction):
         """RecBole's hook: the scores of all items for each row; shape [B, N]."""
-        return self.forward(interaction[self.ITEM_SEQ], interaction[self.ITEM_SEQ_LEN]) @ self.item_vectors().t()
+        states = self.forward(interaction[self.ITEM_SEQ], interaction[self.ITEM_SEQ_LEN])
+        scores, bias = states @ self.item_vectors().t(), self.item_bias()
+        return scores if bias is None else scores.add_(bias)
 
 
 def target_counts(dataset, n_items):

@@ -12,14 +12,12 @@ from torch.nn.utils import clip_grad_norm_
 from tqdm import tqdm
 
 from recbole_idp import compat
-from recbole_idp.data.batches import Passes, PositionBatches, PrefixBatches
+from recbole_idp.data.batches import Passes
 from recbole_idp.data.domains import TargetLoader
 from recbole_idp.derived_config import given_values
 from recbole_idp.errors import UserError
 from recbole_idp.evaluation.ranking import RankEvaluator, rank_targets, top_items
 from recbole_idp.trainer.checkpoint import load_checkpoint, save_checkpoint
-
-ROWS = {"position": PositionBatches, "prefix": PrefixBatches}
 
 
 class SequenceTrainer(Trainer):
@@ -83,9 +81,7 @@ class SequenceTrainer(Trainer):
         self.model.train()
         if self._batches is None:
             generator = torch.Generator().manual_seed(self.config["seed"])
-            rows = ROWS[self.config["training_rows"]]
-            targets = train_data.dataset.targets()
-            one_pass = rows(targets, self.max_length, self.config["train_batch_size"], generator)
+            one_pass = self.model.training_batches(train_data.dataset.targets(), self.config, generator)
             self._batches = Passes(one_pass, self.config["epoch_steps"])
         compute_loss = loss_func or self.model.position_loss
         total, count, started = 0.0, 0, time.perf_counter()

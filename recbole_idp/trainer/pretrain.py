@@ -3,25 +3,23 @@
 import logging
 from pathlib import Path
 
-from recbole.utils import init_seed
+from recbole.utils import get_model, init_seed
 
+from recbole_idp import registry
 from recbole_idp.bundle import Bundle, read_description, versions
 from recbole_idp.data.domains import check_domains, content_hashes, domain_texts, load_domains
-from recbole_idp.derived_config import derive
+from recbole_idp.derived_config import as_model, derive
 from recbole_idp.errors import UserError
 from recbole_idp.files import fingerprint
-from recbole_idp.model.idp import ENCODER_KEYS, IDP
+from recbole_idp.model.idp import IDP
 from recbole_idp.stages import StageClock
 from recbole_idp.text.cache import encode_cached
 from recbole_idp.text.encoder import load_text_encoder
 from recbole_idp.trainer.base import SequenceTrainer
 
-# Everything besides the data and the text encoder that decides on what pre-training yields.
+# Everything besides the data, the text encoder and the model's own keys that decides on what pre-training yields.
 HYPER_PARAMETERS = (
-    *ENCODER_KEYS,
-    "hidden_dropout_prob",
-    "attn_dropout_prob",
-    "layer_norm_eps",
+    "model",
     "initializer_range",
     "loss_type",
     "learner",
@@ -63,16 +61,49 @@ def configured_text_encoder(config):
     )
 
 
+def pretrain_config(config):
+    """Returns the configuration of the model that is pre-trained, which ``pretrain_model`` may name.
+
+    Args:
+        config (Config): The target's configuration.
+
+    Returns:
+        Config: With the defaults of that model, and all that the user changed.
+
+    Raises:
+        UserError: The named model is unknown, or cannot be pre-trained.
+    """
+    name = config["pretrain_model"] or config["model"]
+    registry.check_model(name)
+    if not issubclass(get_model(name), IDP):
+        raise UserError(f"pretrain_model {name} cannot be pre-trained: name a model of the plugin, such as IDP")
+    return as_model(config, name)
+
+
+def hyper_parameters(config):
+    """Returns the keys and values that decide on what pre-training yields, those of the configured model included."""
+    model = get_model(config["model"])
+    return {key: config[key] for key in (*HYPER_PARAMETERS, *model.encoder_keys, *model.training_keys)}
+
+
 def pretrain_fingerprint(config, text_encoder):
     """Returns 16 hexadecimal digits for all that decides on what pre-training yields, content of the files included."""
     return fingerprint(
         {
             "data": [content_hashes(location) for location in check_domains(config)],
-            "hyper_parameters": {key: config[key] for key in HYPER_PARAMETERS},
+            "hyper_parameters": hyper_parameters(config),
             # An encoder that is fitted to the texts is decided on by the data.
             "text_encoder": text_encoder.name if text_encoder.needs_fitting else text_encoder.fingerprint,
         }
     )
+
+
+def planned_encoder(config):
+    """Returns kind and sizes of the encoder that :func:`find_or_pretrain` will give, without making it."""
+    if config["pretrained"]:
+        return read_description(config["pretrained"])["encoder"]
+    planned = pretrain_config(config)
+    return get_model(planned["model"]).describe_encoder(planned)
 
 
 def find_or_pretrain(config, clock=None):
@@ -96,6 +127,7 @@ def find_or_pretrain(config, clock=None):
             raise UserError(f"{config['dataset']} is among the bundle's source domains: choose another target")
         logging.getLogger().info(f"Pre-trained bundle: {config['pretrained']} ({', '.join(sources)})")
         return bundle
+    config = pretrain_config(config)
     # A typing error in a domain's name shows before anything else is loaded.
     check_domains(config)
     text_encoder = configured_text_encoder(config)
@@ -151,14 +183,14 @@ def pretrain(config, folder, text_encoder, digits, clock):
         description={
             "fingerprint": digits,
             "domains": [vars(domain) for domain in domains.domains],
-            "encoder": {"kind": "SASRec", **{key: config[key] for key in ENCODER_KEYS}},
+            "encoder": model.describe_encoder(config),
             "text_encoder": {
                 "name": text_encoder.name,
                 "fingerprint": text_encoder.fingerprint,
                 "pooling": config["text_pooling"],
                 "max_tokens": config["text_tokens"],
             },
-            "hyper_parameters": {key: config[key] for key in HYPER_PARAMETERS},
+            "hyper_parameters": hyper_parameters(config),
             "valid": valid,
             "seed": config["seed"],
             "versions": versions(),
@@ -192,7 +224,7 @@ def train_on_sources(config, domains):
     )
     train, valid = domains.split(config["pretrain_valid_users"], config["seed"])
     init_seed(config["seed"], config["reproducibility"])
-    model = IDP(settings, train.dataset).to(config["device"])
+    model = get_model(config["model"])(settings, train.dataset).to(config["device"])
     trainer = SequenceTrainer(settings, model)
     try:
         _, result = trainer.fit(train, valid, saved=True, show_progress=config["show_progress"])
