@@ -47,6 +47,7 @@ _TRANSFER = "recbole_idp.trainer.transfer:TransferTrainer"
 
 MODELS = {
     "IDP": Registration("recbole_idp.model.idp:IDP", _TRANSFER),
+    "IDP_IDt": Registration("recbole_idp.model.idp_idt:IDP_IDt", _TRANSFER, extends="IDP"),
     "IDP_BERT4Rec": Registration("recbole_idp.model.idp_bert4rec:IDP_BERT4Rec", _TRANSFER, extends="IDP"),
     "IDP_GRU4Rec": Registration("recbole_idp.model.idp_gru4rec:IDP_GRU4Rec", _TRANSFER, extends="IDP"),
     "IDP_BS": Registration("recbole_idp.model.idp_bert4rec:IDP_BERT4Rec", _TRANSFER, extends="IDP_BERT4Rec"),

@@ -6,7 +6,7 @@ from recbole_idp.text.lsa import LsaEncoder, open_lsa_encoder
 from recbole_idp.text.sentence import load_sentence_encoder, open_sentence_encoder
 from recbole_idp.text.stored import check_files, read_kind
 
-__all__ = ["TextEncoder", "load_text_encoder", "locate_weights", "open_text_encoder"]
+__all__ = ["TextEncoder", "configured_text_encoder", "load_text_encoder", "locate_weights", "open_text_encoder"]
 
 
 def load_text_encoder(name=DEFAULT_ENCODER, pooling=None, max_tokens=128, batch_size=64, device="cpu"):
@@ -32,6 +32,16 @@ def load_text_encoder(name=DEFAULT_ENCODER, pooling=None, max_tokens=128, batch_
         return LsaEncoder()
     folder = download_weights(str(name)) if origin == "hub" else where
     return load_sentence_encoder(folder, str(name), pooling, max_tokens, batch_size, device)
+
+
+def configured_text_encoder(config):
+    """Loads the sentence encoder that a configuration names."""
+    return load_text_encoder(
+        config["text_encoder"],
+        pooling=config["text_pooling"],
+        max_tokens=config["text_tokens"],
+        device=config["device"],
+    )
 
 
 def open_text_encoder(folder, batch_size=64, device="cpu"):
