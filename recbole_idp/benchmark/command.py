@@ -107,7 +107,8 @@ def _run(task, options):
     from recbole_idp.derived_config import derive
     from recbole_idp.quick_start import prepare
 
-    config = StrictConfig.from_resolved(resolved)
+    # An epoch of RecBole is one pass.
+    config = derive(StrictConfig.from_resolved(resolved), epoch_steps=1)
     name = "-".join(config["source_domains"]) if task == "pretraining" else config["dataset"]
     output = Path(own.pop("output") or Path(config["result_dir"]) / f"benchmark-{task}-{_file_name(name)}.json")
     _check_writable(output)
