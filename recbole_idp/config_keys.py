@@ -125,7 +125,7 @@ LIMITS = {
     **dict.fromkeys(("cdim_valid_items", "cdim_encoder_epochs", "cdim_encoder_batch_size"), (1, None)),
     **dict.fromkeys(("cdim_temperature", "cdim_learning_rate", "cdim_encoder_learning_rate"), (0, None)),
     "cdim_dropout": (0, 1),
-    **dict.fromkeys(("negative_smoothing", "pretrain_valid_users", "match_temperature", "map_ridge"), (0, None)),
+    **dict.fromkeys(("negative_smoothing", "pretrain_valid_users", "match_temperature", "map_ridge", "generated_prior"), (0, None)),
     **dict.fromkeys(("generated_spread", "text_pca_spread"), (0, None)),
     **dict.fromkeys(("topk", "MAX_ITEM_LIST_LENGTH", "text_length", "text_tokens", "threads"), (1, None)),
 }

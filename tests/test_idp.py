@@ -4,8 +4,11 @@ import numpy as np
 import pytest
 import torch
 from contracts import ModelContract
+from recbole.data import create_dataset, data_preparation
 from toy import settings
 
+from recbole_idp import quick_start
+from recbole_idp.config import StrictConfig
 from recbole_idp.errors import UserError
 from recbole_idp.matcher.generation import (
     GENERATORS,
@@ -18,6 +21,7 @@ from recbole_idp.matcher.generation import (
 )
 from recbole_idp.matcher.retrieval import Matches, retrieve
 from recbole_idp.model.idp import IDP, check_encoder
+from recbole_idp.trainer.checkpoint import load_checkpoint
 
 
 class TestIDP(ModelContract):
@@ -156,7 +160,6 @@ def test_more_matches_than_source_items_gives_all_of_them():
 
 
 def test_start_from_keeps_the_padding_row_and_takes_the_encoder(domains):
-    from recbole_idp.config import StrictConfig
     from recbole_idp.data.dataset import SequenceDataset
 
     config = StrictConfig("IDP", "shop", config_dict=settings(domains))
@@ -172,7 +175,6 @@ def test_start_from_keeps_the_padding_row_and_takes_the_encoder(domains):
 
 
 def test_an_encoder_of_another_size_is_refused_by_the_name_of_the_key(domains):
-    from recbole_idp.config import StrictConfig
 
     config = StrictConfig("IDP", "shop", config_dict=settings(domains))
     bundle = IDP.describe_encoder(config)
@@ -182,3 +184,26 @@ def test_an_encoder_of_another_size_is_refused_by_the_name_of_the_key(domains):
     check_encoder(config, {**bundle, "n_layers": 5}, [])
     with pytest.raises(UserError, match="hidden_size=5"):
         check_encoder(config, {**bundle, "hidden_size": 5}, [])
+
+
+def test_the_prior_costs_the_squared_distance_from_what_was_generated(domains):
+    config = StrictConfig("IDP", "shop", config_dict=settings(domains, generated_prior=8.0))
+    train, _, _ = data_preparation(config, create_dataset(config))
+    model = IDP(config, train.dataset)
+    assert model.prior_loss() == 0
+    model.start_from(torch.randn(model.n_items - 1, model.hidden_size))
+    assert model.prior_loss() == 0
+    with torch.no_grad():
+        model.item_embedding.weight[3] += 0.5
+    expected = 8.0 / len(train.dataset.targets()) * 0.25 * model.hidden_size
+    assert model.prior_loss().item() == pytest.approx(expected)
+
+
+def test_a_strong_prior_keeps_ids_where_they_were_generated(domains):
+    moved = {}
+    for prior in (0.0, 1e4):
+        changes = {"generated_prior": prior, "variants": ["fine_tune"], "epochs": 5}
+        result = quick_start.run(StrictConfig("IDP", "shop", config_dict=settings(domains, **changes)))
+        state, _, _ = load_checkpoint(result["variants"]["fine_tune"]["runs"][0]["checkpoint"])
+        moved[prior] = float((state["item_embedding.weight"] - state["generated"]).norm())
+    assert moved[1e4] < 0.1 * moved[0.0]

@@ -4,7 +4,7 @@ import torch
 from recbole.utils import get_model
 
 from recbole_idp.errors import UserError
-from recbole_idp.model.sequence_model import SequenceModel
+from recbole_idp.model.sequence_model import SequenceModel, target_counts
 
 
 class IDP(SequenceModel):
@@ -21,11 +21,18 @@ class IDP(SequenceModel):
         kind (str): What the sequence encoder is; another kind's weights do not fit.
         encoder_keys (tuple[str, ...]): Keys that must be equal before and after the transfer for its weights to fit.
         training_keys (tuple[str, ...]): Further keys on which it hangs what the model learns from the same data.
+        generated (torch.Tensor): What the IDs started from, all zero where they started at random; shape [N, D].
+        pull (float): What an item's squared distance from it costs in the mean loss.
     """
 
     kind = "SASRec"
     encoder_keys = ("hidden_size", "n_layers", "n_heads", "inner_size", "hidden_act", "MAX_ITEM_LIST_LENGTH")
     training_keys = ("hidden_dropout_prob", "attn_dropout_prob", "layer_norm_eps")
+
+    def __init__(self, config, dataset):
+        super().__init__(config, dataset)
+        self.register_buffer("generated", torch.zeros_like(self.item_embedding.weight))
+        self.pull = config["generated_prior"] / float(target_counts(dataset, self.n_items).sum())
 
     @classmethod
     def describe_encoder(cls, config):
@@ -44,6 +51,7 @@ class IDP(SequenceModel):
         """
         with torch.no_grad():
             self.item_embedding.weight[1:] = generated.to(self.item_embedding.weight)
+            self.generated.copy_(self.item_embedding.weight)
         if encoder is None:
             return
         try:
@@ -53,6 +61,31 @@ class IDP(SequenceModel):
             raise UserError(
                 f"the pre-trained encoder does not fit this model: {keys} must be as in pre-training"
             ) from error
+
+    def position_loss(self, batch):
+        """Computes the mean loss over all positions that have a target, and the cost of leaving what was generated.
+
+        The cost is that of a normal prior around the generated IDs: an item that the target's data say much about goes
+        where they want it, one that they hardly know stays with its like. The prior weighs as much whatever the number
+        of events, so that it fades as they grow.
+
+        Args:
+            batch (Batch): Parts of items and targets of shape [B, L].
+
+        Returns:
+            torch.Tensor: Scalar.
+        """
+        return super().position_loss(batch) + self.prior_loss()
+
+    def calculate_loss(self, interaction):
+        """RecBole's hook: the mean loss of rows with one target each, and the cost of leaving what was generated."""
+        return super().calculate_loss(interaction) + self.prior_loss()
+
+    def prior_loss(self):
+        """Returns the cost of the IDs' distances from those generated, a scalar; 0 where they started at random."""
+        if not self.pull or not self.generated.any():
+            return 0.0
+        return self.pull * (self.item_embedding.weight - self.generated).pow(2).sum()
 
 
 def check_encoder(config, pretrained, variants):

@@ -13,15 +13,10 @@ from recbole_idp.matcher.generation import Evidence, generate, neighbours, princ
 from recbole_idp.matcher.retrieval import Matches, random_matches, retrieve
 from recbole_idp.model.idp import check_encoder
 from recbole_idp.stages import StageClock
-from recbole_idp.text.cache import encode_cached
-from recbole_idp.text.encoder import open_text_encoder
+from recbole_idp.text.cache import cache_folder, encode_cached
+from recbole_idp.text.encoder import configured_text_encoder, open_text_encoder
 from recbole_idp.trainer.base import SequenceTrainer
-from recbole_idp.trainer.pretrain import (
-    cache_folder,
-    configured_text_encoder,
-    find_or_pretrain,
-    planned_encoder,
-)
+from recbole_idp.trainer.pretrain import find_or_pretrain, planned_encoder
 
 VARIANTS = {
     "scratch": "random IDs, random encoder, trained",
