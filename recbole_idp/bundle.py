@@ -13,7 +13,8 @@ from safetensors.torch import load_file, save_file
 from recbole_idp.data.folders import new_folder
 from recbole_idp.errors import UserError
 from recbole_idp.files import fingerprint, sha256_of_file
-from recbole_idp.matcher.adapted import FrozenMatcher
+from recbole_idp.matcher.adapted import FrozenMatcher, open_matcher
+from recbole_idp.text.cache import cache_folder
 
 FORMAT = "recbole_idp bundle"
 VERSION = 2
@@ -27,6 +28,7 @@ DESCRIPTION, ENCODER, ITEMS, NAMES, CARD = (
     "README.md",
 )
 TEXT_ENCODER = "text_encoder"
+MATCHER = "cdim"
 PACKAGES = ("recbole_idp", "recbole", "torch", "numpy", "transformers", "sentence-transformers", "faiss-cpu")
 
 
@@ -43,7 +45,8 @@ class Bundle:
         tokens (list[str]): Item ids in their domains; length S.
         titles (list[str]): Titles; length S.
         description (dict): ``domains``, ``encoder`` (kind and sizes), ``text_encoder``, ``hyper_parameters``,
-            ``valid``, ``seed``, ``fingerprint``, ``versions``.
+            ``valid``, ``cdim`` (depth, what is kept, matching quality), ``seed``, ``fingerprint`` of all,
+            ``pretrain_fingerprint`` of IDs and encoder alone, ``versions``.
         folder (Path | None): Where it was opened from.
     """
 
@@ -57,12 +60,13 @@ class Bundle:
     description: dict
     folder: Path = field(default=None)
 
-    def save(self, folder, text_encoder):
+    def save(self, folder, text_encoder, matcher):
         """Writes the bundle, whole or not at all.
 
         Args:
             folder (str | Path): The folder to make.
             text_encoder (TextEncoder): Copied into the bundle, so that target items are encoded alike.
+            matcher (FrozenMatcher | HeadMatcher | EncoderMatcher): What made the adapted vectors; copied likewise.
 
         Raises:
             UserError: The folder cannot be written.
@@ -82,6 +86,7 @@ class Bundle:
             )
             (building / NAMES).write_text("\n".join(["domain\titem_id\ttitle", *rows]) + "\n", encoding="utf-8")
             text_encoder.save(building / TEXT_ENCODER)
+            matcher.save(building / MATCHER)
             (building / CARD).write_text(self.model_card(), encoding="utf-8")
             files = sorted(path for path in building.rglob("*") if path.is_file())
             hashes = {path.relative_to(building).as_posix(): sha256_of_file(path) for path in files}
@@ -141,9 +146,12 @@ class Bundle:
             config (Config): RecBole's configuration.
 
         Returns:
-            FrozenMatcher: An object with ``vectors(texts, frozen_vectors)``.
+            FrozenMatcher | HeadMatcher | EncoderMatcher: An object with ``vectors(texts, frozen_vectors)``.
         """
-        return FrozenMatcher()
+        kind = self.description.get("cdim", {}).get("matcher", FrozenMatcher.kind)
+        return open_matcher(
+            kind, self.folder / MATCHER, cache_folder(config), config["device"], config["show_progress"]
+        )
 
     def model_card(self):
         """Returns what a stranger should know about the bundle, as Markdown."""
@@ -162,6 +170,7 @@ class Bundle:
             f"- Sequence encoder: {about['encoder']['kind']}, width {about['encoder']['hidden_size']}\n"
             f"- Text encoder: {about['text_encoder']['name']}\n"
             f"- Validation on held-out source users: {valid or 'none'}\n"
+            f"- Matcher: {_about_matcher(about['cdim'])}\n"
             f"- Seed: {about['seed']}\n\n"
             "Use it: `python run_recbole_idp.py --model=IDP --dataset=NAME --pretrained=THIS_FOLDER`\n\n"
             "The embeddings tell which source items are interacted with together; the titles are those of the source "
@@ -212,6 +221,14 @@ def versions():
         except importlib.metadata.PackageNotFoundError:
             continue
     return found
+
+
+def _about_matcher(cdim):
+    """Returns what the model card says of the matcher."""
+    if cdim["matcher"] == FrozenMatcher.kind:
+        return "the text encoder as it is"
+    found = ", ".join(f"{name} {cdim['before'][name]:.4f} -> {value:.4f}" for name, value in cdim["after"].items())
+    return f"CDIM, depth {cdim['depth']}; behaviour neighbours found, before and after training: {found}"
 
 
 def _one_line(text):

@@ -1,8 +1,24 @@
-"""What makes the vectors by which items are matched, from their texts and the vectors of the frozen text encoder."""
+"""What makes the vectors by which items are matched, from their texts and the vectors of the frozen text encoder.
+
+The three matchers have one face: ``vectors(texts, frozen_vectors)``, and ``save(folder)`` for the bundle.
+"""
+
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+
+from recbole_idp.matcher.head import MatchingHead
+from recbole_idp.text.cache import encode_cached
+from recbole_idp.text.encoder import open_text_encoder
+
+_HEAD = "head.safetensors"
 
 
 class FrozenMatcher:
-    """Matches by the frozen text encoder: ``cdim_depth: none``."""
+    """Matches by the frozen text encoder."""
+
+    kind = "none"
 
     def vectors(self, texts, frozen_vectors):
         """Returns the vectors that items are matched by.
@@ -15,3 +31,75 @@ class FrozenMatcher:
             np.ndarray: Shape [N, W]; zero for blank texts.
         """
         return frozen_vectors
+
+    def save(self, folder):
+        """Writes nothing: there is nothing besides the frozen encoder."""
+
+
+class HeadMatcher:
+    """Matches by a trained projection of the frozen vectors.
+
+    Args:
+        head (MatchingHead): The projection.
+    """
+
+    kind = "head"
+
+    def __init__(self, head):
+        self.head = head
+
+    def vectors(self, texts, frozen_vectors):
+        """See :meth:`FrozenMatcher.vectors`."""
+        return self.head.apply_to(frozen_vectors)
+
+    def save(self, folder):
+        """Writes the weights into a folder, which is made."""
+        Path(folder).mkdir(parents=True)
+        state = {name: value.detach().cpu().contiguous() for name, value in self.head.state_dict().items()}
+        save_file(state, Path(folder) / _HEAD)
+
+
+class EncoderMatcher:
+    """Matches by a sentence encoder of which layers were trained; its vectors are cached like any others.
+
+    Args:
+        encoder (TextEncoder): The tuned encoder.
+        cache_path (str | Path): Folder of text vectors.
+        show_progress (bool): Whether to draw a progress bar.
+    """
+
+    kind = "encoder"
+
+    def __init__(self, encoder, cache_path, show_progress=False):
+        self.encoder, self._cache_path, self._show_progress = encoder, cache_path, show_progress
+
+    def vectors(self, texts, frozen_vectors):
+        """See :meth:`FrozenMatcher.vectors`."""
+        return encode_cached(self.encoder, texts, self._cache_path, self._show_progress)[0]
+
+    def save(self, folder):
+        """Writes the encoder in the layout of the other text encoders."""
+        self.encoder.save(folder)
+
+
+def open_matcher(kind, folder, cache_path, device="cpu", show_progress=False):
+    """Opens what a matcher's ``save`` wrote; nothing in it is executed.
+
+    Args:
+        kind (str): The matcher's ``kind``.
+        folder (Path): The folder.
+        cache_path (str | Path): Folder of text vectors.
+        device (str | torch.device): Where it computes.
+        show_progress (bool): Whether to draw progress bars.
+
+    Returns:
+        FrozenMatcher | HeadMatcher | EncoderMatcher: The matcher.
+    """
+    if kind == HeadMatcher.kind:
+        state = load_file(folder / _HEAD)
+        head = MatchingHead(len(state["change.bias"]))
+        head.load_state_dict(state)
+        return HeadMatcher(head.to(torch.device(device)))
+    if kind == EncoderMatcher.kind:
+        return EncoderMatcher(open_text_encoder(folder, device=device), cache_path, show_progress)
+    return FrozenMatcher()

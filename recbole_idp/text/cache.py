@@ -42,6 +42,11 @@ class EncodeReport:
     items_per_second: float
 
 
+def cache_folder(config):
+    """Returns the folder of what is computed once from texts."""
+    return Path(config["cache_path"] or Path(config["checkpoint_dir"]) / "cache")
+
+
 def encode_cached(encoder, texts, cache_path, show_progress=False):
     """Encodes texts, taking from the cache what is there and adding what is not.
 

@@ -1,6 +1,7 @@
 """Text encoders with transformer weights, loaded and pooled by sentence-transformers."""
 
 import contextlib
+import copy
 import hashlib
 import json
 import logging
@@ -13,6 +14,7 @@ from recbole_idp.errors import UserError
 from recbole_idp.text.interface import TextEncoder
 from recbole_idp.text.locate import check_folder
 from recbole_idp.text.stored import read_settings, write_settings
+from recbole_idp.text.tokens import TokenTable
 
 POOLINGS = ("cls", "mean", "max")
 
@@ -41,6 +43,37 @@ class SentenceEncoder(TextEncoder):
         self._fingerprint = None
         # Asked of the model itself, as the accessor's name differs between versions of sentence-transformers.
         self.width = int(self._run(["width"]).shape[1])
+
+    @property
+    def model(self):
+        """sentence_transformers.SentenceTransformer: The parts, in the order in which they run."""
+        return self._model
+
+    @property
+    def device(self):
+        """torch.device: Where the encoder computes."""
+        return self._model.device
+
+    def copy(self):
+        """Returns an encoder with weights of its own, to be trained."""
+        copied = copy.copy(self)
+        copied._model, copied._fingerprint = copy.deepcopy(self._model), None
+        return copied
+
+    def tokens(self, texts):
+        """Returns the tokens of texts as the transformer gets them.
+
+        Args:
+            texts (list[str]): M texts.
+
+        Returns:
+            TokenTable: Their tokens, cut at ``max_tokens``.
+        """
+        tokenizer, prompts = self._model.tokenizer, self._model.prompts
+        prompt = prompts.get(self._model.default_prompt_name) or ""
+        prompted = [prompt + text for text in texts]
+        found = tokenizer(prompted, truncation=True, max_length=self.max_tokens) if prompted else {"input_ids": []}
+        return TokenTable(found["input_ids"], tokenizer.pad_token_id or 0)
 
     @property
     def fingerprint(self):

@@ -1,8 +1,10 @@
 """Pre-training on the source domains, and finding what was pre-trained before."""
 
+import contextlib
 import logging
 from pathlib import Path
 
+import numpy as np
 from recbole.utils import get_model, init_seed
 
 from recbole_idp import registry
@@ -13,9 +15,14 @@ from recbole_idp.errors import UserError
 from recbole_idp.files import fingerprint
 from recbole_idp.model.idp import IDP
 from recbole_idp.stages import StageClock
-from recbole_idp.text.cache import encode_cached
-from recbole_idp.text.encoder import load_text_encoder
+from recbole_idp.text.cache import cache_folder, encode_cached
+from recbole_idp.text.encoder import configured_text_encoder
 from recbole_idp.trainer.base import SequenceTrainer
+from recbole_idp.trainer.matching import SourceItems, check_depth, matcher_settings, train_matcher
+from recbole_idp.trainer.source_model import find_source_model, keep_source_model
+
+# What the texts are, which IDs and sequence encoder do not look at.
+TEXT_PARAMETERS = ("source_text_fields", "text_length")
 
 # Everything besides the data, the text encoder and the model's own keys that decides on what pre-training yields.
 HYPER_PARAMETERS = (
@@ -36,29 +43,13 @@ HYPER_PARAMETERS = (
     "valid_metric",
     "source_domains",
     "shared_users",
-    "source_text_fields",
-    "text_length",
+    *TEXT_PARAMETERS,
     "user_inter_num_interval",
     "item_inter_num_interval",
     "val_interval",
     "rm_dup_inter",
     "seed",
 )
-
-
-def cache_folder(config):
-    """Returns the folder of text vectors that are computed once."""
-    return Path(config["cache_path"] or Path(config["checkpoint_dir"]) / "cache")
-
-
-def configured_text_encoder(config):
-    """Loads the sentence encoder that a configuration names."""
-    return load_text_encoder(
-        config["text_encoder"],
-        pooling=config["text_pooling"],
-        max_tokens=config["text_tokens"],
-        device=config["device"],
-    )
 
 
 def pretrain_config(config):
@@ -86,14 +77,23 @@ def hyper_parameters(config):
     return {key: config[key] for key in (*HYPER_PARAMETERS, *model.encoder_keys, *model.training_keys)}
 
 
-def pretrain_fingerprint(config, text_encoder):
-    """Returns 16 hexadecimal digits for all that decides on what pre-training yields, content of the files included."""
+def pretrain_fingerprint(config):
+    """Returns 16 hexadecimal digits for all that decides on IDs and encoder, content of the files included."""
+    parameters = {key: value for key, value in hyper_parameters(config).items() if key not in TEXT_PARAMETERS}
+    return fingerprint(
+        {"data": [content_hashes(location) for location in check_domains(config)], "hyper_parameters": parameters}
+    )
+
+
+def bundle_fingerprint(config, text_encoder):
+    """Returns 16 hexadecimal digits for all that decides on a bundle: IDs and encoder, texts, and the matcher."""
     return fingerprint(
         {
-            "data": [content_hashes(location) for location in check_domains(config)],
-            "hyper_parameters": hyper_parameters(config),
+            "pretrain": pretrain_fingerprint(config),
+            "texts": {key: config[key] for key in TEXT_PARAMETERS},
             # An encoder that is fitted to the texts is decided on by the data.
             "text_encoder": text_encoder.name if text_encoder.needs_fitting else text_encoder.fingerprint,
+            "matcher": matcher_settings(config),
         }
     )
 
@@ -131,7 +131,8 @@ def find_or_pretrain(config, clock=None):
     # A typing error in a domain's name shows before anything else is loaded.
     check_domains(config)
     text_encoder = configured_text_encoder(config)
-    digits = pretrain_fingerprint(config, text_encoder)
+    check_depth(config, text_encoder)
+    digits = bundle_fingerprint(config, text_encoder)
     folder = Path(config["checkpoint_dir"]) / f"pretrain-{'-'.join(config['source_domains'])[:80]}-{digits[:8]}"
     if folder.is_dir() and read_description(folder).get("fingerprint") == digits:
         logging.getLogger().info(f"Pre-trained before with the same data and settings: {folder}")
@@ -140,7 +141,10 @@ def find_or_pretrain(config, clock=None):
 
 
 def pretrain(config, folder, text_encoder, digits, clock):
-    """Trains IDs and encoder on the source domains, encodes the items' texts, and writes the bundle.
+    """Trains IDs and encoder on the source domains, then the matcher on their texts, and writes the bundle.
+
+    IDs and encoder that the same sources and settings gave before are taken from there. What an interrupted run has
+    finished is kept in ``checkpoint_dir/unfinished-pretrain-<fingerprint>`` until the bundle is written.
 
     Args:
         config (Config): RecBole's configuration.
@@ -163,42 +167,65 @@ def pretrain(config, folder, text_encoder, digits, clock):
             logger.info(
                 f"{domain.name}: {domain.users:,} users, {domain.items:,} items, {domain.interactions:,} interactions"
             )
-    with clock.stage("pretrain", "training item IDs and sequence encoder on the source domains") as facts:
-        model, valid, speed = train_on_sources(config, domains)
-        facts.update(targets_per_second=round(speed), valid=valid)
+    source_digits = pretrain_fingerprint(config)
+    unfinished = Path(config["checkpoint_dir"]) / f"unfinished-pretrain-{source_digits}"
+    kept = (unfinished / "source-model.safetensors", unfinished / f"cdim-{digits}.safetensors")
+    source = find_source_model(config["checkpoint_dir"], source_digits, kept[0])
+    if source is None:
+        with clock.stage("pretrain", "training item IDs and sequence encoder on the source domains") as facts:
+            model, valid, speed = train_on_sources(config, domains)
+            facts.update(targets_per_second=round(speed), valid=valid)
+            source = keep_source_model(kept[0], model, valid)
     with clock.stage("encode", f"encoding {len(texts):,} source texts with {text_encoder.name}") as facts:
         if text_encoder.needs_fitting:
             text_encoder.fit(texts)
         vectors, report = encode_cached(text_encoder, texts, cache_folder(config), config["show_progress"])
         facts.update(encoded=report.encoded, items_per_second=round(report.items_per_second))
+    with clock.stage("cdim", f"training the matcher, depth {config['cdim_depth']}") as facts:
+        events = np.bincount(domains.sequences.items.numpy(), minlength=len(domains.item_tokens))[1:]
+        items = SourceItems(source.item_embeddings, events, texts, vectors)
+        matcher, about_matcher = train_matcher(config, items, text_encoder, kept[1])
+        adapted_vectors = matcher.vectors(texts, vectors)
+        facts.update(about_matcher)
     names = [domain.name for domain in domains.domains]
     bundle = Bundle(
-        item_embeddings=model.item_embedding.weight.detach().cpu()[1:].clone(),
+        item_embeddings=source.item_embeddings,
         text_vectors=vectors,
-        adapted_vectors=vectors,
-        encoder={name: value.detach().cpu().clone() for name, value in model.encoder.state_dict().items()},
+        adapted_vectors=adapted_vectors,
+        encoder=source.encoder,
         domains=[names[number] for number in domains.item_domain[1:]],
         tokens=domains.item_tokens[1:],
         titles=titles,
         description={
             "fingerprint": digits,
+            "pretrain_fingerprint": source_digits,
             "domains": [vars(domain) for domain in domains.domains],
-            "encoder": model.describe_encoder(config),
+            "encoder": get_model(config["model"]).describe_encoder(config),
             "text_encoder": {
                 "name": text_encoder.name,
                 "fingerprint": text_encoder.fingerprint,
                 "pooling": config["text_pooling"],
                 "max_tokens": config["text_tokens"],
             },
-            "hyper_parameters": hyper_parameters(config),
-            "valid": valid,
+            "hyper_parameters": {**hyper_parameters(config), **matcher_settings(config)},
+            "valid": source.valid,
+            "cdim": about_matcher,
             "seed": config["seed"],
             "versions": versions(),
         },
     )
-    bundle.save(folder, text_encoder)
+    bundle.save(folder, text_encoder, matcher)
+    _discard(kept)
     logger.info(f"Pre-trained bundle: {folder}")
     return bundle
+
+
+def _discard(paths):
+    """Removes what the bundle has now, and the folder if nothing else of an interrupted run is in it."""
+    for path in paths:
+        path.unlink(missing_ok=True)
+    with contextlib.suppress(OSError):
+        paths[0].parent.rmdir()
 
 
 def train_on_sources(config, domains):
@@ -221,6 +248,7 @@ def train_on_sources(config, domains):
         stopping_step=config["pretrain_stopping_step"],
         # Sources are large, and what a bundle is found by has no such key.
         epoch_steps=1,
+        generated_prior=0.0,
     )
     train, valid = domains.split(config["pretrain_valid_users"], config["seed"])
     init_seed(config["seed"], config["reproducibility"])

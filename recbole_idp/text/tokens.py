@@ -1,0 +1,42 @@
+"""Tokens of many texts without padding, and batches of them."""
+
+import numpy as np
+import torch
+
+
+class TokenTable:
+    """The tokens of M texts, one text after the other.
+
+    Args:
+        token_ids (Iterable[list[int]]): Tokens of each text.
+        padding (int): What stands behind the end of a text in a batch.
+
+    Attributes:
+        lengths (np.ndarray): Tokens of each text; int64, shape [M].
+    """
+
+    def __init__(self, token_ids, padding):
+        rows = [np.asarray(ids, dtype=np.int32) for ids in token_ids]
+        self.lengths = np.array([len(row) for row in rows], dtype=np.int64)
+        self._ids = np.concatenate([np.zeros(0, dtype=np.int32), *rows])
+        self._starts = np.cumsum(self.lengths) - self.lengths
+        self._padding = padding
+
+    def batch(self, places, device="cpu"):
+        """Returns the inputs of a transformer for some texts, padded to the longest of them.
+
+        Args:
+            places (np.ndarray): Texts; shape [B].
+            device (str | torch.device): Where they go.
+
+        Returns:
+            dict[str, torch.Tensor]: ``input_ids`` and ``attention_mask``; shape [B, L].
+        """
+        columns = np.arange(self.lengths[places].max())
+        inside = columns < self.lengths[places, None]
+        index = np.where(inside, self._starts[places, None] + columns, 0)
+        ids = np.where(inside, self._ids[index], self._padding).astype(np.int64)
+        return {
+            "input_ids": torch.from_numpy(ids).to(device),
+            "attention_mask": torch.from_numpy(inside.astype(np.int64)).to(device),
+        }
