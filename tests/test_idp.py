@@ -13,6 +13,7 @@ from recbole_idp.errors import UserError
 from recbole_idp.matcher.generation import (
     GENERATORS,
     Evidence,
+    fit_text_map,
     generate,
     paper_weights,
     principal_components,
@@ -97,6 +98,11 @@ def test_the_map_finds_a_linear_relation_and_leaves_out_the_domains_own_mean():
     given = evidence(ids, np.zeros((30, 1), dtype=int), np.ones((30, 1)), source, target)
     generated = generate(given, {**SETTINGS, "generator": "map"})
     assert (generated - truth).norm() < 0.1 * truth.norm()
+
+
+def test_the_map_stays_in_single_precision_for_a_pool_of_more_than_65_535_items():
+    learned = fit_text_map(np.eye(70_000, 2, dtype="f4"), torch.eye(70_000, 3), 0.1)
+    assert learned(np.ones((70_000, 2), dtype="f4")).dtype == torch.float32
 
 
 def test_the_mixture_gives_a_twin_its_own_id_and_a_stranger_the_map():

@@ -156,7 +156,8 @@ def fit_text_map(vectors, item_embeddings, ridge):
 def _centred(vectors):
     """Subtracts the mean of the items that have a text; those without stay zero."""
     present = np.linalg.norm(vectors, axis=1, keepdims=True) > 0
-    return (vectors - vectors.sum(0) / max(1, present.sum())) * present
+    # NumPy 1 makes float64 of float32 over a whole number that needs more than 16 bits.
+    return (vectors - vectors.sum(0) / np.float32(max(1, present.sum()))) * present
 
 
 def keep_scale(generated, spread, centre):
