@@ -342,9 +342,10 @@ def test_control_c_on_the_program_itself(long, workplace):
     process = start(*command(workplace, **LONG), stdout=subprocess.DEVNULL, cwd=workplace)
     lines = []
     for line in process.stderr:
-        lines.append(line)
-        if "[pretrain] " in line:
+        # Once: the stage's last line has the word as well, and a second signal may meet an interpreter that ends.
+        if "[pretrain] " in line and "[pretrain] " not in "".join(lines):
             process.send_signal(signal.SIGINT)
+        lines.append(line)
     assert process.wait(60) == 130
     process.stderr.close()
     assert lines[-1].startswith("recbole-idp: interrupted")
