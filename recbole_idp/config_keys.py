@@ -63,7 +63,6 @@ _TYPES = {
     "cache_path": (str, None),
     "pretrained": (str, None),
     "pretrain_model": (str, None),
-    "generated_spread": (float, int, None),
     "text_pooling": (str, None),
     "text_fields": (list, None),
     "source_text_fields": (list, None),
@@ -126,7 +125,7 @@ LIMITS = {
     **dict.fromkeys(("cdim_temperature", "cdim_learning_rate", "cdim_encoder_learning_rate"), (0, None)),
     "cdim_dropout": (0, 1),
     **dict.fromkeys(("negative_smoothing", "pretrain_valid_users", "match_temperature", "map_ridge", "generated_prior"), (0, None)),
-    **dict.fromkeys(("generated_spread", "text_pca_spread"), (0, None)),
+    "generated_spread": (0, None),
     **dict.fromkeys(("topk", "MAX_ITEM_LIST_LENGTH", "text_length", "text_tokens", "threads"), (1, None)),
 }
 
@@ -134,7 +133,7 @@ LIMITS = {
 _EXCLUDED = {
     **dict.fromkeys(("attn_dropout_prob", "hidden_dropout_prob", "gru_dropout_prob"), 1),
     **dict.fromkeys(("mask_ratio", "match_temperature", "train_users_share", "few_shot", "cdim_temperature"), 0),
-    **dict.fromkeys(("map_ridge", "generated_spread", "text_pca_spread"), 0),
+    **dict.fromkeys(("map_ridge", "generated_spread"), 0),
     "cdim_dropout": 1,
 }
 

@@ -223,10 +223,8 @@ def generate(evidence, config):
     if not matched.any():
         return generated
     if config["generator"] != "paper":
-        source = evidence.item_embeddings
-        centre = source.mean(0)
-        spread = config["generated_spread"] or float(root_mean_square(source - centre))
-        generated[matched] = RESCALINGS[config["rescale"]](generated[matched], spread, centre)
+        centre = evidence.item_embeddings.mean(0)
+        generated[matched] = RESCALINGS[config["rescale"]](generated[matched], config["generated_spread"], centre)
     generated[~matched] = generated[matched].mean(0)
     return generated
 

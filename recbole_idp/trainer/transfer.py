@@ -114,12 +114,15 @@ def initialise(model, variant, start, config):
         return
     encoder = None if variant in OWN_ENCODER else start.bundle.encoder
     if variant == "text_pca":
-        generated = principal_components(start.frozen_vectors, model.hidden_size, config["text_pca_spread"])
+        generated = principal_components(start.frozen_vectors, model.hidden_size, config["generated_spread"])
     elif variant == "random_match":
         generated = neighbours(start.evidence(_random_matches(start, config["seed"])), config)
     else:
         generated = generate(start.evidence(), config)
     model.start_from(generated, encoder)
+    if variant == "random_match":
+        # Nothing speaks for random items: the control shall not be held where it started.
+        model.generated.zero_()
 
 
 def _random_matches(start, seed):
