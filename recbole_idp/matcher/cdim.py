@@ -39,14 +39,15 @@ def cdim_losses(first, positives, negatives_allowed, temperature):
         dict[str, torch.Tensor]: The mean of each loss over its rows; their sum is L_CDIM.
     """
     first = functional.normalize(first, dim=1)
-    similarities = (first @ first.T / temperature).masked_fill(~negatives_allowed, -torch.inf)
-    negatives = similarities.logsumexp(1)
+    # An item without any negative tells nothing.
+    useful = negatives_allowed.any(1)
+    similarities = first[useful] @ first.T / temperature
+    negatives = similarities.masked_fill(~negatives_allowed[useful], -torch.inf).logsumexp(1)
     losses = {}
     for name, (vectors, has_one) in positives.items():
-        positive = (first * functional.normalize(vectors, dim=1)).sum(1) / temperature
-        # Rows without a positive, and items without any negative, tell nothing.
-        rows = has_one & negatives_allowed.any(1)
-        losses[name] = info_nce(positive[rows], negatives[rows]).sum() / rows.sum().clamp_min(1)
+        positive = (first * functional.normalize(vectors, dim=1)).sum(1)[useful] / temperature
+        rows = has_one[useful]
+        losses[name] = info_nce(positive, negatives)[rows].sum() / rows.sum().clamp_min(1)
     return losses
 
 

@@ -11,6 +11,7 @@ from recbole_idp.matcher.lower_layers import LowerLayers
 from recbole_idp.text.interface import distinct_texts
 
 _BATCH = 64
+_TOGETHER = 32
 _CLOSE = 0.999
 
 
@@ -54,7 +55,11 @@ class LayersTrainee:
             rows (torch.LongTensor): Items with text, repeated ones drop other states; shape [B].
         """
         self._parts.train()
-        return self._run(self._place[rows.numpy()])
+        places = self._place[rows.numpy()]
+        # Texts of like length go together: padded to the longest of a random batch, most of it would be padding.
+        order = np.argsort(self._tokens.lengths[places], kind="stable")
+        parts = [self._run(places[part]) for part in np.split(order, range(_TOGETHER, len(order), _TOGETHER))]
+        return torch.cat(parts)[torch.from_numpy(np.argsort(order))]
 
     @torch.no_grad()
     def vectors(self):
