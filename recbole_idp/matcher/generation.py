@@ -7,6 +7,9 @@ import torch
 
 from recbole_idp.matcher.retrieval import Matches
 
+TWIN_POWER = 16
+"""How fast the mixture's confidence falls: 0.99 of the best match's similarity give 0.85, 0.9 give 0.19, 0.7 give 0."""
+
 
 @dataclass(frozen=True)
 class Evidence:
@@ -72,7 +75,7 @@ def text_map(evidence, config):
 def mixture(evidence, config):
     """Adds to :func:`text_map` what the matched items' IDs have beyond it, the more the nearer the matches.
 
-    e_i = map(t_i) + c_i * sum_k score_ik (e_k - map(t_k)), c_i being the best match's similarity to the fourth power:
+    e_i = map(t_i) + c_i * sum_k score_ik (e_k - map(t_k)), c_i being the best match's similarity to a high power:
     next to one for a twin, next to nothing for an item that is merely of the same kind.
 
     Args:
@@ -86,7 +89,7 @@ def mixture(evidence, config):
     beyond = evidence.item_embeddings - learned(evidence.source_vectors)
     similarities = evidence.matches.similarities
     weights = softmax_weights(similarities, config["match_temperature"])
-    confidence = torch.from_numpy(similarities[:, :1]).clamp_min(0).pow(4)
+    confidence = torch.from_numpy(similarities[:, :1]).clamp(0, 1).pow(TWIN_POWER)
     return learned(evidence.target_vectors) + confidence * weighted_average(beyond, evidence.matches, weights)
 
 
