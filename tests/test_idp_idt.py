@@ -68,3 +68,9 @@ def test_ids_and_encoder_are_shared_with_idp(domains):
     )
     assert len(list((domains / "saved").glob("pretrain-*"))) == 1
     assert set(result["variants"]) == {"scratch", "zero_shot", "fine_tune"}
+
+
+def test_it_is_not_pretrained_itself(domains):
+    config = StrictConfig("IDP_IDt", "shop", config_dict=settings(domains, pretrain_model="IDP_IDt"))
+    with pytest.raises(UserError, match="pretrain_model IDP_IDt cannot be pre-trained"):
+        quick_start.run(config)

@@ -18,6 +18,7 @@ class IDP(SequenceModel):
     ones, which :class:`~recbole_idp.trainer.transfer.TransferTrainer` calls before it trains.
 
     Attributes:
+        can_be_pretrained (bool): Whether it can be trained on source domains; not where it looks at one domain's texts.
         kind (str): What the sequence encoder is; another kind's weights do not fit.
         encoder_keys (tuple[str, ...]): Keys that must be equal before and after the transfer for its weights to fit.
         training_keys (tuple[str, ...]): Further keys on which it hangs what the model learns from the same data.
@@ -25,6 +26,7 @@ class IDP(SequenceModel):
         pull (float): What an item's squared distance from it costs in the mean loss.
     """
 
+    can_be_pretrained = True
     kind = "SASRec"
     encoder_keys = ("hidden_size", "n_layers", "n_heads", "inner_size", "hidden_act", "MAX_ITEM_LIST_LENGTH")
     training_keys = ("hidden_dropout_prob", "attn_dropout_prob", "layer_norm_eps")

@@ -25,6 +25,8 @@ class IDP_IDt(IDP):
             text; shape [N, W]. Not in the checkpoint: they come from the texts.
     """
 
+    can_be_pretrained = False
+
     def __init__(self, config, dataset):
         super().__init__(config, dataset)
         vectors = target_text_vectors(config, dataset)

@@ -66,7 +66,7 @@ def pretrain_config(config):
     """
     name = config["pretrain_model"] or config["model"]
     registry.check_model(name)
-    if not issubclass(get_model(name), IDP):
+    if not issubclass(get_model(name), IDP) or not get_model(name).can_be_pretrained:
         raise UserError(f"pretrain_model {name} cannot be pre-trained: name a model of the plugin, such as IDP")
     return as_model(config, name)
 
