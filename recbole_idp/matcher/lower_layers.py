@@ -1,5 +1,6 @@
 """What the lower, frozen layers of a sentence encoder give for each text: computed once, kept in half precision."""
 
+import logging
 from pathlib import Path
 
 import numpy as np
@@ -49,6 +50,8 @@ class LowerLayers:
         found = [self._open(number) for number in range(len(self._starts))]
         missing = [number for number, block in enumerate(found) if block is None]
         total = sum(len(self._texts_of(number)) for number in missing)
+        if total:
+            logging.getLogger().info(f"CDIM: the lower layers run once for {total:,} texts, into {self._folder}")
         with progress_bar(total, show_progress) as advance:
             for number in missing:
                 content = self._compute_block(number, advance)

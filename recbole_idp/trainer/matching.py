@@ -95,7 +95,7 @@ def train_matcher(config, items, text_encoder, checkpoint):
         return FrozenMatcher(), {"depth": depth, "matcher": FrozenMatcher.kind}
     if depth != HEAD:
         minutes = trainer.estimate() / 60
-        logger.info(f"CDIM {depth}: about {minutes:.0f} minutes on this machine")
+        logger.info(f"CDIM {depth}: about {minutes:.0f} minutes on this machine, then its encoder encodes the texts")
     trainer.fit()
     best = trainer.best_epoch
     if best == 0:
