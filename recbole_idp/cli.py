@@ -56,6 +56,17 @@ def _start(job, options, with_target):
     return 0
 
 
+def inspect(options):
+    """Shows what a bundle's matcher finds for a target."""
+    resolved = _resolve(options)
+    _find_datasets(resolved.values, with_target=True)
+    from recbole_idp.config import StrictConfig
+    from recbole_idp.inspection import inspect as show
+
+    show(StrictConfig.from_resolved(resolved))
+    return 0
+
+
 def doctor(options):
     """Examines the installation."""
     from recbole_idp.doctor import examine
@@ -122,6 +133,7 @@ class Task(NamedTuple):
 TASKS = {
     "run": Task(run, "pre-train, match, transfer and compare (the default)", dry=True),
     "pretrain": Task(pretrain, "pre-train on the source domains and keep the bundle", dry=True),
+    "inspect": Task(inspect, "show what is matched to a target's items, and write a page with plots"),
     "doctor": Task(doctor, "examine versions, hooks, text encoder, data and folders"),
     "models": Task(models, "list the models"),
     "datasets": Task(datasets, "list the datasets: on disk, carried by packages, to download"),

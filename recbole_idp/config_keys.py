@@ -65,6 +65,7 @@ _TYPES = {
     "pretrain_model": (str, None),
     "text_pooling": (str, None),
     "text_fields": (list, None),
+    "inspect_items": (list, None),
     "source_text_fields": (list, None),
     "threads": (int, None),
     "seeds": (list, None),
@@ -74,6 +75,7 @@ _TYPES = {
 # What the elements of a list are, where its default is empty or None.
 _ELEMENTS = {
     "text_fields": str,
+    "inspect_items": str,
     "source_text_fields": str,
     "shared_users": list,
     "seeds": int,
@@ -117,7 +119,7 @@ LIMITS = {
     **dict.fromkeys(("seed", "seeds", "train_users_seed"), (0, 2**32 - 1)),
     **dict.fromkeys(("epochs", "pretrain_epochs", "train_batch_size", "eval_batch_size", "eval_step"), (1, None)),
     **dict.fromkeys(("stopping_step", "n_layers", "n_heads", "hidden_size", "inner_size", "top_m"), (1, None)),
-    **dict.fromkeys(("k_core", "min_length", "epoch_steps", "gru_hidden_size", "gru_layers"), (1, None)),
+    **dict.fromkeys(("inspect_sample", "k_core", "min_length", "epoch_steps", "gru_hidden_size", "gru_layers"), (1, None)),
     **dict.fromkeys(("train_users_share", "few_shot", "search_recall"), (0, 1)),
     **dict.fromkeys(("pretrain_batch_size", "pretrain_stopping_step"), (1, None)),
     **dict.fromkeys(("cdim_neighbours", "cdim_layers", "cdim_epochs", "cdim_batch_size"), (1, None)),

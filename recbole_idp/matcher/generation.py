@@ -120,6 +120,18 @@ def softmax_weights(similarities, temperature):
     return torch.softmax(torch.from_numpy(similarities) / temperature, 1)
 
 
+def match_weights(matches, config):
+    """Returns the weights of the matches as the configured generator takes them; shape [T, m].
+
+    Args:
+        matches (Matches): T rows of m items.
+        config (Config): With ``generator`` and ``match_temperature``.
+    """
+    if config["generator"] == "paper":
+        return paper_weights(matches.similarities)
+    return softmax_weights(matches.similarities, config["match_temperature"])
+
+
 def weighted_average(item_embeddings, matches, weights):
     """Averages the rows of matched items: e_i = sum_k score_ik e_k.
 

@@ -1,0 +1,71 @@
+"""What the task ``inspect`` prints."""
+
+from recbole_idp.report.result import table
+
+SHOWN_ITEMS, SHOWN_MATCHES = 5, 3
+
+
+def inspect_text(figures, path):
+    """Describes the figures in a terminal's width.
+
+    Args:
+        figures (dict): What :func:`recbole_idp.inspection.inspect_figures` returns.
+        path (Path): The page.
+
+    Returns:
+        str: Lines.
+    """
+    about = f"{figures['dataset']} matched to {', '.join(figures['sources'])}"
+    parts = [f"\n{about}: {figures['with_text']:,} of {figures['target_items']:,} items have a text\n"]
+    parts.append(table(["source domain", "share of the matches", "share of the items"], domain_rows(figures)))
+    parts += ["", table(["", "before CDIM", "after CDIM"], matcher_rows(figures))]
+    parts += ["", table(["embeddings", "mean norm", "spread"], shape_rows(figures)), ""]
+    for item in figures["items"][:SHOWN_ITEMS]:
+        parts.append(f"{item['item_id']}  {shortened(item['title'])}")
+        for match in item["matches"][:SHOWN_MATCHES]:
+            weight = f"{match['similarity']:.3f} {100 * match['weight']:3.0f} %"
+            parts.append(f"    {weight}  {match['domain']}  {shortened(match['title'])}")
+        if not item["matches"]:
+            parts.append("    has no text, and so no matches")
+    parts.append(f"\nPage: {path}")
+    return "\n".join(parts)
+
+
+def domain_rows(figures):
+    """Returns the rows of the table of domains."""
+    return [[row["domain"], f"{100 * row['mass']:.1f} %", f"{100 * row['pool']:.1f} %"] for row in figures["domains"]]
+
+
+def matcher_rows(figures):
+    """Returns the rows of the table of what the matcher changed."""
+    before, after = figures["correlation"]["before"], figures["correlation"]["after"]
+    rows = []
+    for pairs, name in (("neighbours", "text neighbours"), ("random", "random pairs")):
+        cells = [number(side.get(pairs, {}).get("correlation")) for side in (before, after)]
+        rows.append([f"Spearman correlation of text and behaviour, {name}", *cells])
+    similarity = figures["similarity"]
+    means = [f"{similarity[when]['mean']:.4f}" for when in ("before", "after")]
+    rows.append(["mean similarity of the best match", *means])
+    recall = figures["recall"]
+    if recall["before"] and recall["after"]:
+        for name in recall["before"]:
+            cells = [number(recall[when][name]) for when in ("before", "after")]
+            rows.append([f"{name} of behaviour neighbours, held-out items", *cells])
+    return rows
+
+
+def shape_rows(figures):
+    """Returns the rows of the table of embeddings."""
+    return [
+        [name, f"{shape['norms']['mean']:.3f}", f"{shape['spread']:.3f}"] for name, shape in figures["shapes"].items()
+    ]
+
+
+def number(value):
+    """Returns a figure with four decimals; a dash where there is none."""
+    return "-" if value is None else f"{value:.4f}"
+
+
+def shortened(title, length=80):
+    """Returns a title in one line of a terminal."""
+    return title if len(title) <= length else f"{title[: length - 1]}…"

@@ -1,0 +1,74 @@
+"""The task inspect: its figures on data whose answers are known, and its page."""
+
+import re
+
+import pytest
+from toy import settings
+
+from recbole_idp import cli, inspection
+from recbole_idp.config import StrictConfig
+from recbole_idp.errors import UserError
+
+
+def inspect(folder, **changes):
+    """Returns the figures of the toy target, and the page."""
+    figures = inspection.inspect(StrictConfig("IDP", "shop", config_dict=settings(folder, **changes)))
+    (path,) = (folder / "results").glob("inspect-shop-*.html")
+    return figures, path.read_text(encoding="utf-8")
+
+
+def test_equal_titles_are_matched_first_and_shown(domains):
+    figures, page = inspect(domains, top_m=2, inspect_sample=8)
+    assert len(figures["items"]) == figures["target_items"] == 8
+    for item in figures["items"]:
+        assert [match["title"] for match in item["matches"]] == [item["title"]] * 2
+        assert {match["domain"] for match in item["matches"]} == {"pens", "lamps"}
+        assert sum(match["weight"] for match in item["matches"]) == pytest.approx(1)
+        assert item["title"] in page
+    assert figures["near_twins"] == 1
+    assert {row["domain"]: row["mass"] for row in figures["domains"]} == pytest.approx({"pens": 0.5, "lamps": 0.5})
+
+
+def test_all_mass_comes_from_the_only_source(domains):
+    figures, _ = inspect(domains, source_domains=["pens"])
+    assert [(row["domain"], row["mass"], row["pool"]) for row in figures["domains"]] == [("pens", 1.0, 1.0)]
+
+
+def test_generated_embeddings_have_the_spread_that_was_asked_for(domains):
+    figures, _ = inspect(domains, generated_spread=2.5)
+    assert figures["shapes"]["generated"]["spread"] == pytest.approx(2.5, rel=1e-4)
+
+
+def test_chosen_items_come_in_the_given_order(domains):
+    figures, _ = inspect(domains, inspect_items=["si5", "si2"])
+    assert [item["item_id"] for item in figures["items"]] == ["si5", "si2"]
+
+
+def test_an_unknown_item_is_refused_in_one_line(domains):
+    config = StrictConfig("IDP", "shop", config_dict=settings(domains, inspect_items=["si1", "s99x"]))
+    with pytest.raises(UserError, match="inspect_items names s99x, which is no item of shop"):
+        inspection.inspect(config)
+    assert not (domains / "saved").exists() or not list((domains / "saved").glob("pretrain-*"))
+
+
+def test_titles_are_escaped_and_the_page_needs_nothing_else(domains):
+    path = domains / "shop" / "shop.item"
+    path.write_text(path.read_text().replace("red pen", "red pen <script>alert(1)</script> $x_$"))
+    _, page = inspect(domains, inspect_sample=8)
+    assert "<script" not in page
+    assert "red pen &lt;script&gt;" in page
+    outside = re.findall(r"""(?:src|href)\s*=\s*["'](?!#)[^"']*|url\((?!#)|@import""", page)
+    assert outside == []
+    assert page.count("<svg") == 4
+
+
+def test_the_command_prints_tables_and_the_place_of_the_page(domains, capsys):
+    options = [f"--{key}={value}" for key, value in settings(domains).items() if not isinstance(value, (list, bool))]
+    status = cli.main(
+        ["inspect", "--model=IDP", "--dataset=shop", "--source_domains=pens,lamps", "--show_progress=false", *options]
+        + ["--topk=1,5", "--use_gpu=false"]
+    )
+    printed = capsys.readouterr().out
+    assert status == 0
+    assert "shop matched to pens, lamps: 8 of 8 items have a text" in printed
+    assert re.search(r"Page: .*inspect-shop-.*\.html", printed)
