@@ -119,14 +119,18 @@ LIMITS = {
     **dict.fromkeys(("seed", "seeds", "train_users_seed"), (0, 2**32 - 1)),
     **dict.fromkeys(("epochs", "pretrain_epochs", "train_batch_size", "eval_batch_size", "eval_step"), (1, None)),
     **dict.fromkeys(("stopping_step", "n_layers", "n_heads", "hidden_size", "inner_size", "top_m"), (1, None)),
-    **dict.fromkeys(("inspect_sample", "k_core", "min_length", "epoch_steps", "gru_hidden_size", "gru_layers"), (1, None)),
+    **dict.fromkeys(
+        ("inspect_sample", "k_core", "min_length", "epoch_steps", "gru_hidden_size", "gru_layers"), (1, None)
+    ),
     **dict.fromkeys(("train_users_share", "few_shot", "search_recall"), (0, 1)),
     **dict.fromkeys(("pretrain_batch_size", "pretrain_stopping_step"), (1, None)),
     **dict.fromkeys(("cdim_neighbours", "cdim_layers", "cdim_epochs", "cdim_batch_size"), (1, None)),
     **dict.fromkeys(("cdim_valid_items", "cdim_encoder_epochs", "cdim_encoder_batch_size"), (1, None)),
     **dict.fromkeys(("cdim_temperature", "cdim_learning_rate", "cdim_encoder_learning_rate"), (0, None)),
     "cdim_dropout": (0, 1),
-    **dict.fromkeys(("negative_smoothing", "pretrain_valid_users", "match_temperature", "map_ridge", "generated_prior"), (0, None)),
+    **dict.fromkeys(
+        ("negative_smoothing", "pretrain_valid_users", "match_temperature", "map_ridge", "generated_prior"), (0, None)
+    ),
     "generated_spread": (0, None),
     **dict.fromkeys(("topk", "MAX_ITEM_LIST_LENGTH", "text_length", "text_tokens", "threads"), (1, None)),
 }

@@ -106,7 +106,7 @@ def test_the_map_stays_in_single_precision_for_a_pool_of_more_than_65_535_items(
 
 
 def test_the_mixture_gives_a_twin_its_own_id_and_a_stranger_the_map():
-    source, target, ids, truth = linear_world(noise=2.0)
+    source, target, ids, _ = linear_world(noise=2.0)
     target = np.concatenate([source[:15] - source.mean(0), target[:15] - target[:15].mean(0)])
     similarities = np.concatenate([np.ones((15, 1)), np.full((15, 1), 0.1)])
     given = evidence(ids, np.arange(30)[:, None], similarities, source, target)

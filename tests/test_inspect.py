@@ -63,11 +63,8 @@ def test_titles_are_escaped_and_the_page_needs_nothing_else(domains):
 
 
 def test_the_command_prints_tables_and_the_place_of_the_page(domains, capsys):
-    options = [f"--{key}={value}" for key, value in settings(domains).items() if not isinstance(value, (list, bool))]
-    status = cli.main(
-        ["inspect", "--model=IDP", "--dataset=shop", "--source_domains=pens,lamps", "--show_progress=false", *options]
-        + ["--topk=1,5", "--use_gpu=false"]
-    )
+    given = {**settings(domains), "model": "IDP", "dataset": "shop", "source_domains": "pens,lamps", "topk": "1,5"}
+    status = cli.main(["inspect", *(f"--{key}={value}" for key, value in given.items())])
     printed = capsys.readouterr().out
     assert status == 0
     assert "shop matched to pens, lamps: 8 of 8 items have a text" in printed

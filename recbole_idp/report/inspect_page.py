@@ -14,17 +14,18 @@ _STYLE = """
 :root { color-scheme: light dark; --back: #ffffff; --text: #1d2330; --soft: #5c6675; --line: #dfe3ea; --card: #f6f8fb; }
 @media (prefers-color-scheme: dark) {
   :root { --back: #14171d; --text: #e6e9ef; --soft: #9aa4b2; --line: #2b313b; --card: #1c2129; } }
-body { background: var(--back); color: var(--text); font: 16px/1.5 system-ui, sans-serif; margin: 0 auto; padding: 2rem 1rem;
-  max-width: 68rem; }
+body { background: var(--back); color: var(--text); font: 16px/1.5 system-ui, sans-serif;
+  margin: 0 auto; padding: 2rem 1rem; max-width: 68rem; }
 h1 { font-size: 1.6rem; margin: 0; } h2 { font-size: 1.15rem; margin: 2.2rem 0 .4rem; }
 p { margin: .3rem 0 .8rem; max-width: 46rem; } .soft { color: var(--soft); }
-.plots { display: grid; gap: 1rem; grid-template-columns: repeat(auto-fit, minmax(20rem, 1fr)); }
+.plots { display: grid; gap: 1rem; grid-template-columns: repeat(auto-fit, minmax(min(26rem, 100%), 1fr)); }
 figure { background: var(--card); border: 1px solid var(--line); border-radius: .6rem; margin: 0; padding: .8rem; }
 figure svg { width: 100%; height: auto; } figcaption { color: var(--soft); font-size: .9rem; }
-table { border-collapse: collapse; font-size: .92rem; width: 100%; }
+table { border-collapse: collapse; font-size: .92rem; min-width: 50%; }
 th, td { border-bottom: 1px solid var(--line); padding: .3rem .6rem; text-align: left; vertical-align: top; }
 th { color: var(--soft); font-weight: 600; } td.number, th.number { text-align: right; white-space: nowrap; }
-details { background: var(--card); border: 1px solid var(--line); border-radius: .6rem; margin: .5rem 0; padding: .5rem .9rem; }
+details { background: var(--card); border: 1px solid var(--line); border-radius: .6rem;
+  margin: .5rem 0; padding: .5rem .9rem; }
 summary { cursor: pointer; font-weight: 600; overflow-wrap: anywhere; } .scroll { overflow-x: auto; }
 """
 
@@ -167,9 +168,9 @@ def _svg(draw):
     from matplotlib import rc_context
     from matplotlib.figure import Figure
 
-    colours = {name: GREY for name in ("axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color")}
+    colours = dict.fromkeys(("axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color"), GREY)
     # Paths instead of fonts look alike everywhere; a fixed salt gives the same file for the same figures.
-    with rc_context({**colours, "svg.fonttype": "path", "svg.hashsalt": "recbole_idp", "font.size": 9}):
+    with rc_context({**colours, "svg.fonttype": "path", "svg.hashsalt": "recbole_idp", "font.size": 10}):
         figure = Figure(figsize=(5, 3), layout="constrained")
         figure.patch.set_alpha(0)
         axes = figure.subplots()
@@ -193,7 +194,8 @@ def _item(item, unfolded):
         ]
         for match in item["matches"]
     ]
-    body = _table(["similarity", "weight", "domain", "title"], rows) if rows else "<p>has no text, and so no matches</p>"
+    header = ["similarity", "weight", "domain", "title"]
+    body = _table(header, rows) if rows else "<p>has no text, and so no matches</p>"
     name = item["title"] or "without title"
     return (
         f"<details{' open' if unfolded else ''}><summary>{_safe(name)} "
@@ -202,14 +204,17 @@ def _item(item, unfolded):
 
 
 def _table(header, rows):
-    """Returns an HTML table; cells that start with a digit stand on the right."""
+    """Returns an HTML table; columns of numbers stand on the right."""
+    numbers = [
+        all(text.lstrip("-")[:1].isdigit() or text == "-" for text in column) for column in zip(*rows, strict=True)
+    ]
 
-    def cell(kind, text):
-        mark = ' class="number"' if text[:1].isdigit() or text[:1] in "-−" else ""
-        return f"<{kind}{mark}>{_safe(text)}</{kind}>"
+    def line(kind, cells):
+        marks = (' class="number"' if number else "" for number in numbers)
+        return "".join(f"<{kind}{mark}>{_safe(text)}</{kind}>" for text, mark in zip(cells, marks, strict=True))
 
-    head = "".join(cell("th", text) for text in header)
-    body = "".join(f"<tr>{''.join(cell('td', text) for text in row)}</tr>" for row in rows)
+    head = line("th", header)
+    body = "".join(f"<tr>{line('td', row)}</tr>" for row in rows)
     return f'<div class="scroll"><table><tr>{head}</tr>{body}</table></div>'
 
 

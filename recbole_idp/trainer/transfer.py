@@ -129,7 +129,8 @@ def _random_matches(start, seed):
     """Draws as many source items for each target item as were matched (IDP, "w/o M")."""
     # Not the seed itself: the same stream drew the model's first weights.
     digits = hashlib.sha256(f"random match {seed}".encode()).hexdigest()[:8]
-    return random_matches(len(start.matches.items), len(start.bundle.tokens), start.matches.items.shape[1], int(digits, 16))
+    n_targets, m = start.matches.items.shape
+    return random_matches(n_targets, len(start.bundle.tokens), m, int(digits, 16))
 
 
 class TransferTrainer(SequenceTrainer):
