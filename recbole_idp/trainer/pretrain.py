@@ -137,6 +137,8 @@ def find_or_pretrain(config, clock=None):
     if folder.is_dir() and read_description(folder).get("fingerprint") == digits:
         logging.getLogger().info(f"Pre-trained before with the same data and settings: {folder}")
         return Bundle.open(folder)
+    if folder.exists() and not folder.is_dir():
+        raise UserError(f"the bundle would be made at {folder}, where a file lies: move it, or choose checkpoint_dir")
     return pretrain(config, folder, text_encoder, digits, clock)
 
 
