@@ -14,7 +14,6 @@ from recbole_idp.errors import UserError
 from recbole_idp.text.interface import TextEncoder
 from recbole_idp.text.locate import check_folder
 from recbole_idp.text.stored import read_settings, write_settings
-from recbole_idp.text.tokens import TokenTable
 
 POOLINGS = ("cls", "mean", "max")
 
@@ -73,6 +72,8 @@ class SentenceEncoder(TextEncoder):
         prompt = prompts.get(self._model.default_prompt_name) or ""
         prompted = [prompt + text for text in texts]
         found = tokenizer(prompted, truncation=True, max_length=self.max_tokens) if prompted else {"input_ids": []}
+        from recbole_idp.text.tokens import TokenTable
+
         return TokenTable(found["input_ids"], tokenizer.pad_token_id or 0)
 
     @property
