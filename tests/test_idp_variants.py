@@ -14,7 +14,10 @@ from recbole_idp.data.sequences import Sequences, Targets
 from recbole_idp.errors import UserError
 from recbole_idp.trainer.pretrain import pretrain_config
 
+pytestmark = pytest.mark.filterwarnings("ignore:pkg_resources")
+
 MASK = 99
+LENGTHS = [3, 5, 9, 15]
 # BERT4Rec has to learn from positions which event is the one before: easy where there is no other.
 SHORT_ROWS = {"MAX_ITEM_LIST_LENGTH": 2, "ft_ratio": 1.0}
 
@@ -69,8 +72,8 @@ def rows_of(lengths):
 
 def masked(rows, mask_ratio, ft_ratio, max_length=6):
     generator = torch.Generator().manual_seed(0)
-    batches = rows(rows_of([3, 5, 9, 15]), max_length, 8, generator)
-    return MaskedBatches(batches, MASK, mask_ratio, ft_ratio, max_length, generator)
+    batches = rows(rows_of(LENGTHS), max_length, 8, generator)
+    return MaskedBatches(batches, rows is PositionBatches, MASK, mask_ratio, ft_ratio, max_length, generator)
 
 
 @pytest.mark.parametrize("rows", [PositionBatches, PrefixBatches])
@@ -105,18 +108,24 @@ def test_each_event_is_hidden_at_times_and_draws_differ_from_epoch_to_epoch():
     assert seen[0] == {item for batch in again for _, part in batch.parts for item in part.flatten().tolist()} - {0}
 
 
+@pytest.mark.parametrize("rows", [PositionBatches, PrefixBatches])
+def test_each_target_is_the_last_event_of_a_row_at_times(rows):
+    batches, seen = masked(rows, 1.0, 1.0), set()
+    for _ in range(60 if rows is PositionBatches else 1):
+        for items, targets in (part for batch in batches for part in batch.parts):
+            last = (items > 0).sum(1, keepdim=True) - 1
+            assert torch.equal(targets > 0, torch.arange(items.shape[1]) == last) and (last > 0).all()
+            before, hidden = items.gather(1, last - 1), targets.gather(1, last)
+            assert torch.equal(before + 1, hidden)
+            seen |= set(hidden.flatten().tolist())
+    assert seen == set(rows_of(LENGTHS).items.tolist())
+
+
 def test_the_last_event_alone_is_hidden_in_the_wanted_share_of_rows():
-    for items, targets in (part for batch in masked(PositionBatches, 1.0, 1.0) for part in batch.parts):
-        last = (items > 0).sum(1) - 1
-        assert torch.equal(targets > 0, torch.arange(items.shape[1]) == last.unsqueeze(1))
-    alone = [
-        (targets > 0).sum(1) == 1
-        for batches in [masked(PrefixBatches, 1.0, 0.3)]
-        for _ in range(40)
-        for batch in batches
-        for _, targets in batch.parts
-    ]
-    assert float(torch.cat(alone).float().mean()) == pytest.approx(0.3, abs=0.08)
+    batches = masked(PrefixBatches, 1.0, 0.3)
+    parts = [part for _ in range(40) for batch in batches for part in batch.parts]
+    alone = torch.cat([(targets > 0).sum(1) == 1 for _, targets in parts])
+    assert float(alone.float().mean()) == pytest.approx(0.3, abs=0.05)
 
 
 def test_a_full_row_loses_its_oldest_event():
@@ -192,3 +201,19 @@ def test_what_cannot_be_pre_trained_is_refused_in_one_line(domains, name, line):
     with pytest.raises(UserError, match=line):
         quick_start.run(configured("IDP_BERT4Rec", domains, pretrain_model=name))
     assert not list((domains / "saved").rglob("*"))
+
+
+@pytest.mark.parametrize("model", ["IDP_BERT4Rec", "IDP_BS", "IDP_GRU4Rec"])
+def test_recboles_own_functions_train_and_open_it(domains, monkeypatch, model):
+    from recbole.quick_start import load_data_and_model, run_recbole
+    from recbole.utils.case_study import full_sort_topk
+
+    monkeypatch.setattr("sys.argv", ["recbole"])
+    outcome = run_recbole(model=model, dataset="shop", config_dict=settings(domains))
+    assert 0 <= outcome["test_result"]["hit@5"] <= 1
+    (checkpoint,) = (domains / "saved").glob("IDP_*.safetensors")
+    config, opened, dataset, _, _, test = load_data_and_model(model_file=str(checkpoint))
+    assert config["model"] == model
+    users = dataset.token2id(dataset.uid_field, ["su0", "su1"])
+    scores, items = full_sort_topk(users, opened, test, k=3, device=config["device"])
+    assert scores.shape == items.shape == (2, 3) and (items > 0).all()

@@ -15,6 +15,8 @@ class MaskedBatches:
 
     Args:
         rows (PositionBatches | PrefixBatches): Batches of rows.
+        cut (bool): Whether a row whose last event is hidden ends anywhere, as rows of :class:`PrefixBatches` do, so
+            that each of a user's events is to be told from those before it at times.
         mask_token (int): Stands for a hidden event.
         mask_ratio (float): RecBole's key; chance of an event to be hidden, in (0, 1].
         ft_ratio (float): RecBole's key; share of the rows whose last event alone is hidden, in [0, 1].
@@ -22,8 +24,8 @@ class MaskedBatches:
         generator (torch.Generator): The source of the draws.
     """
 
-    def __init__(self, rows, mask_token, mask_ratio, ft_ratio, max_length, generator):
-        self.rows, self.mask_token, self.max_length = rows, mask_token, max_length
+    def __init__(self, rows, cut, mask_token, mask_ratio, ft_ratio, max_length, generator):
+        self.rows, self.cut, self.mask_token, self.max_length = rows, cut, mask_token, max_length
         self.mask_ratio, self.ft_ratio, self.generator = mask_ratio, ft_ratio, generator
 
     def __len__(self):
@@ -46,8 +48,12 @@ class MaskedBatches:
         # No row is read for nothing.
         hidden.scatter_(1, draws.argmin(1, keepdim=True), True)
         last_alone = torch.rand(len(events), 1, generator=self.generator) < self.ft_ratio
-        is_last = torch.arange(events.shape[1]) == (lengths - 1).unsqueeze(1)
-        hidden = torch.where(last_alone, is_last, hidden)
+        last = (lengths - 1).unsqueeze(1)
+        if self.cut:
+            last = 1 + (torch.rand(len(events), 1, generator=self.generator) * last).long()
+        places = torch.arange(events.shape[1])
+        hidden = torch.where(last_alone, places == last, hidden)
+        events = events.masked_fill(last_alone & (places > last), 0)
         return events.masked_fill(hidden, self.mask_token), events.masked_fill(~hidden, 0)
 
 

@@ -41,9 +41,9 @@ class IDP_BERT4Rec(IDP):
     def training_batches(self, targets, config, generator):
         """Makes rows of events of which some are hidden; arguments and result as in :class:`SequenceModel`."""
         rows = super().training_batches(targets, config, generator)
-        return MaskedBatches(
-            rows, self.mask_token, config["mask_ratio"], config["ft_ratio"], self.max_length, generator
-        )
+        cut = config["training_rows"] == "position"
+        ratios = config["mask_ratio"], config["ft_ratio"]
+        return MaskedBatches(rows, cut, self.mask_token, *ratios, self.max_length, generator)
 
     def encode(self, items):
         """Encodes sequences.
