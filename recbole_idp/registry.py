@@ -51,6 +51,8 @@ MODELS = {
     "IDP_BERT4Rec": Registration("recbole_idp.model.idp_bert4rec:IDP_BERT4Rec", _TRANSFER, extends="IDP"),
     "IDP_GRU4Rec": Registration("recbole_idp.model.idp_gru4rec:IDP_GRU4Rec", _TRANSFER, extends="IDP"),
     "IDP_BS": Registration("recbole_idp.model.idp_bert4rec:IDP_BERT4Rec", _TRANSFER, extends="IDP_BERT4Rec"),
+    "PositionSASRec": Registration("recbole_idp.model.position_sasrec:PositionSASRec"),
+    "TextPCASASRec": Registration("recbole_idp.model.text_pca_sasrec:TextPCASASRec", extends="PositionSASRec"),
 }
 """The plugin's own models by name. A new one is a line here, a class and a file in properties/model/."""
 

@@ -20,12 +20,14 @@ class ModelContract:
         model (str): The registered name.
         causal (bool): Whether the state at a position depends on earlier events only.
         changes (dict): Keys that differ from the toy configuration.
+        random_start (dict): Keys that keep the model from taking anything over from source domains.
         learning (dict): Keys that differ further where the model has to learn something.
     """
 
     model = None
     causal = True
     changes = {}
+    random_start = {"transfer": "scratch"}
     learning = {}
 
     @pytest.fixture
@@ -118,7 +120,7 @@ class ModelContract:
 
     def test_learns_which_item_follows_which(self, domains):
         # In the toy data each item is always followed by the next one, so a model that learns ranks it first.
-        changes = {"epochs": 60, "stopping_step": 60, "learning_rate": 0.01, "transfer": "scratch"}
+        changes = {"epochs": 60, "stopping_step": 60, "learning_rate": 0.01, **self.random_start}
         changes = settings(domains, **self.changes, **{**changes, **self.learning})
         config = StrictConfig(self.model, "shop", config_dict=changes)
         train, valid, test = data_preparation(config, create_dataset(config))

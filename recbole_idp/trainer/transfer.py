@@ -8,10 +8,10 @@ import numpy as np
 import torch
 
 from recbole_idp.bundle import TEXT_ENCODER, Bundle
-from recbole_idp.data.domains import check_any_text, item_texts
 from recbole_idp.matcher.generation import Evidence, generate, neighbours, principal_components
 from recbole_idp.matcher.retrieval import Matches, random_matches, retrieve
 from recbole_idp.model.idp import check_encoder
+from recbole_idp.model.text_vectors import target_texts
 from recbole_idp.stages import StageClock
 from recbole_idp.text.cache import cache_folder, encode_cached
 from recbole_idp.text.encoder import configured_text_encoder, open_text_encoder
@@ -77,9 +77,7 @@ def prepare_start(config, dataset, variants, clock=None):
     # What does not fit, and a mistake in the target's texts, show before hours of pre-training.
     if transferred:
         check_encoder(config, planned_encoder(config), [name for name in transferred if name not in OWN_ENCODER])
-    texts = item_texts(config, dataset.location, config["text_fields"])
-    wanted = texts.for_items(dataset.item_tokens()[1:])
-    check_any_text(wanted, config["dataset"], "text_fields")
+    wanted = target_texts(config, dataset)
     bundle = find_or_pretrain(config, clock) if transferred else None
     if bundle:
         encoder = open_text_encoder(bundle.folder / TEXT_ENCODER, device=config["device"])
