@@ -128,6 +128,8 @@ LIMITS = {
     **dict.fromkeys(("cdim_valid_items", "cdim_encoder_epochs", "cdim_encoder_batch_size"), (1, None)),
     **dict.fromkeys(("cdim_temperature", "cdim_learning_rate", "cdim_encoder_learning_rate"), (0, None)),
     "cdim_dropout": (0, 1),
+    "projection_dropout_prob": (0, 1),
+    "projection_layers": (1, None),
     **dict.fromkeys(
         ("negative_smoothing", "pretrain_valid_users", "match_temperature", "map_ridge", "generated_prior"), (0, None)
     ),
@@ -140,7 +142,7 @@ _EXCLUDED = {
     **dict.fromkeys(("attn_dropout_prob", "hidden_dropout_prob", "gru_dropout_prob"), 1),
     **dict.fromkeys(("mask_ratio", "match_temperature", "train_users_share", "few_shot", "cdim_temperature"), 0),
     **dict.fromkeys(("map_ridge", "generated_spread"), 0),
-    "cdim_dropout": 1,
+    **dict.fromkeys(("cdim_dropout", "projection_dropout_prob"), 1),
 }
 
 # Lists that mean nothing when they are empty, nor when something stands in them twice.

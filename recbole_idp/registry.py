@@ -20,6 +20,9 @@ from recbole_idp.errors import UserError, nearest
 ENTRY_POINTS = "recbole_idp.models"
 """The group of entry points through which other packages bring models: the name of a model -> its class."""
 
+GENERAL_MODELS = ("ItemKNN", "Pop")
+"""RecBole's models that know no order and learn nothing, for comparison."""
+
 _MODELS_PACKAGE = "recbole.model.sequential_recommender"
 
 
@@ -53,6 +56,8 @@ MODELS = {
     "IDP_BS": Registration("recbole_idp.model.idp_bert4rec:IDP_BERT4Rec", _TRANSFER, extends="IDP_BERT4Rec"),
     "PositionSASRec": Registration("recbole_idp.model.position_sasrec:PositionSASRec"),
     "TextPCASASRec": Registration("recbole_idp.model.text_pca_sasrec:TextPCASASRec", extends="PositionSASRec"),
+    "MoRec": Registration("recbole_idp.model.morec:MoRec", extends="PositionSASRec"),
+    "TCF": Registration("recbole_idp.model.tcf:TCF", extends="MoRec"),
 }
 """The plugin's own models by name. A new one is a line here, a class and a file in properties/model/."""
 
@@ -127,7 +132,7 @@ def check_model(name):
     Raises:
         UserError: There is none.
     """
-    known = [*models(), *recbole_models()]
+    known = [*models(), *recbole_models(), *GENERAL_MODELS]
     if name not in known:
         matches = nearest(name, known)
         remedy = f"did you mean {matches[0]}?" if matches else "the task 'models' lists them"

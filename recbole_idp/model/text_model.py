@@ -1,0 +1,86 @@
+"""Models whose items are what their texts say."""
+
+import contextlib
+
+import torch
+
+from recbole_idp.model.sequence_model import SequenceModel
+from recbole_idp.model.text_vectors import unit_text_vectors
+
+
+class TextModel(SequenceModel):
+    """A next-item model without item IDs: an item's vector is made of its text by a trained item encoder.
+
+    item texts -> frozen vectors -> item encoder -> item vectors
+    item ids -> item vectors + positions -> SASRec blocks -> last state . item vectors -> scores
+
+    Shapes: B batch, L length, D width, N items, W width of the frozen vectors.
+
+    A training step encodes the items once, for input and candidates alike. In evaluation they are encoded when a weight
+    has changed, not for each chunk of users.
+
+    Attributes:
+        text_vectors (torch.Tensor): What the item encoder reads; shape [N, W]. Not in the checkpoint: they come from
+            the texts.
+        item_encoder (nn.Module): Makes item vectors [N, D] of them.
+    """
+
+    def __init__(self, config, dataset):
+        super().__init__(config, dataset)
+        self._remove_ids()
+        vectors = self.read_texts(config, dataset)
+        self.register_buffer("text_vectors", vectors, persistent=False)
+        self.item_encoder = self.build_item_encoder(config, vectors.shape[1])
+        self._step_vectors, self._kept_vectors, self._kept_versions = None, None, None
+
+    def _remove_ids(self):
+        """Takes the table of IDs away; a model that has IDs beside the texts keeps it."""
+        del self.item_embedding
+
+    def read_texts(self, config, dataset):
+        """Returns the frozen text vectors of all items; shape [N, W]."""
+        return unit_text_vectors(config, dataset)
+
+    def build_item_encoder(self, config, text_width):
+        """Makes the item encoder, which a subclass names."""
+        raise NotImplementedError
+
+    def encode_items(self):
+        """Makes the vector of every item; shape [N, D]."""
+        return self.item_encoder(self.text_vectors)
+
+    def item_vectors(self):
+        """Returns the vector of every item, as input and as candidate; shape [N, D]."""
+        if self._step_vectors is not None:
+            return self._step_vectors
+        if self.training or torch.is_grad_enabled():
+            return self.encode_items()
+        # What is kept is forgotten by train() and eval(): fused optimizers change weights without a new version.
+        versions = [tensor._version for tensor in (*self.parameters(), *self.buffers())]
+        if versions != self._kept_versions:
+            self._kept_vectors, self._kept_versions = self.encode_items(), versions
+        return self._kept_vectors
+
+    def train(self, mode=True):
+        """Switches between training and evaluation, as PyTorch does; what was kept is forgotten."""
+        self._kept_vectors, self._kept_versions = None, None
+        return super().train(mode)
+
+    @contextlib.contextmanager
+    def items_encoded_once(self):
+        """Lets all of a block see the same item vectors, with the same draws of dropout."""
+        self._step_vectors = self.item_vectors()
+        try:
+            yield
+        finally:
+            self._step_vectors = None
+
+    def position_loss(self, batch):
+        """Computes the mean loss over all positions that have a target; arguments as in :class:`SequenceModel`."""
+        with self.items_encoded_once():
+            return super().position_loss(batch)
+
+    def calculate_loss(self, interaction):
+        """RecBole's hook: the mean loss of rows with one target each."""
+        with self.items_encoded_once():
+            return super().calculate_loss(interaction)
