@@ -107,6 +107,25 @@ def without_anomaly_detection():
     return torch.autograd.set_detect_anomaly(False)
 
 
+def occurrences(items):
+    """Splits the rows of a batch so that no item stands twice in a part.
+
+    RecBole's Pop counts an item once a batch, however often it stands there (RUCAIBox/RecBole#2198).
+
+    Args:
+        items (torch.LongTensor): Shape [B].
+
+    Returns:
+        tuple[torch.LongTensor, ...]: Rows with the first occurrence of an item, with the second, and so on.
+    """
+    import torch
+
+    order = torch.argsort(items, stable=True)
+    counts = torch.unique_consecutive(items[order], return_counts=True)[1]
+    number = torch.arange(len(items)) - torch.repeat_interleave(counts.cumsum(0) - counts, counts)
+    return order[torch.argsort(number, stable=True)].split(torch.bincount(number).tolist())
+
+
 def _within(version, bound):
     return _numbers(bound.low) <= _numbers(version) < _numbers(bound.high)
 

@@ -6,8 +6,8 @@ import time
 from pathlib import Path
 
 import torch
-from recbole.data import create_dataset, data_preparation
-from recbole.utils import get_model, get_trainer, init_logger, init_seed
+from recbole.data import data_preparation
+from recbole.utils import get_model, init_logger, init_seed
 
 from recbole_idp.bundle import versions
 from recbole_idp.data.domains import check_domains, content_hashes
@@ -15,7 +15,9 @@ from recbole_idp.data.few_shot import few_shot_loader
 from recbole_idp.derived_config import derive, given_values
 from recbole_idp.errors import UserError
 from recbole_idp.files import check_writable, fingerprint, refusing_failed_writes
-from recbole_idp.report.comparison import compare_variants, verdicts
+from recbole_idp.matcher.prediction import predict
+from recbole_idp.pipeline import make_dataset, trainer_class
+from recbole_idp.report.comparison import CONTROLS, compare_variants, prediction_line, verdicts
 from recbole_idp.report.few_shot import PLOT, plot_study
 from recbole_idp.report.ranks import Ranks
 from recbole_idp.report.result import read_result, save_result, summarise
@@ -45,6 +47,8 @@ def pretrain(config):
 def run(config):
     """The task ``run``: pre-trains, transfers, and compares the variants on one target.
 
+    A model that takes nothing over from source domains is trained alone.
+
     Args:
         config (Config): The configuration.
 
@@ -54,27 +58,30 @@ def run(config):
     Raises:
         UserError: Something in the data or the configuration is wrong.
     """
-    check_model(config)
+    trained_by = trainer_class(config)
+    transfers = issubclass(trained_by, TransferTrainer)
+    variants = config["variants"] if transfers else [config["model"]]
     prepare(config)
     clock = StageClock()
     logger = logging.getLogger()
-    if not set(config["variants"]) <= set(SOURCELESS) and not config["pretrained"]:
+    if transfers and not set(variants) <= set(SOURCELESS) and not config["pretrained"]:
         check_domains(config)
 
     with clock.stage("read", f"reading {config['dataset']}"):
-        dataset = create_dataset(config)
+        dataset = make_dataset(config)
         train, valid, test = data_preparation(config, dataset)
         logger.info(dataset)
 
     start = None
-    if set(config["variants"]) != {"scratch"}:
-        start = prepare_start(config, train.dataset, config["variants"], clock)
+    if transfers and set(variants) != {"scratch"}:
+        start = prepare_start(config, train.dataset, variants, clock)
+    prediction = predict_gain(config, start, train.dataset, variants, clock)
 
     data = data_fingerprint(config, dataset)
     bundle = start.bundle if start else None
     unfinished = Unfinished(config, data, bundle)
     outcomes = {}
-    for trial in trials(config):
+    for trial in trials(config, variants):
         outcome = unfinished.find(trial)
         if outcome is None:
             outcome = run_trial(config, trial, start, (train, valid, test), clock)
@@ -82,9 +89,9 @@ def run(config):
         outcomes[trial] = outcome
 
     rows = list(dict.fromkeys(trial.row for trial in outcomes))
-    variants = {row: summarise([outcomes[trial].facts for trial in outcomes if trial.row == row]) for row in rows}
+    found = {row: summarise([outcomes[trial].facts for trial in outcomes if trial.row == row]) for row in rows}
     ranks = collect_ranks(outcomes, test.dataset)
-    comparisons = compare_variants(variants, ranks)
+    comparisons = compare_variants(found, ranks)
     result = {
         "model": config["model"],
         "dataset": config["dataset"],
@@ -93,9 +100,10 @@ def run(config):
         "seed": config["seed"],
         "seeds": config["seeds"] or [config["seed"]],
         "few_shot": config["few_shot"],
-        "variants": variants,
+        "variants": found,
         "comparisons": comparisons,
         "transfer_helped": verdicts(comparisons),
+        "prediction": prediction,
         "stages": clock.stages,
         # The stages' seconds are without those of trials that an interrupted run had finished.
         "resumed": unfinished.resumed,
@@ -113,12 +121,35 @@ def run(config):
     return result
 
 
+def predict_gain(config, start, dataset, variants, clock):
+    """Predicts, before the target is trained, whether transfer is likely to help, and logs it.
+
+    Args:
+        config (Config): The configuration.
+        start (TransferStart | None): What was pre-trained and matched.
+        dataset (SequenceDataset): The training part of the target.
+        variants (list[str]): What is going to be trained.
+        clock (StageClock): Where stages are timed.
+
+    Returns:
+        dict | None: What :func:`~recbole_idp.matcher.prediction.predict` says, and ``train_users_share``, for which it
+        holds. None where nothing that could help is taken over.
+    """
+    if start is None or set(variants) <= set(CONTROLS):
+        return None
+    with clock.stage("predict", "asking what the generated embeddings know beyond the target's own data"):
+        found = predict(dataset.targets(), start.generated(config), start.frozen_vectors, config["seed"])
+        logging.getLogger().info(prediction_line(found))
+    return {"train_users_share": config["train_users_share"], **found}
+
+
 def run_trial(config, trial, start, loaders, clock):
     """Makes, trains and evaluates one variant of the target model with one seed.
 
     Args:
         config (Config): The configuration.
-        trial (Trial): The variant, a key of ``VARIANTS``, the seed, and the share of the users in a few-shot study.
+        trial (Trial): The variant (a key of ``VARIANTS``, or the model's name where it transfers nothing), the seed,
+            and the share of the users in a few-shot study.
         start (TransferStart | None): What was pre-trained and matched.
         loaders (tuple): RecBole's loaders for training, validation and test.
         clock (StageClock): Where stages are timed.
@@ -136,17 +167,20 @@ def run_trial(config, trial, start, loaders, clock):
     # The same seed for each: variants differ in what they start from and in nothing else.
     init_seed(seed, config["reproducibility"])
     model = get_model(config["model"])(settings, train.dataset).to(config["device"])
-    trainer = get_trainer(config["MODEL_TYPE"], config["model"])(settings, model)
-    trainer.start = start
-    trainer.saved_model_file = trainer.saved_model_file.replace(".safetensors", f"-{trial.name}.safetensors")
+    trainer = trainer_class(config)(settings, model)
+    if isinstance(trainer, TransferTrainer):
+        trainer.start = start
+    if trainer.saved_model_file:
+        trainer.saved_model_file = trainer.saved_model_file.replace(".safetensors", f"-{trial.name}.safetensors")
     try:
-        with clock.stage("transfer", f"{trial.name}: {VARIANTS[variant]}"):
+        with clock.stage("transfer" if start else "train", f"{trial.name}: {VARIANTS.get(variant, 'trained')}"):
             _, valid_result = trainer.fit(train, valid, saved=True, show_progress=config["show_progress"])
         with clock.stage("evaluate", f"{trial.name} on {len(test.dataset):,} test users"):
             test_result = trainer.evaluate(test, load_best_model=True, show_progress=config["show_progress"])
     except BaseException:
         # Nobody would look for the checkpoint of a trial that is trained again.
-        Path(trainer.saved_model_file).unlink(missing_ok=True)
+        if trainer.saved_model_file:
+            Path(trainer.saved_model_file).unlink(missing_ok=True)
         raise
     facts = {
         "variant": variant,
@@ -205,12 +239,11 @@ def check_model(config):
     """Checks that the model can start from source domains.
 
     Raises:
-        UserError: It is one that only RecBole trains.
+        UserError: It takes nothing over from them.
     """
-    name = config["model"]
-    if not issubclass(get_trainer(config["MODEL_TYPE"], name), TransferTrainer):
+    if not issubclass(trainer_class(config), TransferTrainer):
         raise UserError(
-            f"{name} takes nothing over from source domains: train it by RecBole's run_recbole(model={name!r})"
+            f"{config['model']} takes nothing over from source domains: the task run trains it, name IDP here"
         )
 
 

@@ -57,7 +57,9 @@ class Unfinished:
         try:
             kept = json.loads(path.read_text(encoding="utf-8"))
             facts, digest = kept["facts"], kept["ranks"]
-            whole = {"test", "valid", "seconds"} <= facts.keys() and Path(facts["checkpoint"]).is_file()
+            whole = {"test", "valid", "seconds"} <= facts.keys() and (
+                facts["checkpoint"] is None or Path(facts["checkpoint"]).is_file()
+            )
             ranks = load_ranks(self._ranks_path(trial), digest).trials[trial.name] if digest else None
         except (OSError, ValueError, TypeError, KeyError, AttributeError, UserError):
             return None

@@ -36,7 +36,7 @@ class Outcome:
 
     Attributes:
         facts (dict): JSON-serialisable: ``variant``, ``seed``, ``train_users_share``, ``train_users``, ``test`` and
-            ``valid`` metrics, ``seconds``, ``targets_per_second``, ``checkpoint``.
+            ``valid`` metrics, ``seconds``, ``targets_per_second``, ``checkpoint`` (None where nothing is saved).
         ranks (np.ndarray | None): Rank of each test target, from 1, int32, shape [R]; None where the protocol is none
             of full ranking.
     """
@@ -45,14 +45,15 @@ class Outcome:
     ranks: np.ndarray | None
 
 
-def trials(config):
+def trials(config, variants):
     """Lists the trials of a configuration, in the order in which they are trained.
 
     Args:
-        config (Config): With ``variants``, ``seeds`` or ``seed``, and ``few_shot``.
+        config (Config): With ``seeds`` or ``seed``, and ``few_shot``.
+        variants (list[str]): What the model starts from, each in turn.
 
     Returns:
         list[Trial]: All of them.
     """
     seeds, shares = config["seeds"] or [config["seed"]], config["few_shot"] or [None]
-    return [Trial(variant, seed, share) for share in shares for variant in config["variants"] for seed in seeds]
+    return [Trial(variant, seed, share) for share in shares for variant in variants for seed in seeds]

@@ -19,8 +19,13 @@ def clean(value):
     """
     if not isinstance(value, str):
         return ""
-    # Twice, as some of it was escaped twice (&amp;quot;).
-    text = html.unescape(html.unescape(value))
+    text = unescaped(value)
     if "<" in text:
         text = _TAG.sub(" ", _CODE.sub(" ", text))
     return " ".join(text.split())
+
+
+def unescaped(text):
+    """Returns a text with its entities resolved."""
+    # Twice, as some of it was escaped twice (&amp;quot;).
+    return html.unescape(html.unescape(text))

@@ -1,8 +1,6 @@
 """RecBole's trainer with fast epochs, streaming evaluation and safe checkpoints."""
 
-import os
 import time
-from pathlib import Path
 
 import torch
 from recbole.data.dataloader import FullSortEvalDataLoader
@@ -14,13 +12,12 @@ from tqdm import tqdm
 from recbole_idp import compat
 from recbole_idp.data.batches import Passes
 from recbole_idp.data.domains import TargetLoader
-from recbole_idp.derived_config import given_values
 from recbole_idp.errors import UserError
 from recbole_idp.evaluation.ranking import RankEvaluator, rank_targets, top_items
-from recbole_idp.trainer.checkpoint import load_checkpoint, save_checkpoint
+from recbole_idp.trainer.safe_files import SafeCheckpoints
 
 
-class SequenceTrainer(Trainer):
+class SequenceTrainer(SafeCheckpoints, Trainer):
     """Trains and evaluates a :class:`~recbole_idp.model.sequence_model.SequenceModel`.
 
     RecBole's ``fit`` runs as it is: epochs, early stopping, TensorBoard, callbacks. An epoch reads each event once
@@ -39,8 +36,6 @@ class SequenceTrainer(Trainer):
 
     def __init__(self, config, model):
         super().__init__(config, model)
-        # RecBole names files by the second; two runs that start together must not share one.
-        self.saved_model_file = f"{Path(self.saved_model_file).with_suffix('')}-{os.getpid()}.safetensors"
         self.rank_evaluator = RankEvaluator(config, self.evaluator)
         self.max_length = config["MAX_ITEM_LIST_LENGTH"]
         self.trained_targets, self.trained_seconds = 0, 0.0
@@ -77,16 +72,24 @@ class SequenceTrainer(Trainer):
             )
         return super()._build_optimizer(**kwargs)
 
-    def _train_epoch(self, train_data, epoch_idx, loss_func=None, show_progress=False):
-        self.model.train()
+    def _training_batches(self, train_data):
+        """Returns what an epoch iterates over: batches that know their ``n_targets`` and the way ``to`` a device."""
         if self._batches is None:
             generator = torch.Generator().manual_seed(self.config["seed"])
             one_pass = self.model.training_batches(train_data.dataset.targets(), self.config, generator)
             self._batches = Passes(one_pass, self.config["epoch_steps"])
-        compute_loss = loss_func or self.model.position_loss
+        return self._batches
+
+    def _training_loss(self, batch):
+        """Returns the loss of one of these batches, the mean over its targets; a scalar."""
+        return self.model.position_loss(batch)
+
+    def _train_epoch(self, train_data, epoch_idx, loss_func=None, show_progress=False):
+        self.model.train()
+        batches, compute_loss = self._training_batches(train_data), loss_func or self._training_loss
         total, count, started = 0.0, 0, time.perf_counter()
         bar = tqdm(
-            self._batches, desc=f"Train {epoch_idx:>5}", ncols=100, disable=not show_progress, leave=False, unit="batch"
+            batches, desc=f"Train {epoch_idx:>5}", ncols=100, disable=not show_progress, leave=False, unit="batch"
         )
         with compat.without_anomaly_detection():
             for batch in bar:
@@ -139,43 +142,3 @@ class SequenceTrainer(Trainer):
             and self.config["eval_type"] == EvaluatorType.RANKING
             and self.rank_evaluator.supports_all_metrics()
         )
-
-    def restore(self, path):
-        """Loads the model's weights from a checkpoint.
-
-        Args:
-            path (str | Path): A file that this trainer wrote.
-
-        Raises:
-            UserError: The file is missing, damaged, or none of ours.
-        """
-        state, _, _ = load_checkpoint(path)
-        self.model.load_state_dict(state)
-        self.logger.info(f"Loading model structure and parameters from {path}")
-
-    def _save_checkpoint(self, epoch, verbose=True, **kwargs):
-        if not self.config["single_spec"] and self.config["local_rank"] != 0:
-            return
-        path = kwargs.pop("saved_model_file", self.saved_model_file)
-        description = {
-            "model": self.config["model"],
-            "dataset": self.config["dataset"],
-            "config": given_values(self.config),
-            "epoch": epoch,
-            "cur_step": self.cur_step,
-            "best_valid_score": float(self.best_valid_score),
-        }
-        save_checkpoint(path, self.model, description, self.optimizer)
-        if verbose:
-            self.logger.info(f"Saving current: {path}")
-
-    def resume_checkpoint(self, resume_file):
-        """Loads the model, the optimizer and the place in the training from a checkpoint."""
-        state, description, optimizer = load_checkpoint(resume_file)
-        self.saved_model_file = str(resume_file)
-        self.start_epoch = description["epoch"] + 1
-        self.cur_step = description["cur_step"]
-        self.best_valid_score = description["best_valid_score"]
-        self.model.load_state_dict(state)
-        self.optimizer.load_state_dict(optimizer)
-        self.logger.info(f"Checkpoint loaded. Resume training from epoch {self.start_epoch}")

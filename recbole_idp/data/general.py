@@ -1,0 +1,33 @@
+"""RecBole's dataset for models that know no order, split at the same events as the sequential one."""
+
+import numpy as np
+from recbole.data.dataset import Dataset
+from recbole.data.interaction import cat_interactions
+
+from recbole_idp.data.few_shot import few_shot
+from recbole_idp.data.reading import LiteralReading
+
+
+class GeneralDataset(LiteralReading, Dataset):
+    """A RecBole :class:`~recbole.data.dataset.Dataset` whose validation and test users are those of sequential models.
+
+    A sequential model is tested on users with three events or more, and validated on those with four: a user's first
+    event is history, and one is trained on. RecBole's general split would test users with two.
+    """
+
+    def build(self):
+        """Splits the dataset as RecBole does for sequential models.
+
+        Returns:
+            list[GeneralDataset]: For training, validation and test.
+        """
+        train, valid, test = super().build()
+        users = [part.inter_feat[self.uid_field].numpy() for part in (train, valid, test)]
+        counts = [np.bincount(part, minlength=self.user_num) for part in users]
+        short = counts[0] < 2
+        moved = [short[users[1]], (short & (counts[1] == 0))[users[2]]]
+        if any(rows.any() for rows in moved):
+            early = [part.inter_feat[rows] for part, rows in zip((valid, test), moved, strict=True) if rows.any()]
+            train = train.copy(cat_interactions([train.inter_feat, *early]))
+            valid, test = (part.copy(part.inter_feat[~rows]) for part, rows in zip((valid, test), moved, strict=True))
+        return [few_shot(train, self.config["train_users_share"], self.config["train_users_seed"]), valid, test]

@@ -1,0 +1,45 @@
+"""RecBole's own sequential dataset, and the words of item texts as a feature of items for its models."""
+
+import pandas as pd
+from recbole.data.dataset import SequentialDataset
+from recbole.utils import FeatureSource, FeatureType
+
+from recbole_idp.data.dataset import SequenceDataset
+from recbole_idp.data.domains import check_any_text, item_texts
+from recbole_idp.data.few_shot import few_shot
+from recbole_idp.data.reading import LiteralReading
+
+WORDS = "words"
+"""The feature: the first words of an item's text, in lower case."""
+
+MOST_WORDS = 32
+
+
+class RecBolesDataset(LiteralReading, SequentialDataset):
+    """RecBole's :class:`~recbole.data.dataset.SequentialDataset`, of which the reading alone is ours."""
+
+    def build(self):
+        """Splits the dataset as RecBole does, and keeps the training rows of ``train_users_share`` of the users."""
+        train, *others = super().build()
+        return [few_shot(train, self.config["train_users_share"], self.config["train_users_seed"]), *others]
+
+
+class ItemWords:
+    """To be mixed into a sequential dataset: items have their words as a ``token_seq`` field for feature models."""
+
+    def _load_data(self, token, dataset_path):
+        super()._load_data(token, dataset_path)
+        texts = item_texts(self.config, self.location, self.config["text_fields"]).texts
+        check_any_text(list(texts.values()), self.config["dataset"], "text_fields")
+        words = [text.lower().split()[:MOST_WORDS] for text in texts.values()]
+        self.item_feat = pd.DataFrame({self.iid_field: list(texts), WORDS: words})
+        self.field2type[WORDS], self.field2source[WORDS] = FeatureType.TOKEN_SEQ, FeatureSource.ITEM
+        self.field2seqlen[WORDS] = max(map(len, words))
+
+
+class SequenceDatasetWithWords(ItemWords, SequenceDataset):
+    """The plugin's sequential dataset, with words."""
+
+
+class RecBolesDatasetWithWords(ItemWords, RecBolesDataset):
+    """RecBole's sequential dataset, with words."""

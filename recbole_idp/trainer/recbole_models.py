@@ -1,0 +1,102 @@
+"""Trainers for RecBole's own models, whose classes stay as they are."""
+
+import torch
+from recbole.data.dataloader import FullSortEvalDataLoader
+from recbole.trainer import TraditionalTrainer
+from recbole.utils import get_trainer
+
+from recbole_idp import compat
+from recbole_idp.data.trimmed import TrimmedLoader
+from recbole_idp.evaluation.ranking import RankEvaluator, ranks_from_scores
+from recbole_idp.trainer.base import SequenceTrainer
+from recbole_idp.trainer.safe_files import SafeCheckpoints
+
+
+class TrimmedTrainer(SequenceTrainer):
+    """Trains one of RecBole's sequential models on RecBole's batches, without their padding.
+
+    The order of rows, the negatives, the hidden items and the loss are RecBole's; without dropout, the metrics are the
+    same as those of its own loop. Evaluation streams.
+    """
+
+    def _training_batches(self, train_data):
+        if self._batches is None:
+            self._batches = TrimmedLoader(train_data, self.config)
+        return self._batches
+
+    def _training_loss(self, batch):
+        losses = (self.model.calculate_loss(part) for part in batch.parts)
+        return sum(weight * loss for weight, loss in zip(batch.weights, losses, strict=True))
+
+
+class CountingTrainer(TraditionalTrainer):
+    """Fits RecBole's models that count instead of learning (Pop, ItemKNN), and ranks one item for each user.
+
+    What a user has had is not ranked, which is RecBole's rule for models that know no order. Nothing is saved: to count
+    again takes no longer than to read.
+
+    Attributes:
+        ranks (torch.LongTensor | None): As of :class:`~recbole_idp.trainer.base.SequenceTrainer`.
+        targets_per_second (float): 0, since nothing is trained.
+    """
+
+    targets_per_second = 0.0
+
+    def __init__(self, config, model):
+        super().__init__(config, model)
+        self.rank_evaluator = RankEvaluator(config, self.evaluator)
+        self.saved_model_file = None
+        self.ranks = None
+
+    def _train_epoch(self, train_data, epoch_idx, loss_func=None, show_progress=False):
+        def count(rows):
+            parts = compat.occurrences(rows[self.model.ITEM_ID].cpu())
+            return [self.model.calculate_loss(rows[part]) for part in parts][-1]
+
+        return super()._train_epoch(train_data, epoch_idx, loss_func or count, show_progress)
+
+    def _save_checkpoint(self, epoch, verbose=True, **kwargs):
+        """Saves nothing."""
+
+    @torch.no_grad()
+    def evaluate(self, eval_data, load_best_model=True, model_file=None, show_progress=False):
+        """Evaluates the model; arguments and result as in RecBole."""
+        streams = isinstance(eval_data, FullSortEvalDataLoader) and self.rank_evaluator.supports_all_metrics()
+        if not streams or self.rank_evaluator.needs_items():
+            self.ranks = None
+            return super().evaluate(eval_data, load_best_model=False, show_progress=show_progress)
+        self.model.eval()
+        self.ranks = torch.cat([self._ranks(*batch) for batch in eval_data])
+        return self.rank_evaluator.evaluate(self.ranks, None, self.eval_collector.data_struct)
+
+    def _ranks(self, users, history, rows, items):
+        scores = self.model.full_sort_predict(users.to(self.device)).view(-1, self.model.n_items)
+        if history is not None:
+            scores[history] = -torch.inf
+        return ranks_from_scores(scores[rows], items.to(self.device)).cpu()
+
+
+def recboles_trainer(model_type, name):
+    """Returns RecBole's own trainer of one of its models, but for the files that it writes.
+
+    Args:
+        model_type (ModelType): RecBole's type of the model.
+        name (str): The model's name.
+
+    Returns:
+        type: A trainer class.
+    """
+    return type("RecBolesTrainer", (_RecBolesLoop, get_trainer(model_type, name)), {})
+
+
+class _RecBolesLoop(SafeCheckpoints):
+    """RecBole's training and evaluation as they are; checkpoints are safetensors."""
+
+    ranks = None
+    targets_per_second = 0.0
+
+    def evaluate(self, eval_data, load_best_model=True, model_file=None, show_progress=False):
+        """Evaluates the model by RecBole's own loop."""
+        if load_best_model and eval_data:
+            self.restore(model_file or self.saved_model_file)
+        return super().evaluate(eval_data, load_best_model=False, show_progress=show_progress)
