@@ -1,7 +1,6 @@
 """What pre-training hands to transfer: a folder of tensors, JSON and text that executes nothing when it is opened."""
 
 import importlib.metadata
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,14 +11,10 @@ from safetensors.torch import load_file, save_file
 
 from recbole_idp.data.folders import new_folder
 from recbole_idp.errors import UserError
-from recbole_idp.files import fingerprint, sha256_of_file
 from recbole_idp.matcher.adapted import FrozenMatcher, open_matcher
+from recbole_idp.sealed import Kind, check_sealed, read_sealed, seal
 from recbole_idp.text.cache import cache_folder
 
-FORMAT = "recbole_idp bundle"
-VERSION = 2
-# Version 1 had no adapted vectors; such a bundle matches by its frozen ones.
-READABLE = (1, VERSION)
 DESCRIPTION, ENCODER, ITEMS, NAMES, CARD = (
     "bundle.json",
     "encoder.safetensors",
@@ -27,6 +22,11 @@ DESCRIPTION, ENCODER, ITEMS, NAMES, CARD = (
     "items.tsv",
     "README.md",
 )
+VERSION = 2
+# Version 1 had no adapted vectors; such a bundle matches by its frozen ones.
+_READABLE = (1, VERSION)
+_NEEDS = frozenset((ENCODER, ITEMS, NAMES))
+KIND = Kind("bundle", "the task pretrain", "recbole_idp bundle", VERSION, _READABLE, DESCRIPTION, _NEEDS)
 TEXT_ENCODER = "text_encoder"
 MATCHER = "cdim"
 PACKAGES = ("recbole_idp", "recbole", "torch", "numpy", "transformers", "sentence-transformers", "faiss-cpu")
@@ -88,13 +88,7 @@ class Bundle:
             text_encoder.save(building / TEXT_ENCODER)
             matcher.save(building / MATCHER)
             (building / CARD).write_text(self.model_card(), encoding="utf-8")
-            files = sorted(path for path in building.rglob("*") if path.is_file())
-            hashes = {path.relative_to(building).as_posix(): sha256_of_file(path) for path in files}
-            description = {"format": FORMAT, "version": VERSION, **self.description, "sha256": hashes}
-            description = json.loads(json.dumps(description, default=str))
-            description["checksum"] = fingerprint(description)
-            text = json.dumps(description, indent=1, ensure_ascii=False)
-            (building / DESCRIPTION).write_text(text + "\n", encoding="utf-8")
+            seal(building, KIND, self.description)
         self.folder = Path(folder)
 
     @classmethod
@@ -111,15 +105,7 @@ class Bundle:
             UserError: It is missing, of another format or version, or a file was changed.
         """
         folder = Path(folder)
-        description = read_description(folder)
-        for name, expected in description["sha256"].items():
-            path = folder / name
-            if folder.resolve() not in path.resolve().parents:
-                raise UserError(f"{folder / DESCRIPTION} names a file outside of the bundle: {name}; do not use it")
-            if not path.is_file():
-                raise UserError(f"bundle {folder} lacks {name}: pre-train again, or copy the whole folder")
-            if sha256_of_file(path) != expected:
-                raise UserError(f"{path} is damaged or was changed: pre-train again, or copy the bundle anew")
+        description = check_sealed(folder, KIND)
         try:
             items = load_file(folder / ITEMS)
             encoder = load_file(folder / ENCODER)
@@ -190,26 +176,7 @@ def read_description(folder):
     Raises:
         UserError: It is no bundle, or one of another version.
     """
-    path = Path(folder) / DESCRIPTION
-    if not path.is_file():
-        raise UserError(f"{folder} is no bundle: it has no {DESCRIPTION}; give a folder that the task pretrain made")
-    try:
-        description = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, OSError) as error:
-        raise UserError(f"{path} is damaged ({error}): pre-train again, or copy the bundle anew") from error
-    if not isinstance(description, dict) or description.get("format") != FORMAT:
-        raise UserError(f"{path} does not describe a bundle of recbole_idp: give a folder that the task pretrain made")
-    checksum = description.pop("checksum", None)
-    if description.get("version") not in READABLE:
-        raise UserError(
-            f"{folder} is a bundle of format version {description.get('version')}, this release reads "
-            f"version {VERSION}: pre-train again, or install the release that wrote it"
-        )
-    if checksum != fingerprint(description):
-        raise UserError(f"{path} is damaged or was changed: pre-train again, or copy the bundle anew")
-    if not isinstance(description.get("sha256"), dict) or not {ENCODER, ITEMS, NAMES} <= set(description["sha256"]):
-        raise UserError(f"{path} is damaged (its list of files is incomplete): pre-train again")
-    return description
+    return read_sealed(folder, KIND)
 
 
 def versions():
