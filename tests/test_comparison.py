@@ -243,14 +243,18 @@ def test_verdicts_need_significance_and_no_control_counts(found, helped):
         ("likely", (1, -1), "it came out otherwise"),
         ("unlikely", (1, 1), "it came out otherwise"),
         ("unlikely", (1, -1), "so it came out"),
-        ("unclear", (1, 1), "unclear whether transfer helps (few twins)"),
+        ("unclear", (1, 1), "training: It is unclear whether transfer helps: few twins"),
     ],
 )
-def test_the_report_judges_the_prediction_against_all_baselines(predicted, signs, says):
-    found = [comparison("fine_tune", signs[0], 0.01), comparison("fine_tune", signs[1], 0.01, "text_pca")]
-    result = {
-        "comparisons": found,
-        "transfer_helped": verdicts(found),
-        "prediction": {"verdict": predicted, "reason": "few twins"},
-    }
-    assert says in comparison_lines(result)[-1]
+def test_the_report_judges_the_prediction_against_scratch(predicted, signs, says):
+    found = [comparison("fine_tune", signs[0], 0.01, "text_pca"), comparison("fine_tune", signs[1], 0.01)]
+    prediction = {"verdict": predicted, "reason": "few twins", "train_users_share": 1.0}
+    result = {"comparisons": found, "transfer_helped": verdicts(found), "prediction": prediction}
+    assert comparison_lines(result)[-1].endswith(says)
+
+
+def test_a_prediction_for_other_users_is_shown_without_judgement():
+    found = [comparison("fine_tune", 1, 0.01)]
+    prediction = {"verdict": "likely", "reason": "many twins", "train_users_share": 0.1}
+    result = {"comparisons": found, "transfer_helped": verdicts(found), "prediction": prediction}
+    assert comparison_lines(result)[-1] == "Predicted before training: Transfer is likely to help: many twins"

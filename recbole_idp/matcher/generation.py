@@ -159,16 +159,16 @@ def fit_text_map(vectors, item_embeddings, ridge):
         the mean text of a domain tells domains apart and not items.
     """
     # In double precision: texts of one shop are alike, so that the least of 384 variances is a millionth of the first.
-    source = torch.from_numpy(_centred(vectors)).double()
+    source = torch.from_numpy(centred(vectors)).double()
     wanted = (item_embeddings - item_embeddings.mean(0)).double()
     products = source.t() @ source
     penalty = ridge * products.diagonal().mean()
     weights = torch.linalg.solve(products + penalty * torch.eye(len(products), dtype=torch.double), source.t() @ wanted)
     weights = weights.float()
-    return lambda others: torch.from_numpy(_centred(others)) @ weights + item_embeddings.mean(0)
+    return lambda others: torch.from_numpy(centred(others)) @ weights + item_embeddings.mean(0)
 
 
-def _centred(vectors):
+def centred(vectors):
     """Subtracts the mean of the items that have a text; those without stay zero."""
     present = np.linalg.norm(vectors, axis=1, keepdims=True) > 0
     # NumPy 1 makes float64 of float32 over a whole number that needs more than 16 bits.
@@ -255,8 +255,8 @@ def principal_components(vectors, width, spread):
     Returns:
         torch.Tensor: The first D principal components, centred; columns beyond W are zero; shape [T, D].
     """
-    centred = torch.from_numpy(_centred(vectors)).double()
-    _, directions = torch.linalg.eigh(centred.t() @ centred)
-    components = centred @ directions.flip(1)[:, :width]
+    texts = torch.from_numpy(centred(vectors)).double()
+    _, directions = torch.linalg.eigh(texts.t() @ texts)
+    components = texts @ directions.flip(1)[:, :width]
     components = torch.nn.functional.pad(components, (0, width - components.shape[1])).float()
     return to_spread(components, spread, torch.zeros(width))

@@ -93,9 +93,23 @@ def comparison_lines(result):
     """
     lines = [sentence(comparison, len(result["comparisons"])) for comparison in result["comparisons"]]
     lines += [_verdict(verdict) for verdict in result["transfer_helped"]]
-    if (prediction := result.get("prediction")) and result["transfer_helped"]:
+    if prediction := result.get("prediction"):
         lines.append(_judgement(prediction, result["transfer_helped"]))
     return lines
+
+
+def prediction_line(prediction):
+    """Says a prediction in words.
+
+    Args:
+        prediction (dict): With ``verdict`` (``likely``, ``unclear`` or ``unlikely``) and ``reason``.
+
+    Returns:
+        str: For example ``Transfer is likely to help: ...``.
+    """
+    verdict = prediction["verdict"]
+    said = "It is unclear whether transfer helps" if verdict == "unclear" else f"Transfer is {verdict} to help"
+    return f"{said}: {prediction['reason']}"
 
 
 def sentence(comparison, comparisons=1):
@@ -146,10 +160,11 @@ def _verdict(verdict):
 
 
 def _judgement(prediction, found):
-    """Compares what was predicted with what came out."""
-    helped = all(verdict["helped"] == "yes" for verdict in found)
-    said = f"Predicted before training: transfer is {prediction['verdict']} to help ({prediction['reason']})"
-    if prediction["verdict"] == "unclear":
-        return f"Predicted before training: unclear whether transfer helps ({prediction['reason']})"
-    right = helped == (prediction["verdict"] == "likely")
-    return f"{said}; {'so it came out' if right else 'it came out otherwise'}"
+    """Compares what was predicted with what came out against training from scratch on the same share of the users."""
+    line = f"Predicted before training: {prediction_line(prediction)}"
+    share = prediction["train_users_share"]
+    helped = [one["helped"] for one in found if (one["baseline"], one["train_users_share"]) == ("scratch", share)]
+    if not helped or prediction["verdict"] == "unclear":
+        return line
+    right = (helped[0] == "yes") == (prediction["verdict"] == "likely")
+    return f"{line}. Against scratch {'so it came out' if right else 'it came out otherwise'}"

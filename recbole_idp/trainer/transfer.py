@@ -56,6 +56,12 @@ class TransferStart:
         vectors = self.bundle.adapted_vectors
         return Evidence(self.bundle.item_embeddings, vectors, self.vectors, matches or self.matches)
 
+    def generated(self, config):
+        """Returns the generated embeddings as figures look at them: zero for items without text; shape [N - 1, D]."""
+        generated = generate(self.evidence(), config).numpy()
+        generated[~self.matches.matched] = 0
+        return generated
+
 
 def prepare_start(config, dataset, variants, clock=None):
     """Finds or makes the bundle, encodes the target's texts and matches them.
