@@ -7,7 +7,9 @@ import numpy as np
 from recbole.data import create_dataset, data_preparation
 
 from recbole_idp.data.domains import item_texts
+from recbole_idp.data.html_text import unescaped
 from recbole_idp.errors import UserError, nearest
+from recbole_idp.matcher.co_occurrence import behaviour_vectors
 from recbole_idp.matcher.diagnosis import (
     NEAR_TWIN,
     best_similarities,
@@ -16,7 +18,8 @@ from recbole_idp.matcher.diagnosis import (
     shapes,
     text_and_behaviour,
 )
-from recbole_idp.matcher.generation import generate, match_weights
+from recbole_idp.matcher.generation import centred, match_weights
+from recbole_idp.matcher.prediction import predict
 from recbole_idp.quick_start import check_model, prepare
 from recbole_idp.report.inspect_page import save_page
 from recbole_idp.report.inspect_text import inspect_text
@@ -43,7 +46,7 @@ def inspect(config):
     # The IDs alone are looked at: the encoder need not fit.
     start = prepare_start(config, train.dataset, ["new_encoder"])
     titles = item_texts(config, train.dataset.location, config["text_fields"]).titles
-    figures = inspect_figures(config, start, train.dataset.item_tokens(), titles, chosen)
+    figures = inspect_figures(config, start, train.dataset, titles, chosen)
     stamp = time.strftime("%b-%d-%Y_%H-%M-%S")
     path = Path(config["result_dir"]) / f"inspect-{config['dataset']}-{stamp}.html"
     save_page(figures, path)
@@ -77,26 +80,28 @@ def choose_items(config, tokens):
     return [row_of[token] for token in config["inspect_items"]]
 
 
-def inspect_figures(config, start, tokens, titles, chosen):
+def inspect_figures(config, start, dataset, titles, chosen):
     """Measures what matching and generation did.
 
     Args:
         config (Config): The configuration.
         start (TransferStart): Bundle and matches.
-        tokens (list[str]): Ids of all N items of the target, padding first.
+        dataset (SequenceDataset): The training part of the target.
         titles (dict[str, str]): Titles by item id.
         chosen (list[int]): Rows of the items to show one by one.
 
     Returns:
         dict: JSON-serialisable figures: ``dataset``, ``bundle``, ``matcher``, ``generator``, ``domains``,
-        ``similarity`` before and after CDIM, ``correlation`` before and after, ``shapes``, ``near_twins``, ``items``.
+        ``similarity`` before and after CDIM, ``correlation`` before and after, ``own_behaviour``, ``prediction``,
+        ``shapes``, ``near_twins``, ``items``.
     """
+    tokens = dataset.item_tokens()
     bundle, matches = start.bundle, start.matches
     weights = match_weights(matches, config).numpy()
     frozen = best_similarities(matches, start.frozen_vectors, bundle.text_vectors)
     adapted = matches.similarities[matches.matched, 0]
     embeddings = bundle.item_embeddings.numpy()
-    generated = generate(start.evidence(), config).numpy()[matches.matched]
+    generated = start.generated(config)
     return {
         "dataset": config["dataset"],
         "bundle": str(bundle.folder),
@@ -116,8 +121,32 @@ def inspect_figures(config, start, tokens, titles, chosen):
             when: text_and_behaviour(vectors, embeddings, np.random.default_rng(config["seed"]))
             for when, vectors in (("before", bundle.text_vectors), ("after", bundle.adapted_vectors))
         },
-        "shapes": shapes({"source": embeddings, "generated": generated}),
+        "own_behaviour": own_behaviour(
+            {"before": start.frozen_vectors, "after": start.vectors, "generated": generated}, dataset, config["seed"]
+        ),
+        "prediction": predict(dataset.targets(), generated, start.frozen_vectors, config["seed"]),
+        "shapes": shapes({"source": embeddings, "generated": generated[matches.matched]}),
         "items": [item_matches(row, tokens[row + 1], titles, matches, weights, bundle) for row in chosen],
+    }
+
+
+def own_behaviour(named, dataset, seed):
+    """Compares how alike target items are by some vectors with which of them follow one another in the training data.
+
+    Args:
+        named (dict[str, np.ndarray]): Vectors of the N - 1 items, zero where one has no text; shape [N - 1, any] each.
+        dataset (SequenceDataset): The training part of the target.
+        seed (int): Decides on the sample, the same for all vectors.
+
+    Returns:
+        dict[str, dict]: For each set of vectors what
+        :func:`~recbole_idp.matcher.diagnosis.text_and_behaviour` gives.
+    """
+    behaviour = behaviour_vectors(dataset.targets(), dataset.item_num - 1, seed)
+    seen = np.any(behaviour, axis=1)
+    return {
+        name: text_and_behaviour(centred(vectors[seen]), behaviour[seen], np.random.default_rng(seed))
+        for name, vectors in named.items()
     }
 
 
@@ -138,12 +167,12 @@ def item_matches(row, token, titles, matches, weights, bundle):
     found = zip(matches.items[row], matches.similarities[row], weights[row], strict=True)
     return {
         "item_id": token,
-        "title": titles.get(token, ""),
+        "title": unescaped(titles.get(token, "")),
         "matches": [
             {
                 "domain": bundle.domains[item],
                 "item_id": bundle.tokens[item],
-                "title": bundle.titles[item],
+                "title": unescaped(bundle.titles[item]),
                 "similarity": float(similarity),
                 "weight": float(weight),
             }

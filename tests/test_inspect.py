@@ -2,7 +2,9 @@
 
 import re
 
+import numpy as np
 import pytest
+from recbole.data import create_dataset
 from toy import settings
 
 from recbole_idp import cli, inspection
@@ -62,10 +64,49 @@ def test_titles_are_escaped_and_the_page_needs_nothing_else(domains):
     assert page.count("<svg") == 4
 
 
+def test_entities_of_titles_are_shown_resolved_and_encoded_as_they_are(domains):
+    plain, _ = inspect(domains, inspect_items=["si1", "si2"])
+    for name in ("shop", "pens"):
+        path = domains / name / f"{name}.item"
+        path.write_text(path.read_text().replace("blue pen", "blue 6&quot; &amp;amp; pen"))
+    shown, _ = inspect(domains, inspect_items=["si1", "si2"], result_dir=str(domains / "again"))
+    page = next((domains / "again").glob("*.html")).read_text(encoding="utf-8")
+    changed, same = shown["items"]
+    assert changed["title"] == changed["matches"][0]["title"] == 'blue 6" & pen 0'
+    assert "blue 6&quot; &amp; pen 0" in page and "&amp;quot;" not in page
+    assert same["title"] == plain["items"][1]["title"]
+    # "quot" is a word of the encoded text still.
+    assert changed["matches"][0]["similarity"] > changed["matches"][1]["similarity"] + 0.1
+
+
+def test_similarities_are_compared_with_what_follows_what_in_the_target(domains):
+    given = {"inspect_sample": 1, "text_encoder": "lsa"}
+    figures, page = inspect(domains, **given)
+    found = figures["own_behaviour"]
+    assert set(found) == {"before", "after", "generated"}
+    for side in found.values():
+        assert side["random"]["pairs"] == 20_000
+        assert -1 <= side["random"]["correlation"] <= 1
+    # Items follow one another round a circle, and texts know nothing of it.
+    draw = np.random.default_rng(0)
+    dataset = create_dataset(StrictConfig("IDP", "shop", config_dict=settings(domains)))
+    train = dataset.build()[0]
+    place = np.array([int(token[2:]) for token in train.item_tokens()[1:]])
+    circle = np.stack([np.cos(place * np.pi / 4), np.sin(place * np.pi / 4)], 1).astype(np.float32)
+    knows, guesses = inspection.own_behaviour(
+        {"knows": circle, "guesses": draw.normal(size=(8, 8)).astype(np.float32)}, train, 0
+    ).values()
+    assert knows["random"]["correlation"] > guesses["random"]["correlation"] + 0.2
+    assert "Spearman correlation with co-occurrence, random pairs" in page
+    assert "It is unclear whether transfer helps" in page
+
+
 def test_the_command_prints_tables_and_the_place_of_the_page(domains, capsys):
     given = {**settings(domains), "model": "IDP", "dataset": "shop", "source_domains": "pens,lamps", "topk": "1,5"}
     status = cli.main(["inspect", *(f"--{key}={value}" for key, value in given.items())])
     printed = capsys.readouterr().out
     assert status == 0
     assert "shop matched to pens, lamps: 8 of 8 items have a text" in printed
+    assert "Spearman correlation with co-occurrence, nearest neighbours" in printed
+    assert "It is unclear whether transfer helps: the target's training data are too few to tell" in printed
     assert re.search(r"Page: .*inspect-shop-.*\.html", printed)

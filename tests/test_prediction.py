@@ -9,7 +9,8 @@ from recbole_idp import quick_start
 from recbole_idp.config import StrictConfig
 from recbole_idp.data.sequences import Sequences, Targets
 from recbole_idp.matcher import prediction
-from recbole_idp.matcher.prediction import behaviour_vectors, gain_figures, predict
+from recbole_idp.matcher.co_occurrence import behaviour_vectors
+from recbole_idp.matcher.prediction import gain_figures, predict
 from recbole_idp.report.comparison import prediction_line
 
 N_ITEMS, N_GROUPS = 200, 20

@@ -32,7 +32,7 @@ def test_run_compares_all_variants_and_leaves_one_json(domains, capsys):
     saved = read_result(path)
     assert list(saved["variants"]) == ALL_VARIANTS
     assert saved["variants"] == json.loads(json.dumps(result["variants"]))
-    assert set(saved["stages"]) == {"read", "pretrain", "encode", "cdim", "match", "transfer", "evaluate"}
+    assert set(saved["stages"]) == {"read", "pretrain", "encode", "cdim", "match", "predict", "transfer", "evaluate"}
     assert saved["stages"]["pretrain"]["targets_per_second"] > 0
     assert saved["peak_memory_mb"] > 0
     assert {"format", "model", "dataset", "data_fingerprint", "protocol", "seed", "config", "versions"} <= set(saved)

@@ -7,13 +7,12 @@ Shapes: T target items, D width of ID embeddings, W width of text vectors, R tar
 """
 
 import numpy as np
-from scipy import sparse
 
+from recbole_idp.matcher.co_occurrence import behaviour_vectors, following
 from recbole_idp.matcher.diagnosis import cosines
 from recbole_idp.matcher.generation import centred
 
 PARTS = 5
-WIDTH = 32
 FEWEST_QUESTIONS, QUESTIONS = 1_000, 50_000
 MOST_TARGETS = 1_000_000
 """Of more, those of randomly drawn users are looked at."""
@@ -78,10 +77,7 @@ def gain_figures(targets, generated, text_vectors, seed):
     alone or with the generated embeddings beside them. A guess is worth no bit, a sure answer one.
 
     Args:
-        targets (Targets): As :func:`predict` takes them.
-        generated (np.ndarray): Likewise.
-        text_vectors (np.ndarray): Likewise.
-        seed (int): Likewise.
+        targets (Targets): As :func:`predict` takes them; so are the other arguments.
 
     Returns:
         dict | None: ``questions``, their number; the bits that the ``own`` data tell; those that ``generated``
@@ -115,34 +111,6 @@ def gain_figures(targets, generated, text_vectors, seed):
     }
 
 
-def behaviour_vectors(targets, n_items, seed, rows=None):
-    """Factors the positive pointwise mutual information of items that follow one another.
-
-    Args:
-        targets (Targets): Items are numbered from 1.
-        n_items (int): T.
-        seed (int): Of the factorisation.
-        rows (np.ndarray, optional): The targets to look at; shape [R]. None: all.
-
-    Returns:
-        np.ndarray: Float32, shape [T, at most 32]; zero for items that nothing is known about.
-    """
-    from sklearn.utils.extmath import randomized_svd
-
-    before, after = _following(targets, slice(None) if rows is None else rows)
-    apart = before != after
-    counts = sparse.coo_matrix((np.ones(apart.sum()), (before[apart], after[apart])), shape=(n_items, n_items)).tocsr()
-    counts = (counts + counts.T).tocoo()
-    totals = np.asarray(counts.sum(0)).ravel()
-    information = np.log(counts.data * totals.sum() / (totals[counts.row] * totals[counts.col]))
-    matrix = sparse.csr_matrix((information.clip(min=0), (counts.row, counts.col)), shape=(n_items, n_items))
-    matrix.eliminate_zeros()
-    if not matrix.nnz:
-        return np.zeros((n_items, 1), dtype=np.float32)
-    left, strength, _ = randomized_svd(matrix, min(WIDTH, n_items), random_state=seed)
-    return (left * np.sqrt(strength)).astype(np.float32)
-
-
 def _parts(targets, draw):
     """Yields the rows of each fifth of the users, after those of the other four."""
     user_of = np.searchsorted(targets.sequences.offsets.numpy(), targets.ends.numpy(), side="right")
@@ -157,15 +125,9 @@ def _parts(targets, draw):
         yield np.flatnonzero((part_of != part) & (part_of != nobody)), np.flatnonzero(part_of == part)
 
 
-def _following(targets, rows):
-    """Returns the event before each of some targets, and the target; items from 0; both of shape [R]."""
-    ends = targets.ends[rows]
-    return targets.sequences.items[ends - 1].numpy() - 1, targets.sequences.items[ends].numpy() - 1
-
-
 def _questions(targets, rows, draw):
     """Draws items, those that followed them, and others; no two of the three are the same; shape [Q] each."""
-    before, after = _following(targets, draw.permutation(rows))
+    before, after = following(targets, draw.permutation(rows))
     other = draw.permutation(after)
     apart = np.flatnonzero((before != after) & (other != after) & (other != before))[:QUESTIONS]
     return before[apart], after[apart], other[apart]

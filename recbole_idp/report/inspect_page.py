@@ -5,7 +5,8 @@ import io
 from pathlib import Path
 
 from recbole_idp.files import replacing
-from recbole_idp.report.inspect_text import domain_rows, matcher_rows, shape_rows
+from recbole_idp.report.comparison import prediction_line
+from recbole_idp.report.inspect_text import OWN_BEHAVIOUR, domain_rows, matcher_rows, own_behaviour_rows, shape_rows
 
 # Readable on a light and on a dark page.
 BEFORE, AFTER, GREY = "#8a94a6", "#e07b39", "#8a8a8a"
@@ -64,6 +65,8 @@ def page(figures):
         f'<h1>{_safe(title)}</h1>\n<p class="soft">{_safe(_about(figures))}</p>\n'
         f'<div class="plots">{plots}</div>\n'
         f"<h2>What the matcher learned</h2>\n{_table(['', 'before CDIM', 'after CDIM'], matcher_rows(figures))}\n"
+        f"<h2>Whether it tells the target's behaviour</h2>\n<p>{_safe(prediction_line(figures['prediction']))}.</p>\n"
+        f"{_table(OWN_BEHAVIOUR, own_behaviour_rows(figures))}\n"
         "<h2>Where the matches come from</h2>\n"
         f"{_table(['source domain', 'share of the matches', 'share of the items'], domain_rows(figures))}\n"
         f"<h2>Embeddings</h2>\n{_table(['embeddings', 'mean norm', 'spread'], shape_rows(figures))}\n"

@@ -1,8 +1,11 @@
 """What the task ``inspect`` prints."""
 
+from recbole_idp.report.comparison import prediction_line
 from recbole_idp.report.result import table
 
 SHOWN_ITEMS, SHOWN_MATCHES = 5, 3
+OWN_BEHAVIOUR = ["", "text before CDIM", "text after CDIM", "generated"]
+_PAIRS = (("neighbours", "nearest neighbours"), ("random", "random pairs"))
 
 
 def inspect_text(figures, path):
@@ -19,7 +22,9 @@ def inspect_text(figures, path):
     parts = [f"\n{about}: {figures['with_text']:,} of {figures['target_items']:,} items have a text\n"]
     parts.append(table(["source domain", "share of the matches", "share of the items"], domain_rows(figures)))
     parts += ["", table(["", "before CDIM", "after CDIM"], matcher_rows(figures))]
-    parts += ["", table(["embeddings", "mean norm", "spread"], shape_rows(figures)), ""]
+    parts += ["", table(OWN_BEHAVIOUR, own_behaviour_rows(figures))]
+    parts += ["", table(["embeddings", "mean norm", "spread"], shape_rows(figures))]
+    parts += ["", prediction_line(figures["prediction"]), ""]
     for item in figures["items"][:SHOWN_ITEMS]:
         parts.append(f"{item['item_id']}  {shortened(item['title'])}")
         for match in item["matches"][:SHOWN_MATCHES]:
@@ -40,7 +45,7 @@ def matcher_rows(figures):
     """Returns the rows of the table of what the matcher changed."""
     before, after = figures["correlation"]["before"], figures["correlation"]["after"]
     rows = []
-    for pairs, name in (("neighbours", "text neighbours"), ("random", "random pairs")):
+    for pairs, name in _PAIRS:
         cells = [number(side.get(pairs, {}).get("correlation")) for side in (before, after)]
         rows.append([f"Spearman correlation of text and behaviour, {name}", *cells])
     similarity = figures["similarity"]
@@ -52,6 +57,16 @@ def matcher_rows(figures):
             cells = [number(recall[when][name]) for when in ("before", "after")]
             rows.append([f"{name} of behaviour neighbours, held-out items", *cells])
     return rows
+
+
+def own_behaviour_rows(figures):
+    """Returns the rows of the table of how well similarities agree with the target's own co-occurrences."""
+    sides = [figures["own_behaviour"][name] for name in ("before", "after", "generated")]
+    return [
+        [f"Spearman correlation with co-occurrence, {name}"]
+        + [number(side.get(pairs, {}).get("correlation")) for side in sides]
+        for pairs, name in _PAIRS
+    ]
 
 
 def shape_rows(figures):
