@@ -110,6 +110,26 @@ def write_json(path, value):
     write_text(path, json.dumps(value, indent=1, ensure_ascii=False, default=str) + "\n")
 
 
+def read_json(path, kind, remedy):
+    """Reads a JSON file.
+
+    Args:
+        path (str | Path): The file.
+        kind (str): What it holds, in a word for the user.
+        remedy (str): What to do where it cannot be read.
+
+    Returns:
+        Any: Its value.
+
+    Raises:
+        UserError: The file cannot be read, or is no JSON.
+    """
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise UserError(f"{path} is not a readable {kind} ({error}): {remedy}") from error
+
+
 def sha256_of_file(path):
     """Returns the SHA-256 of a file's bytes as 64 hexadecimal digits."""
     digest = hashlib.sha256()

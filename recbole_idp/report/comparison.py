@@ -144,7 +144,7 @@ def sentence(comparison, comparisons=1):
 
 def _share(about):
     """Returns what stands before a line about a part of the users."""
-    share = about["train_users_share"]
+    share = about.get("train_users_share", 1)
     return "" if share == 1 else f"With {100 * share:.4g} % of the training users: "
 
 

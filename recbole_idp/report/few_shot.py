@@ -1,6 +1,9 @@
 """A few-shot study: one metric by variant and share of the training users, as a table and as curves."""
 
+from itertools import cycle
+
 from recbole_idp.files import replacing
+from recbole_idp.report.plot import CURVES, MARKERS
 from recbole_idp.report.result import cell, table
 
 PLOT = ".svg"
@@ -56,19 +59,40 @@ def plot_study(result, metric, path):
 
     figure = Figure(figsize=(6, 4), layout="constrained")
     axes = figure.subplots()
+    curves = {}
     for name, of_variant in study(result).items():
-        shares = sorted(of_variant)
-        values = [of_variant[share]["test"][metric] for share in shares]
-        spread = [of_variant[share].get("test_deviation", {}).get(metric, 0) for share in shares]
-        axes.errorbar([100 * share for share in shares], values, spread, label=name, marker="o", capsize=3)
-    axes.set_xscale("log")
-    ticks = sorted({100 * row["train_users_share"] for row in result["variants"].values()})
-    axes.set_xticks(ticks, [f"{tick:.4g} %" for tick in ticks], minor=False)
-    axes.minorticks_off()
-    axes.set_xlabel("share of the target's users that are trained on")
+        curves[name] = {
+            share: (of_variant[share]["test"][metric], of_variant[share].get("test_deviation", {}).get(metric, 0))
+            for share in sorted(of_variant)
+        }
+    draw_shares(axes, curves)
     axes.set_ylabel(f"{metric.upper()}, all test users")
     axes.set_title(f"{result['model']} on {result['dataset']}")
-    axes.set_ylim(bottom=0)
     axes.legend()
     with replacing(path) as temporary:
         figure.savefig(temporary, format="svg")
+
+
+def draw_shares(axes, curves):
+    """Draws curves over the share of training users.
+
+    Args:
+        axes (Axes): Where to.
+        curves (dict[str, dict[float, tuple[float, float]]]): By name and share, from 0 to 1, a mean and its deviation.
+
+    Returns:
+        dict[str, str]: The colour of each curve.
+    """
+    colours = {}
+    for (name, curve), colour, marker in zip(curves.items(), cycle(CURVES), cycle(MARKERS), strict=False):
+        colours[name] = colour
+        values, spread = zip(*curve.values(), strict=True)
+        style = {"color": colour, "marker": marker, "markersize": 5, "capsize": 3, "linewidth": 1.5}
+        axes.errorbar([100 * share for share in curve], values, spread, label=name, **style)
+    axes.set_xscale("log")
+    ticks = sorted({100 * share for curve in curves.values() for share in curve})
+    axes.set_xticks(ticks, [f"{tick:.4g} %" for tick in ticks], minor=False)
+    axes.minorticks_off()
+    axes.set_xlabel("share of the target's users that are trained on")
+    axes.set_ylim(bottom=0)
+    return colours

@@ -1,13 +1,12 @@
 """The JSON file that a run leaves, with the ranks beside it, and the table that is drawn from it."""
 
 import itertools
-import json
 import statistics
 import time
 from pathlib import Path
 
 from recbole_idp.errors import UserError
-from recbole_idp.files import write_json
+from recbole_idp.files import read_json, write_json
 from recbole_idp.report.ranks import SUFFIX, load_ranks, save_ranks
 
 # 2: several seeds, and ranks in a file of their own.
@@ -98,10 +97,7 @@ def read_result(path):
     Raises:
         UserError: The file is missing, damaged, or of another version.
     """
-    try:
-        result = json.loads(Path(path).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path} is not a readable result ({error}): run again, or delete it") from error
+    result = read_json(path, "result", "run again, or delete it")
     if not isinstance(result, dict) or not isinstance(result.get("variants"), dict):
         raise UserError(f"{path} is not a result of recbole_idp: give a file from result_dir")
     if result.get("format") != FORMAT:

@@ -27,9 +27,12 @@ def report_text(result, path):
 
 def title(result):
     """Returns dataset, protocol and seeds of a result in one line."""
-    seeds = result["seeds"]
-    said = f"seed {seeds[0]}" if len(seeds) == 1 else f"mean ± standard deviation of seeds {', '.join(map(str, seeds))}"
-    return f"{result['dataset']}, {result['protocol']} ranking, {said}"
+    return f"{result['dataset']}, {result['protocol']} ranking, {seeds_name(result['seeds'])}"
+
+
+def seeds_name(seeds):
+    """Says what the figures of several seeds, or of one, are."""
+    return f"seed {seeds[0]}" if len(seeds) == 1 else f"mean ± standard deviation of seeds {', '.join(map(str, seeds))}"
 
 
 def study_of(result):
