@@ -128,8 +128,10 @@ LIMITS = {
     **dict.fromkeys(("cdim_valid_items", "cdim_encoder_epochs", "cdim_encoder_batch_size"), (1, None)),
     **dict.fromkeys(("cdim_temperature", "cdim_learning_rate", "cdim_encoder_learning_rate"), (0, None)),
     "cdim_dropout": (0, 1),
-    "projection_dropout_prob": (0, 1),
-    "projection_layers": (1, None),
+    **dict.fromkeys(("projection_dropout_prob", "adaptor_dropout_prob", "item_drop_ratio", "word_drop_ratio"), (0, 1)),
+    **dict.fromkeys(("projection_layers", "n_experts"), (1, None)),
+    **dict.fromkeys(("temperature", "sequence_loss_weight"), (0, None)),
+    "item_drop_coefficient": (0, 1),
     **dict.fromkeys(
         ("negative_smoothing", "pretrain_valid_users", "match_temperature", "map_ridge", "generated_prior"), (0, None)
     ),
@@ -142,7 +144,8 @@ _EXCLUDED = {
     **dict.fromkeys(("attn_dropout_prob", "hidden_dropout_prob", "gru_dropout_prob"), 1),
     **dict.fromkeys(("mask_ratio", "match_temperature", "train_users_share", "few_shot", "cdim_temperature"), 0),
     **dict.fromkeys(("map_ridge", "generated_spread"), 0),
-    **dict.fromkeys(("cdim_dropout", "projection_dropout_prob"), 1),
+    **dict.fromkeys(("cdim_dropout", "projection_dropout_prob", "adaptor_dropout_prob", "item_drop_ratio"), 1),
+    "temperature": 0,
 }
 
 # Lists that mean nothing when they are empty, nor when something stands in them twice.

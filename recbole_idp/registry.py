@@ -47,6 +47,7 @@ class Registration(NamedTuple):
 
 
 _TRANSFER = "recbole_idp.trainer.transfer:TransferTrainer"
+_UNISREC = "recbole_idp.trainer.unisrec:UniSRecTrainer"
 
 MODELS = {
     "IDP": Registration("recbole_idp.model.idp:IDP", _TRANSFER),
@@ -58,6 +59,8 @@ MODELS = {
     "TextPCASASRec": Registration("recbole_idp.model.text_pca_sasrec:TextPCASASRec", extends="PositionSASRec"),
     "MoRec": Registration("recbole_idp.model.morec:MoRec", extends="PositionSASRec"),
     "TCF": Registration("recbole_idp.model.tcf:TCF", extends="MoRec"),
+    "UniSRec": Registration("recbole_idp.model.unisrec:UniSRec", _UNISREC, extends="PositionSASRec"),
+    "UniSRec_IDt": Registration("recbole_idp.model.unisrec:UniSRec_IDt", _UNISREC, extends="UniSRec"),
 }
 """The plugin's own models by name. A new one is a line here, a class and a file in properties/model/."""
 

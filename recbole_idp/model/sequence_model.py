@@ -62,6 +62,10 @@ class SequenceModel(SequentialRecommender):
         """Returns the vector of every item, as input and as candidate; shape [N, D]."""
         return self.item_embedding.weight
 
+    def candidate_vectors(self):
+        """Returns the vector of every item as candidate, where that is another than as input; shape [N, D]."""
+        return self.item_vectors()
+
     def item_bias(self):
         """Returns what is added to the score of every item, shape [N]; None: nothing."""
         return None
@@ -110,7 +114,7 @@ class SequenceModel(SequentialRecommender):
             targets.append(wanted if whole else wanted[where])
         if len(states) > 1:
             states, targets = [torch.cat(states)], [torch.cat(targets)]
-        return self.loss(states[0], targets[0], self.item_vectors(), self.item_bias())
+        return self.loss(states[0], targets[0], self.candidate_vectors(), self.item_bias())
 
     def forward(self, item_seq, item_seq_len):
         """Encodes histories.
@@ -127,19 +131,19 @@ class SequenceModel(SequentialRecommender):
     def calculate_loss(self, interaction):
         """RecBole's hook: the mean loss of rows with one target each."""
         states = self.forward(interaction[self.ITEM_SEQ], interaction[self.ITEM_SEQ_LEN])
-        return self.loss(states, interaction[self.POS_ITEM_ID], self.item_vectors(), self.item_bias())
+        return self.loss(states, interaction[self.POS_ITEM_ID], self.candidate_vectors(), self.item_bias())
 
     def predict(self, interaction):
         """RecBole's hook: the score of one item for each row; shape [B]."""
         states = self.forward(interaction[self.ITEM_SEQ], interaction[self.ITEM_SEQ_LEN])
         items, bias = interaction[self.ITEM_ID], self.item_bias()
-        scores = (states * lookup(self.item_vectors(), items)).sum(-1)
+        scores = (states * lookup(self.candidate_vectors(), items)).sum(-1)
         return scores if bias is None else scores + bias[items]
 
     def full_sort_predict(self, interaction):
         """RecBole's hook: the scores of all items for each row; shape [B, N]."""
         states = self.forward(interaction[self.ITEM_SEQ], interaction[self.ITEM_SEQ_LEN])
-        scores, bias = states @ self.item_vectors().t(), self.item_bias()
+        scores, bias = states @ self.candidate_vectors().t(), self.item_bias()
         return scores if bias is None else scores.add_(bias)
 
 

@@ -1,9 +1,9 @@
 """TCF: text-based collaborative filtering (arXiv 2305.11700)."""
 
 import torch
-from torch.nn import functional
 
 from recbole_idp.data.batches import Batch
+from recbole_idp.model.in_batch import held_by_rows, in_batch_softmax_loss
 from recbole_idp.model.morec import MoRec
 
 
@@ -36,13 +36,10 @@ class TCF(MoRec):
             for (items, targets), own in zip(batch.parts, events, strict=True):
                 rows, places = targets.nonzero(as_tuple=True)
                 states, wanted = self.encode(items)[rows, places], targets[rows, places]
-                column = torch.searchsorted(candidates, wanted).unsqueeze(1)
-                scores = torch.addmm(bias, states, vectors[candidates].t())
                 # Of the target's own events one counts, and none of its user's other items.
-                scores = scores.masked_fill(self._held(own, candidates)[rows], float("-inf"))
-                positive = (states * vectors[wanted]).sum(1, keepdim=True) - self.log_popularity[wanted].unsqueeze(1)
-                scores = scores.scatter(1, column, positive)
-                total = total + functional.cross_entropy(scores, column.squeeze(1), reduction="sum")
+                held = held_by_rows(own, self.n_items, candidates)
+                place, wanted_bias = torch.searchsorted(candidates, wanted), -self.log_popularity[wanted]
+                total = total + in_batch_softmax_loss(states, place, rows, vectors[candidates], bias, held, wanted_bias)
         return total / batch.n_targets
 
     def calculate_loss(self, interaction):
@@ -51,11 +48,6 @@ class TCF(MoRec):
         targets = torch.zeros_like(items)
         targets[torch.arange(len(items)), lengths - 1] = interaction[self.POS_ITEM_ID]
         return self.position_loss(Batch(((items, targets),), len(items)))
-
-    def _held(self, events, candidates):
-        """Tells which candidates each row has among its events; shape [B, K]."""
-        held = torch.zeros(len(events), self.n_items, dtype=torch.bool, device=events.device)
-        return held.scatter_(1, events, True)[:, candidates]
 
     def predict(self, interaction):
         """RecBole's hook: the score of one item for each row; shape [B]."""

@@ -20,16 +20,18 @@ class TextModel(SequenceModel):
     has changed, not for each chunk of users.
 
     Attributes:
-        text_vectors (torch.Tensor): What the item encoder reads; shape [N, W]. Not in the checkpoint: they come from
-            the texts.
+        texts_in_checkpoint (bool): Whether checkpoints hold the text vectors; else they are made of the texts again.
+        text_vectors (torch.Tensor): What the item encoder reads; shape [N, W].
         item_encoder (nn.Module): Makes item vectors [N, D] of them.
     """
+
+    texts_in_checkpoint = False
 
     def __init__(self, config, dataset):
         super().__init__(config, dataset)
         self._remove_ids()
         vectors = self.read_texts(config, dataset)
-        self.register_buffer("text_vectors", vectors, persistent=False)
+        self.register_buffer("text_vectors", vectors, persistent=self.texts_in_checkpoint)
         self.item_encoder = self.build_item_encoder(config, vectors.shape[1])
         self._step_vectors, self._kept_vectors, self._kept_versions = None, None, None
 
@@ -67,9 +69,9 @@ class TextModel(SequenceModel):
         return super().train(mode)
 
     @contextlib.contextmanager
-    def items_encoded_once(self):
-        """Lets all of a block see the same item vectors, with the same draws of dropout."""
-        self._step_vectors = self.item_vectors()
+    def items_encoded_once(self, vectors=None):
+        """Lets all of a block see the same item vectors, with the same draws of dropout; or given ones."""
+        self._step_vectors = self.item_vectors() if vectors is None else vectors
         try:
             yield
         finally:

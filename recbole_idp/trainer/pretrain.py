@@ -230,6 +230,29 @@ def _discard(paths):
         paths[0].parent.rmdir()
 
 
+def source_settings(config, **values):
+    """Returns the configuration of a training on the source domains.
+
+    Args:
+        config (Config): RecBole's configuration with the ``pretrain_*`` keys.
+        values (Any): Further values that it has there.
+
+    Returns:
+        Config: A copy, in which the keys of training have the values of pre-training.
+    """
+    return derive(
+        config,
+        dataset="-".join(config["source_domains"])[:80],
+        epochs=config["pretrain_epochs"],
+        learning_rate=config["pretrain_learning_rate"],
+        train_batch_size=config["pretrain_batch_size"],
+        stopping_step=config["pretrain_stopping_step"],
+        # Sources are large, and what a bundle is found by has no such key.
+        epoch_steps=1,
+        **values,
+    )
+
+
 def train_on_sources(config, domains):
     """Trains the base sequence model (IDP, ID-based pre-training).
 
@@ -240,18 +263,7 @@ def train_on_sources(config, domains):
     Returns:
         tuple[IDP, dict, float]: The best model by validation, its validation metrics, and training targets a second.
     """
-    settings = derive(
-        config,
-        dataset="-".join(config["source_domains"])[:80],
-        epochs=config["pretrain_epochs"],
-        learning_rate=config["pretrain_learning_rate"],
-        train_batch_size=config["pretrain_batch_size"],
-        train_negatives=config["pretrain_negatives"],
-        stopping_step=config["pretrain_stopping_step"],
-        # Sources are large, and what a bundle is found by has no such key.
-        epoch_steps=1,
-        generated_prior=0.0,
-    )
+    settings = source_settings(config, train_negatives=config["pretrain_negatives"], generated_prior=0.0)
     train, valid = domains.split(config["pretrain_valid_users"], config["seed"])
     init_seed(config["seed"], config["reproducibility"])
     model = get_model(config["model"])(settings, train.dataset).to(config["device"])
