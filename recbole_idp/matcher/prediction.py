@@ -62,7 +62,8 @@ def predict(targets, generated, text_vectors, seed):
 
 
 def _in_words(figures):
-    bits = {name: f"{1000 * value:.1f}" for name, value in figures.items()}
+    # Plus zero, which takes the sign from what is rounded to nothing.
+    bits = {name: f"{round(1000 * value, 1) + 0:.1f}" for name, value in figures.items()}
     return (
         "asked which of two items comes next, they add {generated} thousandths of a bit to the {own} of these data; "
         "the texts alone add {texts}, and the generated embeddings {beyond_texts} to both"
