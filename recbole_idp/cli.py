@@ -17,7 +17,8 @@ from recbole_idp.listing import columns
 PROGRAM = "recbole-idp"
 
 _CONVERT = {"reviews": None, "metadata": None, "name": None, "output": "dataset/", "k_core": None, "min_length": None}
-_CONVERT_NUMBERS = ("k_core", "min_length")
+_REPORT = {"result": None, "output": None}
+_NUMBERS = ("k_core", "min_length")
 
 
 def main(argv=None):
@@ -95,17 +96,20 @@ def datasets(options):
 
 def convert(options):
     """Converts raw Amazon files."""
-    from recbole_idp.config_keys import KeyType, check_layer
-    from recbole_idp.config_layers import COMMAND_LINE, Layer
-
-    types = {key: KeyType((int if key in _CONVERT_NUMBERS else str, None), None, None) for key in _CONVERT}
-    values = {**_CONVERT, **check_layer(Layer(COMMAND_LINE, options), types)}
-    for key in ("reviews", "name", "output"):
-        if values[key] is None:
-            raise UserError(f"convert needs --{key}: convert --reviews=FILE --name=NAME [--metadata=FILE --output=DIR]")
+    usage = "convert --reviews=FILE --name=NAME [--metadata=FILE --output=DIR]"
+    values = _own_options(options, _CONVERT, ("reviews", "name", "output"), usage)
     from recbole_idp.data.amazon import convert_amazon
 
     print(convert_amazon(**values))
+    return 0
+
+
+def report(options):
+    """Draws a leaderboard from its JSON file."""
+    values = _own_options(options, _REPORT, ("result",), "report --result=FILE.json [--output=DIR]")
+    from recbole_idp.report.redraw import redraw
+
+    redraw(**values)
     return 0
 
 
@@ -137,6 +141,7 @@ TASKS = {
     "doctor": Task(doctor, "examine versions, hooks, text encoder, data and folders"),
     "models": Task(models, "list the models"),
     "datasets": Task(datasets, "list the datasets: on disk, carried by packages, to download"),
+    "report": Task(report, "draw a leaderboard again from its JSON file: tables, Markdown, LaTeX, page"),
     "convert": Task(convert, "turn raw Amazon reviews and metadata into RecBole's atomic files"),
     "help": Task(show_help, "print this"),
 }
@@ -168,6 +173,19 @@ def _dispatch(argv):
         dry = " and ".join(name for name in TASKS if TASKS[name].dry)
         raise UserError(f"--dry_run has no meaning for {task}: it belongs to {dry}")
     return TASKS[task].do(options)
+
+
+def _own_options(options, defaults, needed, usage):
+    """Reads the options of a task that has its own instead of keys of the configuration."""
+    from recbole_idp.config_keys import KeyType, check_layer
+    from recbole_idp.config_layers import COMMAND_LINE, Layer
+
+    types = {key: KeyType((int if key in _NUMBERS else str, None), None, None) for key in defaults}
+    values = {**defaults, **check_layer(Layer(COMMAND_LINE, options), types)}
+    for key in needed:
+        if values[key] is None:
+            raise UserError(f"{usage.partition(' ')[0]} needs --{key}: {usage}")
+    return values
 
 
 def _resolve(options):
