@@ -36,7 +36,11 @@ def main(argv=None):
 
 
 def run(options):
-    """Runs the whole pipeline."""
+    """Runs the whole pipeline; with several models or datasets, a leaderboard."""
+    from recbole_idp.leaderboard.plan import is_leaderboard
+
+    if is_leaderboard(options) and "dry_run" not in options:
+        return leaderboard(options)
     return _start("run", options, with_target=True)
 
 
@@ -55,6 +59,13 @@ def _start(job, options, with_target):
 
         getattr(quick_start, job)(StrictConfig.from_resolved(resolved))
     return 0
+
+
+def leaderboard(options):
+    """Runs every model on every dataset with every seed, and draws the board."""
+    from recbole_idp.leaderboard.command import leaderboard as start
+
+    return start(options)
 
 
 def inspect(options):
@@ -81,6 +92,7 @@ def models(options):
     rows = [("model", "from", "what")]
     rows += [(name, entry.package, _purpose(name)) for name, entry in sorted(registry.models().items())]
     rows += [(name, "recbole", "sequential model of RecBole") for name in registry.recbole_models()]
+    rows += [(name, "recbole", "general model of RecBole, for comparison") for name in registry.GENERAL_MODELS]
     print(columns(rows))
     return 0
 
@@ -137,6 +149,7 @@ class Task(NamedTuple):
 TASKS = {
     "run": Task(run, "pre-train, match, transfer and compare (the default)", dry=True),
     "pretrain": Task(pretrain, "pre-train on the source domains and keep the bundle", dry=True),
+    "leaderboard": Task(leaderboard, "train several models on several datasets with several seeds, side by side"),
     "inspect": Task(inspect, "show what is matched to a target's items, and write a page with plots"),
     "doctor": Task(doctor, "examine versions, hooks, text encoder, data and folders"),
     "models": Task(models, "list the models"),

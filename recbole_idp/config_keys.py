@@ -70,6 +70,7 @@ _TYPES = {
     "threads": (int, None),
     "seeds": (list, None),
     "few_shot": (list, None),
+    "baseline": (str, None),
 }
 
 # What the elements of a list are, where its default is empty or None.
@@ -100,6 +101,7 @@ CHOICES = {
     "rm_dup_inter": ("first", "last"),
     "text_pooling": ("mean", "cls", "max"),
     "training_rows": ("position", "prefix"),
+    "engine": ("local", "ray"),
     "transfer": _VARIANTS,
     "search": ("exact", "hnsw", "ivf"),
     "cdim_depth": ("none", "head", "last_n", "full"),
@@ -123,6 +125,7 @@ LIMITS = {
         ("inspect_sample", "k_core", "min_length", "epoch_steps", "gru_hidden_size", "gru_layers"), (1, None)
     ),
     **dict.fromkeys(("train_users_share", "few_shot", "search_recall"), (0, 1)),
+    **{"jobs": (1, None), "tune": (0, None)},
     **dict.fromkeys(("pretrain_batch_size", "pretrain_stopping_step"), (1, None)),
     **dict.fromkeys(("cdim_neighbours", "cdim_layers", "cdim_epochs", "cdim_batch_size"), (1, None)),
     **dict.fromkeys(("cdim_valid_items", "cdim_encoder_epochs", "cdim_encoder_batch_size"), (1, None)),

@@ -14,6 +14,7 @@ from recbole_idp.data.domains import check_domains, content_hashes
 from recbole_idp.data.few_shot import few_shot_loader
 from recbole_idp.derived_config import derive, given_values
 from recbole_idp.errors import UserError
+from recbole_idp.evaluation.buckets import bucket_metrics
 from recbole_idp.files import check_writable, fingerprint, refusing_failed_writes
 from recbole_idp.matcher.prediction import predict
 from recbole_idp.pipeline import make_dataset, trainer_class
@@ -69,6 +70,7 @@ def run(config):
 
     with clock.stage("read", f"reading {config['dataset']}"):
         dataset = make_dataset(config)
+        size = {"users": dataset.user_num - 1, "items": dataset.item_num - 1, "interactions": dataset.inter_num}
         train, valid, test = data_preparation(config, dataset)
         logger.info(dataset)
 
@@ -95,6 +97,7 @@ def run(config):
     result = {
         "model": config["model"],
         "dataset": config["dataset"],
+        "data": size,
         "data_fingerprint": data,
         "protocol": config["eval_args"]["mode"]["test"],
         "seed": config["seed"],
@@ -182,6 +185,7 @@ def run_trial(config, trial, start, loaders, clock):
         if trainer.saved_model_file:
             Path(trainer.saved_model_file).unlink(missing_ok=True)
         raise
+    ranks = None if trainer.ranks is None else trainer.ranks.numpy().astype("int32")
     facts = {
         "variant": variant,
         "seed": seed,
@@ -193,7 +197,10 @@ def run_trial(config, trial, start, loaders, clock):
         "targets_per_second": round(trainer.targets_per_second),
         "checkpoint": trainer.saved_model_file,
     }
-    return Outcome(facts, None if trainer.ranks is None else trainer.ranks.numpy().astype("int32"))
+    if ranks is not None:
+        items = test.dataset.inter_feat[config["ITEM_ID_FIELD"]].numpy()
+        facts["buckets"] = bucket_metrics(ranks, train.dataset.item_counts()[items], test.dataset.history_lengths())
+    return Outcome(facts, ranks)
 
 
 def collect_ranks(outcomes, dataset):

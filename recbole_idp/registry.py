@@ -160,6 +160,11 @@ def model_layers(model, dataset):
     return plugin_layers(_lineage(model), dataset)
 
 
+def trainer_of(model):
+    """Returns the trainer class of a registered model."""
+    return resolve(_described(models()[model]).trainer)
+
+
 def resolve(target):
     """Returns the class that "module:Class" names; a class stays what it is."""
     if not isinstance(target, str):

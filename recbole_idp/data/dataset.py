@@ -73,6 +73,15 @@ class SequenceDataset(LiteralReading, SequentialDataset):
         """Returns the rows of this (split) dataset as :class:`Targets`."""
         return Targets(self.sequences, self.inter_feat[SEQUENCE_START], self.inter_feat[SEQUENCE_END])
 
+    def item_counts(self):
+        """Counts the events of each item: targets of this part, and their users' first events; int64, shape [N]."""
+        events = torch.cat([self.inter_feat[SEQUENCE_END], torch.unique(self.inter_feat[SEQUENCE_START])])
+        return np.bincount(self.sequences.items[events].numpy(), minlength=self.item_num)
+
+    def history_lengths(self):
+        """Returns how many events stand before the target of each row; int64, shape [R]."""
+        return (self.inter_feat[SEQUENCE_END] - self.inter_feat[SEQUENCE_START]).numpy()
+
     def __getitem__(self, index, join=True):
         if np.ndim(index) == 0 and not isinstance(index, slice):
             index = [int(index)]

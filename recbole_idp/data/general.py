@@ -13,6 +13,9 @@ class GeneralDataset(LiteralReading, Dataset):
 
     A sequential model is tested on users with three events or more, and validated on those with four: a user's first
     event is history, and one is trained on. RecBole's general split would test users with two.
+
+    Attributes:
+        events_before (np.ndarray): In the parts for validation and test, each user's earlier events; by user number.
     """
 
     def build(self):
@@ -30,4 +33,16 @@ class GeneralDataset(LiteralReading, Dataset):
             early = [part.inter_feat[rows] for part, rows in zip((valid, test), moved, strict=True) if rows.any()]
             train = train.copy(cat_interactions([train.inter_feat, *early]))
             valid, test = (part.copy(part.inter_feat[~rows]) for part, rows in zip((valid, test), moved, strict=True))
+        counts = [
+            np.bincount(part.inter_feat[self.uid_field].numpy(), minlength=self.user_num) for part in (train, valid)
+        ]
+        valid.events_before, test.events_before = counts[0], counts[0] + counts[1]
         return [few_shot(train, self.config["train_users_share"], self.config["train_users_seed"]), valid, test]
+
+    def item_counts(self):
+        """Counts the events of each item in this part; int64, shape [N]."""
+        return np.bincount(self.inter_feat[self.iid_field].numpy(), minlength=self.item_num)
+
+    def history_lengths(self):
+        """Returns how many events stand before the target of each row; int64, shape [R]."""
+        return self.events_before[self.inter_feat[self.uid_field].numpy()]

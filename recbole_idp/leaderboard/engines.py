@@ -1,0 +1,124 @@
+"""What runs the processes of a leaderboard: this machine, or a Ray cluster, with one face: ``start`` and ``wait``."""
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import time
+
+from recbole_idp.errors import UserError
+
+# Sent to a child when its parent dies (Linux, prctl).
+_PARENT_DEATH_SIGNAL = 1
+
+
+def run_job(arguments, folder, log, threads):
+    """Runs one job to its end in a process of its own.
+
+    Args:
+        arguments (list[str]): Of the command line.
+        folder (str): Where its result goes.
+        log (str): The file for what it prints.
+        threads (int): Its part of the processors.
+
+    Returns:
+        int: Its exit status.
+    """
+    with open(log, "w", encoding="utf-8") as output:
+        process = _start(arguments, folder, output, threads)
+        return process.wait()
+
+
+def _start(arguments, folder, output, threads):
+    command = [sys.executable, "-m", "recbole_idp", "run", *arguments]
+    command += [f"--result_dir={folder}", f"--threads={threads}", "--show_progress=false"]
+    environment = {**os.environ, "OMP_NUM_THREADS": str(threads), "PYTHONUNBUFFERED": "1"}
+    return subprocess.Popen(
+        command, stdout=output, stderr=subprocess.STDOUT, env=environment, preexec_fn=_die_with_parent
+    )
+
+
+def _die_with_parent():
+    """Lets a job end with a leaderboard that is killed, where the system knows how."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PARENT_DEATH_SIGNAL, signal.SIGTERM)
+
+
+class LocalEngine:
+    """Runs jobs as processes of this machine.
+
+    Args:
+        threads (int): Threads of each job.
+    """
+
+    def __init__(self, threads):
+        self.threads = threads
+
+    def start(self, arguments, folder, log):
+        """Starts a job; returns what :meth:`wait` takes."""
+        with open(log, "w", encoding="utf-8") as output:
+            return _start(arguments, folder, output, self.threads)
+
+    def wait(self, running):
+        """Waits until a job has ended.
+
+        Args:
+            running (list): What :meth:`start` returned for jobs that have not ended yet.
+
+        Returns:
+            tuple[Any, int]: One of them, and its exit status.
+        """
+        while True:
+            for process in running:
+                if (status := process.poll()) is not None:
+                    return process, status
+            time.sleep(0.2)
+
+    def stop(self, running):
+        """Ends jobs; what they have finished is kept."""
+        for process in running:
+            process.send_signal(signal.SIGINT)
+        for process in running:
+            try:
+                process.wait(10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+
+
+class RayEngine:
+    """Runs jobs on the Ray cluster that ``RAY_ADDRESS`` names, whose machines share the folders, or on this machine.
+
+    Args:
+        threads (int): Threads of each job, asked for as processors.
+    """
+
+    def __init__(self, threads):
+        try:
+            import ray
+        except ImportError as error:
+            raise UserError(f"engine ray needs Ray, which cannot be imported ({error}): use --engine=local") from error
+        self.ray, self.threads = ray, threads
+        if not ray.is_initialized():
+            ray.init(log_to_driver=False, include_dashboard=False)
+        self._run = ray.remote(num_cpus=threads)(run_job)
+
+    def start(self, arguments, folder, log):
+        """Starts a job; returns what :meth:`wait` takes."""
+        return self._run.remote(arguments, str(folder), str(log), self.threads)
+
+    def wait(self, running):
+        """Waits until a job has ended; see :meth:`LocalEngine.wait`."""
+        done, _ = self.ray.wait(running, num_returns=1)
+        try:
+            return done[0], self.ray.get(done[0])
+        except self.ray.exceptions.RayError:
+            return done[0], 1
+
+    def stop(self, running):
+        """Ends jobs; what they have finished is kept."""
+        for task in running:
+            self.ray.cancel(task, force=True)
+
+
+ENGINES = {"local": LocalEngine, "ray": RayEngine}

@@ -1,0 +1,200 @@
+"""What a leaderboard trains: one job for each model, dataset and seed, each known by its fingerprint."""
+
+import functools
+import json
+import shlex
+from dataclasses import dataclass, field
+
+from recbole_idp import registry
+from recbole_idp.bundle import versions
+from recbole_idp.config_keys import key_types
+from recbole_idp.config_layers import COMMAND_LINE, Layer, recbole_layers
+from recbole_idp.data.catalog import locate
+from recbole_idp.data.domains import content_hashes
+from recbole_idp.errors import UserError, nearest
+from recbole_idp.files import fingerprint
+from recbole_idp.resume import NO_MATTER
+from recbole_idp.settings import DEFAULT_DATASET, DEFAULT_MODEL, option_layers, resolve
+
+BOARD_KEYS = ("jobs", "engine", "tune", "baseline")
+"""Keys of the leaderboard itself."""
+
+# A leaderboard gives each job its part of the machine, and asks only for the variant that a model is used by.
+_NOT_FOR_JOBS = (*BOARD_KEYS, "model", "dataset", "seeds", "variants", "config_files")
+_NOT_FOR_JOBS += ("result_dir", "threads", "show_progress")
+
+
+@dataclass(frozen=True)
+class Job:
+    """One training of one model on one dataset with one seed.
+
+    Attributes:
+        model (str): The model's name.
+        dataset (str): The dataset's name.
+        seed (int): The seed.
+        options (dict[str, Any]): The other options, as on the command line.
+        values (dict[str, Any]): Every key's value.
+        transfers (bool): Whether it is pre-trained on source domains.
+        fingerprint (str): Stands for all that its numbers hang on.
+    """
+
+    model: str
+    dataset: str
+    seed: int
+    options: dict = field(compare=False)
+    values: dict = field(compare=False)
+    transfers: bool
+    fingerprint: str
+
+    @property
+    def name(self):
+        """str: For people."""
+        return f"{self.model} on {self.dataset}, seed {self.seed}"
+
+    def arguments(self):
+        """Returns the job as arguments of the command line."""
+        given = {"model": self.model, "dataset": self.dataset, "seeds": self.seed, **self.options}
+        return [f"--{key}={value}" for key, value in given.items()]
+
+    def command(self):
+        """Returns the command that trains the same outside the leaderboard."""
+        return shlex.join(["python", "run_recbole_idp.py", *self.arguments()])
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A leaderboard before any job is run.
+
+    Attributes:
+        models (list[str]): Names of the models.
+        datasets (list[str]): Names of the datasets.
+        seeds (list[int]): The seeds.
+        options (dict[str, Any]): All options that are handed on to jobs.
+        values (dict[str, Any]): Every key's value for the first model, where keys of the leaderboard are read.
+    """
+
+    models: list
+    datasets: list
+    seeds: list
+    options: dict
+    values: dict
+
+    def job(self, model, dataset, seed, **chosen):
+        """Makes a job.
+
+        Args:
+            model (str): The model's name.
+            dataset (str): The dataset's name.
+            seed (int): The seed.
+            **chosen: Values that tuning has chosen, over the options.
+
+        Returns:
+            Job: The job.
+
+        Raises:
+            UserError: A key or value is wrong for this model.
+        """
+        options = {key: value for key, value in self.options.items() if key in known_keys(model, dataset)}
+        options.update(chosen)
+        if transfers(model):
+            options["variants"] = options.get("transfer") or resolve([], model, dataset).values["transfer"]
+        values = resolve(option_layers({**options, "model": model, "dataset": dataset, "seeds": str(seed)})).values
+        return Job(model, dataset, seed, options, values, transfers(model), job_fingerprint(values, transfers(model)))
+
+    def jobs(self):
+        """Lists a job for every combination, datasets first, then models, then seeds."""
+        return [self.job(m, d, s) for d in self.datasets for m in self.models for s in self.seeds]
+
+
+def is_leaderboard(options):
+    """Returns whether options of the command line ask for several jobs, or name a key of the leaderboard."""
+    several = any("," in str(options.get(key, "")) for key in ("model", "dataset"))
+    return several or any(key in options for key in BOARD_KEYS)
+
+
+def make_plan(options):
+    """Reads the options of a leaderboard.
+
+    Args:
+        options (dict[str, str | bool]): As ``parse_arguments`` returns them.
+
+    Returns:
+        Plan: The plan.
+
+    Raises:
+        UserError: A name, key or value is wrong.
+    """
+    models = _names("model", options.get("model", DEFAULT_MODEL))
+    datasets = _names("dataset", options.get("dataset", DEFAULT_DATASET))
+    for model in models:
+        registry.check_model(model)
+    layers = option_layers(
+        {key: value for key, value in options.items() if key not in ("model", "dataset", "variants")}
+    )
+    _check_known(layers, models, datasets)
+    # The leaderboard's own keys are the same for every model.
+    kept = [Layer(layer.origin, _known_part(layer.values, models[0], datasets[0])) for layer in layers]
+    values = resolve(kept, models[0], datasets[0]).values
+    if values["baseline"] is not None and values["baseline"] not in models:
+        raise UserError(f"baseline {values['baseline']} is none of the models {', '.join(models)}: name one of them")
+    seeds = values["seeds"] or [values["seed"]]
+    handed_on = {key: value for layer in layers for key, value in layer.values.items() if key not in _NOT_FOR_JOBS}
+    return Plan(models, datasets, seeds, {key: _text(value) for key, value in handed_on.items()}, values)
+
+
+def transfers(model):
+    """Returns whether a model is pre-trained on source domains."""
+    registration = registry.models().get(model)
+    return bool(registration) and getattr(registry.trainer_of(model), "transfers", False)
+
+
+@functools.cache
+def known_keys(model, dataset):
+    """Returns the keys that a model's configuration has."""
+    return frozenset(key_types(recbole_layers(model, dataset) + registry.model_layers(model, dataset)))
+
+
+def job_fingerprint(values, transfers):
+    """Returns 16 hexadecimal digits for all that a job's numbers hang on: its values, the content of data, versions."""
+    matters = {key: value for key, value in values.items() if key not in (*NO_MATTER, *BOARD_KEYS, "threads")}
+    matters["seeds"], matters["few_shot"] = values["seeds"], values["few_shot"]
+    domains = [values["dataset"]]
+    if transfers:
+        domains += [values["pretrained"]] if values["pretrained"] else values["source_domains"]
+    hashes = [name if name == values["pretrained"] else _hashes(name, values["data_path"]) for name in domains]
+    return fingerprint([matters, hashes, versions()])
+
+
+@functools.cache
+def _hashes(name, data_path):
+    return content_hashes(locate(name, data_path))
+
+
+def _names(key, value):
+    names = [name.strip() for name in str(value).strip("[]").split(",")]
+    if not all(names) or value is True:
+        raise UserError(f"--{key}={value} has an empty name: write --{key}=A,B")
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise UserError(f"--{key} names {', '.join(twice)} twice: name each once")
+    return names
+
+
+def _check_known(layers, models, datasets):
+    """Raises where a key is none of any model."""
+    known = set().union(*(known_keys(model, datasets[0]) for model in models))
+    for layer in layers:
+        for key in layer.values:
+            if key not in known:
+                close = nearest(key, known)
+                dashes = "--" if layer.origin == COMMAND_LINE else ""
+                remedy = f"did you mean {dashes}{close[0]}?" if close else "--dry_run shows every key of one model"
+                raise UserError(f"unknown key {dashes}{key} {layer.place}: {remedy}")
+
+
+def _known_part(values, model, dataset):
+    return {key: value for key, value in values.items() if key in known_keys(model, dataset)}
+
+
+def _text(value):
+    """Returns a value as it is written on the command line."""
+    return value if isinstance(value, str) else json.dumps(value)

@@ -1,0 +1,80 @@
+"""Runs the jobs that have no result yet, several at a time, and says how far it is."""
+
+import time
+
+from tqdm import tqdm
+
+from recbole_idp.leaderboard.folder import JobFolder
+
+
+def run_jobs(jobs, root, engine, at_a_time, report=tqdm.write, show_progress=True):
+    """Runs jobs until each has a result or has failed.
+
+    A job that failed is reported and stops no other. Of jobs that are pre-trained, the first of each model is run alone
+    among its like: what it pre-trains is there for the others.
+
+    Args:
+        jobs (list[Job]): The jobs.
+        root (str | Path): ``checkpoint_dir``.
+        engine (LocalEngine | RayEngine): Runs them.
+        at_a_time (int): How many run at once.
+        report (Callable[[str], None]): Takes a line for each job that has ended.
+        show_progress (bool): Whether to show a progress bar.
+
+    Returns:
+        tuple[dict[Job, Path], dict[Job, str]]: The result files, and why the others have none.
+
+    Raises:
+        UserError: A result that is there cannot be used.
+    """
+    folders = {job: JobFolder(root, job) for job in jobs}
+    results = {job: path for job in jobs if (path := folders[job].result())}
+    waiting = [job for job in jobs if job not in results]
+    running, failed, seconds = {}, {}, {}
+    if results:
+        report(f"{len(results)} of {len(jobs)} jobs were finished before, with the same data and settings")
+    bar = tqdm(total=len(jobs), initial=len(results), desc="Jobs", unit="job", ncols=100, disable=not show_progress)
+    try:
+        while waiting or running:
+            while len(running) < at_a_time and (job := _next(waiting, running.values(), results, failed)):
+                waiting.remove(job)
+                folders[job].prepare()
+                handle = engine.start(job.arguments(), folders[job].path, folders[job].log)
+                running[handle], seconds[job] = job, -time.monotonic()
+            bar.set_postfix_str(_postfix(running, waiting, seconds))
+            handle, status = engine.wait(list(running))
+            job = running.pop(handle)
+            seconds[job] += time.monotonic()
+            path = folders[job].result() if status == 0 else None
+            if path:
+                results[job] = path
+                report(f"{job.name}: done in {seconds[job]:.0f} s")
+            else:
+                failed[job] = folders[job].last_line()
+                report(f"{job.name}: failed ({failed[job]}); its log is {folders[job].log}")
+            bar.update()
+    except BaseException:
+        engine.stop(list(running))
+        raise
+    finally:
+        bar.close()
+    return results, failed
+
+
+def _next(waiting, running, results, failed):
+    """Returns the first job that may start now, or None."""
+    ended = {job.model for job in (*results, *failed) if job.transfers}
+    leading = any(job.transfers and job.model not in ended for job in running)
+    for job in waiting:
+        if not job.transfers or job.model in ended or not leading:
+            return job
+    return None
+
+
+def _postfix(running, waiting, seconds):
+    ended = [spent for spent in seconds.values() if spent >= 0]
+    left = ""
+    if ended:
+        minutes = (len(waiting) + len(running) / 2) * sum(ended) / len(ended) / max(1, len(running)) / 60
+        left = f", about {minutes:.0f} min left"
+    return f"{len(running)} running, {len(waiting)} waiting{left}"

@@ -1,0 +1,66 @@
+"""A fair search: for every model the same number of settings, chosen on validation alone."""
+
+import itertools
+import random
+
+from recbole_idp.config_layers import properties_folder, read_file
+from recbole_idp.leaderboard.folder import load
+from recbole_idp.report.comparison import METRIC
+
+
+def settings_of(model, budget, given, seed):
+    """Lists the settings that are tried for a model.
+
+    Args:
+        model (str): The model's name.
+        budget (int): How many at most.
+        given (Container[str]): Keys that the user has decided on.
+        seed (int): Decides on the draw.
+
+    Returns:
+        list[dict]: Values that differ from the defaults; the first is empty. Fewer where the space holds no more.
+    """
+    space = read_file(properties_folder() / "tuning.yaml").get(model, {})
+    space = {key: values for key, values in space.items() if key not in given}
+    if not space:
+        return [{}]
+    found = [dict(zip(space, values, strict=True)) for values in itertools.product(*space.values())]
+    random.Random(f"{seed} {model}").shuffle(found)
+    return [{}, *found][:budget]
+
+
+def choose_settings(plan, run):
+    """Tries settings for every model and dataset and takes the best on validation.
+
+    Args:
+        plan (Plan): What was asked for; ``tune`` is the budget.
+        run (Callable): Runs jobs, as :func:`~recbole_idp.leaderboard.schedule.run_jobs` does.
+
+    Returns:
+        tuple[list[Job], dict]: The jobs of all seeds with the chosen settings; and by model and dataset ``budget`` (the
+        settings tried), ``chosen`` and ``valid``.
+    """
+    budget, first = plan.values["tune"], plan.seeds[0]
+    tried = {
+        (model, dataset): [
+            (chosen, plan.job(model, dataset, first, **chosen))
+            for chosen in settings_of(model, budget, plan.options, first)
+        ]
+        for dataset in plan.datasets
+        for model in plan.models
+    }
+    results, _ = run([job for settings in tried.values() for _, job in settings])
+    jobs, tuned = [], {}
+    for (model, dataset), settings in tried.items():
+        scores = [(_valid(results[job]), chosen) for chosen, job in settings if job in results]
+        valid, chosen = max(scores, key=lambda score: score[0], default=(None, {}))
+        if valid is not None:
+            tuned[model, dataset] = {"budget": len(settings), "chosen": chosen, "valid": valid}
+        jobs += [plan.job(model, dataset, seed, **chosen) for seed in plan.seeds]
+    return jobs, tuned
+
+
+def _valid(path):
+    """Returns the validation metric of a job's result."""
+    result, _ = load(path)
+    return max(row["valid"].get(METRIC.lower(), 0.0) for row in result["variants"].values())
