@@ -80,6 +80,16 @@ def test_a_large_catalogue_is_adapted_in_blocks_to_the_same():
         torch.testing.assert_close(adaptor(vectors), whole)
 
 
+def test_candidates_are_those_of_the_latest_weights(domains):
+    model, _, _ = made(domains)
+    with torch.no_grad():
+        before = model.candidate_vectors()
+        assert model.candidate_vectors() is before
+        torch.testing.assert_close(before, model.item_vectors() / model.item_vectors().norm(dim=1, keepdim=True))
+        model.item_encoder.gate.add_(torch.randn_like(model.item_encoder.gate))
+        assert not torch.allclose(model.candidate_vectors(), before)
+
+
 def fitted(folder, model="UniSRec", **changes):
     """Trains a model on the toy target; returns it with its trainer and test loader."""
     config = configured(folder, model, **changes)

@@ -39,6 +39,7 @@ class UniSRec(TextModel):
     def __init__(self, config, dataset):
         super().__init__(config, dataset)
         self.temperature = config["temperature"]
+        self._kept_candidates = (None, None)
 
     def read_texts(self, config, dataset):
         """Returns the text vectors of all items as the adaptor reads them; shape [N, W]."""
@@ -50,7 +51,13 @@ class UniSRec(TextModel):
 
     def candidate_vectors(self):
         """Returns the vector of every item as candidate, of length one; shape [N, D]."""
-        return unit(self.item_vectors())
+        vectors = self.item_vectors()
+        if vectors is not self._kept_vectors:
+            return unit(vectors)
+        # Evaluation asks for each chunk of users, and a large catalogue takes long to be divided.
+        if self._kept_candidates[0] is not vectors:
+            self._kept_candidates = (vectors, unit(vectors))
+        return self._kept_candidates[1]
 
     def encode(self, items):
         """Encodes sequences; the states are of length one, divided by the temperature; shape [B, L, D]."""
