@@ -224,7 +224,7 @@ def _find_datasets(values, with_target):
     """Finds every dataset, and downloads what is missing, before hours of work on the first of them."""
     from recbole_idp.data.catalog import available, locate
 
-    sources = [] if values["pretrained"] else values["source_domains"]
+    sources = values["source_domains"] if registry.transfers(values["model"]) and not values["pretrained"] else []
     if not sources and not with_target:
         raise UserError("pretrain has no source_domains: name them, and leave --pretrained away")
     if with_target and values["dataset"] in sources:

@@ -160,9 +160,10 @@ def model_layers(model, dataset):
     return plugin_layers(_lineage(model), dataset)
 
 
-def trainer_of(model):
-    """Returns the trainer class of a registered model."""
-    return resolve(_described(models()[model]).trainer)
+def transfers(model):
+    """Returns whether a model takes something over from source domains, as its trainer's ``transfers`` says."""
+    registration = models().get(model)
+    return registration is not None and getattr(resolve(_described(registration).trainer), "transfers", False)
 
 
 def resolve(target):

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 from recbole_idp.errors import UserError
 
@@ -13,18 +14,20 @@ from recbole_idp.errors import UserError
 _PARENT_DEATH_SIGNAL = 1
 
 
-def run_job(arguments, folder, log, threads):
-    """Runs one job to its end in a process of its own.
+def run_job(arguments, folder, log, threads, place):
+    """Runs one job to its end in a process of its own, on whichever machine this is called.
 
     Args:
         arguments (list[str]): Of the command line.
         folder (str): Where its result goes.
         log (str): The file for what it prints.
         threads (int): Its part of the processors.
+        place (str): The folder that relative paths start from.
 
     Returns:
         int: Its exit status.
     """
+    os.chdir(place)
     with open(log, "w", encoding="utf-8") as output:
         process = _start(arguments, folder, output, threads)
         return process.wait()
@@ -33,10 +36,15 @@ def run_job(arguments, folder, log, threads):
 def _start(arguments, folder, output, threads):
     command = [sys.executable, "-m", "recbole_idp", "run", *arguments]
     command += [f"--result_dir={folder}", f"--threads={threads}", "--show_progress=false"]
-    environment = {**os.environ, "OMP_NUM_THREADS": str(threads), "PYTHONUNBUFFERED": "1"}
+    environment = {**os.environ, "OMP_NUM_THREADS": str(threads), "PYTHONPATH": _python_path()}
     return subprocess.Popen(
         command, stdout=output, stderr=subprocess.STDOUT, env=environment, preexec_fn=_die_with_parent
     )
+
+
+def _python_path():
+    """Returns where the plugin is found: a checkout need not be installed, nor a process be started in it."""
+    return os.pathsep.join(filter(None, [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")]))
 
 
 def _die_with_parent():
@@ -101,18 +109,25 @@ class RayEngine:
         self.ray, self.threads = ray, threads
         if not ray.is_initialized():
             ray.init(log_to_driver=False, include_dashboard=False)
-        self._run = ray.remote(num_cpus=threads)(run_job)
+        environment = {"env_vars": {"PYTHONPATH": _python_path()}}
+        self._run = ray.remote(num_cpus=threads, max_retries=0, runtime_env=environment)(run_job)
+        self._logs = {}
 
     def start(self, arguments, folder, log):
         """Starts a job; returns what :meth:`wait` takes."""
-        return self._run.remote(arguments, str(folder), str(log), self.threads)
+        paths = [str(Path(path).resolve()) for path in (folder, log)]
+        task = self._run.remote(arguments, *paths, self.threads, os.getcwd())
+        self._logs[task] = log
+        return task
 
     def wait(self, running):
         """Waits until a job has ended; see :meth:`LocalEngine.wait`."""
         done, _ = self.ray.wait(running, num_returns=1)
         try:
             return done[0], self.ray.get(done[0])
-        except self.ray.exceptions.RayError:
+        except self.ray.exceptions.RayError as error:
+            with open(self._logs[done[0]], "a", encoding="utf-8") as log:
+                log.write(f"Ray: {error}\n")
             return done[0], 1
 
     def stop(self, running):

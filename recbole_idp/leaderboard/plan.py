@@ -96,10 +96,11 @@ class Plan:
         """
         options = {key: value for key, value in self.options.items() if key in known_keys(model, dataset)}
         options.update(chosen)
-        if transfers(model):
+        if "transfer" in known_keys(model, dataset):
             options["variants"] = options.get("transfer") or resolve([], model, dataset).values["transfer"]
         values = resolve(option_layers({**options, "model": model, "dataset": dataset, "seeds": str(seed)})).values
-        return Job(model, dataset, seed, options, values, transfers(model), job_fingerprint(values, transfers(model)))
+        transfers = registry.transfers(model)
+        return Job(model, dataset, seed, options, values, transfers, job_fingerprint(values, transfers))
 
     def jobs(self):
         """Lists a job for every combination, datasets first, then models, then seeds."""
@@ -140,12 +141,6 @@ def make_plan(options):
     seeds = values["seeds"] or [values["seed"]]
     handed_on = {key: value for layer in layers for key, value in layer.values.items() if key not in _NOT_FOR_JOBS}
     return Plan(models, datasets, seeds, {key: _text(value) for key, value in handed_on.items()}, values)
-
-
-def transfers(model):
-    """Returns whether a model is pre-trained on source domains."""
-    registration = registry.models().get(model)
-    return bool(registration) and getattr(registry.trainer_of(model), "transfers", False)
 
 
 @functools.cache

@@ -1,0 +1,200 @@
+"""Leaderboards: jobs, fingerprints, resuming, failures, tuning, Ray."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from recbole_idp.cli import main
+from recbole_idp.errors import UserError
+from recbole_idp.leaderboard.collect import collect
+from recbole_idp.leaderboard.engines import LocalEngine, RayEngine
+from recbole_idp.leaderboard.folder import JobFolder
+from recbole_idp.leaderboard.plan import is_leaderboard, make_plan
+from recbole_idp.leaderboard.schedule import run_jobs
+from recbole_idp.leaderboard.tuning import settings_of
+from recbole_idp.report.board import read_board, save_board
+from tests.toy import TINY
+
+SMALL = {key: str(value) for key, value in TINY.items() if key in ("hidden_size", "inner_size", "n_layers", "epochs")}
+
+
+def options(domains, model="Pop,PositionSASRec", **changes):
+    common = {"dataset": "shop", "data_path": str(domains), "topk": "1,5,10", "valid_metric": "NDCG@5"}
+    small = SMALL if {"PositionSASRec", "IDP"} & set(model.split(",")) else {}
+    return {"model": model, "use_gpu": "false", "text_encoder": "lsa", **small, **common, **changes}
+
+
+class InProcess:
+    """An engine that runs each job to its end when it is started."""
+
+    def __init__(self):
+        self.started = []
+
+    def start(self, arguments, folder, log):
+        self.started.append(arguments)
+        log.write_text("")
+        return len(self.started), main(["run", *arguments, f"--result_dir={folder}", "--show_progress=false"])
+
+    def wait(self, running):
+        return running[0], running[0][1]
+
+    def stop(self, running):
+        pass
+
+
+def quiet(line):
+    """Takes a line and shows it to nobody."""
+
+
+def work(jobs, engine, report=quiet):
+    return run_jobs(jobs, "saved", engine, 1, report, show_progress=False)
+
+
+def test_several_names_make_a_leaderboard():
+    assert is_leaderboard({"model": "A,B"}) and is_leaderboard({"dataset": "A,B"}) and is_leaderboard({"jobs": "2"})
+    assert not is_leaderboard({"model": "IDP", "seeds": "1,2"})
+
+
+def test_every_combination_is_a_job_with_a_fingerprint_of_its_own(domains):
+    plan = make_plan(options(domains, dataset="shop,pens", seeds="1,2"))
+    jobs = plan.jobs()
+    assert len({job.fingerprint for job in jobs}) == len(jobs) == 2 * 2 * 2
+    again = make_plan(options(domains, dataset="shop,pens", seeds="1,2", jobs="2", threads="1", result_dir="elsewhere"))
+    assert [job.fingerprint for job in again.jobs()] == [job.fingerprint for job in jobs]
+    other = make_plan(options(domains, dataset="shop,pens", seeds="1,2", learning_rate="0.1"))
+    assert not {job.fingerprint for job in other.jobs()} & {job.fingerprint for job in jobs}
+
+
+def test_a_job_gets_the_keys_that_its_model_has(domains):
+    plan = make_plan(options(domains, model="Pop,PositionSASRec", n_heads="1"))
+    by_model = {job.model: job.arguments() for job in plan.jobs()}
+    assert "--n_heads=1" in by_model["PositionSASRec"] and "--n_heads=1" not in by_model["Pop"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"model": "Pop,SASRek"}, "unknown model 'SASRek': did you mean SASRec"),
+        ({"model": "Pop,,SASRec"}, "empty name"),
+        ({"model": "Pop,Pop"}, "names Pop twice"),
+        ({"learning_rat": "1"}, "unknown key --learning_rat on the command line: did you mean --learning_rate"),
+        ({"seeds": "one,two"}, "seeds"),
+        ({"baseline": "IDP"}, "baseline IDP is none of the models"),
+        ({"metrics": "NDGC"}, "NDGC"),
+        ({"jobs": "0"}, "jobs"),
+        ({"dataset": "shop,nowhere"}, "nowhere"),
+    ],
+)
+def test_mistakes_are_said_before_any_job_is_run(domains, changes, said):
+    with pytest.raises(UserError, match=said):
+        make_plan(options(domains, **changes)).jobs()
+
+
+def test_finished_jobs_are_not_run_again_and_a_failure_stops_no_other(domains):
+    plan = make_plan(options(domains, model="Pop,MoRec,PositionSASRec"))
+    (domains / "shop" / "shop.item").unlink()
+    engine, lines = InProcess(), []
+    results, failed = work(plan.jobs(), engine, lines.append)
+    assert {job.model for job in results} == {"Pop", "PositionSASRec"}
+    assert [job.model for job in failed] == ["MoRec"]
+    assert any("MoRec on shop, seed 2020: failed" in line for line in lines)
+    again = InProcess()
+    work(plan.jobs(), again)
+    assert [arguments[0] for arguments in again.started] == ["--model=MoRec"]
+    board = collect(plan, results, failed, {})
+    save_board(board, "board.json")
+    (one,) = read_board("board.json")["boards"]
+    assert one["baseline"] in ("Pop", "PositionSASRec") and len(one["comparisons"]) == 1
+    assert [row["model"] for row in one["rows"]] == ["Pop", "PositionSASRec"]
+    assert one["failed"][0]["model"] == "MoRec"
+    assert sum(bucket["users"] for bucket in one["rows"][0]["buckets"]["popularity"]) == one["users"]
+
+
+def test_results_of_one_job_that_disagree_are_refused(domains):
+    (job,) = make_plan(options(domains, model="Pop", jobs="1")).jobs()
+    (path,) = work([job], InProcess())[0].values()
+    result = json.loads(path.read_text())
+    result["variants"]["Pop"]["test"]["ndcg@5"] += 0.1
+    path.with_name("other.json").write_text(json.dumps(result))
+    with pytest.raises(UserError, match="results of one job with different numbers: delete the folder"):
+        JobFolder("saved", job).result()
+
+
+def test_a_damaged_result_is_refused_by_name(domains):
+    (job,) = make_plan(options(domains, model="Pop", jobs="1")).jobs()
+    (path,) = work([job], InProcess())[0].values()
+    path.write_text("{")
+    with pytest.raises(UserError, match=path.name):
+        work([job], InProcess())
+
+
+def test_the_first_of_each_pre_trained_model_runs_alone(domains):
+    class Recorder:
+        def __init__(self):
+            self.together = []
+
+        def start(self, arguments, folder, log):
+            log.write_text("failed on purpose")
+            return arguments[0], arguments[2]
+
+        def wait(self, running):
+            self.together.append([name for name, _ in running])
+            return running[0], 2
+
+        def stop(self, running):
+            pass
+
+    changes = {"model": "IDP,UniSRec", "source_domains": "pens,lamps", "seeds": "1,2,3"}
+    jobs = make_plan(options(domains, **changes)).jobs()
+    recorder = Recorder()
+    results, failed = run_jobs(jobs, "saved", recorder, 4, quiet, show_progress=False)
+    assert not results and len(failed) == 6 and set(failed.values()) == {"failed on purpose"}
+    assert recorder.together[0] == ["--model=IDP"]
+    assert max(map(len, recorder.together)) > 1
+
+
+def test_tuning_tries_the_defaults_first_and_leaves_given_keys_alone():
+    tried = settings_of("SASRec", 5, {"learning_rate"}, 1)
+    assert tried[0] == {} and len(tried) == 5
+    assert all("learning_rate" not in chosen for chosen in tried)
+    assert settings_of("SASRec", 5, {"learning_rate"}, 1) == tried
+    assert settings_of("Pop", 5, {}, 1) == [{}]
+
+
+def test_a_tuned_leaderboard_says_which_rows_were_tuned(domains):
+    asked = options(domains, model="Pop,ItemKNN", tune="3")
+    arguments = [f"--{key}={value}" for key, value in asked.items()]
+    assert main([*arguments, "--show_progress=false"]) == 0
+    (path,) = Path("results").glob("leaderboard-*.json")
+    (board,) = read_board(path)["boards"]
+    tuned = {row["model"]: row["tuned"] for row in board["rows"]}
+    assert tuned["ItemKNN"]["budget"] == 3 and tuned["Pop"]["budget"] == 1
+    assert path.with_suffix(".html").is_file() and path.with_suffix(".tex").is_file()
+
+
+def test_jobs_run_as_processes(domains):
+    jobs = make_plan(options(domains, model="Pop", seeds="1,2", jobs="2")).jobs()
+    results, failed = run_jobs(jobs, "saved", LocalEngine(1), 2, quiet, show_progress=False)
+    assert len(results) == 2 and not failed
+
+
+def test_jobs_run_on_two_workers_of_ray(domains):
+    ray = pytest.importorskip("ray")
+    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
+    try:
+        jobs = make_plan(options(domains, model="Pop", seeds="1,2", jobs="2")).jobs()
+        for job in jobs:
+            job.options.update(data_path=str(domains), checkpoint_dir=str(domains / "saved"))
+        results, failed = run_jobs(jobs, domains / "saved", RayEngine(1), 2, quiet, show_progress=False)
+        assert len(results) == 2 and not failed, failed
+    finally:
+        ray.shutdown()
+
+
+def test_ranks_of_a_board_are_compared_over_the_same_users(domains):
+    plan = make_plan(options(domains, model="Pop,PositionSASRec"))
+    results, _ = work(plan.jobs(), InProcess())
+    (one,) = collect(plan, results, {}, {})["boards"]
+    (comparison,) = one["comparisons"]
+    assert comparison["users"] == one["users"]
