@@ -1,23 +1,16 @@
 """Models whose items are what their texts say."""
 
-import contextlib
-
-import torch
-
-from recbole_idp.model.sequence_model import SequenceModel
+from recbole_idp.model.encoded_items import EncodedItemsModel
 from recbole_idp.model.text_vectors import unit_text_vectors
 
 
-class TextModel(SequenceModel):
+class TextModel(EncodedItemsModel):
     """A next-item model without item IDs: an item's vector is made of its text by a trained item encoder.
 
     item texts -> frozen vectors -> item encoder -> item vectors
     item ids -> item vectors + positions -> SASRec blocks -> last state . item vectors -> scores
 
     Shapes: B batch, L length, D width, N items, W width of the frozen vectors.
-
-    A training step encodes the items once, for input and candidates alike. In evaluation they are encoded when a weight
-    has changed, not for each chunk of users.
 
     Attributes:
         texts_in_checkpoint (bool): Whether checkpoints hold the text vectors; else they are made of the texts again.
@@ -33,7 +26,6 @@ class TextModel(SequenceModel):
         vectors = self.read_texts(config, dataset)
         self.register_buffer("text_vectors", vectors, persistent=self.texts_in_checkpoint)
         self.item_encoder = self.build_item_encoder(config, vectors.shape[1])
-        self._step_vectors, self._kept_vectors, self._kept_versions = None, None, None
 
     def _remove_ids(self):
         """Takes the table of IDs away; a model that has IDs beside the texts keeps it."""
@@ -50,32 +42,6 @@ class TextModel(SequenceModel):
     def encode_items(self):
         """Makes the vector of every item; shape [N, D]."""
         return self.item_encoder(self.text_vectors)
-
-    def item_vectors(self):
-        """Returns the vector of every item, as input and as candidate; shape [N, D]."""
-        if self._step_vectors is not None:
-            return self._step_vectors
-        if self.training or torch.is_grad_enabled():
-            return self.encode_items()
-        # What is kept is forgotten by train() and eval(): fused optimizers change weights without a new version.
-        versions = [tensor._version for tensor in (*self.parameters(), *self.buffers())]
-        if versions != self._kept_versions:
-            self._kept_vectors, self._kept_versions = self.encode_items(), versions
-        return self._kept_vectors
-
-    def train(self, mode=True):
-        """Switches between training and evaluation, as PyTorch does; what was kept is forgotten."""
-        self._kept_vectors, self._kept_versions = None, None
-        return super().train(mode)
-
-    @contextlib.contextmanager
-    def items_encoded_once(self, vectors=None):
-        """Lets all of a block see the same item vectors, with the same draws of dropout; or given ones."""
-        self._step_vectors = self.item_vectors() if vectors is None else vectors
-        try:
-            yield
-        finally:
-            self._step_vectors = None
 
     def position_loss(self, batch):
         """Computes the mean loss over all positions that have a target; arguments as in :class:`SequenceModel`."""
