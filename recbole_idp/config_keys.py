@@ -62,6 +62,7 @@ _TYPES = {
     "benchmark_filename": (list, None),
     "cache_path": (str, None),
     "pretrained": (str, None),
+    "trained_dir": (str, None),
     "pretrain_model": (str, None),
     "text_pooling": (str, None),
     "text_fields": (list, None),
@@ -106,7 +107,7 @@ CHOICES = {
     "search": ("exact", "hnsw", "ivf"),
     "cdim_depth": ("none", "head", "last_n", "full"),
     "cdim_losses": ("text", "behaviour"),
-    "generator": ("paper", "neighbours", "map", "mixture"),
+    "generator": ("paper", "neighbours", "map", "mixture", "blend"),
     "rescale": ("none", "spread", "norm"),
     "variants": _VARIANTS,
 }
@@ -122,7 +123,7 @@ LIMITS = {
     **dict.fromkeys(("epochs", "pretrain_epochs", "train_batch_size", "eval_batch_size", "eval_step"), (1, None)),
     **dict.fromkeys(("stopping_step", "n_layers", "n_heads", "hidden_size", "inner_size", "top_m"), (1, None)),
     **dict.fromkeys(
-        ("inspect_sample", "k_core", "min_length", "epoch_steps", "gru_hidden_size", "gru_layers"), (1, None)
+        ("inspect_sample", "k", "k_core", "min_length", "epoch_steps", "gru_hidden_size", "gru_layers"), (1, None)
     ),
     **dict.fromkeys(("train_users_share", "few_shot", "search_recall"), (0, 1)),
     **{"jobs": (1, None), "tune": (0, None)},
@@ -139,6 +140,7 @@ LIMITS = {
         ("negative_smoothing", "pretrain_valid_users", "match_temperature", "map_ridge", "generated_prior"), (0, None)
     ),
     "generated_spread": (0, None),
+    "own_texts": (0, 1),
     **dict.fromkeys(("topk", "MAX_ITEM_LIST_LENGTH", "text_length", "text_tokens", "threads"), (1, None)),
 }
 

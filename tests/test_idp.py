@@ -53,7 +53,7 @@ def evidence(source, items, similarities, source_vectors=None, target_vectors=No
     return Evidence(source, source_vectors, target_vectors, Matches(np.array(items), similarities, matched))
 
 
-SETTINGS = {"match_temperature": 0.05, "map_ridge": 1e-6, "rescale": "none", "generated_spread": 1.0}
+SETTINGS = {"match_temperature": 0.05, "map_ridge": 1e-6, "rescale": "none", "generated_spread": 1.0, "own_texts": 0.5}
 
 
 def test_paper_weights_are_each_similaritys_share_of_the_sum():
@@ -115,6 +115,25 @@ def test_the_mixture_gives_a_twin_its_own_id_and_a_stranger_the_map():
     shift = mapped[:15] - text_map(evidence(ids, [[0]], [[1]], source, source), SETTINGS)[:15]
     torch.testing.assert_close(mixed[:15], ids[:15] + shift, atol=1e-3, rtol=1e-3)
     torch.testing.assert_close(mixed[15:], mapped[15:], atol=0.01, rtol=0.01)
+
+
+def test_the_blend_keeps_twins_and_brings_back_which_target_items_are_alike():
+    source, target, ids, _ = linear_world(noise=2.0)
+    target = np.concatenate([source[:15] - source.mean(0), target[:15] - target[:15].mean(0)])
+    similarities = np.concatenate([np.ones((15, 1)), np.zeros((15, 1))])
+    given = evidence(ids, np.arange(30)[:, None], similarities, source, target)
+    mixed = generate(given, {**SETTINGS, "generator": "mixture"})
+    blended = generate(given, {**SETTINGS, "generator": "blend", "own_texts": 1.0})
+    torch.testing.assert_close(blended[:15], mixed[:15], atol=1e-4, rtol=1e-4)
+    # Strangers stand to one another as in the first components of their texts.
+    distances = torch.pdist(blended[15:])
+    wanted = torch.pdist(principal_components(target, ids.shape[1], 1.0)[15:])
+    torch.testing.assert_close(distances / distances.mean(), wanted / wanted.mean(), atol=1e-3, rtol=1e-3)
+    assert not torch.allclose(
+        torch.pdist(mixed[15:]) / torch.pdist(mixed[15:]).mean(), wanted / wanted.mean(), atol=0.1
+    )
+    same = generate(given, {**SETTINGS, "generator": "blend", "own_texts": 0.0})
+    torch.testing.assert_close(same, mixed, atol=1e-5, rtol=1e-5)
 
 
 def test_spread_restores_what_averaging_took_away():
