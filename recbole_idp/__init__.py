@@ -6,8 +6,25 @@
 from recbole_idp.errors import UserError
 from recbole_idp.registry import add_model, register
 
-__all__ = ["UserError", "__version__", "add_model", "register"]
+__all__ = ["UserError", "__version__", "add_model", "load", "register"]
 
 __version__ = "0.1.0"
 
 register()
+
+
+def load(folder):
+    """Opens the folder of a trained model, which a run leaves; RecBole and the data are not needed.
+
+    Args:
+        folder (str | Path): The folder.
+
+    Returns:
+        Recommender: With ``recommend(histories, k=10, exclude_seen=True)``.
+
+    Raises:
+        UserError: The folder cannot be used.
+    """
+    from recbole_idp.serving.recommender import Recommender
+
+    return Recommender.open(folder)

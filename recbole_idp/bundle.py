@@ -89,7 +89,8 @@ class Bundle:
             matcher.save(building / MATCHER)
             (building / CARD).write_text(self.model_card(), encoding="utf-8")
             seal(building, KIND, self.description)
-        self.folder = Path(folder)
+        # As it is opened: what an interrupted run has finished with it is found by its description.
+        self.folder, self.description = Path(folder), read_description(folder)
 
     @classmethod
     def open(cls, folder):

@@ -18,7 +18,10 @@ PROGRAM = "recbole-idp"
 
 _CONVERT = {"reviews": None, "metadata": None, "name": None, "output": "dataset/", "k_core": None, "min_length": None}
 _REPORT = {"result": None, "output": None}
-_NUMBERS = ("k_core", "min_length")
+_RECOMMEND = {"trained": None, "history": None, "users": None, "out": None, "k": 10, "exclude_seen": True}
+_ADD_ITEMS = {"trained": None, "items": None, "out": None, "pretrained": None}
+_NUMBERS = ("k_core", "min_length", "k")
+_SWITCHES = ("exclude_seen",)
 
 
 def main(argv=None):
@@ -125,6 +128,26 @@ def report(options):
     return 0
 
 
+def recommend(options):
+    """Recommends items by a trained model."""
+    usage = 'recommend --trained=DIR --history="ID,ID" [--k=10], or --users=FILE --out=FILE'
+    values = _own_options(options, _RECOMMEND, ("trained",), usage)
+    from recbole_idp.serving import command
+
+    command.recommend(**values)
+    return 0
+
+
+def add_items(options):
+    """Adds new items to a trained model."""
+    usage = "add-items --trained=DIR --items=FILE.item --out=DIR [--pretrained=DIR]"
+    values = _own_options(options, _ADD_ITEMS, ("trained", "items", "out"), usage)
+    from recbole_idp.serving import command
+
+    command.add_items(**values)
+    return 0
+
+
 def show_help(options):
     """Prints how the command line is used."""
     tasks = columns(((name, task.purpose) for name, task in TASKS.items()), indent="  ")
@@ -156,6 +179,8 @@ TASKS = {
     "datasets": Task(datasets, "list the datasets: on disk, carried by packages, to download"),
     "report": Task(report, "draw a leaderboard again from its JSON file: tables, Markdown, LaTeX, page"),
     "convert": Task(convert, "turn raw Amazon reviews and metadata into RecBole's atomic files"),
+    "recommend": Task(recommend, "recommend items by a trained model: after one history, or for all users of a file"),
+    "add-items": Task(add_items, "add new items to a trained model by their texts, without training"),
     "help": Task(show_help, "print this"),
 }
 
@@ -193,7 +218,8 @@ def _own_options(options, defaults, needed, usage):
     from recbole_idp.config_keys import KeyType, check_layer
     from recbole_idp.config_layers import COMMAND_LINE, Layer
 
-    types = {key: KeyType((int if key in _NUMBERS else str, None), None, None) for key in defaults}
+    kinds = {**dict.fromkeys(_NUMBERS, (int, None)), **dict.fromkeys(_SWITCHES, (bool,))}
+    types = {key: KeyType(kinds.get(key, (str, None)), None, None) for key in defaults}
     values = {**defaults, **check_layer(Layer(COMMAND_LINE, options), types)}
     for key in needed:
         if values[key] is None:

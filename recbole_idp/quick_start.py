@@ -9,10 +9,11 @@ import torch
 from recbole.data import data_preparation
 from recbole.utils import get_model, init_logger, init_seed
 
+from recbole_idp.best_model import check_trained_dir, keep_best, trial_settings
 from recbole_idp.bundle import versions
 from recbole_idp.data.domains import check_domains, content_hashes
 from recbole_idp.data.few_shot import few_shot_loader
-from recbole_idp.derived_config import derive, given_values
+from recbole_idp.derived_config import given_values
 from recbole_idp.errors import UserError
 from recbole_idp.evaluation.buckets import bucket_metrics
 from recbole_idp.files import check_writable, fingerprint, refusing_failed_writes
@@ -62,6 +63,7 @@ def run(config):
     trained_by = trainer_class(config)
     transfers = issubclass(trained_by, TransferTrainer)
     variants = config["variants"] if transfers else [config["model"]]
+    check_trained_dir(config)
     prepare(config)
     clock = StageClock()
     logger = logging.getLogger()
@@ -94,6 +96,7 @@ def run(config):
     found = {row: summarise([outcomes[trial].facts for trial in outcomes if trial.row == row]) for row in rows}
     ranks = collect_ranks(outcomes, test.dataset)
     comparisons = compare_variants(found, ranks)
+    kept = keep_best(config, outcomes, start, train.dataset, unfinished.folder.name)
     result = {
         "model": config["model"],
         "dataset": config["dataset"],
@@ -112,6 +115,7 @@ def run(config):
         "resumed": unfinished.resumed,
         "peak_memory_mb": peak_memory_mb(),
         "bundle": str(bundle.folder) if bundle else None,
+        "trained": kept and {"folder": str(kept[0]), "trial": kept[1]},
         "config": given_values(config),
         "versions": versions(),
         "command": " ".join(["python", *sys.argv]) if sys.argv[0].endswith(".py") else " ".join(sys.argv),
@@ -121,6 +125,8 @@ def run(config):
     if config["few_shot"]:
         plot_study(result, study_metric(result), path.with_suffix(PLOT))
     print(report_text(read_result(path), path))
+    if kept:
+        print(f"Trained model: {kept[0]} ({kept[1]}), for recbole-idp recommend --trained={kept[0]}")
     return result
 
 
@@ -165,7 +171,7 @@ def run_trial(config, trial, start, loaders, clock):
     if share is not None:
         train = few_shot_loader(train, share, config["train_users_seed"])
     share = share or config["train_users_share"]
-    settings = derive(config, transfer=variant, seed=seed, train_users_share=share, few_shot=None)
+    settings = trial_settings(config, trial)
     began = time.perf_counter()
     # The same seed for each: variants differ in what they start from and in nothing else.
     init_seed(seed, config["reproducibility"])
@@ -264,4 +270,5 @@ def data_fingerprint(config, dataset):
         "rm_dup_inter",
         "eval_args",
     )
-    return fingerprint([content_hashes(dataset.location), {key: config[key] for key in keys}])
+    # A dataset may take a part of the events, and says so in its own configuration.
+    return fingerprint([content_hashes(dataset.location), {key: dataset.config[key] for key in keys}])

@@ -14,8 +14,8 @@ from recbole_idp.trials import Outcome
 
 # Keys on which no number hangs: where things lie and are put, what is shown, and which trials stand beside this one.
 # The content of data and bundle counts, not the place.
-_PLACES = ("cache_path", "checkpoint_dir", "data_path", "pretrained", "result_dir")
-_SHOWN = ("log_wandb", "show_progress", "state", "wandb_project")
+_PLACES = ("cache_path", "checkpoint_dir", "data_path", "pretrained", "result_dir", "trained_dir")
+_SHOWN = ("keep_trained", "log_wandb", "show_progress", "state", "wandb_project")
 _BESIDE = ("variants", "seeds", "few_shot")
 NO_MATTER = (*_PLACES, *_SHOWN, *_BESIDE)
 

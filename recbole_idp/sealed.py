@@ -66,7 +66,7 @@ def read_sealed(folder, kind):
         raise UserError(f"{folder} is no {kind.name}: it has no {kind.file}; {remedy}")
     try:
         description = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, RecursionError) as error:
         raise UserError(f"{path} is damaged ({error}): pre-train again, or copy the {kind.name} anew") from error
     if not isinstance(description, dict) or description.get("format") != kind.format:
         raise UserError(f"{path} does not describe a {kind.name} of recbole_idp: {remedy}")

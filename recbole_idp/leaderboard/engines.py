@@ -35,7 +35,7 @@ def run_job(arguments, folder, log, threads, place):
 
 def _start(arguments, folder, output, threads):
     command = [sys.executable, "-m", "recbole_idp", "run", *arguments]
-    command += [f"--result_dir={folder}", f"--threads={threads}", "--show_progress=false"]
+    command += [f"--result_dir={folder}", f"--threads={threads}", "--show_progress=false", "--keep_trained=false"]
     environment = {**os.environ, "OMP_NUM_THREADS": str(threads), "PYTHONPATH": _python_path()}
     return subprocess.Popen(
         command, stdout=output, stderr=subprocess.STDOUT, env=environment, preexec_fn=_die_with_parent

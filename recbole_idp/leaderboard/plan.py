@@ -21,7 +21,7 @@ BOARD_KEYS = ("jobs", "engine", "tune", "baseline")
 
 # A leaderboard gives each job its part of the machine, and asks only for the variant that a model is used by.
 _NOT_FOR_JOBS = (*BOARD_KEYS, "model", "dataset", "seeds", "variants", "config_files")
-_NOT_FOR_JOBS += ("result_dir", "threads", "show_progress")
+_NOT_FOR_JOBS += ("result_dir", "threads", "show_progress", "keep_trained", "trained_dir")
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,92 @@
+"""The tasks that use a trained model: recommend, add-items and export."""
+
+import sys
+from pathlib import Path
+
+from recbole_idp.errors import UserError
+from recbole_idp.listing import columns
+from recbole_idp.serving.folder import TrainedModel, check_absent
+from recbole_idp.serving.recommender import Recommender
+
+_SHOWN = 5
+
+
+def recommend(trained, history, users, out, k, exclude_seen):
+    """Recommends items after one history, or for all users of a file.
+
+    Args:
+        trained (str): The model's folder.
+        history (str | None): Item ids, separated by commas, the latest last; their recommendations are printed.
+        users (str | None): A file of histories; see :class:`~recbole_idp.serving.users_file.UsersFile`.
+        out (str | None): Where the recommendations for them go.
+        k (int): Items for each user.
+        exclude_seen (bool): Whether items of a history are left out.
+
+    Raises:
+        UserError: An option is missing, or a file cannot be used.
+    """
+    if (history is None) == (users is None):
+        raise UserError('recommend needs either --history="ID,ID" or --users=FILE with --out=FILE')
+    if (users is None) != (out is None):
+        raise UserError("--users and --out belong together: the recommendations for the users of a file go to a file")
+    if history is not None:
+        print(_answer(Recommender.open(trained), history, k, exclude_seen))
+        return
+    from recbole_idp.serving.many_users import recommend_file
+    from recbole_idp.serving.output import output_format
+    from recbole_idp.serving.users_file import UsersFile
+
+    output_format(Path(out))
+    file = UsersFile(users)
+    done = recommend_file(Recommender.open(trained), file, out, k, exclude_seen)
+    if done["resumed"]:
+        _say(f"{done['resumed']:,} users were done by an interrupted run")
+    if done["unknown"]:
+        _say(f"{done['unknown']:,} events with items that the model does not know were skipped")
+    if done["empty"]:
+        _say(f"{done['empty']:,} users have no item that the model knows, and get no recommendation")
+    print(f"{out}: {done['users']:,} users")
+
+
+def _answer(recommender, text, k, exclude_seen):
+    """Returns a table of recommendations after a history, and says what was skipped."""
+    history = [token for part in text.split(",") if (token := part.strip())]
+    unknown = recommender.unknown(history)
+    if len(unknown) == len(history):
+        known = ", ".join(recommender.trained.tokens[:_SHOWN])
+        raise UserError(
+            f"none of the {len(history)} items of --history is known to the model: its ids are like {known}"
+        )
+    if unknown:
+        more = f" and {len(unknown) - _SHOWN} more" if len(unknown) > _SHOWN else ""
+        _say(f"unknown to the model and skipped: {', '.join(unknown[:_SHOWN])}{more}")
+    (found,) = recommender.recommend([history], k, exclude_seen)
+    rows = [(rank, one.item, f"{one.score:.4f}", one.title) for rank, one in enumerate(found, 1)]
+    return columns([("rank", "item", "score", "title"), *rows])
+
+
+def add_items(trained, items, out, pretrained):
+    """Adds new items to a model, without training.
+
+    Args:
+        trained (str): The model's folder.
+        items (str): An ``.item`` file.
+        out (str): The folder to make.
+        pretrained (str | None): The bundle that the model was made from; None: it lies beside the model.
+
+    Raises:
+        UserError: A file or folder cannot be used, or the model's items were not made from texts.
+    """
+    check_absent(out)
+    opened = TrainedModel.open(trained)
+    from recbole_idp.serving import new_items
+
+    new_items.check_generated(opened)
+    texts, titles = new_items.read_new_items(opened, items)
+    bundle = new_items.find_bundle(opened, pretrained)
+    new_items.add_items(opened, texts, titles, bundle).save(out)
+    print(f"{out}: {len(texts):,} items added to {len(opened.tokens):,}")
+
+
+def _say(text):
+    print(f"recbole-idp: {text}", file=sys.stderr)

@@ -1,0 +1,145 @@
+"""Recommendations for all users of a file: in bounded memory, and going on where a killed run stood."""
+
+import contextlib
+import itertools
+import json
+import shutil
+from collections import Counter
+from pathlib import Path
+
+from tqdm import tqdm
+
+from recbole_idp.errors import UserError
+from recbole_idp.files import fingerprint, read_json, refusing_failed_writes, replacing, write_json
+from recbole_idp.serving.output import output_format
+
+PART_USERS = 16_384
+"""Users of a part: what a kill can cost, and what stands in memory at a time."""
+
+_JOURNAL, _LOCK = "journal.json", "lock"
+
+
+class Summary(Counter):
+    """What was done: ``users``, ``resumed`` of them by an earlier run, ``unknown`` events, ``empty`` users."""
+
+
+def recommend_file(recommender, users, out, k=10, exclude_seen=True, part_users=PART_USERS):
+    """Writes recommendations for each user of a file.
+
+    users -> parts of some thousand users -> one file each, written whole -> joined into ``out`` -> parts removed
+
+    The parts lie in the folder ``.NAME.parts`` beside ``out``, with a journal that says what they were made of. The
+    next run with the same model, users and options takes over those that are there.
+
+    Args:
+        recommender (Recommender): The model.
+        users (UsersFile): The histories.
+        out (str | Path): The file to write: ``.jsonl``, ``.csv`` or ``.parquet``.
+        k (int): Items for each user.
+        exclude_seen (bool): Whether items of a history are left out.
+        part_users (int): Users of a part.
+
+    Returns:
+        Summary: What was done.
+
+    Raises:
+        UserError: A file cannot be read or written, ``out`` is there already, or another process writes it.
+    """
+    out = Path(out)
+    form = output_format(out)
+    if out.exists():
+        raise UserError(f"{out} exists already: choose another file, or delete it first")
+    about = {"model": recommender.trained.digest(), "users": users.digest(), "k": k, "exclude_seen": exclude_seen}
+    with _parts_folder(out, fingerprint({**about, "part_users": part_users, "form": out.suffix})) as folder:
+        summary, parts = Summary(), []
+        with tqdm(total=users.count_lines() or None, desc="Recommend", unit="line", ncols=100, disable=None) as bar:
+            for number, rows in enumerate(_parts_of(users, part_users)):
+                path = folder / f"{number:06}{out.suffix}"
+                kept = path.with_suffix(".json")
+                if not kept.is_file():
+                    found = Summary(users=len(rows))
+                    answers = _answers(recommender, rows, k, exclude_seen, found)
+                    with replacing(path) as temporary:
+                        form.write(temporary, answers)
+                    # Last, as the part counts once this is there.
+                    write_json(kept, found)
+                else:
+                    found = Summary(read_json(kept, "journal", f"delete {folder}"), resumed=len(rows))
+                summary.update(found)
+                parts.append(path)
+                bar.update(sum(len(items) for _, items in rows) if users.is_inter else len(rows))
+        if not parts:
+            raise UserError(f"{users.path} has no user: write user<TAB>item item item, one user a line")
+        with replacing(out) as temporary:
+            form.join(parts, temporary)
+        shutil.rmtree(folder, ignore_errors=True)
+    return summary
+
+
+def _parts_of(users, size):
+    """Yields the users in lists of ``size``."""
+    users = iter(users)
+    while part := list(itertools.islice(users, size)):
+        yield part
+
+
+def _answers(recommender, rows, k, exclude_seen, summary):
+    """Returns user, items and scores of each row, and counts what was unknown."""
+    tokens = recommender.trained.tokens
+    histories = [recommender.numbers(items) for _, items in rows]
+    summary["unknown"] = sum(len(items) for _, items in rows) - sum(map(len, histories))
+    summary["empty"] = sum(not history for history in histories)
+    best, scores = recommender.rank(histories, k, exclude_seen)
+    return [
+        (user, [tokens[item - 1] for item in items[:count]], [round(score, 6) for score in values[:count]])
+        for (user, _), items, values, count in zip(
+            rows, best.tolist(), scores.tolist(), (best > 0).sum(1).tolist(), strict=True
+        )
+    ]
+
+
+@contextlib.contextmanager
+def _parts_folder(out, digits):
+    """Yields the folder of parts, emptied where they were made of something else, for this process alone.
+
+    It goes again where nothing in it is worth keeping.
+    """
+    folder = out.with_name(f".{out.name}.parts")
+    with refusing_failed_writes(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = open(folder / _LOCK, "a")  # noqa: SIM115, held until the end
+    with lock:
+        _lock(lock, out)
+        try:
+            _begin(folder, digits)
+            yield folder
+        finally:
+            if not any(path.stem.isdigit() for path in folder.glob("*.json")):
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def _begin(folder, digits):
+    """Empties a folder of parts that were made of something else."""
+    journal = folder / _JOURNAL
+    try:
+        same = json.loads(journal.read_text(encoding="utf-8")) == {"made of": digits}
+    except (OSError, ValueError):
+        same = False
+    if not same:
+        for path in folder.iterdir():
+            if path.name != _LOCK:
+                path.unlink()
+        write_json(journal, {"made of": digits})
+
+
+def _lock(file, out):
+    """Holds a lock until the file is closed, or the process is killed."""
+    try:
+        import fcntl
+    except ImportError:
+        # Windows: two processes at once are not told apart there.
+        return
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        raise UserError(f"another process writes {out} already: let it finish, or choose another file") from None

@@ -1,0 +1,153 @@
+"""Recommending from the folder of a trained model: neither data nor RecBole is needed."""
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from recbole_idp.errors import UserError
+from recbole_idp.serving.folder import TrainedModel
+from recbole_idp.serving.user_encoder import history_length
+
+# 8 MiB of scores, and 2 MiB of states at width 64: both are read again while in the cache.
+_SCORES, _POSITIONS = 1 << 21, 1 << 13
+
+
+class Recommendation(NamedTuple):
+    """An item for a user.
+
+    Attributes:
+        item (str): Its id.
+        title (str): Its title, empty where there is none.
+        score (float): What the model says; comparable for one user only.
+    """
+
+    item: str
+    title: str
+    score: float
+
+
+class Recommender:
+    """A trained model that answers.
+
+    ids -> numbers -> user encoder, rows of like length together -> scores of a chunk -> the k best, the chunk dropped
+
+    Args:
+        trained (TrainedModel): The model.
+
+    Attributes:
+        trained (TrainedModel): The model.
+    """
+
+    def __init__(self, trained):
+        self.trained = trained
+        self._encoder = trained.user_encoder()
+        self._history_length = history_length(trained.description)
+        self._only_unseen = trained.description["only_unseen"]
+        self._number_of = {token: number for number, token in enumerate(trained.tokens, 1)}
+
+    @classmethod
+    def open(cls, folder):
+        """Opens a folder that the task run made; raises UserError as :meth:`TrainedModel.open`."""
+        return cls(TrainedModel.open(folder))
+
+    def recommend(self, histories, k=10, exclude_seen=True):
+        """Recommends items to users.
+
+        Args:
+            histories (Sequence[Sequence[str]]): Item ids of each user, the latest last. Unknown ones are skipped, see
+                :meth:`unknown`.
+            k (int): How many items for each.
+            exclude_seen (bool): Whether items of a history are left out.
+
+        Returns:
+            list[list[Recommendation]]: For each user the best items, best first: fewer than k where there are no more,
+            none where the history has no known item.
+
+        Raises:
+            UserError: ``histories`` or ``k`` is something else.
+        """
+        if isinstance(histories, str) or any(isinstance(history, str) for history in histories):
+            raise UserError('histories must be a list of lists of item ids, as in recommend([["B01", "B02"]])')
+        items, scores = self.rank([self.numbers(history) for history in histories], k, exclude_seen)
+        return [
+            [self._recommendation(item, score) for item, score in zip(*row, strict=True) if item]
+            for row in zip(items.tolist(), scores.tolist(), strict=True)
+        ]
+
+    def numbers(self, history):
+        """Returns the numbers of the known items of a history."""
+        return [number for token in history if (number := self._number_of.get(token)) is not None]
+
+    def unknown(self, history):
+        """Returns the items of a history that the model does not know."""
+        return [token for token in history if token not in self._number_of]
+
+    @torch.inference_mode()
+    def rank(self, histories, k, exclude_seen=True):
+        """Finds the best items by their numbers.
+
+        Args:
+            histories (Sequence[list[int]]): Item numbers of each of B users; an empty list gets no items.
+            k (int): How many.
+            exclude_seen (bool): Whether items of a history are left out.
+
+        Returns:
+            tuple[np.ndarray, np.ndarray]: Items, best first, 0 where there are no more, int64; and their scores; both
+            of shape [B, k'], k' being k or the number of all items.
+
+        Raises:
+            UserError: ``k`` is no number of items.
+        """
+        if isinstance(k, bool) or not isinstance(k, int) or k < 1:
+            raise UserError(f"k must be a whole number, 1 or more, but is {k!r}")
+        k = min(k, len(self.trained.tokens))
+        best = np.zeros((len(histories), k), dtype=np.int64)
+        values = np.full((len(histories), k), -np.inf, dtype=np.float32)
+        rows = [row for row, history in enumerate(histories) if history]
+        states = self.states([histories[row] for row in rows])
+        size = max(1, _SCORES // len(self.trained.item_vectors))
+        for start in range(0, len(rows), size):
+            part = rows[start : start + size]
+            scores = self._scores(states[start : start + size])
+            if exclude_seen or self._only_unseen:
+                lengths = torch.tensor([len(histories[row]) for row in part])
+                seen = torch.tensor([item for row in part for item in histories[row]])
+                scores[torch.repeat_interleave(torch.arange(len(part)), lengths), seen] = -torch.inf
+            found, items = scores.topk(k, dim=1)
+            best[part] = items.masked_fill_(found == -torch.inf, 0).numpy()
+            values[part] = found.numpy()
+        return best, values
+
+    @torch.inference_mode()
+    def scores(self, histories):
+        """Returns the scores of all items after histories of item numbers, which are not empty; shape [B, N]."""
+        return self._scores(self.states(histories))
+
+    @torch.inference_mode()
+    def states(self, histories):
+        """Encodes histories of item numbers, rows of like length together; shape [B, D]."""
+        recent = [history[-self._history_length :] for history in histories]
+        lengths = torch.tensor([len(history) for history in recent], dtype=torch.long)
+        states = torch.empty(len(recent), self.trained.item_vectors.shape[1])
+        order, start = torch.argsort(lengths, stable=True), 0
+        while start < len(order):
+            # As many rows as would fit if all were as short as the first: the longest of them is long enough for all.
+            likely = min(start + max(1, _POSITIONS // int(lengths[order[start]])), len(order))
+            rows = order[start : start + max(1, _POSITIONS // int(lengths[order[likely - 1]]))]
+            width = int(lengths[rows[-1]])
+            items = torch.tensor([recent[row] + [0] * (width - len(recent[row])) for row in rows.tolist()])
+            states[rows] = self._encoder(items, lengths[rows])
+            start += len(rows)
+        return states
+
+    def _scores(self, states):
+        """Returns the scores of all items, padding last of all; shape [B, N]."""
+        scores = states @ self.trained.candidate_vectors.t()
+        if self.trained.item_bias is not None:
+            scores += self.trained.item_bias
+        scores[:, 0] = -torch.inf
+        return scores
+
+    def _recommendation(self, item, score):
+        return Recommendation(self.trained.tokens[item - 1], self.trained.titles[item - 1], score)

@@ -1,0 +1,114 @@
+"""What a trained model makes of histories: the encoders of :mod:`recbole_idp.model.encoder`, without RecBole."""
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from recbole_idp.model.encoder.bert4rec import BERT4RecEncoder
+from recbole_idp.model.encoder.gru import GRUEncoder
+from recbole_idp.model.encoder.transformer import TransformerEncoder
+
+_BLOCKS = ("n_layers", "n_heads", "inner_size", "hidden_act", "layer_norm_eps")
+_EVERY = ("hidden_size", "MAX_ITEM_LIST_LENGTH")
+KINDS = {
+    "SASRec": (TransformerEncoder, (*_EVERY, *_BLOCKS)),
+    "BERT4Rec": (BERT4RecEncoder, (*_EVERY, *_BLOCKS)),
+    "GRU4Rec": (GRUEncoder, (*_EVERY, "gru_hidden_size", "gru_layers")),
+}
+"""The class of each kind of encoder, and the keys of its sizes."""
+
+# Keys that the encoders read and that mean nothing once they are trained.
+_OF_TRAINING = {
+    "hidden_dropout_prob": 0.0,
+    "attn_dropout_prob": 0.0,
+    "gru_dropout_prob": 0.0,
+    "initializer_range": 0.02,
+}
+_LAYERS = ("n_layers", "gru_layers")
+
+
+class UserEncoder(nn.Module):
+    """Encodes histories.
+
+    items [B, L], lengths [B] -> item vectors -> sequence encoder -> state after the last event [B, D]
+
+    Args:
+        encoder (nn.Module): The sequence encoder.
+        item_vectors (torch.Tensor): Vector of every item as input; shape [N, D].
+        hidden_event (bool): Whether the state is that of a hidden event after the last one, as in BERT4Rec.
+        temperature (float | None): Divides states of length one, as in UniSRec; None: they stay as they are.
+    """
+
+    def __init__(self, encoder, item_vectors, hidden_event=False, temperature=None):
+        super().__init__()
+        self.encoder, self.hidden_event, self.temperature = encoder, hidden_event, temperature
+        self.register_buffer("item_vectors", item_vectors)
+
+    def forward(self, items, lengths):
+        """Encodes histories.
+
+        Args:
+            items (torch.LongTensor): Padded with 0 on the right, no wider than :func:`history_length`; shape [B, L].
+            lengths (torch.LongTensor): Events of each, one at least; shape [B].
+
+        Returns:
+            torch.Tensor: Shape [B, D].
+        """
+        if self.hidden_event:
+            items = functional.pad(items, (0, 1))
+            places, last = torch.arange(items.shape[1], device=items.device), lengths
+            padding, hidden = places > lengths.unsqueeze(1), places == lengths.unsqueeze(1)
+            states = self.encoder(functional.embedding(items, self.item_vectors), padding, hidden)
+        else:
+            states, last = self.encoder(functional.embedding(items, self.item_vectors), items == 0), lengths - 1
+        states = states.gather(1, last.view(-1, 1, 1).expand(-1, 1, states.shape[2])).squeeze(1)
+        if self.temperature is None:
+            return states
+        return functional.normalize(states, dim=1, eps=1e-6) / self.temperature
+
+
+def describe_encoder(encoder, config):
+    """Returns kind and sizes of a model's sequence encoder.
+
+    Args:
+        encoder (nn.Module): The encoder.
+        config (Mapping): The model's configuration.
+
+    Returns:
+        dict | None: ``kind`` and the keys of its sizes; None where it is of a class that cannot be rebuilt.
+    """
+    for kind, (cls, keys) in KINDS.items():
+        if type(encoder) is cls:
+            return {"kind": kind, **{key: config[key] for key in keys}}
+    return None
+
+
+def build_user_encoder(description, state, item_vectors):
+    """Rebuilds the user encoder of a trained model.
+
+    Args:
+        description (dict): With ``encoder``, ``hidden_event`` and ``temperature``.
+        state (dict[str, torch.Tensor]): State of the sequence encoder.
+        item_vectors (torch.Tensor): Shape [N, D].
+
+    Returns:
+        UserEncoder: In evaluation mode.
+
+    Raises:
+        ValueError: The sizes are not those of the weights.
+        KeyError: A size is missing.
+    """
+    sizes = description["encoder"]
+    cls, keys = KINDS[sizes["kind"]]
+    # A stranger's description shall not make this process fill the memory: weights are of their own sizes alone.
+    if any(sizes[key] > len(state) for key in _LAYERS if key in keys):
+        raise ValueError("it has fewer layers than its description says")
+    with torch.device("meta"):
+        encoder = cls({**_OF_TRAINING, **{key: sizes[key] for key in keys}})
+    encoder.load_state_dict(state, assign=True)
+    return UserEncoder(encoder, item_vectors, description["hidden_event"], description["temperature"]).eval()
+
+
+def history_length(description):
+    """Returns how many of the latest events a user encoder reads; a hidden event takes the place of one."""
+    return description["encoder"]["MAX_ITEM_LIST_LENGTH"] - bool(description["hidden_event"])
