@@ -90,3 +90,29 @@ def test_metrics_of_the_recommended_items_work(domains):
     shown = top_items(model, valid.dataset.targets(), 10, 5).unique()
     result = trainer.evaluate(valid, load_best_model=False)
     assert result["itemcoverage@5"] == pytest.approx(len(shown) / model.n_items)
+
+
+@pytest.mark.parametrize("mode", ["uni5", "pop3"])
+def test_drawn_candidates_give_recboles_metrics(domains, mode):
+    from recbole.data import create_dataset, data_preparation
+    from recbole.trainer import Trainer
+    from toy import settings
+
+    from recbole_idp.config import StrictConfig
+    from recbole_idp.evaluation.candidates import drawing
+    from recbole_idp.model.idp import IDP
+    from recbole_idp.trainer.base import SequenceTrainer
+
+    changes = {"eval_args": {"mode": mode}, "topk": [1, 3], "valid_metric": "NDCG@3"}
+    config = StrictConfig("IDP", "shop", config_dict=settings(domains, **changes))
+    train, _, test = data_preparation(config, create_dataset(config))
+    torch.manual_seed(3)
+    trainer = SequenceTrainer(config, IDP(config, train.dataset))
+    trainer.eval_collector.data_collect(train)
+    ours = trainer.evaluate(test, load_best_model=False)
+    with drawing(config["train_users_seed"]):
+        theirs = Trainer.evaluate(trainer, test, load_best_model=False)
+    assert {name: ours[name] for name in theirs} == pytest.approx(dict(theirs), abs=1e-4)
+    assert 0 < theirs["ndcg@3"] < 1
+    assert trainer.ranks.max() <= int(mode[3:]) + 1 and len(trainer.ranks) == len(test.dataset)
+    assert trainer.evaluate(test, load_best_model=False) == ours

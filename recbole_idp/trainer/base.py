@@ -3,7 +3,7 @@
 import time
 
 import torch
-from recbole.data.dataloader import FullSortEvalDataLoader
+from recbole.data.dataloader import FullSortEvalDataLoader, NegSampleEvalDataLoader
 from recbole.trainer import Trainer
 from recbole.utils import EvaluatorType
 from torch.nn.utils import clip_grad_norm_
@@ -13,6 +13,7 @@ from recbole_idp import compat
 from recbole_idp.data.batches import Passes
 from recbole_idp.data.domains import TargetLoader
 from recbole_idp.errors import UserError
+from recbole_idp.evaluation.candidates import rank_candidates
 from recbole_idp.evaluation.ranking import RankEvaluator, rank_targets, top_items
 from recbole_idp.trainer.safe_files import SafeCheckpoints
 
@@ -118,12 +119,16 @@ class SequenceTrainer(SafeCheckpoints, Trainer):
     def evaluate(self, eval_data, load_best_model=True, model_file=None, show_progress=False):
         """Evaluates the model; arguments and result as in RecBole.
 
-        Full ranking streams. Other protocols, and metrics that need every score, take RecBole's own loop.
+        Full ranking streams, and drawn candidates are ranked history by history. Metrics that need every score, or the
+        drawn items themselves, take RecBole's own loop.
         """
         if not eval_data:
             return None
         if load_best_model:
             self.restore(model_file or self.saved_model_file)
+        if self._draws_candidates(eval_data):
+            self.ranks = rank_candidates(self.model, eval_data, self.config["train_users_seed"], show_progress)
+            return self.rank_evaluator.evaluate(self.ranks, None, self.eval_collector.data_struct)
         if not self._streams(eval_data):
             self.ranks = None
             return super().evaluate(eval_data, load_best_model=False, show_progress=show_progress)
@@ -135,6 +140,10 @@ class SequenceTrainer(SafeCheckpoints, Trainer):
         result = self.rank_evaluator.evaluate(self.ranks, items, self.eval_collector.data_struct)
         self.wandblogger.log_eval_metrics(result, head="eval")
         return result
+
+    def _draws_candidates(self, eval_data):
+        ranks_suffice = self.rank_evaluator.supports_all_metrics() and not self.rank_evaluator.needs_items()
+        return isinstance(eval_data, NegSampleEvalDataLoader) and ranks_suffice
 
     def _streams(self, eval_data):
         return (

@@ -1,0 +1,57 @@
+"""Ranking among drawn candidates: one right item and some that the user has not had (RecBole's uni99, pop100, ...)."""
+
+import contextlib
+
+import numpy as np
+import torch
+from recbole.data.interaction import Interaction
+from tqdm import tqdm
+
+from recbole_idp.evaluation.ranking import ranks_from_scores
+
+
+@torch.no_grad()
+def rank_candidates(model, loader, seed, show_progress=False):
+    """Ranks each target among the candidates that RecBole's loader draws for it.
+
+    A history is scored once, not once for each candidate.
+
+    Args:
+        model (SequentialRecommender): Gives ``full_sort_predict``.
+        loader (NegSampleEvalDataLoader): RecBole's loader.
+        seed (int): Decides on the candidates: the same for every model and every seed of its training, so that results
+            can be compared user by user.
+        show_progress (bool): Whether to show a progress bar.
+
+    Returns:
+        torch.LongTensor: Rank of each target from 1, at most the number of candidates; users in order; shape [R].
+    """
+    model.eval()
+    ranks = []
+    with drawing(seed):
+        for rows, user, right_user, right_item in tqdm(loader, "Evaluate", ncols=100, disable=not show_progress):
+            # The right item stands first among the rows of its user.
+            first = torch.searchsorted(user, torch.arange(int(user[-1]) + 1))
+            scores = model.full_sort_predict(_histories(rows[first], model).to(model.device)).cpu()
+            drawn = torch.full_like(scores, -torch.inf)
+            items = rows[model.ITEM_ID]
+            drawn[user, items] = scores[user, items]
+            ranks.append(ranks_from_scores(drawn[right_user], right_item))
+    return torch.cat(ranks)
+
+
+@contextlib.contextmanager
+def drawing(seed):
+    """Seeds NumPy, from whose global state RecBole's samplers draw, and puts the state back at the end."""
+    state = np.random.get_state()
+    np.random.seed(seed)
+    try:
+        yield
+    finally:
+        np.random.set_state(state)
+
+
+def _histories(rows, model):
+    """Returns the histories of some rows, trimmed to the longest."""
+    items, lengths = rows[model.ITEM_SEQ], rows[model.ITEM_SEQ_LEN]
+    return Interaction({model.ITEM_SEQ: items[:, : int(lengths.max())], model.ITEM_SEQ_LEN: lengths})
