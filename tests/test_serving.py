@@ -10,34 +10,20 @@ from pathlib import Path
 
 import pytest
 import torch
-from toy import settings, write_domains
+from toy import write_domains
+from trained import make_trained, resealed, run
 
 import recbole_idp
-from recbole_idp import quick_start
-from recbole_idp.config import StrictConfig
 from recbole_idp.errors import UserError
-from recbole_idp.sealed import seal
 from recbole_idp.serving.folder import KIND, TrainedModel
 
 pytestmark = pytest.mark.filterwarnings("ignore:pkg_resources")
 
 
-def run(folder, model="IDP", **changes):
-    """Runs a model on the toy domains below ``folder``; returns the result."""
-    config = StrictConfig(model, "shop", config_dict=settings(folder / "data", **changes))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        return quick_start.run(config)
-
-
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     """The folder of a model that was transferred, beside its bundle."""
-    folder = tmp_path_factory.mktemp("made")
-    write_domains(folder / "data")
-    result = run(folder, variants=["fine_tune"], trained_dir=str(folder / "data" / "saved" / "mine"))
-    assert result["trained"] == {"folder": str(folder / "data" / "saved" / "mine"), "trial": "fine_tune-2020"}
-    return folder / "data" / "saved" / "mine"
+    return make_trained(tmp_path_factory.mktemp("made"))
 
 
 @pytest.fixture
@@ -154,15 +140,6 @@ class Planted:
         return os.mkdir, (self.folder,)
 
 
-def resealed(folder, **changes):
-    """Describes a folder anew, as a stranger can who knows how."""
-    path = folder / "trained.json"
-    description = {**json.loads(path.read_text()), **changes}
-    del description["sha256"], description["checksum"]
-    path.unlink()
-    seal(folder, KIND, description)
-
-
 def relisted(folder, name):
     """Names one more file in the list of hashes, and makes the checksum right again."""
     from recbole_idp.files import fingerprint
@@ -178,7 +155,7 @@ def pickled(name, sealed):
     def plant(folder):
         (folder / name).write_bytes(pickle.dumps(Planted(folder.parent / "planted")))
         if sealed:
-            resealed(folder)
+            resealed(folder, KIND)
 
     return plant
 
@@ -186,7 +163,7 @@ def pickled(name, sealed):
 def linked(folder):
     (folder / "README.md").unlink()
     (folder / "README.md").symlink_to("/etc/hostname")
-    resealed(folder)
+    resealed(folder, KIND)
 
 
 def changed(folder):
@@ -202,7 +179,7 @@ def other_tensors(**tensors):
 
         path = folder / "model.safetensors"
         save_file({**load_file(path), **tensors}, path)
-        resealed(folder)
+        resealed(folder, KIND)
 
     return write
 
@@ -210,7 +187,7 @@ def other_tensors(**tensors):
 def other_size(key, value):
     def write(folder):
         encoder = json.loads((folder / "trained.json").read_text())["encoder"]
-        resealed(folder, encoder={**encoder, key: value})
+        resealed(folder, KIND, encoder={**encoder, key: value})
 
     return write
 
@@ -218,7 +195,7 @@ def other_size(key, value):
 def other_items(text):
     def write(folder):
         (folder / "items.tsv").write_text(text)
-        resealed(folder)
+        resealed(folder, KIND)
 
     return write
 
@@ -233,8 +210,8 @@ STRANGE = {
     "a changed file": (changed, "damaged or was changed"),
     "a folder inside": (lambda folder: (folder / "more").mkdir(), "more is nothing of a trained model"),
     "no weights": (lambda folder: (folder / "model.safetensors").unlink(), "lacks model.safetensors"),
-    "another version": (lambda folder: resealed(folder, version=99), "version 99"),
-    "another format": (lambda folder: resealed(folder, format="recbole_idp bundle"), "does not describe"),
+    "another version": (lambda folder: resealed(folder, KIND, version=99), "version 99"),
+    "another format": (lambda folder: resealed(folder, KIND, format="recbole_idp bundle"), "does not describe"),
     "deep JSON": (lambda folder: (folder / "trained.json").write_text("[" * 100_000), "damaged"),
     "no JSON": (lambda folder: (folder / "trained.json").write_bytes(b"\xff\x00"), "damaged"),
     "NaN": (other_tensors(item_vectors=torch.full((9, 16), torch.nan)), "not numbers"),
@@ -246,7 +223,7 @@ STRANGE = {
     "an unknown encoder": (other_size("kind", "__import__"), "cannot be read"),
     "an item twice": (other_items("item_id\ttitle\n" + "a\tb\n" * 8), "each id once"),
     "items without titles": (other_items("item_id\ttitle\n" + "a\n" * 8), "no list of ids"),
-    "no description": (lambda folder: resealed(folder, encoder=None), "cannot be read"),
+    "no description": (lambda folder: resealed(folder, KIND, encoder=None), "cannot be read"),
 }
 
 

@@ -51,6 +51,8 @@ def recommend(trained, history, users, out, k, exclude_seen):
 def _answer(recommender, text, k, exclude_seen):
     """Returns a table of recommendations after a history, and says what was skipped."""
     history = [token for part in text.split(",") if (token := part.strip())]
+    if not history:
+        raise UserError('--history names no item: write ids and commas, as in --history="ID,ID"')
     unknown = recommender.unknown(history)
     if len(unknown) == len(history):
         known = ", ".join(recommender.trained.tokens[:_SHOWN])
@@ -82,10 +84,12 @@ def add_items(trained, items, out, pretrained):
     from recbole_idp.serving import new_items
 
     new_items.check_generated(opened)
-    texts, titles = new_items.read_new_items(opened, items)
+    new = new_items.read_new_items(opened, items)
     bundle = new_items.find_bundle(opened, pretrained)
-    new_items.add_items(opened, texts, titles, bundle).save(out)
-    print(f"{out}: {len(texts):,} items added to {len(opened.tokens):,}")
+    new_items.add_items(opened, new, bundle).save(out)
+    if new.known or new.blank:
+        _say(f"left out: {new.known:,} items that the model has already, {new.blank:,} without a text")
+    print(f"{out}: {len(new.texts):,} items added to {len(opened.tokens):,}")
 
 
 def _say(text):

@@ -1,9 +1,9 @@
 """Items that join a trained model without training: each is generated from its text, as the others were."""
 
 import dataclasses
-import logging
 import tempfile
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -16,40 +16,55 @@ from recbole_idp.matcher.generation import Evidence, generate
 from recbole_idp.matcher.retrieval import Matches, retrieve
 from recbole_idp.text.encoder import open_text_encoder
 
+_KEYS = ("generator", "rescale", "generated_spread", "match_temperature", "map_ridge")
+_KEYS += ("field_separator", "text_fields", "text_length", "ITEM_ID_FIELD")
+
+
+class NewItems(NamedTuple):
+    """Items of a file that a model does not have.
+
+    Attributes:
+        texts (dict[str, str]): Text by id.
+        titles (list[str]): Their titles.
+        known (int): How many others of the file the model has already.
+        blank (int): How many have no text.
+    """
+
+    texts: dict
+    titles: list
+    known: int
+    blank: int
+
 
 def read_new_items(trained, path):
     """Reads the items of a file that a model does not have.
 
     Args:
         trained (TrainedModel): The model.
-        path (str | Path): An ``.item`` file; items that the model has, and those without text, are left out.
+        path (str | Path): An ``.item`` file.
 
     Returns:
-        tuple[dict[str, str], list[str]]: Text by id, and the titles.
+        NewItems: Those with a text.
 
     Raises:
         UserError: The file is wrong, or has no new item with a text.
     """
     config = trained.description["config"]
-    form = {"separator": config["field_separator"], "encoding": config["encoding"] or "utf-8"}
+    form = {"separator": config["field_separator"], "encoding": config.get("encoding") or "utf-8"}
     read = read_item_texts(path, config["text_fields"], config["ITEM_ID_FIELD"], config["text_length"], **form)
     known = set(trained.tokens)
-    texts = {token: text for token, text in read.texts.items() if token not in known}
-    new = {token: text for token, text in texts.items() if text}
+    unknown = {token: text for token, text in read.texts.items() if token not in known}
+    new = {token: text for token, text in unknown.items() if text}
+    n_known, n_blank = len(read.texts) - len(unknown), len(unknown) - len(new)
     if not new:
         raise UserError(
-            f"{path} has no new item with a text: {len(read.texts) - len(texts)} of its {len(read.texts)} items are in "
-            "the model already, the others have no text"
+            f"{path} has no new item with a text: {n_known} of its {len(read.texts)} items are in the model already, "
+            f"{n_blank} have no text"
         )
-    if len(new) < len(read.texts):
-        known_items, blank = len(read.texts) - len(texts), len(texts) - len(new)
-        logging.getLogger(__name__).warning(
-            f"left out: {known_items} items that the model has already, {blank} without a text"
-        )
-    return new, [read.titles[token] for token in new]
+    return NewItems(new, [read.titles[token] for token in new], n_known, n_blank)
 
 
-def add_items(trained, texts, titles, bundle):
+def add_items(trained, new, bundle):
     """Adds items to a model.
 
     texts -> frozen text encoder -> matcher -> matches among the source items -> generator -> item vectors
@@ -59,15 +74,15 @@ def add_items(trained, texts, titles, bundle):
 
     Args:
         trained (TrainedModel): The model; it stays as it is.
-        texts (dict[str, str]): Text of each new item by its id.
-        titles (list[str]): Their titles.
+        new (NewItems): What to add.
         bundle (Bundle): What the model was made from; see :func:`find_bundle`.
 
     Returns:
         TrainedModel: Not saved yet.
     """
     config = trained.description["config"]
-    vectors = _adapted_vectors(bundle, list(texts.values()))
+    _check_fit(trained.transfer, bundle, trained)
+    vectors = _adapted_vectors(bundle, list(new.texts.values()))
     old, n_old = trained.transfer, len(trained.tokens)
     found = retrieve(vectors, bundle.adapted_vectors, old["items"].shape[1])
     vectors = np.concatenate([old["vectors"].numpy(), vectors])
@@ -83,10 +98,10 @@ def add_items(trained, texts, titles, bundle):
         item_vectors=generated,
         candidate_vectors=generated,
         # Nobody knows how much a new item is liked: as much as the others, on average.
-        item_bias=None if bias is None else torch.cat([bias, bias[1:].mean().repeat(len(texts))]),
-        tokens=[*trained.tokens, *texts],
-        titles=[*trained.titles, *titles],
-        description={**trained.description, "added": trained.description["added"] + len(texts)},
+        item_bias=None if bias is None else torch.cat([bias, bias[1:].mean().repeat(len(new.texts))]),
+        tokens=[*trained.tokens, *new.texts],
+        titles=[*trained.titles, *new.titles],
+        description={**trained.description, "added": trained.description["added"] + len(new.texts)},
         transfer={
             "vectors": torch.from_numpy(vectors),
             "items": torch.from_numpy(items),
@@ -108,6 +123,8 @@ def check_generated(trained):
             f"{about['model']} ({about['variant']}) was trained without generated embeddings, so that no text makes an "
             "item for it: train IDP with --variants=fine_tune, and add items to what that leaves"
         )
+    if missing := [key for key in _KEYS if key not in trained.description["config"]]:
+        raise UserError(f"{trained.folder} does not say its {', '.join(missing)}: train the model again")
 
 
 def find_bundle(trained, given=None):
@@ -135,6 +152,22 @@ def find_bundle(trained, given=None):
             f"{folder} is another bundle than the one that the model was made from ({about['fingerprint']})"
         )
     return Bundle.open(folder)
+
+
+def _check_fit(transfer, bundle, trained):
+    """Raises where what a model was generated from does not fit its bundle, as a stranger may have sealed anything."""
+    vectors, items, similarities = (transfer.get(name) for name in ("vectors", "items", "similarities"))
+    fits = (
+        None not in (vectors, items, similarities)
+        and vectors.shape == (len(trained.tokens), bundle.adapted_vectors.shape[1])
+        and items.ndim == 2
+        and items.shape == similarities.shape
+        and len(items) == len(vectors)
+        and items.shape[1] > 0
+        and 0 <= int(items.min()) <= int(items.max()) < len(bundle.tokens)
+    )
+    if not fits or not 0 <= trained.description["added"] < len(trained.tokens):
+        raise UserError(f"{trained.folder} and its bundle do not fit each other: train the model again")
 
 
 def _adapted_vectors(bundle, texts):

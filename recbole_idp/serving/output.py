@@ -1,7 +1,7 @@
 """Files of recommendations: parts that are written whole, and joined at the end."""
 
 import csv
-import importlib.util
+import importlib
 import json
 import shutil
 
@@ -97,6 +97,11 @@ def output_format(path):
     found = FORMATS.get(path.suffix.lower())
     if found is None:
         raise UserError(f"--out={path} ends in {path.suffix or 'nothing'}: choose one of {', '.join(FORMATS)}")
-    if found is Parquet and importlib.util.find_spec("pyarrow") is None:
-        raise UserError(f"writing {path} needs pyarrow: pip install pyarrow, or choose .jsonl or .csv")
+    if found is Parquet:
+        try:
+            importlib.import_module("pyarrow.parquet")
+        except ImportError as error:
+            # Version 26 wants NumPy 2, which RecBole cannot run with; 24 is the newest tested.
+            remedy = 'pip install "pyarrow>=14,<25", or choose .jsonl or .csv'
+            raise UserError(f"writing {path} needs pyarrow ({error}): {remedy}") from error
     return found

@@ -1,0 +1,37 @@
+"""Trained folders on the toy domains, for tests of what uses them."""
+
+import json
+
+import pytest
+from toy import settings, write_domains
+
+from recbole_idp import quick_start
+from recbole_idp.config import StrictConfig
+from recbole_idp.sealed import seal
+
+
+def run(folder, model="IDP", **changes):
+    """Runs a model on the toy domains below ``folder``; returns the result."""
+    config = StrictConfig(model, "shop", config_dict=settings(folder / "data", **changes))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        return quick_start.run(config)
+
+
+def make_trained(folder, variant="fine_tune", **changes):
+    """Trains on the toy domains; returns the trained folder, which lies beside its bundle."""
+    if not (folder / "data").exists():
+        write_domains(folder / "data")
+    saved = folder / "data" / "saved" / f"mine-{variant}"
+    result = run(folder, variants=[variant], trained_dir=str(saved), **changes)
+    assert result["trained"] == {"folder": str(saved), "trial": f"{variant}-2020"}
+    return saved
+
+
+def resealed(folder, kind, **changes):
+    """Describes a folder anew, as a stranger can who knows how."""
+    path = folder / kind.file
+    description = {**json.loads(path.read_text()), **changes}
+    del description["sha256"], description["checksum"]
+    path.unlink()
+    seal(folder, kind, description)
