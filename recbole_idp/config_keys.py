@@ -49,6 +49,7 @@ _TYPES = {
     "additional_feat_suffix": (list, None),
     "rm_dup_inter": (str, None),
     "val_interval": (dict, None),
+    "targeted_interval": (dict, None),
     "user_inter_num_interval": (str, None),
     "item_inter_num_interval": (str, None),
     "alias_of_user_id": (list, None),
@@ -104,6 +105,9 @@ CHOICES = {
     "training_rows": ("position", "prefix"),
     "engine": ("local", "ray"),
     "transfer": _VARIANTS,
+    "fusion": ("experts", "experts_softmax", "mean", "concat", "attention", "id_only", "text_only"),
+    "targeted_contrast": ("users", "items", "both"),
+    "user_head": ("mlp", "residual"),
     "search": ("exact", "hnsw", "ivf"),
     "cdim_depth": ("none", "head", "last_n", "full"),
     "cdim_losses": ("text", "behaviour"),
@@ -136,6 +140,9 @@ LIMITS = {
     **dict.fromkeys(("projection_layers", "n_experts"), (1, None)),
     **dict.fromkeys(("temperature", "sequence_loss_weight"), (0, None)),
     "item_drop_coefficient": (0, 1),
+    **dict.fromkeys(("semantic_size", "top_experts", "token_count", "token_width", "head_size"), (1, None)),
+    **dict.fromkeys(("targeted_length", "targeted_rows"), (1, None)),
+    **{"balance_weight": (0, None), "frozen_share": (0, 1)},
     **dict.fromkeys(
         ("negative_smoothing", "pretrain_valid_users", "match_temperature", "map_ridge", "generated_prior"), (0, None)
     ),
@@ -150,7 +157,7 @@ _EXCLUDED = {
     **dict.fromkeys(("mask_ratio", "match_temperature", "train_users_share", "few_shot", "cdim_temperature"), 0),
     **dict.fromkeys(("map_ridge", "generated_spread"), 0),
     **dict.fromkeys(("cdim_dropout", "projection_dropout_prob", "adaptor_dropout_prob", "item_drop_ratio"), 1),
-    "temperature": 0,
+    **{"temperature": 0, "frozen_share": 1},
 }
 
 # Lists that mean nothing when they are empty, nor when something stands in them twice.
@@ -432,4 +439,5 @@ _FORMS = {
     "item_inter_num_interval": _check_intervals,
     "user_inter_num_interval": _check_intervals,
     "val_interval": _check_val_interval,
+    "targeted_interval": _check_val_interval,
 }

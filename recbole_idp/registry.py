@@ -48,6 +48,8 @@ class Registration(NamedTuple):
 
 _TRANSFER = "recbole_idp.trainer.transfer:TransferTrainer"
 _UNISREC = "recbole_idp.trainer.unisrec:UniSRecTrainer"
+_PRECISE = "recbole_idp.trainer.precise:PreciseTrainer"
+_TARGETED = "recbole_idp.data.targeted:TargetedDataset"
 
 MODELS = {
     "IDP": Registration("recbole_idp.model.idp:IDP", _TRANSFER),
@@ -61,6 +63,14 @@ MODELS = {
     "TCF": Registration("recbole_idp.model.tcf:TCF", extends="MoRec"),
     "UniSRec": Registration("recbole_idp.model.unisrec:UniSRec", _UNISREC, extends="PositionSASRec"),
     "UniSRec_IDt": Registration("recbole_idp.model.unisrec:UniSRec_IDt", _UNISREC, extends="UniSRec"),
+    "PRECISE": Registration("recbole_idp.model.precise:PRECISE", _PRECISE, _TARGETED),
+    "PRECISE_UT": Registration("recbole_idp.model.precise:PRECISE_UT", _PRECISE, _TARGETED, extends="PRECISE"),
+    "PRECISE_TT": Registration(
+        "recbole_idp.model.precise:PRECISE_TT",
+        "recbole_idp.trainer.precise:TargetedTrainer",
+        _TARGETED,
+        extends="PRECISE",
+    ),
 }
 """The plugin's own models by name. A new one is a line here, a class and a file in properties/model/."""
 

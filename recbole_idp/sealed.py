@@ -83,6 +83,28 @@ def read_sealed(folder, kind):
     return description
 
 
+def read_weights(path, kind):
+    """Reads the weights of a folder that was checked.
+
+    Args:
+        path (Path): A safetensors file in it.
+        kind (Kind): What the folder is.
+
+    Returns:
+        dict[str, torch.Tensor]: The weights.
+
+    Raises:
+        UserError: The file cannot be read.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        return load_file(path)
+    except (SafetensorError, OSError) as error:
+        raise UserError(f"{path} cannot be read ({error}): make the {kind.name} again") from error
+
+
 def check_sealed(folder, kind):
     """Reads a description and checks each file that it names.
 

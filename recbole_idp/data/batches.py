@@ -113,9 +113,21 @@ class PrefixBatches:
 
     def _part(self, rows):
         items, lengths = self.targets.histories(rows, self.max_length)
-        targets = torch.zeros_like(items)
-        targets[torch.arange(len(rows)), lengths - 1] = self.targets.items[rows]
-        return items, targets
+        return items, after_last(items, lengths, self.targets.items[rows])
+
+
+def after_last(items, lengths, wanted):
+    """Makes the targets of rows that have one each, after their last event.
+
+    Args:
+        items (torch.LongTensor): Padded with 0 on the right; shape [B, L].
+        lengths (torch.LongTensor): Shape [B].
+        wanted (torch.LongTensor): The item to be predicted; shape [B].
+
+    Returns:
+        torch.LongTensor: The wanted item at the last event, 0 elsewhere; shape [B, L].
+    """
+    return torch.zeros_like(items).scatter_(1, lengths.unsqueeze(1) - 1, wanted.unsqueeze(1))
 
 
 def _bucketed(order, lengths, weights, batch_weight, generator, pool=32):

@@ -1,12 +1,14 @@
 """Several datasets as one: a single item space, users apart unless a configuration joins them."""
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
 
-from recbole_idp.data.catalog import locate
+from recbole_idp.data.catalog import DatasetLocation, locate
 from recbole_idp.data.dataset import SequenceDataset
 from recbole_idp.data.item_text import read_item_texts
 from recbole_idp.data.sequences import Sequences, Targets
@@ -109,11 +111,13 @@ class _View:
         return self._targets
 
 
-def check_domains(config):
+def check_domains(config, with_target=False):
     """Checks the names of the source domains, and that their files can be found.
 
     Args:
         config (Config): RecBole's configuration with ``source_domains`` and ``shared_users``.
+        with_target (bool): Whether the target is trained on together with them, so that users may be shared with it
+            and there need be no other domain.
 
     Returns:
         list[DatasetLocation]: Where each source lies.
@@ -122,17 +126,18 @@ def check_domains(config):
         UserError: None is named, one is unknown or named twice, or the target is among them.
     """
     names = config["source_domains"] or []
-    if not names:
+    if not names and not with_target:
         raise UserError("source_domains is empty: name at least one dataset to pre-train on")
     for name in names:
         if names.count(name) > 1:
             raise UserError(f"source_domains names {name} twice: name each domain once")
     if config["dataset"] in names:
         raise UserError(f"{config['dataset']} is the target and among source_domains: take it out of one of the two")
+    joined = [*names, config["dataset"]] if with_target else names
     for name in {name for group in config["shared_users"] or [] for name in group}:
-        if name not in names:
-            close = nearest(name, names)
-            hint = f": did you mean {close[0]}?" if close else f": choose from {', '.join(names)}"
+        if name not in joined:
+            close = nearest(name, joined)
+            hint = f": did you mean {close[0]}?" if close else f": choose from {', '.join(joined)}"
             raise UserError(f"shared_users names {name}, which is not among source_domains{hint}")
     return [locate(name, data_root(config)) for name in names]
 
@@ -152,30 +157,77 @@ def load_domains(config):
         UserError: A domain cannot be found or read, or has no user of two events.
     """
     locations = check_domains(config)
-    shared = {name: number for number, group in enumerate(config["shared_users"] or []) for name in group}
+    return join_domains([read_domain(config, location) for location in locations], config["shared_users"])
+
+
+class DomainEvents(NamedTuple):
+    """The events of one domain, in the order of its file.
+
+    Attributes:
+        location (DatasetLocation): Where it lies.
+        user_tokens (Sequence[str]): The user's id by number.
+        item_tokens (Sequence[str]): The item's id by number, number 0 being padding.
+        users (np.ndarray): User number of each event; shape [E].
+        items (np.ndarray): Item number of each event; shape [E].
+        times (np.ndarray): Time of each event; shape [E].
+    """
+
+    location: DatasetLocation
+    user_tokens: Sequence
+    item_tokens: Sequence
+    users: np.ndarray
+    items: np.ndarray
+    times: np.ndarray
+
+
+def read_domain(config, location):
+    """Reads a dataset as one of several; RecBole's keys for filtering apply to it by itself.
+
+    Args:
+        config (Config): RecBole's configuration.
+        location (DatasetLocation): Where the dataset lies.
+
+    Returns:
+        DomainEvents: Its events.
+
+    Raises:
+        UserError: It cannot be read.
+    """
+    dataset = SequenceDataset(derive(config, dataset=location.name))
+    events, tokens = dataset.inter_feat, dataset.field2id_token
+    columns = (events[field].to_numpy() for field in (dataset.uid_field, dataset.iid_field, dataset.time_field))
+    return DomainEvents(location, tokens[dataset.uid_field], tokens[dataset.iid_field], *columns)
+
+
+def join_domains(parts, shared_users):
+    """Puts domains into one ID space, item after item in the order of the domains.
+
+    Args:
+        parts (list[DomainEvents]): The domains.
+        shared_users (list[list[str]] | None): Names of domains whose user ids mean the same people: their events are
+            merged in the order of time.
+
+    Returns:
+        Domains: The merged data.
+
+    Raises:
+        UserError: No user has two events.
+    """
+    shared = {name: number for number, group in enumerate(shared_users or []) for name in group}
     domains, tokens, domain_of = [], ["[PAD]"], [np.array([-1])]
     users, items, times, numbers = [], [], [], {}
-    for number, location in enumerate(locations):
-        dataset = SequenceDataset(derive(config, dataset=location.name))
-        events = dataset.inter_feat
-        user_tokens = dataset.field2id_token[dataset.uid_field]
-        scope = ("shared", shared[location.name]) if location.name in shared else ("domain", number)
-        number_of = np.array([numbers.setdefault((scope, token), len(numbers)) for token in user_tokens])
-        users.append(number_of[events[dataset.uid_field].to_numpy()])
-        items.append(events[dataset.iid_field].to_numpy() + len(tokens) - 1)
-        times.append(events[dataset.time_field].to_numpy())
-        own = dataset.field2id_token[dataset.iid_field][1:]
+    for number, part in enumerate(parts):
+        name = part.location.name
+        scope = ("shared", shared[name]) if name in shared else ("domain", number)
+        number_of = np.array([numbers.setdefault((scope, token), len(numbers)) for token in part.user_tokens])
+        users.append(number_of[part.users])
+        items.append(part.items + len(tokens) - 1)
+        times.append(part.times)
+        own = part.item_tokens[1:]
         tokens.extend(own)
         domain_of.append(np.full(len(own), number))
-        domains.append(
-            Domain(
-                location.name,
-                int(events[dataset.uid_field].nunique()),
-                len(own),
-                len(events),
-                content_hashes(location),
-            )
-        )
+        n_users = len(np.unique(part.users))
+        domains.append(Domain(name, n_users, len(own), len(part.users), content_hashes(part.location)))
     # RecBole's padding user has a number here as well; its sequence is empty.
     sequences = Sequences.from_events(np.concatenate(users), np.concatenate(items), np.concatenate(times))
     if int(sequences.lengths().max()) < 2:

@@ -2,7 +2,7 @@
 
 import torch
 
-from recbole_idp.data.batches import Batch
+from recbole_idp.data.batches import Batch, after_last
 from recbole_idp.model.in_batch import held_by_rows, in_batch_softmax_loss
 from recbole_idp.model.morec import MoRec
 
@@ -44,9 +44,8 @@ class TCF(MoRec):
 
     def calculate_loss(self, interaction):
         """RecBole's hook: the mean loss of rows with one target each."""
-        items, lengths = interaction[self.ITEM_SEQ], interaction[self.ITEM_SEQ_LEN]
-        targets = torch.zeros_like(items)
-        targets[torch.arange(len(items)), lengths - 1] = interaction[self.POS_ITEM_ID]
+        items = interaction[self.ITEM_SEQ]
+        targets = after_last(items, interaction[self.ITEM_SEQ_LEN], interaction[self.POS_ITEM_ID])
         return self.position_loss(Batch(((items, targets),), len(items)))
 
     def predict(self, interaction):

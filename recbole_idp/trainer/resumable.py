@@ -1,5 +1,6 @@
 """A training that goes on where it was interrupted, to the number as if it had not been."""
 
+import contextlib
 from pathlib import Path
 
 import torch
@@ -35,8 +36,15 @@ class ResumableTrainer(SequenceTrainer):
 
     @property
     def files(self):
-        """list[Path]: What is kept, for the caller to remove when it has the result."""
+        """list[Path]: What is kept, until :meth:`discard`."""
         return [self._latest, Path(self.saved_model_file)]
+
+    def discard(self):
+        """Removes what is kept, as the caller has the result, and the folder if nothing else is in it."""
+        for path in self.files:
+            path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            self._latest.parent.rmdir()
 
     def _train_epoch(self, train_data, epoch_idx, loss_func=None, show_progress=False):
         seed = int(fingerprint([self.config["seed"], epoch_idx])[:12], 16)

@@ -1,14 +1,12 @@
 """Pre-training of UniSRec on the source domains, and finding what was pre-trained before."""
 
-import contextlib
 import logging
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from recbole.utils import init_seed
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 
 from recbole_idp.bundle import TEXT_ENCODER, versions
 from recbole_idp.data.domains import check_domains, content_hashes, domain_texts, load_domains
@@ -17,7 +15,7 @@ from recbole_idp.errors import UserError
 from recbole_idp.files import fingerprint
 from recbole_idp.model.unisrec import UniSRec, transferable
 from recbole_idp.model.unisrec_pretraining import UniSRecPretraining
-from recbole_idp.sealed import Kind, check_sealed, read_sealed, seal
+from recbole_idp.sealed import Kind, check_sealed, read_sealed, read_weights, seal
 from recbole_idp.stages import StageClock
 from recbole_idp.text.cache import cache_folder, encode_cached
 from recbole_idp.text.encoder import configured_text_encoder
@@ -63,10 +61,7 @@ class PretrainedUniSRec:
         """
         folder = Path(folder)
         description = check_sealed(folder, KIND)
-        try:
-            return cls(load_file(folder / WEIGHTS), description, folder)
-        except (SafetensorError, OSError) as error:
-            raise UserError(f"{folder / WEIGHTS} cannot be read ({error}): pre-train again") from error
+        return cls(read_weights(folder / WEIGHTS, KIND), description, folder)
 
 
 def hyper_parameters(config):
@@ -162,10 +157,7 @@ def pretrain(config, folder, text_encoder, digits, clock):
         text_encoder.save(building / TEXT_ENCODER)
         (building / CARD).write_text(_model_card(description), encoding="utf-8")
         seal(building, KIND, description)
-    for path in trainer.files:
-        path.unlink(missing_ok=True)
-    with contextlib.suppress(OSError):
-        unfinished.rmdir()
+    trainer.discard()
     logging.getLogger().info(f"Pre-trained UniSRec: {folder}")
     return PretrainedUniSRec.open(folder)
 

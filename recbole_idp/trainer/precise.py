@@ -1,0 +1,79 @@
+"""PRECISE's targeted training, and the use of its universal model as it is."""
+
+import logging
+from pathlib import Path
+
+import torch
+
+from recbole_idp.model.text_vectors import target_texts
+from recbole_idp.report.experts import LEAST, plot_experts
+from recbole_idp.text.token_states import token_vectors
+from recbole_idp.trainer.base import SequenceTrainer
+from recbole_idp.trainer.universal import find_or_train
+
+
+class TargetedTrainer(SequenceTrainer):
+    """Trains PRECISE_TT: from random weights and the token vectors of the target's texts.
+
+    After training it says how much the experts are used, and draws it beside the checkpoint (``…-experts.svg``).
+    """
+
+    def fit(self, train_data, valid_data=None, verbose=True, saved=True, show_progress=False, callback_fn=None):
+        """Initialises and trains the model; arguments and result as in RecBole."""
+        if self.start_epoch == 0:
+            state = torch.get_rng_state()
+            self._start(train_data.dataset)
+            # Training draws the same numbers whether or not there was something to encode or to train before.
+            torch.set_rng_state(state)
+        best = self._fit(train_data, valid_data, verbose, saved, show_progress, callback_fn)
+        self._report_experts()
+        return best
+
+    def _start(self, dataset):
+        """Gives the model its first token vectors."""
+        if self.config["fusion"] != "id_only":
+            self.model.fusion.start_tokens(token_vectors(self.config, target_texts(self.config, dataset)))
+
+    def _fit(self, *arguments):
+        return super().fit(*arguments)
+
+    def _report_experts(self):
+        if Path(self.saved_model_file).is_file():
+            self.restore(self.saved_model_file)
+        usage = self.model.fusion.expert_usage()
+        if usage is None:
+            return
+        usage, name = usage.tolist(), f"{self.config['model']} on {self.config['dataset']}"
+        shares = ", ".join(f"{100 * share:.1f}" for share in usage)
+        logging.getLogger().info(f"Experts of {name}, % of the items that use each: {shares}")
+        if min(usage) < LEAST:
+            logging.getLogger().warning(f"{name}: an expert is used by less than 2 % of the items; see balance_weight")
+        plot_experts(usage, name, Path(self.saved_model_file).with_suffix("").as_posix() + "-experts.svg")
+
+
+class PreciseTrainer(TargetedTrainer):
+    """Trains PRECISE from its universal model, and takes PRECISE_UT as universal training left it.
+
+    The universal model is the folder named by ``pretrained``, or the one made before from the same data and settings,
+    or is trained now.
+
+    Attributes:
+        transfers (bool): True: models of this trainer take something over from source domains.
+    """
+
+    transfers = True
+
+    def _start(self, dataset):
+        """Gives the model the universal model's weights."""
+        universal = find_or_train(self.config, dataset)
+        self.model.start_from(universal.state, universal.rows(dataset.item_tokens()))
+
+    def _fit(self, train_data, valid_data, verbose, saved, show_progress, callback_fn):
+        if self.model.targeted:
+            return super()._fit(train_data, valid_data, verbose, saved, show_progress, callback_fn)
+        self.eval_collector.data_collect(train_data)
+        if valid_data:
+            self.best_valid_score, self.best_valid_result = self._valid_epoch(valid_data, show_progress)
+        if saved:
+            self._save_checkpoint(-1, verbose=verbose)
+        return self.best_valid_score, self.best_valid_result
