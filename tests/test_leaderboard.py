@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from recbole_idp import registry
 from recbole_idp.cli import main
 from recbole_idp.errors import UserError
 from recbole_idp.leaderboard.collect import collect
@@ -198,3 +199,33 @@ def test_ranks_of_a_board_are_compared_over_the_same_users(domains):
     (one,) = collect(plan, results, {}, {})["boards"]
     (comparison,) = one["comparisons"]
     assert comparison["users"] == one["users"]
+
+
+PLUGIN = """
+from recbole_idp.model.sequence_model import SequenceModel
+
+
+class NewcomerRec(SequenceModel):
+    \"\"\"A SASRec of somebody else.\"\"\"
+"""
+
+
+def test_a_model_of_another_package_joins_the_board(domains, tmp_path, monkeypatch):
+    place = tmp_path / "installed"
+    (place / "newcomer-1.0.dist-info").mkdir(parents=True)
+    (place / "newcomer.py").write_text(PLUGIN)
+    (place / "newcomer-1.0.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: newcomer\nVersion: 1.0\n")
+    points = "[recbole_idp.models]\nNewcomerRec = newcomer:NewcomerRec\n"
+    (place / "newcomer-1.0.dist-info" / "entry_points.txt").write_text(points)
+    monkeypatch.syspath_prepend(place)
+    monkeypatch.setenv("PYTHONPATH", str(place))
+    registry._foreign_models.cache_clear()
+    try:
+        asked = options(domains, model="Pop,NewcomerRec", baseline="Pop")
+        plan = make_plan(asked)
+        results, failed = run_jobs(plan.jobs(), "saved", LocalEngine(1), 2, quiet, show_progress=False)
+        assert not failed
+        (board,) = collect(plan, results, failed, {})["boards"]
+        assert [comparison["variant"] for comparison in board["comparisons"]] == ["NewcomerRec"]
+    finally:
+        registry._foreign_models.cache_clear()

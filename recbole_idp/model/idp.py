@@ -18,6 +18,7 @@ class IDP(SequenceModel):
     ones, which :class:`~recbole_idp.trainer.transfer.TransferTrainer` calls before it trains.
 
     Attributes:
+        extends (str): As of :class:`~recbole_idp.model.sequence_model.SequenceModel`.
         can_be_pretrained (bool): Whether it can be trained on source domains; not where it looks at one domain's texts.
         kind (str): What the sequence encoder is; another kind's weights do not fit.
         encoder_keys (tuple[str, ...]): Keys that must be equal before and after the transfer for its weights to fit.
@@ -26,6 +27,7 @@ class IDP(SequenceModel):
         pull (float): What an item's squared distance from it costs in the mean loss.
     """
 
+    extends = "IDP"
     can_be_pretrained = True
     kind = "SASRec"
     encoder_keys = ("hidden_size", "n_layers", "n_heads", "inner_size", "hidden_act", "MAX_ITEM_LIST_LENGTH")

@@ -25,8 +25,12 @@ class SequenceModel(SequentialRecommender):
     Args:
         config (Config): RecBole's configuration.
         dataset (Dataset): Gives the number of items by ``num(ITEM_ID_FIELD)``.
+
+    Attributes:
+        extends (str): The model whose defaults a subclass of another package has, unless it says otherwise.
     """
 
+    extends = "PositionSASRec"
     input_type = InputType.POINTWISE
 
     def __init__(self, config, dataset):
