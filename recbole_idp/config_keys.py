@@ -73,6 +73,7 @@ _TYPES = {
     "seeds": (list, None),
     "few_shot": (list, None),
     "baseline": (str, None),
+    "model_options": (dict,),
 }
 
 # What the elements of a list are, where its default is empty or None.
@@ -104,6 +105,7 @@ CHOICES = {
     "text_pooling": ("mean", "cls", "max"),
     "training_rows": ("position", "prefix"),
     "engine": ("local", "ray"),
+    "index": ("hnsw", "ivf"),
     "transfer": _VARIANTS,
     "fusion": ("experts", "experts_softmax", "mean", "concat", "attention", "id_only", "text_only"),
     "targeted_contrast": ("users", "items", "both"),

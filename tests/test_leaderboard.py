@@ -70,6 +70,8 @@ def test_every_combination_is_a_job_with_a_fingerprint_of_its_own(domains):
 def test_a_job_gets_the_keys_that_its_model_has(domains):
     plan = make_plan(options(domains, model="Pop,PositionSASRec", n_heads="1"))
     by_model = {job.model: job.arguments() for job in plan.jobs()}
+    own = make_plan(options(domains, model_options="{PositionSASRec: {n_heads: 2}}")).jobs()
+    assert [job.options.get("n_heads") for job in own] == [None, "2"]
     assert "--n_heads=1" in by_model["PositionSASRec"] and "--n_heads=1" not in by_model["Pop"]
 
 
@@ -84,6 +86,7 @@ def test_a_job_gets_the_keys_that_its_model_has(domains):
         ({"baseline": "IDP"}, "baseline IDP is none of the models"),
         ({"metrics": "NDGC"}, "NDGC"),
         ({"jobs": "0"}, "jobs"),
+        ({"model_options": "{IDP: {epochs: 1}}"}, "model_options has IDP"),
         ({"dataset": "shop,nowhere"}, "nowhere"),
     ],
 )

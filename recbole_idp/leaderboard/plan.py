@@ -16,7 +16,7 @@ from recbole_idp.files import fingerprint
 from recbole_idp.resume import NO_MATTER
 from recbole_idp.settings import DEFAULT_DATASET, DEFAULT_MODEL, option_layers, resolve
 
-BOARD_KEYS = ("jobs", "engine", "tune", "baseline")
+BOARD_KEYS = ("jobs", "engine", "tune", "baseline", "model_options")
 """Keys of the leaderboard itself."""
 
 # A leaderboard gives each job its part of the machine, and asks only for the variant that a model is used by.
@@ -95,6 +95,7 @@ class Plan:
             UserError: A key or value is wrong for this model.
         """
         options = {key: value for key, value in self.options.items() if key in known_keys(model, dataset)}
+        options.update({key: _text(value) for key, value in self.values["model_options"].get(model, {}).items()})
         options.update(chosen)
         if "transfer" in known_keys(model, dataset):
             options["variants"] = options.get("transfer") or resolve([], model, dataset).values["transfer"]
@@ -138,6 +139,9 @@ def make_plan(options):
     values = resolve(kept, models[0], datasets[0]).values
     if values["baseline"] is not None and values["baseline"] not in models:
         raise UserError(f"baseline {values['baseline']} is none of the models {', '.join(models)}: name one of them")
+    for model, given in values["model_options"].items():
+        if model not in models or not isinstance(given, dict):
+            raise UserError(f"model_options has {model}: {given}: write {{MODEL: {{key: value}}}}, MODEL on the board")
     seeds = values["seeds"] or [values["seed"]]
     handed_on = {key: value for layer in layers for key, value in layer.values.items() if key not in _NOT_FOR_JOBS}
     return Plan(models, datasets, seeds, {key: _text(value) for key, value in handed_on.items()}, values)
