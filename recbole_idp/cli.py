@@ -20,6 +20,7 @@ _CONVERT = {"reviews": None, "metadata": None, "name": None, "output": "dataset/
 _REPORT = {"result": None, "output": None}
 _RECOMMEND = {"trained": None, "history": None, "users": None, "out": None, "k": 10, "exclude_seen": True}
 _ADD_ITEMS = {"trained": None, "items": None, "out": None, "pretrained": None}
+_EXPORT = {"trained": None, "out": None, "index": "hnsw"}
 _NUMBERS = ("k_core", "min_length", "k")
 _SWITCHES = ("exclude_seen",)
 
@@ -148,6 +149,15 @@ def add_items(options):
     return 0
 
 
+def export(options):
+    """Exports a trained model for use without Python."""
+    values = _own_options(options, _EXPORT, ("trained", "out"), "export --trained=DIR --out=DIR [--index=hnsw]")
+    from recbole_idp.serving import command
+
+    command.export(**values)
+    return 0
+
+
 def show_help(options):
     """Prints how the command line is used."""
     tasks = columns(((name, task.purpose) for name, task in TASKS.items()), indent="  ")
@@ -181,6 +191,7 @@ TASKS = {
     "convert": Task(convert, "turn raw Amazon reviews and metadata into RecBole's atomic files"),
     "recommend": Task(recommend, "recommend items by a trained model: after one history, or for all users of a file"),
     "add-items": Task(add_items, "add new items to a trained model by their texts, without training"),
+    "export": Task(export, "write a trained model for other languages: ONNX, item vectors, a faiss index"),
     "help": Task(show_help, "print this"),
 }
 

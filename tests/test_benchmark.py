@@ -8,6 +8,7 @@ import time
 import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
+from toy import write_dataset
 
 from recbole_idp.benchmark import loop, measure
 from recbole_idp.benchmark.command import TASKS, main
@@ -88,6 +89,24 @@ def test_pretraining_reports_reading_and_training(capsys):
     assert "reading and indexing" in out and "times better" not in out
 
 
+def test_new_items_are_ranked_beside_three_baselines(capsys, tmp_path):
+    for number, name in enumerate(("source", "target")):
+        write_dataset(tmp_path / "data", name, 60, n_items=24, prefix=name[0], seed=number)
+    arguments = ["--dataset=target", "--source_domains=[source]", "--hidden_share=0.25", "--text_encoder=lsa"]
+    arguments += ["--pretrain_epochs=1", "--epochs=1", "--pretrain_valid_users=5", "--generator=map"]
+    report, out = report_of(capsys, "new_items", *arguments)
+    assert (report["hidden_items"], report["known_items"]) == (6, 18) and 0 < report["questions"] < 60
+    for side in ("ours", "random", "popularity", "text"):
+        assert 0 < report[side]["new"]["mrr"] <= 1
+        # Six new items: each is among the first ten of them.
+        assert report[side]["new"]["hit@10"] == 1
+        assert report[side]["all"]["mrr"] <= report[side]["new"]["mrr"]
+    # Nobody has taken a new item yet: eighteen stand before the first of them.
+    assert report["popularity"]["all"]["hit@10"] == 0
+    assert "among the new items" in out and "text similarity" in out
+    assert not list((tmp_path / "saved").glob("IDP-*"))
+
+
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
@@ -98,6 +117,8 @@ def test_pretraining_reports_reading_and_training(capsys):
         (["training", "--seconds=0"], "seconds must be 0.1 or more"),
         (["training", "--seconds=nan"], "seconds must be"),
         (["evaluation", "--repeats=1.5"], "repeats must be a whole number"),
+        (["new_items", "--hidden_share=0"], "hidden_share must be 0.001 or more"),
+        (["new_items", "--hidden_share=1"], "hidden_share must be less than 1"),
         (["training", "--learing_rate=1"], "did you mean --learning_rate?"),
         (["training", "--model=SASRec"], "leave --model away"),
         (["training", "--use_gpu=True"], "leave --use_gpu away"),

@@ -180,7 +180,7 @@ FILES = [
     ("u1\tsi1\n\n\nu2 si1\n", "line 4 has 1 fields"),
     ("u1\tsi1\tsi2\n", "line 1 has 3 fields"),
     ("\tsi1\n", "line 1 has 2 fields"),
-    ("u1\tsi1\n".encode() + b"u2\t\xff\n", "line 2 is not UTF-8 text"),
+    (b"u1\tsi1\nu2\t\xff\n", "line 2 is not UTF-8 text"),
     (INTER, "has no rows"),
     (INTER + "u1\tsi1\n", "line 2 has 2 of 3 fields"),
     (INTER + "u1\tsi1\tMonday\n", "line 2 has the timestamp 'Monday'"),

@@ -61,6 +61,11 @@ TASKS = {
         "read the source domains and train on them for --steps steps (100)",
         {"steps": Option(100, 1), "output": OUTPUT},
     ),
+    "new_items": Task(
+        "new_items",
+        "hide --hidden_share of the items (0.2) from training, then add them by their texts and rank them",
+        {"hidden_share": Option(0.2, 0.001), "output": OUTPUT},
+    ),
     "help": Task("help", "print this", {}),
 }
 
@@ -107,8 +112,10 @@ def _run(task, options):
     from recbole_idp.derived_config import derive
     from recbole_idp.quick_start import prepare
 
-    # An epoch of RecBole is one pass.
-    config = derive(StrictConfig.from_resolved(resolved), epoch_steps=1)
+    config = StrictConfig.from_resolved(resolved)
+    if task != "new_items":
+        # An epoch of RecBole is one pass.
+        config = derive(config, epoch_steps=1)
     name = "-".join(config["source_domains"]) if task == "pretraining" else config["dataset"]
     output = Path(own.pop("output") or Path(config["result_dir"]) / f"benchmark-{task}-{_file_name(name)}.json")
     _check_writable(output)

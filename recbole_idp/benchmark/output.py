@@ -18,6 +18,9 @@ SIDES = {
     "ours": "ours",
     "recbole": "RecBole",
     "recbole_without_anomaly_detection": "RecBole, no anomaly detection",
+    "random": "random",
+    "popularity": "popularity",
+    "text": "text similarity",
 }
 """The columns of the table by their key in the report."""
 

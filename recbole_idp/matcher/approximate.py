@@ -33,20 +33,38 @@ def search_approximately(kind, targets, source_vectors, m, sample, recall, cache
         on the sample.
     """
     index, widest = _find_or_build(kind, source_vectors, cache)
-    width, reached = min(m, widest), 0.0
     queries, truth = sample
-    while True:
-        _look_at(index, kind, width)
-        reached = measured_recall(index.search(queries, m)[0], truth)
-        if reached >= recall or width == widest:
-            break
-        width = min(2 * width, widest)
+    reached, width = widen(index, kind, widest, queries, truth, recall)
     logging.getLogger().info(
         f"{kind} search of {len(source_vectors):,} source items: recall@{m} {reached:.4f} on {len(queries)} targets "
         f"compared with the exact search ({'efSearch' if kind == 'hnsw' else 'nprobe'} {width})"
     )
     similarities, rows = index.search(targets, m)
     return rows, similarities, reached
+
+
+def widen(index, kind, widest, queries, truth, recall):
+    """Lets an index look at ever more of the pool until it finds what is wanted.
+
+    Args:
+        index (faiss.Index): The index; it stays as it is set last.
+        kind (str): ``hnsw`` or ``ivf``.
+        widest (int): The widest search.
+        queries (np.ndarray): Shape [Q, W].
+        truth (np.ndarray): Their true m best similarities, best first; shape [Q, m].
+        recall (float): Wanted share of the true m best.
+
+    Returns:
+        tuple[float, int]: The recall that is reached, and the width of the search.
+    """
+    m = truth.shape[1]
+    width = min(m, widest)
+    while True:
+        _look_at(index, kind, width)
+        reached = measured_recall(index.search(queries, m)[0], truth)
+        if reached >= recall or width == widest:
+            return reached, width
+        width = min(2 * width, widest)
 
 
 def measured_recall(found, truth):
@@ -72,17 +90,15 @@ def _look_at(index, kind, width):
 
 
 def _find_or_build(kind, vectors, cache):
-    """Returns an index, and the widest search of it: all cells, or as many candidates as there are items."""
-    n_cells = _n_cells(len(vectors))
-    widest = n_cells if kind == "ivf" else len(vectors)
+    """Returns an index, and the widest search of it, as :func:`build_index` does."""
     path = None if cache is None else Path(cache) / f"index-{kind}-{_digits(kind, vectors)}.faiss"
     if path is not None and path.is_file():
         try:
-            return faiss.read_index(str(path)), widest
+            return faiss.read_index(str(path)), _widest(kind, len(vectors))
         except RuntimeError as error:
             logging.getLogger().warning(f"{path} is damaged ({str(error).splitlines()[0]}); it is built again")
     started = time.perf_counter()
-    index = _build(kind, vectors, n_cells)
+    index, widest = build_index(kind, vectors)
     logging.getLogger().info(f"{kind} index of {len(vectors):,} items built in {time.perf_counter() - started:.1f} s")
     if path is not None:
         with replacing(path) as temporary:
@@ -90,19 +106,33 @@ def _find_or_build(kind, vectors, cache):
     return index, widest
 
 
-def _build(kind, vectors, n_cells):
-    width = vectors.shape[1]
+def build_index(kind, vectors):
+    """Builds an index for the inner product.
+
+    Args:
+        kind (str): ``hnsw`` or ``ivf``.
+        vectors (np.ndarray): float32, shape [S, W].
+
+    Returns:
+        tuple[faiss.Index, int]: The index, and the widest search of it: all cells, or as many candidates as there are
+        items.
+    """
+    width, widest = vectors.shape[1], _widest(kind, len(vectors))
     if kind == "hnsw":
         index = faiss.IndexHNSWFlat(width, _LINKS, faiss.METRIC_INNER_PRODUCT)
         index.hnsw.efConstruction = _CONSTRUCTION
     else:
-        index = faiss.IndexIVFFlat(faiss.IndexFlatIP(width), width, n_cells, faiss.METRIC_INNER_PRODUCT)
+        index = faiss.IndexIVFFlat(faiss.IndexFlatIP(width), width, widest, faiss.METRIC_INNER_PRODUCT)
         index.cp.max_points_per_centroid = _TRAINING_VECTORS
         # faiss would print a warning where there are fewer vectors a cell than it likes.
         index.cp.min_points_per_centroid = 1
         index.train(vectors)
     index.add(vectors)
-    return index
+    return index, widest
+
+
+def _widest(kind, n_vectors):
+    return _n_cells(n_vectors) if kind == "ivf" else n_vectors
 
 
 def _n_cells(n_vectors):

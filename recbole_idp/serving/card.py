@@ -32,6 +32,45 @@ def model_card(trained):
     return "\n".join(lines) + "\n"
 
 
+def export_card(trained, about):
+    """Returns the card of an export.
+
+    Args:
+        trained (TrainedModel): The model.
+        about (dict): What ``export.json`` says.
+
+    Returns:
+        str: Markdown.
+    """
+    index = about["index"]
+    lines = [
+        f"# {about['model']}, trained on {about['dataset']}, for use without Python",
+        "",
+        "| file | what |",
+        "| --- | --- |",
+        f"| user_encoder.onnx | `items` int64 [B, L], `lengths` int64 [B] -> `states` float32 [B, {about['width']}] |",
+        f"| items.npy | vector of each item, float32 [{about['items']}, {about['width']}] |",
+        "| items.tsv | id and title of each item, in the order of items.npy, after one line of names |",
+        f"| items.faiss | {index['kind']} index of items.npy for the inner product |",
+        "| export.json | this in a form for programs, and the SHA-256 of each file |",
+        "",
+        "The number of an item is its row in items.npy plus one; 0 fills `items` on the right where a history is "
+        f"shorter than the longest. Give the latest {about['history_length']} items at most, the latest last. The "
+        "score of an item is the inner product of state and vector." + _unseen(about),
+        "",
+        f"- Recall@{index['recall_at']} of the index: {index['recall']:.4f} against the exact search, on "
+        f"{index['queries']} (search width {index['width']})",
+        *model_card(trained).splitlines()[4:9],
+        "",
+        "Ids and titles are those of the training data, whose terms apply.",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _unseen(about):
+    return " Leave the items of the history out: this model's scores mean nothing for them." * about["only_unseen"]
+
+
 def _metrics(values):
     return ", ".join(f"{name} {value:.4f}" for name, value in values.items()) or "none"
 

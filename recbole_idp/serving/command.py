@@ -92,5 +92,25 @@ def add_items(trained, items, out, pretrained):
     print(f"{out}: {len(new.texts):,} items added to {len(opened.tokens):,}")
 
 
+def export(trained, out, index):
+    """Writes a model in forms that other languages and servers read.
+
+    Args:
+        trained (str): The model's folder.
+        out (str): The folder to make.
+        index (str): ``hnsw`` or ``ivf``.
+
+    Raises:
+        UserError: The model cannot be used, the folder not be made, or a package is missing.
+    """
+    check_absent(out)
+    opened = TrainedModel.open(trained)
+    from recbole_idp.serving.export import export as write
+
+    found = write(opened, out, index)["index"]
+    recall = f"recall@{found['recall_at']} of the {found['kind']} index {found['recall']}"
+    print(f"{out}: {len(opened.tokens):,} items; {recall}")
+
+
 def _say(text):
     print(f"recbole-idp: {text}", file=sys.stderr)

@@ -1,0 +1,206 @@
+"""``new_items``: items are hidden from training with all their events, then added by their texts alone."""
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from recbole.data import data_preparation
+from recbole.utils import init_seed
+
+from recbole_idp.benchmark.output import Row, announce
+from recbole_idp.best_model import keep_best
+from recbole_idp.data.dataset import SequenceDataset
+from recbole_idp.data.domains import item_texts
+from recbole_idp.data.few_shot import training_users
+from recbole_idp.derived_config import derive
+from recbole_idp.errors import UserError
+from recbole_idp.evaluation.ranking import ranks_from_scores
+from recbole_idp.matcher.generation import centred
+from recbole_idp.matcher.retrieval import normalised
+from recbole_idp.quick_start import data_fingerprint, run_trial
+from recbole_idp.serving.folder import TrainedModel
+from recbole_idp.serving.new_items import NewItems, add_items
+from recbole_idp.serving.recommender import Recommender
+from recbole_idp.stages import StageClock
+from recbole_idp.trainer.pretrain import find_or_pretrain
+from recbole_idp.trainer.transfer import prepare_start
+from recbole_idp.trials import Trial
+
+VARIANT = "fine_tune"
+_CHUNK = 256
+
+
+@dataclass(frozen=True)
+class Question:
+    """A user whose latest event is a hidden item.
+
+    Attributes:
+        history (list[int]): Numbers of the known items before it, the latest last.
+        wanted (int): Its number.
+    """
+
+    history: list
+    wanted: int
+
+
+def run(config, hidden_share):
+    """Hides items, trains on the rest, adds the hidden ones, and ranks them for the users who took them last.
+
+    Args:
+        config (StrictConfig): The configuration, with ``pretrained`` or ``source_domains``.
+        hidden_share (float): Share of the items with a text that are hidden.
+
+    Returns:
+        tuple[dict, list[Row]]: The measurements, and the rows of the table.
+
+    Raises:
+        UserError: Too much is hidden, or nobody took a hidden item last.
+    """
+    if not hidden_share < 1:
+        raise UserError(f"hidden_share must be less than 1, but is {hidden_share}: some items have to be trained on")
+    announce(f"reading {config['dataset']}")
+    whole = SequenceDataset(config)
+    read = item_texts(config, whole.location, config["text_fields"])
+    with_text = [token for token in whole.item_tokens()[1:] if read.texts.get(token)]
+    hidden = training_users(with_text, hidden_share, config["seed"])
+    trained, bundle, known = train_without(config, whole, set(hidden))
+    announce(f"adding {len(hidden):,} items to {len(trained.tokens):,}")
+    texts = {token: read.texts[token] for token in hidden}
+    joined = add_items(trained, NewItems(texts, [read.titles[token] for token in hidden], 0, 0), bundle)
+    questions = find_questions(whole, joined, set(hidden))
+    first_new = len(trained.tokens) + 1
+    sides = {
+        name: measure(questions, score, first_new)
+        for name, score in scorers(joined, known.item_counts(), first_new, config["seed"]).items()
+    }
+    facts = {
+        "data_fingerprint": data_fingerprint(config, whole),
+        "bundle": bundle.description["fingerprint"],
+        "hidden_items": len(hidden),
+        "known_items": len(trained.tokens),
+        "questions": len(questions),
+        "test_of_known_items_before": trained.description["test"],
+        **sides,
+    }
+    return facts, [
+        Row(f"{metric} among {where}", part, metric, digits=4)
+        for part, where in (("new", "the new items"), ("all", "all items"))
+        for metric in ("hit@10", "ndcg@10", "mrr")
+    ]
+
+
+def train_without(config, whole, hidden):
+    """Trains on a dataset without some items, and keeps the model as a run does.
+
+    Returns:
+        tuple[TrainedModel, Bundle, SequenceDataset]: The model, its bundle, and what it was trained on.
+    """
+    kept = [token for token in whole.item_tokens()[1:] if token not in hidden]
+    intervals = {**(config["val_interval"] or {}), config["ITEM_ID_FIELD"]: kept}
+    # Made first, as its sources are not to be filtered.
+    pretrained = str(find_or_pretrain(config).folder)
+    settings = derive(config, pretrained=pretrained, val_interval=intervals, keep_trained=True)
+    loaders = data_preparation(settings, SequenceDataset(settings))
+    dataset, clock = loaders[0].dataset, StageClock()
+    start = prepare_start(settings, dataset, [VARIANT], clock)
+    announce(f"training on {dataset.item_num - 1:,} items")
+    trial = Trial(VARIANT, config["seed"])
+    outcome = run_trial(settings, trial, start, loaders, clock)
+    with tempfile.TemporaryDirectory() as place:
+        try:
+            settings = derive(settings, trained_dir=str(Path(place) / "trained"))
+            folder, _ = keep_best(settings, {trial: outcome}, start, dataset, "")
+        finally:
+            Path(outcome.facts["checkpoint"]).unlink(missing_ok=True)
+        return TrainedModel.open(folder), start.bundle, dataset
+
+
+def find_questions(whole, joined, hidden):
+    """Finds the users whose latest event is a hidden item and who have known ones before it.
+
+    Only the latest event is asked for, as training must not have seen what a user did later.
+
+    Returns:
+        list[Question]: At least one.
+
+    Raises:
+        UserError: There is none.
+    """
+    number_of = {token: number for number, token in enumerate(joined.tokens, 1)}
+    tokens, events = whole.item_tokens(), whole.inter_feat
+    users, items = events[whole.uid_field].to_numpy(), events[whole.iid_field].to_numpy()
+    order = np.argsort(users, kind="stable")
+    found = []
+    for part in np.split(items[order], np.flatnonzero(np.diff(users[order])) + 1):
+        *before, last = (tokens[item] for item in part)
+        history = [number_of[token] for token in before if token in number_of and token not in hidden]
+        if last in hidden and history:
+            found.append(Question(history, number_of[last]))
+    if not found:
+        raise UserError("no user's latest event is one of the hidden items: hide more (--hidden_share)")
+    return found
+
+
+def scorers(joined, counts, first_new, seed):
+    """Returns what is compared, each as a function from histories to scores of all items, [B, N].
+
+    Args:
+        joined (TrainedModel): The model with the new items.
+        counts (np.ndarray): Training events of the known items; shape [first_new].
+        first_new (int): Number of the first new item.
+        seed (int): Of the random scores, which also put equally popular items in order.
+
+    Returns:
+        dict[str, Callable]: By side.
+    """
+    size, longest = len(joined.tokens) + 1, joined.description["encoder"]["MAX_ITEM_LIST_LENGTH"]
+    init_seed(seed, True)
+    popularity = torch.nn.functional.pad(torch.from_numpy(counts).float(), (0, size - first_new))
+    texts = normalised(centred(joined.transfer["vectors"].numpy(), first_new - 1))
+    texts = torch.nn.functional.pad(torch.from_numpy(texts), (0, 0, 1, 0))
+
+    def by_text(histories):
+        return torch.stack([texts[history[-longest:]].mean(0) for history in histories]) @ texts.t()
+
+    return {
+        "ours": Recommender(joined).scores,
+        "random": lambda histories: torch.rand(len(histories), size),
+        "popularity": lambda histories: popularity + torch.rand(len(histories), size),
+        "text": by_text,
+    }
+
+
+def measure(questions, score, first_new):
+    """Ranks the wanted items among the new ones and among all.
+
+    Args:
+        questions (list[Question]): R of them.
+        score (Callable): From histories to scores [B, N].
+        first_new (int): Number of the first new item.
+
+    Returns:
+        dict: Metrics under ``new`` and ``all``.
+    """
+    ranks = {"new": [], "all": []}
+    for start in range(0, len(questions), _CHUNK):
+        part = questions[start : start + _CHUNK]
+        # A copy: inference tensors may not be changed in place.
+        scores = score([question.history for question in part]).clone()
+        wanted = torch.tensor([question.wanted for question in part])
+        # The column before the first new item takes the place of padding.
+        ranks["new"].append(ranks_from_scores(scores[:, first_new - 1 :].clone(), wanted - first_new + 1))
+        ranks["all"].append(ranks_from_scores(scores, wanted))
+    return {name: metrics(torch.cat(parts)) for name, parts in ranks.items()}
+
+
+def metrics(ranks):
+    """Returns hit@10, ndcg@10 and mrr of ranks from 1."""
+    ranks = ranks.double()
+    inside = ranks <= 10
+    return {
+        "hit@10": round(float(inside.double().mean()), 6),
+        "ndcg@10": round(float((inside / torch.log2(ranks + 1)).mean()), 6),
+        "mrr": round(float((1 / ranks).mean()), 6),
+    }

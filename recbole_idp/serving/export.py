@@ -1,0 +1,195 @@
+"""A trained model for other languages and servers: an ONNX user encoder, the items, and an index to search them."""
+
+import importlib
+import logging
+import time
+import warnings
+
+import numpy as np
+import torch
+
+from recbole_idp.data.folders import new_folder
+from recbole_idp.errors import UserError
+from recbole_idp.files import sha256_of_file, write_json
+from recbole_idp.matcher.approximate import build_index, widen
+from recbole_idp.serving.card import export_card
+from recbole_idp.serving.folder import check_absent, write_items
+from recbole_idp.serving.recommender import Recommender
+from recbole_idp.serving.user_encoder import history_length
+
+ENCODER, VECTORS, ITEMS, INDEX, ABOUT, CARD = (
+    "user_encoder.onnx",
+    "items.npy",
+    "items.tsv",
+    "items.faiss",
+    "export.json",
+    "README.md",
+)
+PACKAGES = ("onnx", "onnxscript")
+_OPSET = 18
+_TORCH = (2, 6)
+_QUERIES, _LONGEST = 256, 10
+_RECALL_AT, _WANTED = 10, 0.95
+
+
+class Exported(torch.nn.Module):
+    """A user encoder whose states can be compared with the exported items by the dot product alone.
+
+    items [B, L], lengths [B] -> user encoder -> states [B, D], with a one behind where items have a bias
+    """
+
+    def __init__(self, encoder, has_bias):
+        super().__init__()
+        self.encoder, self.has_bias = encoder, has_bias
+
+    def forward(self, items, lengths):
+        """Encodes histories; see :class:`~recbole_idp.serving.user_encoder.UserEncoder`."""
+        states = self.encoder(items, lengths)
+        return torch.cat([states, torch.ones_like(states[:, :1])], 1) if self.has_bias else states
+
+
+def export(trained, folder, index="hnsw"):
+    """Writes what a server needs, whole or not at all.
+
+    Args:
+        trained (TrainedModel): The model.
+        folder (str | Path): The folder to make.
+        index (str): ``hnsw`` or ``ivf``, the kind of the faiss index.
+
+    Returns:
+        dict: What ``export.json`` says.
+
+    Raises:
+        UserError: A package is missing, or the folder is there or cannot be written.
+    """
+    check_packages()
+    check_absent(folder)
+    vectors = candidate_matrix(trained)
+    with new_folder(folder) as building:
+        write_encoder(trained, building / ENCODER)
+        np.save(building / VECTORS, vectors, allow_pickle=False)
+        write_items(building / ITEMS, trained.tokens, trained.titles)
+        about = {
+            "format": "recbole_idp export",
+            "version": 1,
+            "model": trained.description["model"],
+            "dataset": trained.description["dataset"],
+            "items": len(trained.tokens),
+            "width": vectors.shape[1],
+            "history_length": history_length(trained.description),
+            "only_unseen": trained.description["only_unseen"],
+            "index": write_index(trained, vectors, building / INDEX, index),
+        }
+        (building / CARD).write_text(export_card(trained, about), encoding="utf-8")
+        about["sha256"] = {path.name: sha256_of_file(path) for path in sorted(building.iterdir())}
+        write_json(building / ABOUT, about)
+    return about
+
+
+def check_packages():
+    """Checks that what writes ONNX is installed.
+
+    Raises:
+        UserError: It is not, or PyTorch is too old for it.
+    """
+    if tuple(int(part) for part in torch.__version__.split(".")[:2]) < _TORCH:
+        raise UserError(f"export needs torch {_TORCH[0]}.{_TORCH[1]} or newer, this is {torch.__version__}: install it")
+    for name in PACKAGES:
+        try:
+            importlib.import_module(name)
+        except ImportError as error:
+            raise UserError(f'export needs {name} ({error}): pip install "recbole_idp[export]"') from error
+
+
+def candidate_matrix(trained):
+    """Returns the vectors of items 1 to N - 1, row 0 being item 1; a bias is one more column; float32."""
+    vectors = trained.candidate_vectors[1:]
+    if trained.item_bias is not None:
+        vectors = torch.cat([vectors, trained.item_bias[1:].unsqueeze(1)], 1)
+    return np.ascontiguousarray(vectors.numpy())
+
+
+def exported_encoder(trained):
+    """Returns the user encoder in the form that is exported, in evaluation mode."""
+    return Exported(trained.user_encoder(), trained.item_bias is not None).eval()
+
+
+def write_encoder(trained, path):
+    """Writes the user encoder as ONNX, batch and length being free.
+
+    Args:
+        trained (TrainedModel): The model.
+        path (Path): The file.
+    """
+    # Two rows of unequal length, so that no size is taken for a constant.
+    example = torch.tensor([[1, 1, 1], [1, 1, 0]]), torch.tensor([3, 2])
+    batch = torch.export.Dim("batch", min=1, max=65_536)
+    length = torch.export.Dim("length", min=1, max=history_length(trained.description))
+    quiet = [logging.getLogger(name) for name in ("torch.onnx", "onnxscript", "onnx_ir")]
+    levels = [logger.level for logger in quiet]
+    try:
+        for logger in quiet:
+            logger.setLevel(logging.ERROR)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            torch.onnx.export(
+                exported_encoder(trained),
+                example,
+                str(path),
+                input_names=["items", "lengths"],
+                output_names=["states"],
+                dynamic_shapes={"items": {0: batch, 1: length}, "lengths": {0: batch}},
+                opset_version=_OPSET,
+                dynamo=True,
+                external_data=False,
+                verbose=False,
+            )
+    finally:
+        for logger, level in zip(quiet, levels, strict=True):
+            logger.setLevel(level)
+
+
+def write_index(trained, vectors, path, kind):
+    """Writes a faiss index of the items, searched as widely as the wanted recall takes.
+
+    Args:
+        trained (TrainedModel): The model.
+        vectors (np.ndarray): Shape [N - 1, D].
+        path (Path): The file.
+        kind (str): ``hnsw`` or ``ivf``.
+
+    Returns:
+        dict: ``kind``, ``width`` of the search, ``recall``, of which ``recall_at`` first, on ``queries``, and
+        ``seconds``.
+    """
+    import faiss
+
+    began = time.perf_counter()
+    queries = sampled_states(trained)
+    # Scores of one at most, as two ways to the same score differ by so many of its digits.
+    queries /= np.linalg.norm(queries, axis=1, keepdims=True) * np.linalg.norm(vectors, axis=1).max()
+    k = min(_RECALL_AT, len(vectors))
+    truth = np.sort(queries @ vectors.T, axis=1)[:, ::-1][:, :k]
+    index, widest = build_index(kind, vectors)
+    reached, width = widen(index, kind, widest, queries, truth, _WANTED)
+    faiss.write_index(index, str(path))
+    return {
+        "kind": kind,
+        "width": width,
+        "recall": round(reached, 4),
+        "recall_at": k,
+        "queries": f"{len(queries)} states after 1 to {_LONGEST} items drawn at random",
+        "seconds": round(time.perf_counter() - began, 2),
+    }
+
+
+def sampled_states(trained):
+    """Returns states after random histories: a trained folder has no users to ask for; shape [Q, D]."""
+    draw = np.random.default_rng(0)
+    longest = min(_LONGEST, history_length(trained.description))
+    sizes = draw.integers(1, longest + 1, _QUERIES)
+    histories = [draw.integers(1, len(trained.tokens) + 1, size).tolist() for size in sizes]
+    states = Recommender(trained).states(histories).numpy()
+    if trained.item_bias is not None:
+        states = np.concatenate([states, np.ones((len(states), 1), dtype=np.float32)], 1)
+    return states
