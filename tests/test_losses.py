@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from recbole_idp.model import softmax
+from recbole_idp.model import in_batch, softmax
 from recbole_idp.model.dropout import dropout, dropout_mask
 from recbole_idp.model.lookup import lookup
 from recbole_idp.model.loss import PairwiseLoss, PointwiseLoss, SampledSoftmaxLoss, build_loss
@@ -142,3 +142,22 @@ def test_lookups_add_up_to_the_gradient_that_pytorch_gives():
             loss = sum((look(weight, index) * (step + 1)).pow(2).sum() for index in indices)
             (loss + (weight @ torch.ones(4)).sum()).backward()
         torch.testing.assert_close(table.grad, twin.grad)
+
+
+def test_the_in_batch_softmax_equals_cross_entropy_in_value_and_gradients(monkeypatch):
+    monkeypatch.setattr(in_batch, "CHUNK_ELEMENTS", 12)
+    torch.manual_seed(0)
+    states, candidates = torch.randn(7, 3, requires_grad=True), torch.randn(5, 3, requires_grad=True)
+    wanted, rows = torch.tensor([0, 4, 2, 2, 1, 3, 0]), torch.tensor([0, 0, 1, 1, 2, 2, 2])
+    bias, wanted_bias = torch.randn(5), torch.randn(7)
+    held = torch.rand(3, 5) < 0.4
+    for own in (None, wanted_bias):
+        loss = in_batch.in_batch_softmax_loss(states, wanted, rows, candidates, bias, held, own)
+        found = torch.autograd.grad(3 * loss, (states, candidates))
+        scores = states @ candidates.t()
+        positive = scores.gather(1, wanted.unsqueeze(1)) + (0 if own is None else own.unsqueeze(1))
+        scores = (scores + bias).masked_fill(held[rows], float("-inf")).scatter(1, wanted.unsqueeze(1), positive)
+        slow = torch.nn.functional.cross_entropy(scores, wanted, reduction="sum")
+        torch.testing.assert_close(loss, slow)
+        for own_gradient, expected in zip(found, torch.autograd.grad(3 * slow, (states, candidates)), strict=True):
+            torch.testing.assert_close(own_gradient, expected)

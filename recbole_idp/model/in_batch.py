@@ -1,7 +1,8 @@
 """The softmax over the items of a batch, whose own rows' items are no negatives."""
 
 import torch
-from torch.nn import functional
+
+from recbole_idp.model.softmax import CHUNK_ELEMENTS
 
 
 def in_batch_softmax_loss(states, wanted, rows, candidates, bias, held, wanted_bias=None):
@@ -23,13 +24,42 @@ def in_batch_softmax_loss(states, wanted, rows, candidates, bias, held, wanted_b
     Returns:
         torch.Tensor: The sum over all states.
     """
-    column = wanted.unsqueeze(1)
-    scores = states @ candidates.t()
-    positive = scores.gather(1, column)
-    if wanted_bias is not None:
-        positive = positive + wanted_bias.unsqueeze(1)
-    scores = (scores + bias).masked_fill(held[rows], float("-inf")).scatter(1, column, positive)
-    return functional.cross_entropy(scores, wanted, reduction="sum")
+    return _InBatchSoftmaxLoss.apply(states, wanted, rows, candidates, bias, held, wanted_bias)
+
+
+class _InBatchSoftmaxLoss(torch.autograd.Function):
+    """Cross-entropy and its gradients in one pass over chunks of states, as for the softmax over all items.
+
+    The scores of a batch of some thousand events are tens of megabytes, and autograd would keep several such matrices:
+    to get that much fresh memory in each step takes longer than to compute what is in it.
+    """
+
+    @staticmethod
+    def forward(ctx, states, wanted, rows, candidates, bias, held, wanted_bias):
+        chunk = max(1, CHUNK_ELEMENTS // max(1, len(candidates)))
+        room = states.new_empty(min(chunk, max(1, len(states))), len(candidates))
+        grad_states, grad_candidates = torch.empty_like(states), torch.zeros_like(candidates)
+        transposed, total = candidates.t(), states.new_zeros(())
+        for begin in range(0, len(states), chunk):
+            part = slice(begin, begin + chunk)
+            state, column = states[part], wanted[part].unsqueeze(1)
+            scores = torch.mm(state, transposed, out=room[: len(state)])
+            positive = scores.gather(1, column)
+            if wanted_bias is not None:
+                positive += wanted_bias[part].unsqueeze(1)
+            scores.add_(bias).masked_fill_(held[rows[part]], float("-inf")).scatter_(1, column, positive)
+            total += scores.logsumexp(1).sum() - positive.sum()
+            torch.softmax(scores, 1, out=scores)
+            scores.scatter_add_(1, column, scores.new_full(column.shape, -1.0))
+            torch.mm(scores, candidates, out=grad_states[part])
+            grad_candidates.addmm_(scores.t(), state)
+        ctx.save_for_backward(grad_states, grad_candidates)
+        return total
+
+    @staticmethod
+    def backward(ctx, gradient):
+        grad_states, grad_candidates = ctx.saved_tensors
+        return grad_states * gradient, None, None, grad_candidates * gradient, None, None, None
 
 
 def held_by_rows(items, n_items, candidates):
