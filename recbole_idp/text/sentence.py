@@ -153,6 +153,9 @@ def load_sentence_encoder(folder, name, pooling=None, max_tokens=128, batch_size
             reason = f"{type(error).__name__}: {error}".splitlines()[0][:200]
             raise UserError(f"text encoder {name}: cannot load {folder} ({reason}); use another or lsa") from error
     model = model.float().eval()
+    if model.tokenizer.pad_token is None:
+        # Decoders often have none; what stands in the padding is never looked at.
+        model.tokenizer.pad_token = model.tokenizer.eos_token or model.tokenizer.unk_token
     _set_pooling(model, folder, name, pooling)
     model.max_seq_length = min(max_tokens, model.max_seq_length or max_tokens)
     return SentenceEncoder(model, name, pooling, int(model.max_seq_length), batch_size)
