@@ -20,7 +20,7 @@ _CONVERT = {"reviews": None, "metadata": None, "name": None, "output": "dataset/
 _REPORT = {"result": None, "output": None}
 _RECOMMEND = {"trained": None, "history": None, "users": None, "out": None, "k": 10, "exclude_seen": True}
 _ADD_ITEMS = {"trained": None, "items": None, "out": None, "pretrained": None}
-_EXPORT = {"trained": None, "out": None, "index": "hnsw"}
+_EXPORT = {"trained": None, "out": None, "index": "ivf"}
 _NUMBERS = ("k_core", "min_length", "k")
 _SWITCHES = ("exclude_seen",)
 
@@ -151,7 +151,7 @@ def add_items(options):
 
 def export(options):
     """Exports a trained model for use without Python."""
-    values = _own_options(options, _EXPORT, ("trained", "out"), "export --trained=DIR --out=DIR [--index=hnsw]")
+    values = _own_options(options, _EXPORT, ("trained", "out"), "export --trained=DIR --out=DIR [--index=ivf]")
     from recbole_idp.serving import command
 
     command.export(**values)

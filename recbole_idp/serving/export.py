@@ -48,13 +48,13 @@ class Exported(torch.nn.Module):
         return torch.cat([states, torch.ones_like(states[:, :1])], 1) if self.has_bias else states
 
 
-def export(trained, folder, index="hnsw"):
+def export(trained, folder, index="ivf"):
     """Writes what a server needs, whole or not at all.
 
     Args:
         trained (TrainedModel): The model.
         folder (str | Path): The folder to make.
-        index (str): ``hnsw`` or ``ivf``, the kind of the faiss index.
+        index (str): The kind of the faiss index: ``ivf``, or ``hnsw``, which may not reach each item by its products.
 
     Returns:
         dict: What ``export.json`` says.

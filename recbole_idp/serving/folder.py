@@ -156,6 +156,8 @@ def write_items(path, tokens, titles):
 
 def _save_tensors(tensors, path):
     save_file({name: value.detach().cpu().contiguous() for name, value in tensors.items()}, path)
+    # safetensors lets nobody but the owner read what it writes.
+    path.chmod(0o644)
 
 
 def _check_names(folder):

@@ -25,6 +25,9 @@ _OF_TRAINING = {
     "initializer_range": 0.02,
 }
 _LAYERS = ("n_layers", "gru_layers")
+# A weight and its axis for each size that decides on how much memory an encoder takes.
+_OF_BLOCKS = {"inner_size": ("blocks.0.inner.weight", 0), "MAX_ITEM_LIST_LENGTH": ("position_embedding.weight", 0)}
+_WEIGHTS = {"SASRec": _OF_BLOCKS, "BERT4Rec": _OF_BLOCKS, "GRU4Rec": {"gru_hidden_size": ("gru.weight_hh_l0", 1)}}
 
 
 class UserEncoder(nn.Module):
@@ -96,17 +99,25 @@ def build_user_encoder(description, state, item_vectors):
 
     Raises:
         ValueError: The sizes are not those of the weights.
-        KeyError: A size is missing.
+        RuntimeError: Likewise.
+        KeyError: A size or a weight is missing.
     """
     sizes = description["encoder"]
     cls, keys = KINDS[sizes["kind"]]
-    # A stranger's description shall not make this process fill the memory: weights are of their own sizes alone.
-    if any(sizes[key] > len(state) for key in _LAYERS if key in keys):
-        raise ValueError("it has fewer layers than its description says")
-    with torch.device("meta"):
+    _check_sizes(sizes, state)
+    with torch.random.fork_rng(devices=[]):
         encoder = cls({**_OF_TRAINING, **{key: sizes[key] for key in keys}})
-    encoder.load_state_dict(state, assign=True)
+    encoder.load_state_dict(state)
     return UserEncoder(encoder, item_vectors, description["hidden_event"], description["temperature"]).eval()
+
+
+def _check_sizes(sizes, state):
+    """Raises ValueError where sizes are not those of the weights: a stranger could fill the memory else."""
+    if any(sizes.get(key, 0) > len(state) for key in _LAYERS):
+        raise ValueError("it has fewer layers than its description says")
+    for key, (name, axis) in _WEIGHTS[sizes["kind"]].items():
+        if state[name].shape[axis] != sizes[key]:
+            raise ValueError(f"{key} is {sizes[key]} in its description, and {state[name].shape[axis]} in its weights")
 
 
 def history_length(description):
