@@ -224,6 +224,10 @@ STRANGE = {
     "an unknown encoder": (other_size("kind", "__import__"), "cannot be read"),
     "an item twice": (other_items("item_id\ttitle\n" + "a\tb\n" * 8), "each id once"),
     "items without titles": (other_items("item_id\ttitle\n" + "a\n" * 8), "no list of ids"),
+    "a seed in words": (lambda folder: resealed(folder, KIND, seed="one"), "no seed"),
+    "no history": (other_size("MAX_ITEM_LIST_LENGTH", 0), "another form"),
+    "metrics in words": (lambda folder: resealed(folder, KIND, test={"hit@1": "much"}), "another form"),
+    "half a bundle": (lambda folder: resealed(folder, KIND, bundle={"name": "x"}), "bundle of another form"),
     "no description": (lambda folder: resealed(folder, KIND, encoder=None), "cannot be read"),
 }
 

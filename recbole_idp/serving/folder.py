@@ -12,7 +12,7 @@ from recbole_idp.errors import UserError
 from recbole_idp.files import fingerprint
 from recbole_idp.sealed import Kind, check_sealed, seal
 from recbole_idp.serving.card import model_card
-from recbole_idp.serving.user_encoder import build_user_encoder
+from recbole_idp.serving.user_encoder import build_user_encoder, history_length
 
 DESCRIPTION, MODEL, ITEMS, TRANSFER, CARD = (
     "trained.json",
@@ -26,6 +26,15 @@ KIND = Kind(
 )
 _NAMES = frozenset((DESCRIPTION, MODEL, ITEMS, TRANSFER, CARD))
 _ENCODER = "encoder/"
+_NOTHING = type(None)
+# What a description says, and in which form.
+_FORMS = {
+    **dict.fromkeys(("model", "dataset", "variant"), (str,)),
+    **dict.fromkeys(("seed", "added"), (int,)),
+    **dict.fromkeys(("encoder", "config", "valid", "test"), (dict,)),
+    **dict.fromkeys(("hidden_event", "only_unseen"), (bool,)),
+    **{"temperature": (float, _NOTHING), "bundle": (dict, _NOTHING)},
+}
 _HEADER = "item_id\ttitle"
 
 
@@ -127,6 +136,7 @@ class TrainedModel:
 
     def _check(self):
         """Raises ValueError where the parts do not fit each other, as a stranger may have sealed anything."""
+        _check_description(self.description)
         shape = (len(self.tokens) + 1, self.description["encoder"]["hidden_size"])
         for name in ("item_vectors", "candidate_vectors"):
             tensor = getattr(self, name)
@@ -136,6 +146,19 @@ class TrainedModel:
                 raise ValueError(f"{name} has values that are not numbers")
         if self.item_bias is not None and (self.item_bias.shape != shape[:1] or not self.item_bias.isfinite().all()):
             raise ValueError("item_bias has another length, or values that are not numbers")
+
+
+def _check_description(about):
+    """Raises ValueError where a description lacks something, or says it in another form."""
+    for key, kinds in _FORMS.items():
+        if key not in about or type(about[key]) not in kinds:
+            raise ValueError(f"its description has no {key}")
+    numbers = [value for key in ("valid", "test") for value in about[key].values()]
+    if not all(type(number) in (int, float) for number in numbers) or history_length(about) < 1:
+        raise ValueError("its description has values of another form")
+    bundle = about["bundle"] or {"name": "", "fingerprint": "", "domains": []}
+    if not {"name", "fingerprint", "domains"} <= set(bundle) or not isinstance(bundle["domains"], list):
+        raise ValueError("its description has a bundle of another form")
 
 
 def check_absent(folder):
