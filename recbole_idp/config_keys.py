@@ -143,7 +143,7 @@ LIMITS = {
     **dict.fromkeys(("temperature", "sequence_loss_weight"), (0, None)),
     "item_drop_coefficient": (0, 1),
     **dict.fromkeys(("semantic_size", "top_experts", "token_count", "token_width", "head_size"), (1, None)),
-    **dict.fromkeys(("targeted_length", "targeted_rows"), (1, None)),
+    **dict.fromkeys(("targeted_length", "targeted_rows", "pretrain_epoch_steps"), (1, None)),
     **{"balance_weight": (0, None), "frozen_share": (0, 1)},
     **dict.fromkeys(
         ("negative_smoothing", "pretrain_valid_users", "match_temperature", "map_ridge", "generated_prior"), (0, None)

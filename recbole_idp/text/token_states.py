@@ -89,6 +89,7 @@ class ProjectedTokens(TextEncoder):
         self.encoder, self.token_width, self.name = encoder, width, encoder.name
         self.width = encoder.count * width
         self._centre = self._components = self._sample = None
+        self._known = {}
 
     @property
     def fingerprint(self):
@@ -107,8 +108,10 @@ class ProjectedTokens(TextEncoder):
         """
         digests = {hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest(): text for text in texts if text}
         chosen = sorted(digests)[:_SAMPLE]
-        states, _ = encode_cached(self.encoder, [digests[digest] for digest in chosen], folder)
-        states = states.reshape(-1, self.encoder.state_width).astype(np.float64)
+        sample = [digests[digest] for digest in chosen]
+        found, _ = encode_cached(self.encoder, sample, folder)
+        self._known = dict(zip(sample, found, strict=True))
+        states = found.reshape(-1, self.encoder.state_width).astype(np.float64)
         states = states[np.any(states, axis=1)]
         self._sample = fingerprint(chosen)
         self._centre = states.mean(0)
@@ -126,7 +129,14 @@ class ProjectedTokens(TextEncoder):
 
     def encode_distinct(self, texts, advance):
         """See :meth:`TextEncoder.encode_distinct`; a row holds the token vectors one after the other."""
-        states = self.encoder.encode_distinct(texts, advance).reshape(len(texts), self.encoder.count, -1)
+        states = np.empty((len(texts), self.encoder.width), dtype=np.float32)
+        new = [row for row, text in enumerate(texts) if text not in self._known]
+        states[new] = self.encoder.encode_distinct([texts[row] for row in new], advance)
+        for row, text in enumerate(texts):
+            if text in self._known:
+                states[row] = self._known[text]
+        advance(len(texts) - len(new))
+        states = states.reshape(len(texts), self.encoder.count, -1)
         present = np.any(states, axis=2, keepdims=True)
         projected = np.zeros((len(texts), self.encoder.count, self.token_width), dtype=np.float32)
         projected[..., : self._components.shape[1]] = ((states - self._centre) @ self._components) * present

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import torch
 
+from recbole_idp.data.batches import Passes
 from recbole_idp.files import fingerprint
 from recbole_idp.trainer.base import SequenceTrainer
 from recbole_idp.trainer.checkpoint import load_checkpoint, save_checkpoint
@@ -49,7 +50,8 @@ class ResumableTrainer(SequenceTrainer):
     def _train_epoch(self, train_data, epoch_idx, loss_func=None, show_progress=False):
         seed = int(fingerprint([self.config["seed"], epoch_idx])[:12], 16)
         generator = torch.Generator().manual_seed(seed)
-        self._batches = self.model.training_batches(train_data.dataset.targets(), self.config, generator)
+        one_pass = self.model.training_batches(train_data.dataset.targets(), self.config, generator)
+        self._batches = Passes(one_pass, self.config["epoch_steps"])
         with torch.random.fork_rng():
             torch.manual_seed(seed)
             return super()._train_epoch(train_data, epoch_idx, loss_func, show_progress)

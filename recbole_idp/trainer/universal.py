@@ -122,7 +122,7 @@ class UniversalTrainer(ResumableTrainer):
 def hyper_parameters(config):
     """Returns the keys and values that decide, with the data, on what universal training yields."""
     keys = [key for key in HYPER_PARAMETERS if key not in _UNUSED]
-    keys += [*PreciseModel.encoder_keys, *PreciseModel.training_keys, *_HELD_OUT, "text_fields"]
+    keys += [*PreciseModel.encoder_keys, *PreciseModel.training_keys, *_HELD_OUT, "text_fields", "pretrain_epoch_steps"]
     return {key: config[key] for key in dict.fromkeys(keys)}
 
 
@@ -190,7 +190,8 @@ def train(config, dataset, folder, about, clock):
         domains = load_universal(config, dataset)
         texts = universal_texts(config, dataset.location, domains)
     train_data, valid_data = domains.split(config["pretrain_valid_users"], config["seed"])
-    settings = derive(source_settings(config), dataset=config["dataset"], train_negatives=0)
+    changes = {"dataset": config["dataset"], "epoch_steps": config["pretrain_epoch_steps"], "train_negatives": 0}
+    settings = derive(source_settings(config), **changes)
     tokens = None
     if config["fusion"] != "id_only":
         with clock.stage("encode", f"making token vectors of {len(texts):,} texts"):
