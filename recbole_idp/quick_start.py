@@ -182,7 +182,8 @@ def run_trial(config, trial, start, loaders, clock):
     if trainer.saved_model_file:
         trainer.saved_model_file = trainer.saved_model_file.replace(".safetensors", f"-{trial.name}.safetensors")
     try:
-        with clock.stage("transfer" if start else "train", f"{trial.name}: {VARIANTS.get(variant, 'trained')}"):
+        stage = "transfer" if isinstance(trainer, TransferTrainer) else "train"
+        with clock.stage(stage, f"{trial.name}: {VARIANTS.get(variant, 'trained')}"):
             _, valid_result = trainer.fit(train, valid, saved=True, show_progress=config["show_progress"])
         with clock.stage("evaluate", f"{trial.name} on {len(test.dataset):,} test users"):
             test_result = trainer.evaluate(test, load_best_model=True, show_progress=config["show_progress"])

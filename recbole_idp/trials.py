@@ -36,8 +36,8 @@ class Outcome:
 
     Attributes:
         facts (dict): JSON-serialisable: ``variant``, ``seed``, ``train_users_share``, ``train_users``, ``test`` and
-            ``valid`` metrics, ``seconds``, ``targets_per_second``, ``checkpoint`` (None where nothing is saved), and with
-            ranks ``buckets``, as of :func:`~recbole_idp.evaluation.buckets.bucket_metrics`.
+            ``valid`` metrics, ``seconds``, ``targets_per_second``, ``checkpoint`` (None where nothing is saved), and
+            with ranks ``buckets``, as of :func:`~recbole_idp.evaluation.buckets.bucket_metrics`.
         ranks (np.ndarray | None): Rank of each test target, from 1, int32, shape [R]; None where the protocol is none
             of full ranking.
     """

@@ -255,7 +255,8 @@ def test_strict_config_takes_recboles_arguments(tmp_path):
 
 def test_properties_are_plain_and_their_choices_valid():
     for path in properties_folder().rglob("*.yaml"):
-        assert read_file(path), path
+        # A file without values says so in words: {}.
+        assert read_file(path) or path.read_text().rstrip().endswith("{}"), path
         name = "IDP" if path.parent.name != "model" else path.stem
         dataset = path.stem if path.parent.name == "dataset" else "any"
         layers = model_layers(name, dataset)

@@ -127,11 +127,12 @@ def test_the_checkpoint_of_a_few_shot_trial_is_opened_with_its_own_users(domains
     assert len(set(train.dataset.user_tokens())) == 6 and len(test.dataset) == 30
 
 
-def test_sampled_candidates_give_no_ranks_and_no_comparison(domains):
+def test_sampled_candidates_are_ranked_and_compared(domains):
     mode = {"eval_args": {"mode": "uni5"}, "topk": [5]}
     result = quick_start.run(configured(domains, variants=["scratch", "zero_shot"], **mode))
-    (path,) = (domains / "results").iterdir()
-    assert result["comparisons"] == [] and read_ranks(path) is None
+    (path,) = (domains / "results").glob("*.json")
+    assert result["protocol"] == "uni5" and len(result["comparisons"]) == 1
+    assert all(values.max() <= 6 for values in read_ranks(path).trials.values())
 
 
 def test_the_same_command_gives_the_same_numbers_and_pre_trains_once(domains):
