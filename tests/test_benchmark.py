@@ -208,3 +208,13 @@ def test_a_ratio_says_how_many_times_better():
     results = {"ours": {"a": {"s": 2.0, "m": 0}}, "recbole": {"a": {"s": 8.0, "m": 1}}}
     assert ratio(results, "a", "s") == 0.25 and ratio(results, "a", "s", less=True) == 4
     assert ratio(results, "a", "m") is None
+
+
+def test_baselines_report_both_loops_of_each_model(capsys, tmp_path):
+    items = [f"Small{item}\ta thing number {item}" for item in range(30)]
+    text = "\n".join(["item_id:token\ttitle:token_seq", *items]) + "\n"
+    (tmp_path / "data" / "Small" / "Small.item").write_text(text, encoding="utf-8")
+    report, printed = report_of(capsys, "baselines", "--dataset=Small", "--steps=1", "--text_encoder=lsa")
+    for model in ("GRU4Rec", "SASRec", "BERT4Rec", "FDSA"):
+        assert report["ours"][model]["targets_per_second"] > 0 and report["recbole"][model]["steps"] == 1
+        assert report["ratio"][model] > 0 and model in printed

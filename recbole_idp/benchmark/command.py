@@ -61,6 +61,11 @@ TASKS = {
         "read the source domains and train on them for --steps steps (100)",
         {"steps": Option(100, 1), "output": OUTPUT},
     ),
+    "baselines": Task(
+        "baselines",
+        "train RecBole's own models for --steps steps (4), without padding and in RecBole's loop",
+        {"steps": Option(4, 1), "output": OUTPUT},
+    ),
     "new_items": Task(
         "new_items",
         "hide --hidden_share of the items (0.2) from training, then add them by their texts and rank them",
