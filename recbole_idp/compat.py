@@ -92,6 +92,8 @@ def silence_upstream_warnings():
     warnings.filterwarnings("ignore", r".*pkg_resources", UserWarning, r"ray\.")
     # df[field].fillna(..., inplace=True) in RecBole's dataset; harmless below pandas 3 (no upstream issue found).
     warnings.filterwarnings("ignore", r".*inplace method", FutureWarning, r"recbole\.data\.")
+    # Series.agg(len) in RecBole's dataset, for sequence columns; right below pandas 3 (no upstream issue found).
+    warnings.filterwarnings("ignore", r".*cannot aggregate", FutureWarning, r"recbole\.data\.")
     # torch.cuda.amp.GradScaler in RecBole's trainer (no upstream issue found).
     warnings.filterwarnings("ignore", r".*GradScaler", FutureWarning, r"recbole\.trainer\.")
 
