@@ -14,7 +14,7 @@ from recbole_idp.data.targeted import targeted_config
 from recbole_idp.data.universal import load_universal
 from recbole_idp.errors import UserError
 from recbole_idp.model.precise import PRECISE_UT, transferable
-from recbole_idp.quick_start import data_fingerprint
+from recbole_idp.quick_start import data_fingerprint, run
 from recbole_idp.trainer.universal import UniversalModel, UniversalTrainer, find_or_train
 
 pytestmark = pytest.mark.filterwarnings("ignore:pkg_resources")
@@ -151,15 +151,15 @@ def universal_training(folder, config, domains, epochs):
 def test_token_vectors_are_trained_in_the_second_phase_only_and_ids_in_both(domains, workplace):
     config, (train, _, _) = split_of(domains, pretrain_epochs=8)
     universal = load_universal(config, train)
-    settings = configured(domains, "PRECISE_UT", epochs=8)
-    trainer, tokens = universal_training(workplace / "a", settings, universal, 4)
+    config = configured(domains, "PRECISE_UT", epochs=8)
+    trainer, tokens = universal_training(workplace / "a", config, universal, 4)
     assert trainer.frozen_epochs == 4
     fusion = trainer.model.fusion
     assert torch.equal(fusion.tokens[1:], tokens) and fusion.tokens.grad is None
     assert fusion.ids.grad.abs().sum() > 0
     # Patience of one epoch has not ended the first phase; the second begins where it was left.
     ids = fusion.ids.detach().clone()
-    trainer, _ = universal_training(workplace / "a", settings, universal, 5)
+    trainer, _ = universal_training(workplace / "a", config, universal, 5)
     fusion = trainer.model.fusion
     assert trainer.start_epoch == 4
     assert not torch.equal(fusion.tokens[1:], tokens) and fusion.tokens.grad.abs().sum() > 0
@@ -168,10 +168,10 @@ def test_token_vectors_are_trained_in_the_second_phase_only_and_ids_in_both(doma
 
 def test_an_interrupted_universal_training_ends_like_an_uninterrupted_one(domains, workplace):
     config, (train, _, _) = split_of(domains)
-    universal, settings = load_universal(config, train), configured(domains, "PRECISE_UT", epochs=4)
-    whole, _ = universal_training(workplace / "whole", settings, universal, 4)
+    universal, config = load_universal(config, train), configured(domains, "PRECISE_UT", epochs=4)
+    whole, _ = universal_training(workplace / "whole", config, universal, 4)
     for epochs in (1, 3, 4):
-        parts, _ = universal_training(workplace / "parts", settings, universal, epochs)
+        parts, _ = universal_training(workplace / "parts", config, universal, epochs)
     for own, other in zip(whole.model.parameters(), parts.model.parameters(), strict=True):
         assert torch.equal(own, other)
 
@@ -216,3 +216,11 @@ def test_both_stages_run_with_other_fusions_and_without_sources(domains, fusion)
     _, trainer, test = fitted(domains, "PRECISE", "wide", fusion=fusion, source_domains=[], epochs=1)
     assert 0 <= trainer.evaluate(test)["hit@1"] <= 1
     assert not list((domains / "saved").glob("*-experts.svg"))
+
+
+@pytest.mark.parametrize("name", ["PRECISE", "PRECISE_UT", "PRECISE_TT"])
+def test_a_run_leaves_what_is_served_like_the_model(domains, name):
+    result = run(configured(domains, name, pretrain_epochs=1, epochs=1))
+    assert set(result["variants"]) == {name} and 0 <= result["variants"][name]["test"]["ndcg@5"] <= 1
+    # The user vector of targeted training is not what the task recommend rebuilds: then no folder is left.
+    assert (result["trained"] is not None) == (name == "PRECISE_UT")
