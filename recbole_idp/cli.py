@@ -43,7 +43,7 @@ def run(options):
     """Runs the whole pipeline; with several models or datasets, a leaderboard."""
     from recbole_idp.leaderboard.plan import is_leaderboard
 
-    if is_leaderboard(options) and "dry_run" not in options:
+    if is_leaderboard(options):
         return leaderboard(options)
     return _start("run", options, with_target=True)
 
@@ -67,6 +67,12 @@ def _start(job, options, with_target):
 
 def leaderboard(options):
     """Runs every model on every dataset with every seed, and draws the board."""
+    options = dict(options)
+    if options.pop("dry_run", False):
+        from recbole_idp.leaderboard.plan import make_plan
+
+        print(columns([("job", "command"), *((job.name, job.command()) for job in make_plan(options).jobs())]))
+        return 0
     from recbole_idp.leaderboard.command import leaderboard as start
 
     return start(options)
@@ -182,7 +188,7 @@ class Task(NamedTuple):
 TASKS = {
     "run": Task(run, "pre-train, match, transfer and compare (the default)", dry=True),
     "pretrain": Task(pretrain, "pre-train on the source domains and keep the bundle", dry=True),
-    "leaderboard": Task(leaderboard, "train several models on several datasets with several seeds, side by side"),
+    "leaderboard": Task(leaderboard, "train several models on several datasets with several seeds", dry=True),
     "inspect": Task(inspect, "show what is matched to a target's items, and write a page with plots"),
     "doctor": Task(doctor, "examine versions, hooks, text encoder, data and folders"),
     "models": Task(models, "list the models"),

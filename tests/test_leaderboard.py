@@ -232,3 +232,11 @@ def test_a_model_of_another_package_joins_the_board(domains, tmp_path, monkeypat
         assert [comparison["variant"] for comparison in board["comparisons"]] == ["NewcomerRec"]
     finally:
         registry._foreign_models.cache_clear()
+
+
+def test_a_dry_run_lists_the_jobs_and_runs_none(domains, capsys):
+    asked = options(domains, seeds="1,2")
+    assert main([*(f"--{key}={value}" for key, value in asked.items()), "--dry_run"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 1 + 2 * 2 and "PositionSASRec on shop, seed 2" in lines[-1] and "--seeds=2" in lines[-1]
+    assert not Path("saved", "leaderboard").exists()

@@ -13,7 +13,11 @@ from recbole_idp.evaluation.significance import compare, gains, holm, user_means
 from recbole_idp.leaderboard.folder import load
 from recbole_idp.report.comparison import METRIC
 
-GENERAL_NOTE = "Pop and ItemKNN do not rank what a user has had (RecBole's rule for models that know no order)."
+NOTES = {
+    ("Pop", "ItemKNN"): "do not rank what a user has had (RecBole's rule for models that know no order)",
+    ("TCF", "PRECISE", "PRECISE_UT", "PRECISE_TT"): "rank what a user has had last, since their losses leave it out",
+}
+"""What a reader of the board has to know of some models."""
 
 COMPARED_WITH = ("PositionSASRec", "TextPCASASRec", "MoRec", "TCF", "UniSRec", "UniSRec_IDt")
 """The plugin's models that others are compared with, beside those of RecBole."""
@@ -65,8 +69,14 @@ def _board(key, jobs, loaded, failed, tuned, plan):
         ],
         "baseline": baseline,
         "comparisons": _comparisons(by_model, loaded, baseline) if baseline else [],
-        "notes": [GENERAL_NOTE] if set(by_model) & set(registry.GENERAL_MODELS) else [],
+        "notes": _notes(by_model),
     }
+
+
+def _notes(by_model):
+    """Returns a sentence for each note whose models are on the board."""
+    found = {tuple(model for model in models if model in by_model): note for models, note in NOTES.items()}
+    return [f"{', '.join(models)}: {note}." for models, note in found.items() if models]
 
 
 def _row(jobs, loaded, tuned):
