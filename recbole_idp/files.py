@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import hashlib
+import itertools
 import json
 import os
 import re
@@ -97,6 +98,20 @@ def check_writable(key, folder):
     if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
         reason = "is no folder" if not existing.is_dir() else "is not yours to write"
         raise UserError(f"cannot write {key} {folder} ({existing} {reason}): choose another folder")
+
+
+def unused(folder, stem, suffix):
+    """Returns a path that is not there yet: what ends within one second of another gets a number behind its name."""
+    names = (f"{stem}{'' if number == 1 else f'-{number}'}{suffix}" for number in itertools.count(1))
+    return next(path for path in (Path(folder) / name for name in names) if not path.exists())
+
+
+def remove_kept(paths):
+    """Removes files that an interrupted work would have gone on from, and their folder if nothing else is in it."""
+    for path in paths:
+        path.unlink(missing_ok=True)
+    with contextlib.suppress(OSError):
+        paths[0].parent.rmdir()
 
 
 def write_text(path, text):

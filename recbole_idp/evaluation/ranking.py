@@ -131,6 +131,10 @@ class RankEvaluator:
         """Returns whether a metric asks for the recommended items themselves."""
         return self.register.need("rec.items")
 
+    def ranks_suffice(self):
+        """Returns whether each configured metric can be computed from the ranks of the right items alone."""
+        return self.supports_all_metrics() and not self.needs_items()
+
     def evaluate(self, ranks, items=None, collected=None):
         """Computes the metrics.
 

@@ -9,9 +9,9 @@ import numpy as np
 
 from recbole_idp import registry
 from recbole_idp.bundle import versions
-from recbole_idp.evaluation.significance import compare, gains, holm, user_means
+from recbole_idp.evaluation.significance import compare, gains, user_means
 from recbole_idp.leaderboard.folder import load
-from recbole_idp.report.comparison import METRIC
+from recbole_idp.report.comparison import METRIC, holm_corrected
 
 NOTES = {
     ("Pop", "ItemKNN"): "do not rank what a user has had (RecBole's rule for models that know no order)",
@@ -176,8 +176,7 @@ def _comparisons(by_model, loaded, baseline):
         for model, ours in values.items()
         if model != baseline and ours is not None
     ]
-    adjusted = holm([comparison["p_value"] for comparison in found])
-    return [{**comparison, "p_holm": p} for comparison, p in zip(found, adjusted, strict=True)]
+    return holm_corrected(found)
 
 
 def _by_user(jobs, loaded):

@@ -1,12 +1,10 @@
 """The command: several models, datasets or seeds, one board."""
 
-import itertools
 import os
 import time
-from pathlib import Path
 
 from recbole_idp.errors import UserError
-from recbole_idp.files import check_writable
+from recbole_idp.files import check_writable, unused
 from recbole_idp.leaderboard.collect import collect
 from recbole_idp.leaderboard.engines import ENGINES
 from recbole_idp.leaderboard.plan import make_plan
@@ -47,13 +45,7 @@ def leaderboard(options):
     results, failed = work(jobs)
     if not results:
         raise UserError(f"no job of the leaderboard was finished: {next(iter(failed.values()))}")
-    path = _new_file(plan.values["result_dir"])
+    path = unused(plan.values["result_dir"], f"leaderboard-{time.strftime('%b-%d-%Y_%H-%M-%S')}", ".json")
     save_board(collect(plan, results, failed, tuned), path)
     redraw(path)
     return 1 if failed else 0
-
-
-def _new_file(folder):
-    stem = f"leaderboard-{time.strftime('%b-%d-%Y_%H-%M-%S')}"
-    names = (f"{stem}{'' if number == 1 else f'-{number}'}.json" for number in itertools.count(1))
-    return next(path for path in (Path(folder) / name for name in names) if not path.exists())

@@ -28,18 +28,17 @@ def run_job(arguments, folder, log, threads, place):
         int: Its exit status.
     """
     os.chdir(place)
-    with open(log, "w", encoding="utf-8") as output:
-        process = _start(arguments, folder, output, threads)
-        return process.wait()
+    return _start(arguments, folder, log, threads).wait()
 
 
-def _start(arguments, folder, output, threads):
+def _start(arguments, folder, log, threads):
     command = [sys.executable, "-m", "recbole_idp", "run", *arguments]
     command += [f"--result_dir={folder}", f"--threads={threads}", "--show_progress=false", "--keep_trained=false"]
     environment = {**os.environ, "OMP_NUM_THREADS": str(threads), "PYTHONPATH": _python_path()}
-    return subprocess.Popen(
-        command, stdout=output, stderr=subprocess.STDOUT, env=environment, preexec_fn=_die_with_parent
-    )
+    with open(log, "w", encoding="utf-8") as output:
+        return subprocess.Popen(
+            command, stdout=output, stderr=subprocess.STDOUT, env=environment, preexec_fn=_die_with_parent
+        )
 
 
 def _python_path():
@@ -65,8 +64,7 @@ class LocalEngine:
 
     def start(self, arguments, folder, log):
         """Starts a job; returns what :meth:`wait` takes."""
-        with open(log, "w", encoding="utf-8") as output:
-            return _start(arguments, folder, output, self.threads)
+        return _start(arguments, folder, log, self.threads)
 
     def wait(self, running):
         """Waits until a job has ended.

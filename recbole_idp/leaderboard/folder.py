@@ -1,7 +1,6 @@
 """Where a leaderboard keeps what its jobs have left: a folder for each fingerprint, so that no job is run twice."""
 
 import json
-import shutil
 from pathlib import Path
 
 from recbole_idp.errors import UserError
@@ -61,10 +60,6 @@ class JobFolder:
         except OSError:
             lines = []
         return next((line for line in reversed(lines) if line), "it printed nothing")
-
-    def discard(self):
-        """Removes the folder."""
-        shutil.rmtree(self.path, ignore_errors=True)
 
 
 def load(path):

@@ -157,10 +157,11 @@ def job_fingerprint(values, transfers):
     """Returns 16 hexadecimal digits for all that a job's numbers hang on: its values, the content of data, versions."""
     matters = {key: value for key, value in values.items() if key not in (*NO_MATTER, *BOARD_KEYS, "threads")}
     matters["seeds"], matters["few_shot"] = values["seeds"], values["few_shot"]
-    domains = [values["dataset"]]
-    if transfers:
-        domains += [values["pretrained"]] if values["pretrained"] else values["source_domains"]
-    hashes = [name if name == values["pretrained"] else _hashes(name, values["data_path"]) for name in domains]
+    hashes = [_hashes(values["dataset"], values["data_path"])]
+    if transfers and values["pretrained"]:
+        hashes.append(values["pretrained"])
+    elif transfers:
+        hashes += [_hashes(name, values["data_path"]) for name in values["source_domains"]]
     return fingerprint([matters, hashes, versions()])
 
 

@@ -47,8 +47,13 @@ def compare_variants(variants, ranks):
                         **asdict(compare(_by_user(row, variant, ranks), _by_user(base_row, baseline, ranks))),
                     }
                 )
-    adjusted = holm([comparison["p_value"] for comparison in found])
-    return [{**comparison, "p_holm": p} for comparison, p in zip(found, adjusted, strict=True)]
+    return holm_corrected(found)
+
+
+def holm_corrected(comparisons):
+    """Adds to each comparison ``p_holm``, its ``p_value`` corrected for the number of comparisons."""
+    adjusted = holm([comparison["p_value"] for comparison in comparisons])
+    return [{**comparison, "p_holm": p} for comparison, p in zip(comparisons, adjusted, strict=True)]
 
 
 def _by_user(row, variant, ranks):

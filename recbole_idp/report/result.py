@@ -1,12 +1,11 @@
 """The JSON file that a run leaves, with the ranks beside it, and the table that is drawn from it."""
 
-import itertools
 import statistics
 import time
 from pathlib import Path
 
 from recbole_idp.errors import UserError
-from recbole_idp.files import read_json, write_json
+from recbole_idp.files import read_json, unused, write_json
 from recbole_idp.report.ranks import SUFFIX, load_ranks, save_ranks
 
 # 2: several seeds, and ranks in a file of their own.
@@ -54,9 +53,7 @@ def save_result(result, folder, ranks=None):
     """
     stamp = time.strftime("%b-%d-%Y_%H-%M-%S")
     stem = f"{result['model']}-{result['dataset']}-{result['seed']}-{stamp}"
-    # Small runs end within one second, and each leaves a file of its own.
-    names = (f"{stem}{'' if number == 1 else f'-{number}'}.json" for number in itertools.count(1))
-    path = next(path for path in (Path(folder) / name for name in names) if not path.exists())
+    path = unused(folder, stem, ".json")
     if ranks is not None:
         beside = path.with_suffix(SUFFIX)
         result = {**result, "ranks": {"file": beside.name, "sha256": save_ranks(beside, ranks)}}

@@ -48,8 +48,7 @@ class SequenceTrainer(SafeCheckpoints, Trainer):
         """Raises where a cut-off is beyond the catalogue and the metrics need the lists themselves."""
         largest, items = max(self.config["topk"]), self.model.n_items - 1
         full = set(self.config["eval_args"]["mode"].values()) <= {"full"}
-        ranks_suffice = full and self.rank_evaluator.supports_all_metrics() and not self.rank_evaluator.needs_items()
-        if largest > items and not ranks_suffice:
+        if largest > items and not (full and self.rank_evaluator.ranks_suffice()):
             raise UserError(
                 f"topk has {largest}, but {self.config['dataset']} has {items} items: with these metrics and this mode "
                 "of eval_args it can be no more than that"
@@ -142,8 +141,7 @@ class SequenceTrainer(SafeCheckpoints, Trainer):
         return result
 
     def _draws_candidates(self, eval_data):
-        ranks_suffice = self.rank_evaluator.supports_all_metrics() and not self.rank_evaluator.needs_items()
-        return isinstance(eval_data, NegSampleEvalDataLoader) and ranks_suffice
+        return isinstance(eval_data, NegSampleEvalDataLoader) and self.rank_evaluator.ranks_suffice()
 
     def _streams(self, eval_data):
         return (

@@ -1,6 +1,5 @@
 """Pre-training on the source domains, and finding what was pre-trained before."""
 
-import contextlib
 import logging
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from recbole_idp.bundle import Bundle, read_description, versions
 from recbole_idp.data.domains import check_domains, content_hashes, domain_texts, load_domains
 from recbole_idp.derived_config import as_model, derive
 from recbole_idp.errors import UserError
-from recbole_idp.files import fingerprint
+from recbole_idp.files import fingerprint, remove_kept
 from recbole_idp.model.idp import IDP
 from recbole_idp.stages import StageClock
 from recbole_idp.text.cache import cache_folder, encode_cached
@@ -217,17 +216,9 @@ def pretrain(config, folder, text_encoder, digits, clock):
         },
     )
     bundle.save(folder, text_encoder, matcher)
-    _discard(kept)
+    remove_kept(kept)
     logger.info(f"Pre-trained bundle: {folder}")
     return bundle
-
-
-def _discard(paths):
-    """Removes what the bundle has now, and the folder if nothing else of an interrupted run is in it."""
-    for path in paths:
-        path.unlink(missing_ok=True)
-    with contextlib.suppress(OSError):
-        paths[0].parent.rmdir()
 
 
 def source_settings(config, **values):

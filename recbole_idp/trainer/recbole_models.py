@@ -61,8 +61,7 @@ class CountingTrainer(TraditionalTrainer):
     @torch.no_grad()
     def evaluate(self, eval_data, load_best_model=True, model_file=None, show_progress=False):
         """Evaluates the model; arguments and result as in RecBole."""
-        streams = isinstance(eval_data, FullSortEvalDataLoader) and self.rank_evaluator.supports_all_metrics()
-        if not streams or self.rank_evaluator.needs_items():
+        if not (isinstance(eval_data, FullSortEvalDataLoader) and self.rank_evaluator.ranks_suffice()):
             self.ranks = None
             return super().evaluate(eval_data, load_best_model=False, show_progress=show_progress)
         self.model.eval()

@@ -1,12 +1,11 @@
 """A training that goes on where it was interrupted, to the number as if it had not been."""
 
-import contextlib
 from pathlib import Path
 
 import torch
 
 from recbole_idp.data.batches import Passes
-from recbole_idp.files import fingerprint
+from recbole_idp.files import fingerprint, remove_kept
 from recbole_idp.trainer.base import SequenceTrainer
 from recbole_idp.trainer.checkpoint import load_checkpoint, save_checkpoint
 
@@ -42,10 +41,7 @@ class ResumableTrainer(SequenceTrainer):
 
     def discard(self):
         """Removes what is kept, as the caller has the result, and the folder if nothing else is in it."""
-        for path in self.files:
-            path.unlink(missing_ok=True)
-        with contextlib.suppress(OSError):
-            self._latest.parent.rmdir()
+        remove_kept(self.files)
 
     def _train_epoch(self, train_data, epoch_idx, loss_func=None, show_progress=False):
         seed = int(fingerprint([self.config["seed"], epoch_idx])[:12], 16)
