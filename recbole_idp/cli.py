@@ -89,6 +89,18 @@ def inspect(options):
     return 0
 
 
+def warm_up(options):
+    """Studies how often targeted training should start anew from the universal model."""
+    resolved = _resolve_or_show(options)
+    if resolved is not None:
+        _find_datasets(resolved.values, with_target=True)
+        from recbole_idp.config import StrictConfig
+        from recbole_idp.warm_up import warm_up as study
+
+        study(StrictConfig.from_resolved(resolved))
+    return 0
+
+
 def doctor(options):
     """Examines the installation."""
     from recbole_idp.doctor import examine
@@ -189,6 +201,7 @@ TASKS = {
     "run": Task(run, "pre-train, match, transfer and compare (the default)", dry=True),
     "pretrain": Task(pretrain, "pre-train on the source domains and keep the bundle", dry=True),
     "leaderboard": Task(leaderboard, "train several models on several datasets with several seeds", dry=True),
+    "warm-up": Task(warm_up, "replay a target over time: how often PRECISE should start anew", dry=True),
     "inspect": Task(inspect, "show what is matched to a target's items, and write a page with plots"),
     "doctor": Task(doctor, "examine versions, hooks, text encoder, data and folders"),
     "models": Task(models, "list the models"),

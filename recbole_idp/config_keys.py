@@ -72,6 +72,8 @@ _TYPES = {
     "threads": (int, None),
     "seeds": (list, None),
     "few_shot": (list, None),
+    "warm_up_new_slices": (int, None),
+    "warm_up_replay": (int, None),
     "baseline": (str, None),
     "model_options": (dict,),
 }
@@ -145,6 +147,9 @@ LIMITS = {
     **dict.fromkeys(("semantic_size", "top_experts", "token_count", "token_width", "head_size"), (1, None)),
     **dict.fromkeys(("targeted_length", "targeted_rows", "pretrain_epoch_steps"), (1, None)),
     **{"balance_weight": (0, None), "frozen_share": (0, 1)},
+    **{"warm_up_period": (0, None), "warm_up_slices": (2, None), "warm_up_start": (0, 1)},
+    **dict.fromkeys(("warm_up_new_slices", "warm_up_replay", "warm_up_slice_epochs"), (1, None)),
+    **dict.fromkeys(("warm_up_universal_epochs", "warm_up_targeted_epochs"), (1, None)),
     **dict.fromkeys(
         ("negative_smoothing", "pretrain_valid_users", "match_temperature", "map_ridge", "generated_prior"), (0, None)
     ),
@@ -159,11 +164,11 @@ _EXCLUDED = {
     **dict.fromkeys(("mask_ratio", "match_temperature", "train_users_share", "few_shot", "cdim_temperature"), 0),
     **dict.fromkeys(("map_ridge", "generated_spread"), 0),
     **dict.fromkeys(("cdim_dropout", "projection_dropout_prob", "adaptor_dropout_prob", "item_drop_ratio"), 1),
-    **{"temperature": 0, "frozen_share": 1},
+    **{"temperature": 0, "frozen_share": 1, "warm_up_start": 1},
 }
 
 # Lists that mean nothing when they are empty, nor when something stands in them twice.
-_SETS = ("cdim_losses", "metrics", "topk", "variants", "seeds", "few_shot")
+_SETS = ("cdim_losses", "metrics", "topk", "variants", "seeds", "few_shot", "warm_up_period")
 
 _EVAL_ARGS = ("split", "order", "group_by", "mode")
 # RecBole's valid_only leaves nothing to test on.

@@ -213,28 +213,45 @@ def join_domains(parts, shared_users):
     Raises:
         UserError: No user has two events.
     """
-    shared = {name: number for number, group in enumerate(shared_users or []) for name in group}
     domains, tokens, domain_of = [], ["[PAD]"], [np.array([-1])]
-    users, items, times, numbers = [], [], [], {}
+    items, times = [], []
     for number, part in enumerate(parts):
-        name = part.location.name
-        scope = ("shared", shared[name]) if name in shared else ("domain", number)
-        number_of = np.array([numbers.setdefault((scope, token), len(numbers)) for token in part.user_tokens])
-        users.append(number_of[part.users])
         items.append(part.items + len(tokens) - 1)
         times.append(part.times)
         own = part.item_tokens[1:]
         tokens.extend(own)
         domain_of.append(np.full(len(own), number))
         n_users = len(np.unique(part.users))
-        domains.append(Domain(name, n_users, len(own), len(part.users), content_hashes(part.location)))
+        name, hashes = part.location.name, content_hashes(part.location)
+        domains.append(Domain(name, n_users, len(own), len(part.users), hashes))
+    users = np.concatenate(number_users(parts, shared_users))
     # RecBole's padding user has a number here as well; its sequence is empty.
-    sequences = Sequences.from_events(np.concatenate(users), np.concatenate(items), np.concatenate(times))
+    sequences = Sequences.from_events(users, np.concatenate(items), np.concatenate(times))
     if int(sequences.lengths().max()) < 2:
         raise UserError(
             f"no user of {', '.join(domain.name for domain in domains)} has two events: nothing to train on"
         )
     return Domains(domains, sequences, tokens, np.concatenate(domain_of))
+
+
+def number_users(parts, shared_users):
+    """Numbers the users of several domains.
+
+    Args:
+        parts (list[DomainEvents]): The domains.
+        shared_users (list[list[str]] | None): Names of domains whose user ids mean the same people.
+
+    Returns:
+        list[np.ndarray]: For each domain the user number of each of its events.
+    """
+    shared = {name: number for number, group in enumerate(shared_users or []) for name in group}
+    found, numbers = [], {}
+    for number, part in enumerate(parts):
+        name = part.location.name
+        scope = ("shared", shared[name]) if name in shared else ("domain", number)
+        number_of = np.array([numbers.setdefault((scope, token), len(numbers)) for token in part.user_tokens])
+        found.append(number_of[part.users])
+    return found
 
 
 def content_hashes(location):

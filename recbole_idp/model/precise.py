@@ -73,7 +73,7 @@ class PreciseModel(EncodedItemsModel):
         Raises:
             UserError: The weights are of other sizes than this model's.
         """
-        taken = {name: value[rows] if name in _OF_ITEMS else value for name, value in state.items()}
+        taken = {name: value[rows] if name in OF_ITEMS else value for name, value in state.items()}
         own = {name: value.shape for name, value in transferable(self).items()}
         if own != {name: value.shape for name, value in taken.items()}:
             keys = ", ".join(self.encoder_keys)
@@ -237,7 +237,8 @@ class PRECISE(PRECISE_TT):
     universal = True
 
 
-_OF_ITEMS = ("fusion.ids", "fusion.tokens", "fusion.present")
+OF_ITEMS = ("fusion.ids", "fusion.tokens", "fusion.present")
+"""Names of the weights that have a row for each item."""
 
 
 def transferable(model):

@@ -143,12 +143,13 @@ class ProjectedTokens(TextEncoder):
         return projected.reshape(len(texts), self.width)
 
 
-def token_vectors(config, texts):
+def token_vectors(config, texts, known=None):
     """Makes the first token vectors of items, or takes them from the cache.
 
     Args:
         config (Config): With the keys of the text encoder, ``token_count`` and ``token_width``.
         texts (list[str]): A text for each item; blank ones have no tokens.
+        known (list[str], optional): What is fitted to texts looks at these alone; None: at all of them.
 
     Returns:
         np.ndarray: Zero where an item has no further token; float32, shape [len(texts), M, W].
@@ -161,8 +162,8 @@ def token_vectors(config, texts):
     with torch.random.fork_rng(devices=[]):
         encoder = configured_text_encoder(config)
         if encoder.needs_fitting:
-            encoder.fit(texts)
-        projected = ProjectedTokens(StretchEncoder(encoder, count), width).fit(texts, folder)
+            encoder.fit(known or texts)
+        projected = ProjectedTokens(StretchEncoder(encoder, count), width).fit(known or texts, folder)
         vectors, _ = encode_cached(projected, texts, folder, config["show_progress"])
     return vectors.reshape(len(texts), count, width)
 

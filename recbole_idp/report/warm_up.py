@@ -1,0 +1,143 @@
+"""A warm-up study: recall on new items and on all items by the period, as a table and as a plot."""
+
+from recbole_idp.files import replacing
+from recbole_idp.report.plot import ACCENT, CURVES, MARKERS, MUTED, SOFT
+from recbole_idp.report.result import table
+from recbole_idp.report.text import seeds_name
+
+FORMAT = 1
+PLOT = ".svg"
+"""What the name of a study's plot ends in."""
+
+_TITLES = {"new": "new items", "all": "all items"}
+_COLUMNS = (("new", "recall@10"), ("new", "ndcg@10"), ("all", "recall@10"), ("all", "ndcg@10"))
+_NAMES = {"recall@10": "Recall@10", "ndcg@10": "NDCG@10"}
+_SHOWN = "recall@10"
+
+
+def period_name(period):
+    """Says what a period means."""
+    return {0: "never", 1: "every slice"}.get(int(period), f"every {int(period)} slices")
+
+
+def warm_up_table(result):
+    """Draws a row for each period.
+
+    Args:
+        result (dict): What :func:`~recbole_idp.warm_up.warm_up` returns.
+
+    Returns:
+        str: A Markdown table; the best value of each column is bold.
+    """
+    periods = result["periods"]
+    best = {}
+    for part, metric in _COLUMNS:
+        values = [row[part][metric] for row in periods.values() if row[part][metric] is not None]
+        best[part, metric] = max(values, default=None)
+    header = ["started anew", *(f"{_NAMES[metric]}, {_TITLES[part]}" for part, metric in _COLUMNS)]
+    rows = [
+        [period_name(period), *(_cell(row[part], metric, best[part, metric]) for part, metric in _COLUMNS)]
+        for period, row in periods.items()
+    ]
+    return table(header, rows)
+
+
+def _cell(values, metric, best):
+    if values[metric] is None:
+        return "-"
+    text = f"**{values[metric]:.4f}**" if values[metric] == best else f"{values[metric]:.4f}"
+    deviation = values.get(f"{metric}_deviation")
+    return text if deviation is None else f"{text} ± {deviation:.4f}"
+
+
+def warm_up_text(result, path):
+    """Describes a study: its table, on what it rests, and where all this is saved.
+
+    Args:
+        result (dict): As for :func:`warm_up_table`.
+        path (Path): Its file.
+
+    Returns:
+        str: Lines.
+    """
+    first, seeds = next(iter(result["periods"].values())), result["seeds"]
+    count, share = len(result["slices"]) - 1, _share(result)
+    stages = ", ".join(f"{name} {facts['seconds']:.1f} s" for name, facts in result["stages"].items())
+    left_out = sum(outcome["unpublished"] for outcome in first["runs"][0][1:])
+    return "\n".join(
+        [
+            f"\n{result['dataset']}, {count} slices after {share:.0%} of the events, full ranking of what is "
+            f"published, {seeds_name(seeds)}\n",
+            warm_up_table(result),
+            f"\nSlices 2 to {count}: {first['all']['events']:,} events, {first['new']['events']:,} of them with new "
+            f"items; {left_out:,} more are with items that were not published before their slice",
+            f"Stages: {stages}; peak memory {result['peak_memory_mb']:,} MiB",
+            f"Result: {path}",
+            f"Plot: {path.with_suffix(PLOT)}",
+        ]
+    )
+
+
+def _share(result):
+    events = [one["events"] for one in result["slices"]]
+    return events[0] / sum(events)
+
+
+def plot_warm_up(result, path):
+    """Draws recall on new and on all items, by the period above and slice by slice below.
+
+    Args:
+        result (dict): As for :func:`warm_up_table`.
+        path (str | Path): The SVG file, written whole or not at all.
+
+    Raises:
+        UserError: The file cannot be written.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(9, 6), layout="constrained")
+    panels = figure.subplots(2, 2)
+    # Never is the longest period, and stands at the right.
+    periods = sorted(result["periods"], key=lambda period: (period == "0", int(period)))
+    colours = {period: CURVES[place % len(CURVES)] for place, period in enumerate(periods)}
+    for column, part in enumerate(("new", "all")):
+        _draw_periods(panels[0, column], result["periods"], periods, part)
+        _draw_slices(panels[1, column], result["periods"], periods, part, colours)
+    for panel in panels.ravel():
+        panel.spines[["top", "right"]].set_visible(False)
+        panel.set_ylim(bottom=0)
+    figure.suptitle(f"{result['model']} on {result['dataset']}: when targeted training starts anew", parse_math=False)
+    with replacing(path) as temporary:
+        figure.savefig(temporary, format="svg", metadata={"Date": None})
+
+
+def _draw_periods(axes, rows, periods, part):
+    """Draws the mean over all slices for each period."""
+    places = [place for place, period in enumerate(periods) if rows[period][part][_SHOWN] is not None]
+    values = [rows[periods[place]][part] for place in places]
+    spread = [value.get(f"{_SHOWN}_deviation", 0.0) for value in values]
+    colour = ACCENT if part == "new" else MUTED
+    means = [value[_SHOWN] for value in values]
+    axes.errorbar(places, means, spread, color=colour, marker="o", capsize=3, linewidth=1.5)
+    for place, mean in zip(places, means, strict=True):
+        offset = {"xytext": (0, 7), "textcoords": "offset points", "ha": "center", "fontsize": 9, "color": SOFT}
+        axes.annotate(f"{mean:.4f}", (place, mean), **offset)
+    axes.margins(x=0.12, y=0.25)
+    axes.set_xticks(range(len(periods)), [period_name(period) for period in periods])
+    axes.set_title(f"{_TITLES[part]} ({rows[periods[0]][part]['events']:,} events)", fontsize=11)
+    axes.set_ylabel(_NAMES[_SHOWN])
+
+
+def _draw_slices(axes, rows, periods, part, colours):
+    """Draws each slice's mean for each period."""
+    for place, period in enumerate(periods):
+        runs = [[outcome[part] for outcome in outcomes] for outcomes in rows[period]["runs"]]
+        slices = [number for number, one in enumerate(runs[0]) if one["events"]]
+        means = [sum(run[number][_SHOWN] for run in runs) / len(runs) for number in slices]
+        style = {"color": colours[period], "marker": MARKERS[place % len(MARKERS)], "markersize": 5, "linewidth": 1.3}
+        axes.plot([number + 1 for number in slices], means, label=period_name(period), **style)
+    axes.set_xlim(0.5, len(rows[periods[0]]["runs"][0]) + 0.5)
+    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.set_xlabel("slice that is tested on")
+    axes.set_ylabel(_NAMES[_SHOWN])
+    axes.legend(title="started anew", fontsize=8, title_fontsize=8, frameon=False)
