@@ -42,7 +42,7 @@ def replacing(path):
         UserError: The folder cannot be written, or the disk is full.
     """
     path = Path(path)
-    temporary = None
+    temporary, had_folder = None, path.parent.exists()
     try:
         with refusing_failed_writes(path):
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -57,6 +57,9 @@ def replacing(path):
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
+        if not had_folder and not path.exists():
+            with contextlib.suppress(OSError):
+                path.parent.rmdir()
 
 
 def system_error(error):

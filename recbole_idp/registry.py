@@ -36,6 +36,7 @@ class Registration(NamedTuple):
         properties (str | None): A YAML file of defaults; None: the file in the plugin's own folder.
         package (str): The distribution that brings the model.
         extends (str | None): The registered model whose defaults lie below this one's, whose file holds what differs.
+        transfers (bool): Whether the model takes something over from source domains.
     """
 
     model: Any
@@ -44,32 +45,31 @@ class Registration(NamedTuple):
     properties: Any = None
     package: str = "recbole_idp"
     extends: Any = None
+    transfers: bool = False
 
 
-_TRANSFER = "recbole_idp.trainer.transfer:TransferTrainer"
-_UNISREC = "recbole_idp.trainer.unisrec:UniSRecTrainer"
-_PRECISE = "recbole_idp.trainer.precise:PreciseTrainer"
 _TARGETED = "recbole_idp.data.targeted:TargetedDataset"
+_idp = functools.partial(Registration, trainer="recbole_idp.trainer.transfer:TransferTrainer", transfers=True)
+_unisrec = functools.partial(Registration, trainer="recbole_idp.trainer.unisrec:UniSRecTrainer", transfers=True)
+_precise = functools.partial(Registration, dataset=_TARGETED)
+_universal = functools.partial(_precise, trainer="recbole_idp.trainer.precise:PreciseTrainer", transfers=True)
 
 MODELS = {
-    "IDP": Registration("recbole_idp.model.idp:IDP", _TRANSFER),
-    "IDP_IDt": Registration("recbole_idp.model.idp_idt:IDP_IDt", _TRANSFER, extends="IDP"),
-    "IDP_BERT4Rec": Registration("recbole_idp.model.idp_bert4rec:IDP_BERT4Rec", _TRANSFER, extends="IDP"),
-    "IDP_GRU4Rec": Registration("recbole_idp.model.idp_gru4rec:IDP_GRU4Rec", _TRANSFER, extends="IDP"),
-    "IDP_BS": Registration("recbole_idp.model.idp_bert4rec:IDP_BERT4Rec", _TRANSFER, extends="IDP_BERT4Rec"),
+    "IDP": _idp("recbole_idp.model.idp:IDP"),
+    "IDP_IDt": _idp("recbole_idp.model.idp_idt:IDP_IDt", extends="IDP"),
+    "IDP_BERT4Rec": _idp("recbole_idp.model.idp_bert4rec:IDP_BERT4Rec", extends="IDP"),
+    "IDP_GRU4Rec": _idp("recbole_idp.model.idp_gru4rec:IDP_GRU4Rec", extends="IDP"),
+    "IDP_BS": _idp("recbole_idp.model.idp_bert4rec:IDP_BERT4Rec", extends="IDP_BERT4Rec"),
     "PositionSASRec": Registration("recbole_idp.model.position_sasrec:PositionSASRec"),
     "TextPCASASRec": Registration("recbole_idp.model.text_pca_sasrec:TextPCASASRec", extends="PositionSASRec"),
     "MoRec": Registration("recbole_idp.model.morec:MoRec", extends="PositionSASRec"),
     "TCF": Registration("recbole_idp.model.tcf:TCF", extends="MoRec"),
-    "UniSRec": Registration("recbole_idp.model.unisrec:UniSRec", _UNISREC, extends="PositionSASRec"),
-    "UniSRec_IDt": Registration("recbole_idp.model.unisrec:UniSRec_IDt", _UNISREC, extends="UniSRec"),
-    "PRECISE": Registration("recbole_idp.model.precise:PRECISE", _PRECISE, _TARGETED),
-    "PRECISE_UT": Registration("recbole_idp.model.precise:PRECISE_UT", _PRECISE, _TARGETED, extends="PRECISE"),
-    "PRECISE_TT": Registration(
-        "recbole_idp.model.precise:PRECISE_TT",
-        "recbole_idp.trainer.precise:TargetedTrainer",
-        _TARGETED,
-        extends="PRECISE",
+    "UniSRec": _unisrec("recbole_idp.model.unisrec:UniSRec", extends="PositionSASRec"),
+    "UniSRec_IDt": _unisrec("recbole_idp.model.unisrec:UniSRec_IDt", extends="UniSRec"),
+    "PRECISE": _universal("recbole_idp.model.precise:PRECISE"),
+    "PRECISE_UT": _universal("recbole_idp.model.precise:PRECISE_UT", extends="PRECISE"),
+    "PRECISE_TT": _precise(
+        "recbole_idp.model.precise:PRECISE_TT", "recbole_idp.trainer.precise:TargetedTrainer", extends="PRECISE"
     ),
 }
 """The plugin's own models by name. A new one is a line here, a class and a file in properties/model/."""
@@ -85,7 +85,7 @@ def register():
             hook(sys.modules[name])
 
 
-def add_model(model, trainer=None, dataset=None, properties=None, extends=None):
+def add_model(model, trainer=None, dataset=None, properties=None, extends=None, transfers=None):
     """Makes a model class known to RecBole for this process, as a notebook wants it.
 
     Args:
@@ -94,6 +94,8 @@ def add_model(model, trainer=None, dataset=None, properties=None, extends=None):
         dataset (type | None): Its dataset; None: the class's attribute ``dataset``, or else the plugin's.
         properties (str | None): Its YAML file of defaults; None: the class's attribute ``properties``, or else none.
         extends (str | None): The model whose defaults lie below; None: the class's attribute ``extends``, or else none.
+        transfers (bool | None): Whether it takes something over from source domains; None: the class's attribute
+            ``transfers``, or else False.
 
     Returns:
         type: The model class, so that this works as a decorator.
@@ -104,6 +106,7 @@ def add_model(model, trainer=None, dataset=None, properties=None, extends=None):
     if (taken := _taken(model.__name__)) is not None:
         raise UserError(f"a model {taken} exists already: give the class {model.__name__} another name")
     given = {"trainer": trainer, "dataset": dataset, "properties": properties, "extends": extends}
+    given["transfers"] = transfers
     given = {field: value for field, value in given.items() if value is not None}
     _added[model.__name__] = _described(Registration(model, package=""))._replace(**given, package="this process")
     return model
@@ -171,9 +174,9 @@ def model_layers(model, dataset):
 
 
 def transfers(model):
-    """Returns whether a model takes something over from source domains, as its trainer's ``transfers`` says."""
+    """Returns whether a model takes something over from source domains."""
     registration = models().get(model)
-    return registration is not None and getattr(resolve(_described(registration).trainer), "transfers", False)
+    return registration is not None and _described(registration).transfers
 
 
 def resolve(target):
@@ -191,6 +194,7 @@ def run_recboles(rank, *args):
     return quick_start.run_recboles.__wrapped__(rank, *args)
 
 
+_OPTIONAL = ("trainer", "dataset", "properties", "extends", "transfers")
 _added = {}
 
 
@@ -237,7 +241,7 @@ def _described(registration):
     if registration.package in ("recbole_idp", "this process"):
         return registration
     model = resolve(registration.model)
-    fields = {field: getattr(model, field, None) for field in ("trainer", "dataset", "properties", "extends")}
+    fields = {field: getattr(model, field, None) for field in _OPTIONAL}
     return registration._replace(**{field: value for field, value in fields.items() if value is not None})
 
 

@@ -1,6 +1,7 @@
 """Folders that are checked when they are opened: each file by its hash, and the list of hashes by a checksum."""
 
 import json
+import logging
 from pathlib import Path
 from typing import NamedTuple
 
@@ -81,6 +82,41 @@ def read_sealed(folder, kind):
     if not isinstance(description.get("sha256"), dict) or not kind.needs <= set(description["sha256"]):
         raise UserError(f"{path} is damaged (its list of files is incomplete): pre-train again")
     return description
+
+
+def made_before(folder, kind, digits):
+    """Tells whether the same data and settings have made a folder before.
+
+    Args:
+        folder (Path): Where it would be made.
+        kind (Kind): What it is.
+        digits (str): The fingerprint of data and settings.
+
+    Returns:
+        bool: True, and a line in the log, where it can be taken.
+
+    Raises:
+        UserError: A file lies there, or a folder that is something else or of another version.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise UserError(f"{folder}, where the {kind.name} would be made, is a file: move it, or choose checkpoint_dir")
+    found = folder.is_dir() and read_sealed(folder, kind).get("fingerprint") == digits
+    if found:
+        logging.getLogger().info(f"The {kind.name} was made before with the same data and settings: {folder}")
+    return found
+
+
+def content_digest(folder):
+    """Returns what stands for the content of a sealed folder of any kind: the digest of its description.
+
+    Args:
+        folder (str | Path): The folder.
+
+    Returns:
+        str: Hexadecimal digits; the path itself where no description is there, which opening it will complain of.
+    """
+    digests = [sha256_of_file(path) for path in sorted(Path(folder).glob("*.json"))]
+    return fingerprint(digests) if digests else str(folder)
 
 
 def read_weights(path, kind):

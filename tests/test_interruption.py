@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parents[1]
 STAGES = ("pretrain", "encode", "match", "transfer", "evaluate")
 VARIANTS = ["zero_shot", "fine_tune", "scratch"]
 # Long enough to be struck in the middle, and short enough to be done again.
-LONG = {"pretrain_epochs": 30, "pretrain_stopping_step": 30, "epochs": 40, "stopping_step": 40}
+LONG = {"pretrain_epochs": 90, "pretrain_stopping_step": 90, "epochs": 40, "stopping_step": 40}
 
 
 def command(folder, task="run", **changes):
@@ -167,10 +167,10 @@ def wait_for(process, folder, text):
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
 @pytest.mark.parametrize(
     ("stage", "line", "finished"),
-    [("pretrain", "[pretrain] ", []), ("transfer", "[transfer] scratch", ["zero_shot", "fine_tune"])],
+    [("pretrain", "epoch 3 evaluating", []), ("transfer", "[transfer] scratch", ["zero_shot", "fine_tune"])],
     ids=["pretrain", "transfer"],
 )
-def test_the_next_run_goes_on_from_the_last_finished_stage(
+def test_the_next_run_goes_on_from_the_last_finished_epoch_or_stage(
     stage, line, finished, how, long, workplace, processes, caplog
 ):
     bundle = start_from(workplace, long, with_bundle=stage != "pretrain")
@@ -184,8 +184,8 @@ def test_the_next_run_goes_on_from_the_last_finished_stage(
         assert process.exitcode == 130
         assert err.rstrip().rpartition("\n")[2].startswith("recbole-idp: interrupted")
         assert_nothing_half_written(workplace)
-        # the bundle, a checkpoint for each finished variant, and the folder with their outcomes
-        assert len(saved(workplace)) == len(bundles(workplace)) + len(finished) + bool(finished)
+        # the bundle, a checkpoint for each finished variant, and the folder that the next run goes on from
+        assert len(saved(workplace)) == len(bundles(workplace)) + len(finished) + 1
     else:
         assert process.exitcode == -signal.SIGKILL
 
@@ -198,6 +198,8 @@ def test_the_next_run_goes_on_from_the_last_finished_stage(
         assert f"{variant}-2020: finished by an interrupted run" in caplog.text
     if bundle is not None:
         assert made(workplace) == bundle and "pretrain" not in result["stages"]
+    else:
+        assert "An interrupted training goes on after epoch" in caplog.text
     assert not list((workplace / "data" / "saved").glob("unfinished-*"))
 
 
@@ -298,7 +300,7 @@ def test_what_another_configuration_has_finished_is_not_taken(short, workplace, 
 
 @pytest.mark.parametrize(
     ("limit", "what"),
-    [(1 << 20, "pretrain-pens-lamps"), (12 << 10, "safetensors"), (200, "no space left")],
+    [(1 << 20, "pretrain-pens-lamps"), (12 << 10, "safetensors"), (400, "no space left")],
     ids=["bundle", "checkpoint", "logs"],
 )
 def test_a_full_disk_is_one_line_and_leaves_nothing(limit, what, short, workplace, processes):

@@ -67,6 +67,16 @@ def test_every_combination_is_a_job_with_a_fingerprint_of_its_own(domains):
     assert not {job.fingerprint for job in other.jobs()} & {job.fingerprint for job in jobs}
 
 
+def test_a_bundle_counts_by_its_content_and_not_by_its_place(domains, tmp_path):
+    def given(folder, content):
+        (tmp_path / folder).mkdir(exist_ok=True)
+        (tmp_path / folder / "bundle.json").write_text(content)
+        (job,) = make_plan(options(domains, model="IDP", pretrained=str(tmp_path / folder), jobs="1")).jobs()
+        return job.fingerprint
+
+    assert given("a", "one") == given("b", "one") != given("b", "other")
+
+
 def test_a_job_gets_the_keys_that_its_model_has(domains):
     plan = make_plan(options(domains, model="Pop,PositionSASRec", n_heads="1"))
     by_model = {job.model: job.arguments() for job in plan.jobs()}
@@ -87,6 +97,8 @@ def test_a_job_gets_the_keys_that_its_model_has(domains):
         ({"metrics": "NDGC"}, "NDGC"),
         ({"jobs": "0"}, "jobs"),
         ({"model_options": "{IDP: {epochs: 1}}"}, "model_options has IDP"),
+        ({"model_options": "{Pop: {topk: [5]}}"}, "model_options has topk of Pop: a board measures all alike"),
+        ({"metrics": "Recall", "valid_metric": "Recall@10"}, "by which a leaderboard compares: Recall@10 cannot be"),
         ({"dataset": "shop,nowhere"}, "nowhere"),
     ],
 )
@@ -110,6 +122,8 @@ def test_finished_jobs_are_not_run_again_and_a_failure_stops_no_other(domains):
     save_board(board, "board.json")
     (one,) = read_board("board.json")["boards"]
     assert one["baseline"] in ("Pop", "PositionSASRec") and len(one["comparisons"]) == 1
+    # As the validation metric is, by which also the best baseline is chosen.
+    assert read_board("board.json")["metric"] == one["comparisons"][0]["metric"] == "NDCG@5"
     assert [row["model"] for row in one["rows"]] == ["Pop", "PositionSASRec"]
     assert one["failed"][0]["model"] == "MoRec"
     assert sum(bucket["users"] for bucket in one["rows"][0]["buckets"]["popularity"]) == one["users"]

@@ -11,7 +11,7 @@ from recbole_idp import registry
 from recbole_idp.bundle import versions
 from recbole_idp.evaluation.significance import compare, gains, user_means
 from recbole_idp.leaderboard.folder import load
-from recbole_idp.report.comparison import METRIC, holm_corrected
+from recbole_idp.report.comparison import holm_corrected
 
 NOTES = {
     ("Pop", "ItemKNN"): "do not rank what a user has had (RecBole's rule for models that know no order)",
@@ -44,7 +44,7 @@ def collect(plan, results, failed, tuned):
         "created": time.strftime("%Y-%m-%d %H:%M"),
         "versions": versions(),
         "seeds": plan.seeds,
-        "metric": METRIC,
+        "metric": plan.metric,
         "boards": [_board(key, jobs, loaded, failed, tuned, plan) for key, jobs in boards.items()],
     }
 
@@ -55,7 +55,7 @@ def _board(key, jobs, loaded, failed, tuned, plan):
     by_model = {model: [job for job in jobs if job.model == model] for model in plan.models}
     by_model = {model: found for model, found in by_model.items() if found}
     rows = [_row(found, loaded, tuned.get((model, dataset))) for model, found in by_model.items()]
-    baseline = plan.values["baseline"] or _best_baseline(rows)
+    baseline = plan.values["baseline"] or _best_baseline(rows, plan.metric)
     return {
         "dataset": dataset,
         "data_fingerprint": data,
@@ -68,7 +68,7 @@ def _board(key, jobs, loaded, failed, tuned, plan):
             if job.dataset == dataset
         ],
         "baseline": baseline,
-        "comparisons": _comparisons(by_model, loaded, baseline) if baseline else [],
+        "comparisons": _comparisons(by_model, loaded, baseline, plan.metric) if baseline else [],
         "notes": _notes(by_model),
     }
 
@@ -148,28 +148,24 @@ def _few_shot(results):
     ]
 
 
-def _best_baseline(rows):
+def _best_baseline(rows, metric):
     """Returns the baseline whose validation is best, or None where there is none."""
     found = [row for row in rows if row["model"] not in registry.models() or row["model"] in COMPARED_WITH]
     if not found or len(rows) < 2:
         return None
-    return max(found, key=_valid)["model"]
+    return max(found, key=lambda row: statistics.fmean(run["valid"][metric.lower()] for run in row["runs"]))["model"]
 
 
-def _valid(row):
-    return statistics.fmean(run["valid"].get(METRIC.lower(), 0.0) for run in row["runs"])
-
-
-def _comparisons(by_model, loaded, baseline):
+def _comparisons(by_model, loaded, baseline, metric):
     """Compares each model with the baseline, paired over the users, seeds averaged first."""
-    values = {model: _by_user(jobs, loaded) for model, jobs in by_model.items()}
+    values = {model: _by_user(jobs, loaded, metric) for model, jobs in by_model.items()}
     if values.get(baseline) is None:
         return []
     found = [
         {
             "variant": model,
             "baseline": baseline,
-            "metric": METRIC,
+            "metric": metric,
             "seeds": len(by_model[model]),
             **asdict(compare(ours, values[baseline])),
         }
@@ -179,7 +175,7 @@ def _comparisons(by_model, loaded, baseline):
     return holm_corrected(found)
 
 
-def _by_user(jobs, loaded):
+def _by_user(jobs, loaded, metric):
     """Returns users and their mean metric, or None where ranks are missing."""
     ranked = []
     for job in jobs:
@@ -188,4 +184,4 @@ def _by_user(jobs, loaded):
             return None
         name = next(name for name, row in result["variants"].items() if row is _main(result))
         ranked.append((ranks.users, ranks.trials[f"{name}-{job.seed}"]))
-    return user_means(gains(np.stack([ranks for _, ranks in ranked]), METRIC), ranked[0][0])
+    return user_means(gains(np.stack([ranks for _, ranks in ranked]), metric), ranked[0][0])

@@ -12,8 +12,10 @@ from recbole_idp.config_layers import COMMAND_LINE, Layer, recbole_layers
 from recbole_idp.data.catalog import locate
 from recbole_idp.data.domains import content_hashes
 from recbole_idp.errors import UserError, nearest
+from recbole_idp.evaluation.significance import gains
 from recbole_idp.files import fingerprint
 from recbole_idp.resume import NO_MATTER
+from recbole_idp.sealed import content_digest
 from recbole_idp.settings import DEFAULT_DATASET, DEFAULT_MODEL, option_layers, resolve
 
 BOARD_KEYS = ("jobs", "engine", "tune", "baseline", "model_options")
@@ -22,6 +24,9 @@ BOARD_KEYS = ("jobs", "engine", "tune", "baseline", "model_options")
 # A leaderboard gives each job its part of the machine, and asks only for the variant that a model is used by.
 _NOT_FOR_JOBS = (*BOARD_KEYS, "model", "dataset", "seeds", "variants", "config_files")
 _NOT_FOR_JOBS += ("result_dir", "threads", "show_progress", "keep_trained", "trained_dir")
+
+# Rows of one board are measured alike.
+_SAME_FOR_ALL = ("metrics", "topk", "valid_metric", "eval_args")
 
 
 @dataclass(frozen=True)
@@ -79,6 +84,11 @@ class Plan:
     options: dict
     values: dict
 
+    @property
+    def metric(self):
+        """str: What models are compared and tuned by."""
+        return self.values["valid_metric"]
+
     def job(self, model, dataset, seed, **chosen):
         """Makes a job.
 
@@ -98,7 +108,7 @@ class Plan:
         options.update({key: _text(value) for key, value in self.values["model_options"].get(model, {}).items()})
         options.update(chosen)
         if "transfer" in known_keys(model, dataset):
-            options["variants"] = options.get("transfer") or resolve([], model, dataset).values["transfer"]
+            options["variants"] = options.get("transfer") or _default_transfer(model, dataset)
         values = resolve(option_layers({**options, "model": model, "dataset": dataset, "seeds": str(seed)})).values
         transfers = registry.transfers(model)
         return Job(model, dataset, seed, options, values, transfers, job_fingerprint(values, transfers))
@@ -142,9 +152,20 @@ def make_plan(options):
     for model, given in values["model_options"].items():
         if model not in models or not isinstance(given, dict):
             raise UserError(f"model_options has {model}: {given}: write {{MODEL: {{key: value}}}}, MODEL on the board")
+        if same := [key for key in _SAME_FOR_ALL if key in given]:
+            raise UserError(f"model_options has {same[0]} of {model}: a board measures all alike, give --{same[0]}")
+    try:
+        gains(1, values["valid_metric"])
+    except UserError as error:
+        raise UserError(f"valid_metric, by which a leaderboard compares: {error}") from None
     seeds = values["seeds"] or [values["seed"]]
     handed_on = {key: value for layer in layers for key, value in layer.values.items() if key not in _NOT_FOR_JOBS}
     return Plan(models, datasets, seeds, {key: _text(value) for key, value in handed_on.items()}, values)
+
+
+@functools.cache
+def _default_transfer(model, dataset):
+    return resolve([], model, dataset).values["transfer"]
 
 
 @functools.cache
@@ -159,7 +180,7 @@ def job_fingerprint(values, transfers):
     matters["seeds"], matters["few_shot"] = values["seeds"], values["few_shot"]
     hashes = [_hashes(values["dataset"], values["data_path"])]
     if transfers and values["pretrained"]:
-        hashes.append(values["pretrained"])
+        hashes.append(content_digest(values["pretrained"]))
     elif transfers:
         hashes += [_hashes(name, values["data_path"]) for name in values["source_domains"]]
     return fingerprint([matters, hashes, versions()])

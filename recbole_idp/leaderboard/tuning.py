@@ -5,7 +5,6 @@ import random
 
 from recbole_idp.config_layers import properties_folder, read_file
 from recbole_idp.leaderboard.folder import load
-from recbole_idp.report.comparison import METRIC
 
 
 def settings_of(model, budget, given, seed):
@@ -52,7 +51,7 @@ def choose_settings(plan, run):
     results, _ = run([job for settings in tried.values() for _, job in settings])
     jobs, tuned = [], {}
     for (model, dataset), settings in tried.items():
-        scores = [(_valid(results[job]), chosen) for chosen, job in settings if job in results]
+        scores = [(_valid(results[job], plan.metric), chosen) for chosen, job in settings if job in results]
         valid, chosen = max(scores, key=lambda score: score[0], default=(None, {}))
         if valid is not None:
             tuned[model, dataset] = {"budget": len(settings), "chosen": chosen, "valid": valid}
@@ -60,7 +59,7 @@ def choose_settings(plan, run):
     return jobs, tuned
 
 
-def _valid(path):
-    """Returns the validation metric of a job's result."""
+def _valid(path, metric):
+    """Returns a validation metric of a job's result."""
     result, _ = load(path)
-    return max(row["valid"].get(METRIC.lower(), 0.0) for row in result["variants"].values())
+    return max(row["valid"][metric.lower()] for row in result["variants"].values())

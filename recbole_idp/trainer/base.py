@@ -30,6 +30,7 @@ class SequenceTrainer(SafeCheckpoints, Trainer):
         model (SequenceModel): The model.
 
     Attributes:
+        generator (torch.Generator): What batches are drawn from.
         targets_per_second (float): Training speed, epochs' evaluation not counted; 0 before the first epoch.
         ranks (torch.LongTensor | None): The rank of each target in the latest evaluation, from 1, shape [R]; None where
             RecBole's own loop evaluated.
@@ -41,6 +42,7 @@ class SequenceTrainer(SafeCheckpoints, Trainer):
         self.max_length = config["MAX_ITEM_LIST_LENGTH"]
         self.trained_targets, self.trained_seconds = 0, 0.0
         self.ranks = None
+        self.generator = torch.Generator().manual_seed(config["seed"])
         self._batches = None
         self._check_cutoffs()
 
@@ -75,8 +77,7 @@ class SequenceTrainer(SafeCheckpoints, Trainer):
     def _training_batches(self, train_data):
         """Returns what an epoch iterates over: batches that know their ``n_targets`` and the way ``to`` a device."""
         if self._batches is None:
-            generator = torch.Generator().manual_seed(self.config["seed"])
-            one_pass = self.model.training_batches(train_data.dataset.targets(), self.config, generator)
+            one_pass = self.model.training_batches(train_data.dataset.targets(), self.config, self.generator)
             self._batches = Passes(one_pass, self.config["epoch_steps"])
         return self._batches
 

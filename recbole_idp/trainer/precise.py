@@ -56,12 +56,7 @@ class PreciseTrainer(TargetedTrainer):
 
     The universal model is the folder named by ``pretrained``, or the one made before from the same data and settings,
     or is trained now.
-
-    Attributes:
-        transfers (bool): True: models of this trainer take something over from source domains.
     """
-
-    transfers = True
 
     def _start(self, dataset):
         """Gives the model the universal model's weights."""

@@ -7,17 +7,18 @@ import numpy as np
 from recbole.utils import get_model, init_seed
 
 from recbole_idp import registry
-from recbole_idp.bundle import Bundle, read_description, versions
+from recbole_idp.bundle import KIND, Bundle, read_description, versions
 from recbole_idp.data.domains import check_domains, content_hashes, domain_texts, load_domains
 from recbole_idp.derived_config import as_model, derive
 from recbole_idp.errors import UserError
 from recbole_idp.files import fingerprint, remove_kept
 from recbole_idp.model.idp import IDP
+from recbole_idp.sealed import made_before
 from recbole_idp.stages import StageClock
 from recbole_idp.text.cache import cache_folder, encode_cached
 from recbole_idp.text.encoder import configured_text_encoder
-from recbole_idp.trainer.base import SequenceTrainer
 from recbole_idp.trainer.matching import SourceItems, check_depth, matcher_settings, train_matcher
+from recbole_idp.trainer.resumable import ResumableTrainer, kept_files
 from recbole_idp.trainer.source_model import find_source_model, keep_source_model
 
 # What the texts are, which IDs and sequence encoder do not look at.
@@ -133,11 +134,8 @@ def find_or_pretrain(config, clock=None):
     check_depth(config, text_encoder)
     digits = bundle_fingerprint(config, text_encoder)
     folder = Path(config["checkpoint_dir"]) / f"pretrain-{'-'.join(config['source_domains'])[:80]}-{digits[:8]}"
-    if folder.is_dir() and read_description(folder).get("fingerprint") == digits:
-        logging.getLogger().info(f"Pre-trained before with the same data and settings: {folder}")
+    if made_before(folder, KIND, digits):
         return Bundle.open(folder)
-    if folder.exists() and not folder.is_dir():
-        raise UserError(f"the bundle would be made at {folder}, where a file lies: move it, or choose checkpoint_dir")
     return pretrain(config, folder, text_encoder, digits, clock)
 
 
@@ -145,7 +143,7 @@ def pretrain(config, folder, text_encoder, digits, clock):
     """Trains IDs and encoder on the source domains, then the matcher on their texts, and writes the bundle.
 
     IDs and encoder that the same sources and settings gave before are taken from there. What an interrupted run has
-    finished is kept in ``checkpoint_dir/unfinished-pretrain-<fingerprint>`` until the bundle is written.
+    done is kept in ``checkpoint_dir/unfinished-pretrain-<fingerprint>`` until the bundle is written.
 
     Args:
         config (Config): RecBole's configuration.
@@ -174,7 +172,7 @@ def pretrain(config, folder, text_encoder, digits, clock):
     source = find_source_model(config["checkpoint_dir"], source_digits, kept[0])
     if source is None:
         with clock.stage("pretrain", "training item IDs and sequence encoder on the source domains") as facts:
-            model, valid, speed = train_on_sources(config, domains)
+            model, valid, speed = train_on_sources(config, domains, unfinished)
             facts.update(targets_per_second=round(speed), valid=valid)
             source = keep_source_model(kept[0], model, valid)
     with clock.stage("encode", f"encoding {len(texts):,} source texts with {text_encoder.name}") as facts:
@@ -216,7 +214,7 @@ def pretrain(config, folder, text_encoder, digits, clock):
         },
     )
     bundle.save(folder, text_encoder, matcher)
-    remove_kept(kept)
+    remove_kept((*kept, *kept_files(unfinished)))
     logger.info(f"Pre-trained bundle: {folder}")
     return bundle
 
@@ -244,12 +242,13 @@ def source_settings(config, **values):
     )
 
 
-def train_on_sources(config, domains):
+def train_on_sources(config, domains, unfinished):
     """Trains the base sequence model (IDP, ID-based pre-training).
 
     Args:
         config (Config): RecBole's configuration with the ``pretrain_*`` keys.
         domains (Domains): The merged source domains.
+        unfinished (Path): The folder by which an interrupted training goes on.
 
     Returns:
         tuple[IDP, dict, float]: The best model by validation, its validation metrics, and training targets a second.
@@ -258,10 +257,7 @@ def train_on_sources(config, domains):
     train, valid = domains.split(config["pretrain_valid_users"], config["seed"])
     init_seed(config["seed"], config["reproducibility"])
     model = get_model(config["model"])(settings, train.dataset).to(config["device"])
-    trainer = SequenceTrainer(settings, model)
-    try:
-        _, result = trainer.fit(train, valid, saved=True, show_progress=config["show_progress"])
-        trainer.restore(trainer.saved_model_file)
-    finally:
-        Path(trainer.saved_model_file).unlink(missing_ok=True)
+    trainer = ResumableTrainer(settings, model, unfinished)
+    _, result = trainer.fit(train, valid, saved=True, show_progress=config["show_progress"])
+    trainer.restore(trainer.saved_model_file)
     return model, dict(result or {}), trainer.targets_per_second

@@ -144,11 +144,8 @@ class TransferTrainer(SequenceTrainer):
     before from the same sources, or is made now.
 
     Attributes:
-        transfers (bool): True: models of this trainer take something over from source domains.
         start (TransferStart | None): Set by callers that have it already; made in ``fit`` otherwise.
     """
-
-    transfers = True
 
     def __init__(self, config, model):
         super().__init__(config, model)

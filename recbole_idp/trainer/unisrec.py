@@ -19,12 +19,7 @@ class UniSRecTrainer(SequenceTrainer):
     ``transfer`` says how: ``fine_tune``, positions and blocks being frozen (``freeze_encoder``); ``zero_shot``, not
     trained; ``scratch``, nothing taken over. What is pre-trained is the folder named by ``pretrained``, or the one made
     before from the same sources, or is made now.
-
-    Attributes:
-        transfers (bool): True: models of this trainer take something over from source domains.
     """
-
-    transfers = True
 
     def fit(self, train_data, valid_data=None, verbose=True, saved=True, show_progress=False, callback_fn=None):
         """Initialises and trains the model; arguments and result as in RecBole."""

@@ -15,7 +15,7 @@ from recbole_idp.errors import UserError
 from recbole_idp.files import fingerprint
 from recbole_idp.model.unisrec import UniSRec, transferable
 from recbole_idp.model.unisrec_pretraining import UniSRecPretraining
-from recbole_idp.sealed import Kind, check_sealed, read_sealed, read_weights, seal
+from recbole_idp.sealed import Kind, check_sealed, made_before, read_weights, seal
 from recbole_idp.stages import StageClock
 from recbole_idp.text.cache import cache_folder, encode_cached
 from recbole_idp.text.encoder import configured_text_encoder
@@ -98,13 +98,8 @@ def find_or_pretrain(config, clock=None):
         }
     )
     folder = Path(config["checkpoint_dir"]) / f"unisrec-{'-'.join(config['source_domains'])[:80]}-{digits[:8]}"
-    if folder.is_dir() and read_sealed(folder, KIND).get("fingerprint") == digits:
-        logging.getLogger().info(f"UniSRec was pre-trained before with the same data and settings: {folder}")
+    if made_before(folder, KIND, digits):
         return PretrainedUniSRec.open(folder)
-    if folder.exists() and not folder.is_dir():
-        raise UserError(
-            f"UniSRec would be pre-trained to {folder}, where a file lies: move it, or change checkpoint_dir"
-        )
     return pretrain(config, folder, text_encoder, digits, clock or StageClock())
 
 

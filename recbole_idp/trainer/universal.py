@@ -16,7 +16,7 @@ from recbole_idp.derived_config import derive
 from recbole_idp.errors import UserError
 from recbole_idp.files import fingerprint
 from recbole_idp.model.precise import PRECISE_UT, PreciseModel, transferable
-from recbole_idp.sealed import Kind, check_sealed, read_sealed, read_weights, seal
+from recbole_idp.sealed import Kind, check_sealed, made_before, read_weights, seal
 from recbole_idp.stages import StageClock, peak_memory_mb
 from recbole_idp.text.encoder import configured_text_encoder
 from recbole_idp.text.token_states import token_vectors
@@ -161,11 +161,8 @@ def find_or_train(config, dataset, clock=None):
     )
     names = "-".join([config["dataset"], *config["source_domains"]])[:80]
     folder = Path(config["checkpoint_dir"]) / f"precise-{names}-{digits[:8]}"
-    if folder.is_dir() and read_sealed(folder, KIND).get("fingerprint") == digits:
-        logging.getLogger().info(f"Universal training was done before with the same data and settings: {folder}")
+    if made_before(folder, KIND, digits):
         return UniversalModel.open(folder)
-    if folder.exists() and not folder.is_dir():
-        raise UserError(f"universal training would write {folder}, where a file lies: move it, or set checkpoint_dir")
     about = {"fingerprint": digits, "target": target, "text_encoder": encoder.name}
     return train(config, dataset, folder, about, clock or StageClock())
 
