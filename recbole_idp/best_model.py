@@ -62,7 +62,7 @@ def keep_best(config, outcomes, start, dataset, digits):
         return None
     name = f"trained-{config['model']}-{config['dataset'][:80]}-{fingerprint([digits, trial.name])[:8]}"
     folder = Path(config["trained_dir"] or Path(config["checkpoint_dir"]) / name)
-    if not config["trained_dir"] and _is_whole(folder):
+    if not config["trained_dir"] and _is_whole(folder, config["keep_users"]):
         return folder, trial.name
     settings = trial_settings(config, trial)
     model = get_model(config["model"])(settings, dataset).to(config["device"])
@@ -77,12 +77,14 @@ def keep_best(config, outcomes, start, dataset, digits):
     return folder, trial.name
 
 
-def _is_whole(folder):
+def _is_whole(folder, with_users):
     """Returns whether a folder was made by an earlier run of the same; one that was damaged since is removed."""
     if not folder.exists():
         return False
     try:
-        TrainedModel.open(folder)
+        users = TrainedModel.open(folder).users
+        if (users is not None) != with_users:
+            raise UserError(f"{folder} is {'with' if users else 'without'} users, and keep_users is {with_users}")
     except UserError as error:
         logging.getLogger().warning(f"made again: {error}")
         shutil.rmtree(folder)

@@ -18,7 +18,10 @@ PROGRAM = "recbole-idp"
 
 _CONVERT = {"reviews": None, "metadata": None, "name": None, "output": "dataset/", "k_core": None, "min_length": None}
 _REPORT = {"result": None, "output": None}
-_RECOMMEND = {"trained": None, "history": None, "users": None, "out": None, "k": 10, "exclude_seen": True}
+_RECOMMEND = {
+    **{"trained": None, "history": None, "user": None, "users": None, "out": None, "k": 10, "exclude_seen": True},
+    **{"route": None, "triggers": None, "search": None},
+}
 _ADD_ITEMS = {"trained": None, "items": None, "out": None, "pretrained": None}
 _EXPORT = {"trained": None, "out": None, "index": "ivf"}
 _NUMBERS = ("k_core", "min_length", "k")
@@ -149,7 +152,7 @@ def report(options):
 
 def recommend(options):
     """Recommends items by a trained model."""
-    usage = 'recommend --trained=DIR --history="ID,ID" [--k=10], or --users=FILE --out=FILE'
+    usage = 'recommend --trained=DIR --history="ID,ID" [--k=10], or --user=ID, or --users=FILE --out=FILE'
     values = _own_options(options, _RECOMMEND, ("trained",), usage)
     from recbole_idp.serving import command
 

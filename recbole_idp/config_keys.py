@@ -108,6 +108,8 @@ CHOICES = {
     "training_rows": ("position", "prefix"),
     "engine": ("local", "ray"),
     "index": ("hnsw", "ivf"),
+    "route": ("u2i", "u2i2i"),
+    "triggers": ("history", "nearest"),
     "transfer": _VARIANTS,
     "fusion": ("experts", "experts_softmax", "mean", "concat", "attention", "id_only", "text_only"),
     "targeted_contrast": ("users", "items", "both"),

@@ -13,11 +13,15 @@ from recbole_idp.report.ranks import SUFFIX, Ranks, load_ranks, save_ranks
 from recbole_idp.trials import Outcome
 
 # Keys on which no number hangs: where things lie and are put, what is shown, and which trials stand beside this one.
-# The content of data and bundle counts, not the place.
+# The content of data and bundle counts, not the place. What the task warm-up reads means nothing to others.
 _PLACES = ("cache_path", "checkpoint_dir", "data_path", "pretrained", "result_dir", "trained_dir")
-_SHOWN = ("keep_trained", "log_wandb", "show_progress", "state", "wandb_project")
+_SHOWN = ("keep_trained", "keep_users", "log_wandb", "show_progress", "state", "wandb_project")
 _BESIDE = ("variants", "seeds", "few_shot")
-NO_MATTER = (*_PLACES, *_SHOWN, *_BESIDE)
+WARM_UP = (
+    *("warm_up_period", "warm_up_start", "warm_up_slices", "warm_up_new_slices", "warm_up_replay"),
+    *("warm_up_universal_epochs", "warm_up_targeted_epochs", "warm_up_slice_epochs"),
+)
+NO_MATTER = (*_PLACES, *_SHOWN, *_BESIDE, *WARM_UP)
 
 
 class Unfinished:

@@ -20,7 +20,7 @@ from recbole_idp.errors import UserError
 from recbole_idp.files import fingerprint, unused, write_json
 from recbole_idp.quick_start import prepare
 from recbole_idp.report.warm_up import FORMAT, PLOT, plot_warm_up, warm_up_text
-from recbole_idp.resume import NO_MATTER
+from recbole_idp.resume import NO_MATTER, WARM_UP
 from recbole_idp.stages import StageClock, peak_memory_mb
 from recbole_idp.text.token_states import token_vectors
 from recbole_idp.trainer.warm_up import METRICS, Replay, restart
@@ -150,8 +150,8 @@ def kept_folder(config, data):
 
     Which periods are compared does not matter: they share what they have in common.
     """
-    left_out = (*NO_MATTER, "warm_up_period")
-    values = {key: value for key, value in given_values(config).items() if key not in left_out}
+    values = {key: value for key, value in given_values(config).items() if key not in NO_MATTER}
+    values.update({key: config[key] for key in WARM_UP if key != "warm_up_period"})
     hashes = [content_hashes(location) for location in data.locations]
     folder = Path(config["checkpoint_dir"]) / f"unfinished-warm-up-{fingerprint([values, hashes, versions()])}"
     if folder.is_dir():

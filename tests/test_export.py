@@ -74,6 +74,19 @@ def test_onnx_gives_the_scores_of_other_encoders(model, runtime, tmp_path):
     assert_same_scores(runtime, exported(trained, tmp_path / "out"), trained)
 
 
+def test_a_user_vector_of_all_states_is_exported_and_the_vectors_of_users_with_it(runtime, tmp_path):
+    write_domains(tmp_path / "data")
+    small = {"semantic_size": 8, "token_count": 2, "token_width": 4, "targeted_length": 6, "head_size": 32}
+    trained = run(tmp_path, "PRECISE_TT", source_domains=[], **small)["trained"]["folder"]
+    out = exported(trained, tmp_path / "out")
+    assert_same_scores(runtime, out, trained)
+    assert json.loads((out / "export.json").read_text())["history_length"] == 6
+    users = recbole_idp.load(trained).trained.users
+    assert np.array_equal(np.load(out / "users.npy"), users.vectors.numpy())
+    assert (out / "users.tsv").read_text().split("\n")[1:-1] == users.tokens
+    assert "users.npy" in (out / "README.md").read_text()
+
+
 @pytest.mark.parametrize("kind", ["hnsw", "ivf"])
 def test_an_index_has_the_recall_that_is_said(kind, made, tmp_path):
     trained = recbole_idp.load(made).trained

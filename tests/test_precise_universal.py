@@ -222,5 +222,4 @@ def test_both_stages_run_with_other_fusions_and_without_sources(domains, fusion)
 def test_a_run_leaves_what_is_served_like_the_model(domains, name):
     result = run(configured(domains, name, pretrain_epochs=1, epochs=1))
     assert set(result["variants"]) == {name} and 0 <= result["variants"][name]["test"]["ndcg@5"] <= 1
-    # The user vector of targeted training is not what the task recommend rebuilds: then no folder is left.
-    assert (result["trained"] is not None) == (name == "PRECISE_UT")
+    assert result["trained"]["trial"] == f"{name}-2020"

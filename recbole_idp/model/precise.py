@@ -10,7 +10,7 @@ from recbole_idp.model.encoded_items import EncodedItemsModel
 from recbole_idp.model.encoder.transformer import TransformerEncoder
 from recbole_idp.model.in_batch import held_by_rows, in_batch_softmax_loss
 from recbole_idp.model.sequence_model import target_counts
-from recbole_idp.model.user_head import UserHead, latest_events
+from recbole_idp.model.user_head import HeadedEncoder, UserHead, latest_events
 from recbole_idp.model.user_loss import contrast_loss
 
 
@@ -193,6 +193,10 @@ class PRECISE_TT(PreciseModel):
         super().__init__(config, dataset)
         self.length, self.contrast = config["targeted_length"], config["targeted_contrast"]
         self.head = UserHead(self.length, self.hidden_size, config["head_size"], config["user_head"])
+
+    def served_encoder(self):
+        """Returns Transformer and head as one; see :class:`SequenceModel`."""
+        return HeadedEncoder(None, (self.encoder, self.head))
 
     def training_batches(self, targets, config, generator):
         """Makes rows of one target each; arguments as in :class:`SequenceModel`."""

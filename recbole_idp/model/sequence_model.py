@@ -53,6 +53,10 @@ class SequenceModel(SequentialRecommender):
         """Makes the sequence encoder; a subclass may choose another one with the same interface."""
         return TransformerEncoder(config, causal=True)
 
+    def served_encoder(self):
+        """Returns what makes states of item vectors, as the folder of a trained model keeps it."""
+        return self.encoder
+
     def _initialise(self, module):
         if isinstance(module, (nn.Linear, nn.Embedding)):
             nn.init.normal_(module.weight, std=self.initializer_range)

@@ -3,6 +3,8 @@
 import torch
 from torch import nn
 
+from recbole_idp.model.encoder.transformer import TransformerEncoder
+
 HEADS = ("mlp", "residual")
 """``mlp`` is the paper's; ``residual`` adds the last state, so that what the states were good for before is kept."""
 
@@ -44,6 +46,29 @@ class UserHead(nn.Module):
         slots = states.gather(1, index).masked_fill((places < 0).unsqueeze(-1), 0.0)
         vectors = self.outer(self.activation(self.inner(slots.flatten(1))))
         return vectors + slots[:, 0] if self.residual else vectors
+
+
+class HeadedEncoder(nn.Module):
+    """Transformer and head with the face of a sequence encoder, whose state at each position is the user vector.
+
+    item vectors [B, L, D] -> bidirectional Transformer -> head -> user vector, as often as there are positions
+
+    Args:
+        config (dict): Keys of :class:`TransformerEncoder`, ``targeted_length``, ``head_size`` and ``user_head``.
+        parts (tuple[TransformerEncoder, UserHead], optional): Those of a model; None: new ones of these sizes.
+    """
+
+    def __init__(self, config, parts=None):
+        super().__init__()
+        self.encoder, self.head = parts or (
+            TransformerEncoder(config, causal=False),
+            UserHead(config["targeted_length"], config["hidden_size"], config["head_size"], config["user_head"]),
+        )
+
+    def forward(self, vectors, padding):
+        """Encodes sequences no longer than the head reads; as :meth:`TransformerEncoder.forward`."""
+        users = self.head(self.encoder(vectors, padding), (~padding).sum(1))
+        return users.unsqueeze(1).expand(-1, vectors.shape[1], -1)
 
 
 def latest_events(items, lengths, length):

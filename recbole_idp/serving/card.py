@@ -1,5 +1,7 @@
 """What a stranger should know about a trained model, as Markdown."""
 
+from recbole_idp.serving.user_encoder import history_length
+
 
 def model_card(trained):
     """Returns the model card.
@@ -16,13 +18,14 @@ def model_card(trained):
         f"# {about['model']}, trained on {about['dataset']}",
         "",
         f"A sequential recommender of recbole_idp: {len(trained.tokens):,} items, encoder {encoder['kind']}, width "
-        f"{encoder['hidden_size']}, the latest {encoder['MAX_ITEM_LIST_LENGTH']} events of a history.",
+        f"{encoder['hidden_size']}, the latest {history_length(about)} events of a history.",
         "",
         f"- Variant: {about['variant']}, seed {about['seed']}",
         f"- Validation: {_metrics(about['valid'])}",
         f"- Test: {_metrics(about['test'])}",
         f"- Pre-trained on: {_sources(about['bundle'])}",
         f"- Items added without training: {about['added']:,}",
+        *_users(trained.users),
         "",
         'Use it: `recbole-idp recommend --trained=THIS_FOLDER --history="ID,ID"`',
         "",
@@ -51,6 +54,7 @@ def export_card(trained, about):
         f"| user_encoder.onnx | `items` int64 [B, L], `lengths` int64 [B] -> `states` float32 [B, {about['width']}] |",
         f"| items.npy | vector of each item, float32 [{about['items']}, {about['width']}] |",
         "| items.tsv | id and title of each item, in the order of items.npy, after one line of names |",
+        *_user_files(about),
         f"| items.faiss | {index['kind']} index of items.npy for the inner product |",
         "| export.json | this in a form for programs, and the SHA-256 of each file |",
         "",
@@ -73,6 +77,19 @@ def _unseen(about):
 
 def _metrics(values):
     return ", ".join(f"{name} {value:.4f}" for name, value in values.items()) or "none"
+
+
+def _user_files(about):
+    if about["users"] is None:
+        return []
+    return [
+        f"| users.npy | vector of each user after all of their events, float32 [{about['users']}, {about['width']}] |",
+        "| users.tsv | id of each user, in the order of users.npy, after one line of names: personal data |",
+    ]
+
+
+def _users(users):
+    return [] if users is None else [f"- Vectors, ids and items of {len(users.tokens):,} users: personal data"]
 
 
 def _sources(bundle):

@@ -11,26 +11,36 @@ from recbole_idp.serving.recommender import Recommender
 _SHOWN = 5
 
 
-def recommend(trained, history, users, out, k, exclude_seen):
-    """Recommends items after one history, or for all users of a file.
+def recommend(trained, history, user, users, out, k, exclude_seen, **index):
+    """Recommends items after one history, to one of the target's users, or for all users of a file.
 
     Args:
         trained (str): The model's folder.
         history (str | None): Item ids, separated by commas, the latest last; their recommendations are printed.
+        user (str | None): The id of a user whom the folder knows; likewise.
         users (str | None): A file of histories; see :class:`~recbole_idp.serving.users_file.UsersFile`.
         out (str | None): Where the recommendations for them go.
         k (int): Items for each user.
         exclude_seen (bool): Whether items of a history are left out.
+        **index (str | None): ``route``, ``triggers`` and ``search`` of
+            :class:`~recbole_idp.serving.indexed.IndexedRecommender`; all None: every item is looked at.
 
     Raises:
         UserError: An option is missing, or a file cannot be used.
     """
-    if (history is None) == (users is None):
-        raise UserError('recommend needs either --history="ID,ID" or --users=FILE with --out=FILE')
+    if sum(given is not None for given in (history, user, users)) != 1:
+        raise UserError('recommend needs either --history="ID,ID", --user=ID, or --users=FILE with --out=FILE')
     if (users is None) != (out is None):
         raise UserError("--users and --out belong together: the recommendations for the users of a file go to a file")
+    if index["triggers"] and index["route"] != "u2i2i":
+        raise UserError("--triggers are the items that --route=u2i2i goes by: give both, or none")
+    index = {key: value for key, value in index.items() if value is not None}
+    if user is not None:
+        (found,) = _opened(trained, {"route": "u2i", **index}).recommend_users([user], k, exclude_seen)
+        print(_table(found))
+        return
     if history is not None:
-        print(_answer(Recommender.open(trained), history, k, exclude_seen))
+        print(_answer(_opened(trained, index), history, k, exclude_seen))
         return
     from recbole_idp.serving.many_users import recommend_file
     from recbole_idp.serving.output import output_format
@@ -38,7 +48,7 @@ def recommend(trained, history, users, out, k, exclude_seen):
 
     output_format(Path(out))
     file = UsersFile(users)
-    done = recommend_file(Recommender.open(trained), file, out, k, exclude_seen)
+    done = recommend_file(_opened(trained, index), file, out, k, exclude_seen)
     if done["resumed"]:
         _say(f"{done['resumed']:,} users were done by an interrupted run")
     if done["unknown"]:
@@ -46,6 +56,15 @@ def recommend(trained, history, users, out, k, exclude_seen):
     if done["empty"]:
         _say(f"{done['empty']:,} users have no item that the model knows, and get no recommendation")
     print(f"{out}: {done['users']:,} users")
+
+
+def _opened(trained, index):
+    """Opens a model, with an index of its items where something is said of one."""
+    if not index:
+        return Recommender.open(trained)
+    from recbole_idp.serving.indexed import IndexedRecommender
+
+    return IndexedRecommender(TrainedModel.open(trained), **index)
 
 
 def _answer(recommender, text, k, exclude_seen):
@@ -63,6 +82,10 @@ def _answer(recommender, text, k, exclude_seen):
         more = f" and {len(unknown) - _SHOWN} more" if len(unknown) > _SHOWN else ""
         _say(f"unknown to the model and skipped: {', '.join(unknown[:_SHOWN])}{more}")
     (found,) = recommender.recommend([history], k, exclude_seen)
+    return _table(found)
+
+
+def _table(found):
     rows = [(rank, one.item, f"{one.score:.4f}", one.title) for rank, one in enumerate(found, 1)]
     return columns([("rank", "item", "score", "title"), *rows])
 

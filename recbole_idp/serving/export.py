@@ -16,11 +16,13 @@ from recbole_idp.serving.card import export_card
 from recbole_idp.serving.folder import check_absent, write_items
 from recbole_idp.serving.recommender import Recommender
 from recbole_idp.serving.user_encoder import history_length
+from recbole_idp.serving.user_vectors import IDS as USER_IDS
 
-ENCODER, VECTORS, ITEMS, INDEX, ABOUT, CARD = (
+ENCODER, VECTORS, ITEMS, USERS, INDEX, ABOUT, CARD = (
     "user_encoder.onnx",
     "items.npy",
     "items.tsv",
+    "users.npy",
     "items.faiss",
     "export.json",
     "README.md",
@@ -69,12 +71,16 @@ def export(trained, folder, index="ivf"):
         write_encoder(trained, building / ENCODER)
         np.save(building / VECTORS, vectors, allow_pickle=False)
         write_items(building / ITEMS, trained.tokens, trained.titles)
+        if trained.users is not None:
+            np.save(building / USERS, as_queries(trained, trained.users.vectors), allow_pickle=False)
+            trained.users.write_ids(building / USER_IDS)
         about = {
             "format": "recbole_idp export",
             "version": 1,
             "model": trained.description["model"],
             "dataset": trained.description["dataset"],
             "items": len(trained.tokens),
+            "users": None if trained.users is None else len(trained.users.tokens),
             "width": vectors.shape[1],
             "history_length": history_length(trained.description),
             "only_unseen": trained.description["only_unseen"],
@@ -164,21 +170,35 @@ def write_index(trained, vectors, path, kind):
     """
     import faiss
 
+    index, about = wide_index(vectors, kind, sampled_states(trained))
+    faiss.write_index(index, str(path))
+    return {**about, "queries": f"{about['queries']} states after 1 to {_LONGEST} items drawn at random"}
+
+
+def wide_index(vectors, kind, queries):
+    """Builds a faiss index of items, searched as widely as the wanted recall takes.
+
+    Args:
+        vectors (np.ndarray): Shape [N - 1, D].
+        kind (str): ``hnsw`` or ``ivf``.
+        queries (np.ndarray): What the recall is measured on; shape [Q, D].
+
+    Returns:
+        tuple[faiss.Index, dict]: The index, and what :func:`write_index` returns.
+    """
     began = time.perf_counter()
-    queries = sampled_states(trained)
     # Scores of one at most, as two ways to the same score differ by so many of its digits.
-    queries /= np.linalg.norm(queries, axis=1, keepdims=True) * np.linalg.norm(vectors, axis=1).max()
+    queries = queries / (np.linalg.norm(queries, axis=1, keepdims=True) * np.linalg.norm(vectors, axis=1).max())
     k = min(_RECALL_AT, len(vectors))
     truth = np.sort(queries @ vectors.T, axis=1)[:, ::-1][:, :k]
     index, widest = build_index(kind, vectors)
     reached, width = widen(index, kind, widest, queries, truth, _WANTED)
-    faiss.write_index(index, str(path))
-    return {
+    return index, {
         "kind": kind,
         "width": width,
         "recall": round(reached, 4),
         "recall_at": k,
-        "queries": f"{len(queries)} states after 1 to {_LONGEST} items drawn at random",
+        "queries": len(queries),
         "seconds": round(time.perf_counter() - began, 2),
     }
 
@@ -189,7 +209,12 @@ def sampled_states(trained):
     longest = min(_LONGEST, history_length(trained.description))
     sizes = draw.integers(1, longest + 1, _QUERIES)
     histories = [draw.integers(1, len(trained.tokens) + 1, size).tolist() for size in sizes]
-    states = Recommender(trained).states(histories).numpy()
+    return as_queries(trained, Recommender(trained).states(histories))
+
+
+def as_queries(trained, states):
+    """Returns states that :func:`candidate_matrix` can be searched with: a one for the bias; float32, shape [Q, D]."""
+    queries = states.numpy()
     if trained.item_bias is not None:
-        states = np.concatenate([states, np.ones((len(states), 1), dtype=np.float32)], 1)
-    return states
+        queries = np.concatenate([queries, np.ones((len(queries), 1), dtype=np.float32)], 1)
+    return np.ascontiguousarray(queries)

@@ -13,6 +13,9 @@ from recbole_idp.files import fingerprint
 from recbole_idp.sealed import Kind, check_sealed, seal
 from recbole_idp.serving.card import model_card
 from recbole_idp.serving.user_encoder import build_user_encoder, history_length
+from recbole_idp.serving.user_vectors import IDS as USER_IDS
+from recbole_idp.serving.user_vectors import VECTORS as USERS
+from recbole_idp.serving.user_vectors import UserVectors
 
 DESCRIPTION, MODEL, ITEMS, TRANSFER, CARD = (
     "trained.json",
@@ -24,7 +27,7 @@ DESCRIPTION, MODEL, ITEMS, TRANSFER, CARD = (
 KIND = Kind(
     "trained model", "the task run", "recbole_idp trained model", 1, (1,), DESCRIPTION, frozenset((MODEL, ITEMS))
 )
-_NAMES = frozenset((DESCRIPTION, MODEL, ITEMS, TRANSFER, CARD))
+_NAMES = frozenset((DESCRIPTION, MODEL, ITEMS, TRANSFER, CARD, USERS, USER_IDS))
 _ENCODER = "encoder/"
 _NOTHING = type(None)
 # What a description says, and in which form.
@@ -54,6 +57,7 @@ class TrainedModel:
             ``versions``.
         transfer (dict[str, torch.Tensor] | None): What the items were generated from: ``vectors`` [N - 1, W], which
             matching compared, ``items`` and ``similarities`` of the matches [N - 1, m]; None where nothing was.
+        users (UserVectors | None): The target's users; None where ``keep_users`` is not set.
         folder (Path | None): Where it was opened from.
     """
 
@@ -65,6 +69,7 @@ class TrainedModel:
     titles: list
     description: dict
     transfer: dict | None = None
+    users: UserVectors | None = None
     folder: Path = field(default=None)
 
     def save(self, folder):
@@ -90,6 +95,9 @@ class TrainedModel:
         _save_tensors(tensors, building / MODEL)
         if self.transfer is not None:
             _save_tensors(self.transfer, building / TRANSFER)
+        if self.users is not None:
+            _save_tensors(self.users.tensors(), building / USERS)
+            self.users.write_ids(building / USER_IDS)
         write_items(building / ITEMS, self.tokens, self.titles)
         (building / CARD).write_text(model_card(self), encoding="utf-8")
         seal(building, KIND, self.description)
@@ -118,7 +126,8 @@ class TrainedModel:
             vectors = tensors.pop("item_vectors")
             candidates, bias = tensors.pop("candidate_vectors", vectors), tensors.pop("item_bias", None)
             encoder = {name.removeprefix(_ENCODER): value for name, value in tensors.items()}
-            model = cls(vectors, candidates, bias, encoder, tokens, titles, description, transfer, folder)
+            users = UserVectors.read(folder, len(tokens) + 1, description["encoder"]["hidden_size"])
+            model = cls(vectors, candidates, bias, encoder, tokens, titles, description, transfer, users, folder)
             model._check()
             model.user_encoder()
         except (SafetensorError, OSError, KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:

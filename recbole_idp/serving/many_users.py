@@ -50,6 +50,7 @@ def recommend_file(recommender, users, out, k=10, exclude_seen=True, part_users=
     if out.exists():
         raise UserError(f"{out} exists already: choose another file, or delete it first")
     about = {"model": recommender.trained.digest(), "users": users.digest(), "k": k, "exclude_seen": exclude_seen}
+    about.update(recommender.how)
     with _parts_folder(out, fingerprint({**about, "part_users": part_users, "form": out.suffix})) as folder:
         summary, parts = Summary(), []
         with tqdm(total=users.count_lines() or None, desc="Recommend", unit="line", ncols=100, disable=None) as bar:

@@ -12,6 +12,7 @@ from recbole_idp.resume import NO_MATTER
 from recbole_idp.serving.folder import TrainedModel
 from recbole_idp.serving.recommender import Recommender
 from recbole_idp.serving.user_encoder import describe_encoder, history_length
+from recbole_idp.serving.user_vectors import user_vectors
 
 _COMPARED = 16
 _TOLERANCE = 1e-4
@@ -23,7 +24,7 @@ def trained_model(model, config, dataset, titles, facts, start=None):
 
     Args:
         model (SequentialRecommender): The trained model.
-        config (Config): RecBole's configuration.
+        config (Config): RecBole's configuration, with ``keep_users``.
         dataset (SequenceDataset): The part of the target that it was trained on.
         titles (list[str]): Titles of items 1 to N - 1.
         facts (dict): ``variant``, ``seed``, ``valid`` and ``test``.
@@ -34,7 +35,8 @@ def trained_model(model, config, dataset, titles, facts, start=None):
         it: then its scores would be others.
     """
     model.eval()
-    sizes = describe_encoder(model.encoder, config) if isinstance(model, SequenceModel) else None
+    encoder = model.served_encoder() if isinstance(model, SequenceModel) else None
+    sizes = describe_encoder(encoder, config)
     if sizes is None:
         return None
     vectors, bias = model.item_vectors().detach().cpu(), model.item_bias()
@@ -44,7 +46,7 @@ def trained_model(model, config, dataset, titles, facts, start=None):
         item_vectors=vectors,
         candidate_vectors=vectors if torch.equal(candidates, vectors) else candidates,
         item_bias=None if bias is None else bias.detach().cpu(),
-        encoder={name: value.cpu() for name, value in model.encoder.state_dict().items()},
+        encoder={name: value.cpu() for name, value in encoder.state_dict().items()},
         tokens=dataset.item_tokens()[1:],
         titles=titles,
         description={
@@ -62,7 +64,11 @@ def trained_model(model, config, dataset, titles, facts, start=None):
         },
         transfer=None if start is None else _about_transfer(start),
     )
-    return trained if _agrees(trained, histories, scores) else None
+    if not _agrees(trained, histories, scores):
+        return None
+    if config["keep_users"]:
+        trained.users = user_vectors(Recommender(trained), dataset)
+    return trained
 
 
 def _scored_histories(model, dataset, max_length):

@@ -37,7 +37,10 @@ class Recommender:
 
     Attributes:
         trained (TrainedModel): The model.
+        how (dict[str, str]): What answers hang on besides the model.
     """
+
+    how = {}
 
     def __init__(self, trained):
         self.trained = trained
@@ -69,11 +72,7 @@ class Recommender:
         """
         if isinstance(histories, str) or any(isinstance(history, str) for history in histories):
             raise UserError('histories must be a list of lists of item ids, as in recommend([["B01", "B02"]])')
-        items, scores = self.rank([self.numbers(history) for history in histories], k, exclude_seen)
-        return [
-            [self._recommendation(item, score) for item, score in zip(*row, strict=True) if item]
-            for row in zip(items.tolist(), scores.tolist(), strict=True)
-        ]
+        return self._named(*self.rank([self.numbers(history) for history in histories], k, exclude_seen))
 
     def numbers(self, history):
         """Returns the numbers of the known items of a history."""
@@ -99,9 +98,7 @@ class Recommender:
         Raises:
             UserError: ``k`` is no number of items.
         """
-        if isinstance(k, bool) or not isinstance(k, int) or k < 1:
-            raise UserError(f"k must be a whole number, 1 or more, but is {k!r}")
-        k = min(k, len(self.trained.tokens))
+        k = self._checked(k)
         best = np.zeros((len(histories), k), dtype=np.int64)
         values = np.full((len(histories), k), -np.inf, dtype=np.float32)
         rows = [row for row, history in enumerate(histories) if history]
@@ -141,6 +138,12 @@ class Recommender:
             start += len(rows)
         return states
 
+    def _checked(self, k):
+        """Returns how many items there can be; raises UserError where ``k`` is no number of items."""
+        if isinstance(k, bool) or not isinstance(k, int) or k < 1:
+            raise UserError(f"k must be a whole number, 1 or more, but is {k!r}")
+        return min(k, len(self.trained.tokens))
+
     def _scores(self, states):
         """Returns the scores of all items, padding last of all; shape [B, N]."""
         scores = states @ self.trained.candidate_vectors.t()
@@ -148,6 +151,13 @@ class Recommender:
             scores += self.trained.item_bias
         scores[:, 0] = -torch.inf
         return scores
+
+    def _named(self, items, scores):
+        """Returns what was ranked by :meth:`rank` as recommendations."""
+        return [
+            [self._recommendation(item, score) for item, score in zip(*row, strict=True) if item]
+            for row in zip(items.tolist(), scores.tolist(), strict=True)
+        ]
 
     def _recommendation(self, item, score):
         return Recommendation(self.trained.tokens[item - 1], self.trained.titles[item - 1], score)

@@ -7,6 +7,7 @@ from torch.nn import functional
 from recbole_idp.model.encoder.bert4rec import BERT4RecEncoder
 from recbole_idp.model.encoder.gru import GRUEncoder
 from recbole_idp.model.encoder.transformer import TransformerEncoder
+from recbole_idp.model.user_head import HeadedEncoder
 
 _BLOCKS = ("n_layers", "n_heads", "inner_size", "hidden_act", "layer_norm_eps")
 _EVERY = ("hidden_size", "MAX_ITEM_LIST_LENGTH")
@@ -14,6 +15,7 @@ KINDS = {
     "SASRec": (TransformerEncoder, (*_EVERY, *_BLOCKS)),
     "BERT4Rec": (BERT4RecEncoder, (*_EVERY, *_BLOCKS)),
     "GRU4Rec": (GRUEncoder, (*_EVERY, "gru_hidden_size", "gru_layers")),
+    "PRECISE": (HeadedEncoder, (*_EVERY, *_BLOCKS, "targeted_length", "head_size", "user_head")),
 }
 """The class of each kind of encoder, and the keys of its sizes."""
 
@@ -27,7 +29,15 @@ _OF_TRAINING = {
 _LAYERS = ("n_layers", "gru_layers")
 # A weight and its axis for each size that decides on how much memory an encoder takes.
 _OF_BLOCKS = {"inner_size": ("blocks.0.inner.weight", 0), "MAX_ITEM_LIST_LENGTH": ("position_embedding.weight", 0)}
-_WEIGHTS = {"SASRec": _OF_BLOCKS, "BERT4Rec": _OF_BLOCKS, "GRU4Rec": {"gru_hidden_size": ("gru.weight_hh_l0", 1)}}
+_WEIGHTS = {
+    "SASRec": _OF_BLOCKS,
+    "BERT4Rec": _OF_BLOCKS,
+    "GRU4Rec": {"gru_hidden_size": ("gru.weight_hh_l0", 1)},
+    "PRECISE": {
+        **{size: (f"encoder.{name}", axis) for size, (name, axis) in _OF_BLOCKS.items()},
+        "head_size": ("head.inner.weight", 0),
+    },
+}
 
 
 class UserEncoder(nn.Module):
@@ -118,8 +128,11 @@ def _check_sizes(sizes, state):
     for key, (name, axis) in _WEIGHTS[sizes["kind"]].items():
         if state[name].shape[axis] != sizes[key]:
             raise ValueError(f"{key} is {sizes[key]} in its description, and {state[name].shape[axis]} in its weights")
+    if not 0 < sizes.get("targeted_length", 1) <= sizes["MAX_ITEM_LIST_LENGTH"]:
+        raise ValueError("its user vectors are made of more events than its encoder has positions for")
 
 
 def history_length(description):
     """Returns how many of the latest events a user encoder reads; a hidden event takes the place of one."""
-    return description["encoder"]["MAX_ITEM_LIST_LENGTH"] - bool(description["hidden_event"])
+    sizes = description["encoder"]
+    return sizes.get("targeted_length", sizes["MAX_ITEM_LIST_LENGTH"]) - bool(description["hidden_event"])

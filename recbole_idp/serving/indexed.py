@@ -1,0 +1,155 @@
+"""Recommending by a faiss index: the items next to a user, or next to the items of a user (PRECISE, Serving)."""
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+from recbole_idp.config_keys import CHOICES
+from recbole_idp.errors import UserError, nearest
+from recbole_idp.serving.export import as_queries, candidate_matrix, sampled_states, wide_index
+from recbole_idp.serving.recommender import Recommender
+
+# The latest items of a history, or the best items for a user, that ask for others; and how many each brings.
+TRIGGERS, NEAR = 20, 20
+# 64 MiB of vectors at width 64.
+_POOLED = 1 << 18
+
+
+class IndexedRecommender(Recommender):
+    """A trained model that finds its answers by an index of its items.
+
+    u2i: user vector -> index, inner product -> the nearest items
+    u2i2i: items of the user -> index, cosine -> the items nearest to each, together -> the best of them for the user
+
+    Either way the scores are the model's. The index is made when the model is opened: nothing of a stranger's is read.
+
+    Args:
+        trained (TrainedModel): The model.
+        route (str): ``u2i`` or ``u2i2i``.
+        triggers (str): The items of a user in u2i2i: ``history``, the latest ones, or ``nearest``, what u2i finds.
+        search (str): ``exact``, or approximately by ``ivf`` or ``hnsw``.
+    """
+
+    def __init__(self, trained, route="u2i", triggers="history", search="exact"):
+        super().__init__(trained)
+        self.route, self.triggers = route, triggers
+        self.how = {"route": route, "triggers": triggers, "search": search}
+        for name, word in self.how.items():
+            if word not in CHOICES[name]:
+                raise UserError(f"{name} takes {', '.join(CHOICES[name])}, but is {word!r}")
+        self._items = _index(candidate_matrix(trained), search, lambda: sampled_states(trained))
+        if route == "u2i2i":
+            self._directions = functional.normalize(trained.candidate_vectors[1:]).numpy()
+            self._alike = _index(
+                self._directions, search, lambda: self._directions[:: len(self._directions) // 256 + 1]
+            )
+
+    def recommend_users(self, users, k=10, exclude_seen=True):
+        """Recommends items to users of the target, after all of their events.
+
+        Args:
+            users (Sequence[str]): Ids.
+            k (int): How many items for each.
+            exclude_seen (bool): Whether items of their histories are left out.
+
+        Returns:
+            list[list[Recommendation]]: As :meth:`recommend`.
+
+        Raises:
+            UserError: The model's folder has no users, or a user is unknown.
+        """
+        known = self.trained.users
+        if known is None:
+            raise UserError(
+                f"{self.trained.folder} has no users: train with --keep_users, or give their items as a history"
+            )
+        row_of = {token: row for row, token in enumerate(known.tokens)}
+        if missing := [user for user in users if user not in row_of]:
+            close = nearest(missing[0], row_of)
+            hint = f"did you mean {close[0]}?" if close else "give the user's items as a history"
+            raise UserError(f"user {missing[0]} is unknown to the model: {hint}")
+        rows = [row_of[user] for user in users]
+        histories = [known.history(row) for row in rows]
+        return self._named(*self._answers(known.vectors[rows], histories, k, exclude_seen))
+
+    def rank(self, histories, k, exclude_seen=True):
+        """Finds the best items by their numbers; as :meth:`Recommender.rank`."""
+        rows = [row for row, history in enumerate(histories) if history]
+        there = [histories[row] for row in rows]
+        items, scores = self._answers(self.states(there), there, k, exclude_seen)
+        best = np.zeros((len(histories), items.shape[1]), dtype=np.int64)
+        values = np.full(best.shape, -np.inf, dtype=np.float32)
+        best[rows], values[rows] = items, scores
+        return best, values
+
+    @torch.inference_mode()
+    def _answers(self, states, histories, k, exclude_seen):
+        """Finds the best items after histories that are not empty, of which the states are given."""
+        k = self._checked(k)
+        seen = histories if exclude_seen or self._only_unseen else [[]] * len(histories)
+        if not histories:
+            return np.zeros((0, k), dtype=np.int64), np.zeros((0, k), dtype=np.float32)
+        if self.route == "u2i":
+            return self._nearest(states, seen, k)
+        if self.triggers == "nearest":
+            triggers = self._nearest(states, seen, min(TRIGGERS, len(self.trained.tokens)))[0]
+        else:
+            triggers = np.zeros((len(histories), TRIGGERS), dtype=np.int64)
+            for row, history in enumerate(histories):
+                latest = list(dict.fromkeys(reversed(history)))[:TRIGGERS]
+                triggers[row, : len(latest)] = latest
+        size = max(1, _POOLED // (TRIGGERS * NEAR))
+        parts = [slice(start, start + size) for start in range(0, len(histories), size)]
+        found = [self._best_of(states[part], self._near(triggers[part]), seen[part], k) for part in parts]
+        return tuple(np.concatenate(columns) for columns in zip(*found, strict=True))
+
+    def _nearest(self, states, seen, k):
+        """Finds the k unseen items of the highest scores; items [B, k], 0 where there are no more, and scores."""
+        # What was seen is among the first ones at worst.
+        wanted = min(k + max((len(set(history)) for history in seen), default=0), len(self.trained.tokens))
+        scores, rows = self._items.search(as_queries(self.trained, states), wanted)
+        return _first(rows + 1, np.where(rows < 0, -np.inf, scores), seen, k)
+
+    def _near(self, triggers):
+        """Finds the items next to each trigger, itself apart; returns each row's pool; [B, TRIGGERS * NEAR]."""
+        asked, places = np.unique(triggers, return_inverse=True)
+        count = min(NEAR + 1, len(self.trained.tokens))
+        near = np.zeros((len(asked), count), dtype=np.int64)
+        real = asked > 0
+        near[real] = self._alike.search(self._directions[asked[real] - 1], count)[1] + 1
+        near[near == asked[:, None]] = 0
+        return near[places.reshape(triggers.shape)].reshape(len(triggers), -1)
+
+    def _best_of(self, states, pools, seen, k):
+        """Orders each row's pool by the model's scores."""
+        pools = np.sort(pools, axis=1)
+        pools[:, 1:][pools[:, 1:] == pools[:, :-1]] = 0
+        items = torch.from_numpy(pools)
+        scores = torch.bmm(self.trained.candidate_vectors[items], states.unsqueeze(2)).squeeze(2)
+        if self.trained.item_bias is not None:
+            scores += self.trained.item_bias[items]
+        scores[items == 0] = -torch.inf
+        order = scores.argsort(dim=1, descending=True, stable=True)
+        return _first(items.gather(1, order).numpy(), scores.gather(1, order).numpy(), seen, k)
+
+
+def _index(vectors, search, queries):
+    """Makes an index of item vectors for the inner product; ``queries()`` gives some that an approximate one is for."""
+    import faiss
+
+    if search != "exact":
+        return wide_index(vectors, search, queries())[0]
+    index = faiss.IndexFlatIP(vectors.shape[1])
+    index.add(vectors)
+    return index
+
+
+def _first(items, scores, seen, k):
+    """Keeps the first k items of each row that were not seen; both [B, k], item 0 and -inf where there are no more."""
+    for row, history in enumerate(seen):
+        scores[row, np.isin(items[row], history)] = -np.inf
+    order = np.argsort(scores == -np.inf, axis=1, kind="stable")[:, :k]
+    items, scores = np.take_along_axis(items, order, 1), np.take_along_axis(scores, order, 1)
+    missing = ((0, 0), (0, k - items.shape[1]))
+    items, scores = np.pad(items, missing), np.pad(scores, missing, constant_values=-np.inf)
+    return np.where(scores == -np.inf, 0, items), scores.astype(np.float32)

@@ -1,0 +1,97 @@
+"""The users of a trained model: their vectors after all of their events, and the items of these."""
+
+from dataclasses import dataclass
+
+import torch
+from safetensors.torch import load_file
+
+VECTORS, IDS = "users.safetensors", "users.tsv"
+_HEADER = "user_id"
+
+
+@dataclass(frozen=True)
+class UserVectors:
+    """U users, E events, D width.
+
+    Attributes:
+        tokens (list[str]): Ids of the users.
+        vectors (torch.Tensor): The state after a user's latest event; shape [U, D].
+        items (torch.Tensor): Item numbers of all events, user after user, in the order of time; int32, shape [E].
+        offsets (torch.Tensor): User ``u``'s are ``items[offsets[u]:offsets[u + 1]]``; int64, shape [U + 1].
+    """
+
+    tokens: list
+    vectors: torch.Tensor
+    items: torch.Tensor
+    offsets: torch.Tensor
+
+    def history(self, user):
+        """Returns the item numbers of a user's events, the latest last."""
+        return self.items[self.offsets[user] : self.offsets[user + 1]].tolist()
+
+    def tensors(self):
+        """Returns what is written as safetensors."""
+        return {"vectors": self.vectors, "items": self.items, "offsets": self.offsets}
+
+    def write_ids(self, path):
+        """Writes the ids, one a line."""
+        path.write_text("\n".join([_HEADER, *self.tokens]) + "\n", encoding="utf-8", errors="replace")
+
+    @classmethod
+    def read(cls, folder, n_items, width):
+        """Reads what was written, which may come from a stranger.
+
+        Args:
+            folder (Path): The folder of a trained model.
+            n_items (int): Items of the model, padding included.
+            width (int): D.
+
+        Returns:
+            UserVectors | None: None where the folder has no users.
+
+        Raises:
+            ValueError: The parts do not fit each other or the model.
+            KeyError: A part is missing.
+        """
+        if not (folder / VECTORS).is_file():
+            return None
+        header, *tokens = (folder / IDS).read_text(encoding="utf-8").removesuffix("\n").split("\n")
+        tensors = load_file(folder / VECTORS)
+        users = cls(tokens, tensors["vectors"], tensors["items"], tensors["offsets"])
+        if header != _HEADER or len(set(tokens)) != len(tokens):
+            raise ValueError(f"{IDS} is no list of ids, each once")
+        users._check(n_items, width)
+        return users
+
+    def _check(self, n_items, width):
+        if self.vectors.shape != (len(self.tokens), width) or self.vectors.dtype != torch.float32:
+            raise ValueError(f"{VECTORS} has other than {len(self.tokens)} vectors of {width} numbers")
+        if not torch.isfinite(self.vectors).all():
+            raise ValueError(f"{VECTORS} has values that are not numbers")
+        whole = self.items.dtype == torch.int32 and self.offsets.dtype == torch.int64
+        fits = whole and self.items.ndim == 1 and self.offsets.shape == (len(self.tokens) + 1,)
+        inside = fits and bool((self.items > 0).all() and (self.items < n_items).all())
+        ordered = inside and bool((self.offsets.diff() > 0).all())
+        if not ordered or int(self.offsets[0]) != 0 or int(self.offsets[-1]) != len(self.items):
+            raise ValueError(f"{VECTORS} has histories of another form")
+
+
+def user_vectors(recommender, dataset):
+    """Encodes all users of a dataset.
+
+    Args:
+        recommender (Recommender): The model.
+        dataset (SequenceDataset): Any part of the target: the events of all parts count, held-out ones too.
+
+    Returns:
+        UserVectors: Those of users with an event.
+    """
+    lengths, tokens = dataset.sequences.lengths(), dataset.field2id_token[dataset.uid_field]
+    there = lengths.nonzero().squeeze(1)
+    histories = [part.tolist() for part in dataset.sequences.items.split(lengths.tolist()) if len(part)]
+    return UserVectors(
+        [str(tokens[user]) for user in there.tolist()],
+        recommender.states(histories),
+        dataset.sequences.items.int(),
+        torch.cat([torch.zeros(1, dtype=torch.long), lengths[there].cumsum(0)]),
+    )
