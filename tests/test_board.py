@@ -84,7 +84,7 @@ ROW = ("boards", 0, "rows", 0)
         (damage(leaderboard(), *ROW, "runs", value=[]), r"rows\[0\] has no runs"),
         (damage(leaderboard(), *ROW, "model", value="IDP"), "two rows of IDP"),
         (damage(leaderboard(), "boards", 0, "comparisons", 0, "variant", value="X"), "names X, which has no row"),
-        (damage(leaderboard(), "boards", 0, "comparisons", 0, "interval", value=[1.0]), "an interval that is no pair"),
+        (damage(leaderboard(), "boards", 0, "comparisons", 0, "interval", value=[1.0]), "has 1 elements and not 2"),
         (json.dumps({**leaderboard(), "boards": leaderboard()["boards"][:1] * 2}), "boards has Office by full twice"),
     ],
 )  # fmt: skip

@@ -60,7 +60,11 @@ def test_ranks_come_back_as_they_were(tmp_path):
 
 def saved(folder):
     variants, ranks = rows_and_ranks({"scratch": 0, "fine_tune": 5})
-    result = {"model": "IDP", "dataset": "shop", "seed": 1, "variants": variants}
+    result = {
+        **{"model": "IDP", "dataset": "shop", "seed": 1, "seeds": [1, 2], "few_shot": None, "variants": variants},
+        **{"data_fingerprint": "f", "protocol": "full", "data": {"users": 300, "items": 9, "interactions": 900}},
+        **{"comparisons": [], "transfer_helped": [], "prediction": None, "stages": {}, "peak_memory_mb": 1},
+    }
     return save_result(result, folder, ranks)
 
 

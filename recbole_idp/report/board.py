@@ -2,38 +2,24 @@
 
 from recbole_idp.errors import UserError
 from recbole_idp.files import read_json, write_json
-from recbole_idp.report.form import Each, Maybe, Misfit, check
+from recbole_idp.form import Each, Maybe, Misfit, check
+from recbole_idp.report.result import BUCKETS, COMPARISON, METRICS
 
 FORMAT = 1
 KIND = "leaderboard"
 
-_METRICS = Each(float)
-_BUCKETS = [{"label": str, "users": int, "metrics": _METRICS}]
-_RUN = {"seed": int, "test": _METRICS, "valid": _METRICS, "seconds": float, "targets_per_second": Maybe(float)}
+_RUN = {"seed": int, "test": METRICS, "valid": METRICS, "seconds": float, "targets_per_second": Maybe(float)}
 _ROW = {
     "model": str,
     "transfers": bool,
     "tuned": Maybe({"budget": int, "chosen": Each(), "valid": float}),
     "runs": [_RUN],
-    "mean": _METRICS,
-    "deviation": _METRICS,
-    "buckets": Each(_BUCKETS),
-    "few_shot": [{"share": float, "mean": _METRICS, "deviation": _METRICS}],
+    "mean": METRICS,
+    "deviation": METRICS,
+    "buckets": Each(BUCKETS),
+    "few_shot": [{"share": float, "mean": METRICS, "deviation": METRICS}],
     "config": Each(),
     "command": str,
-}
-_COMPARISON = {
-    "variant": str,
-    "baseline": str,
-    "metric": str,
-    "seeds": int,
-    "users": int,
-    "ours": float,
-    "theirs": float,
-    "gain": Maybe(float),
-    "interval": Maybe([float]),
-    "p_value": float,
-    "p_holm": float,
 }
 _BOARD = {
     "dataset": str,
@@ -45,7 +31,7 @@ _BOARD = {
     "rows": [_ROW],
     "failed": [{"model": str, "seed": int, "error": str}],
     "baseline": Maybe(str),
-    "comparisons": [_COMPARISON],
+    "comparisons": [COMPARISON],
     "notes": [str],
 }
 _FORM = {
@@ -132,5 +118,3 @@ def _check_board(board, where, metric):
         for side in ("variant", "baseline"):
             if comparison[side] not in models:
                 raise Misfit(f"{where}.comparisons names {comparison[side]}, which has no row")
-        if len(comparison["interval"] or (0, 0)) != 2:
-            raise Misfit(f"{where}.comparisons has an interval that is no pair")

@@ -36,8 +36,9 @@ def check(value, form, where=""):
 
     Args:
         value (Any): What ``json`` read.
-        form (Any): A type (``float`` takes whole numbers as well); a list with the form of its elements; a dict with
-            the forms of the keys that must be there, others being free; :class:`Maybe` or :class:`Each`.
+        form (Any): A type (``float`` takes whole numbers as well); a list with the form of its elements, a tuple with
+            the form of each; a set of texts to choose from; a dict with the forms of the keys that must be there,
+            others being free; :class:`Maybe` or :class:`Each`.
         where (str): The place of the value, such as ``boards[0].rows``; empty at the top.
 
     Raises:
@@ -54,6 +55,15 @@ def check(value, form, where=""):
         _check_type(value, list, "a list", where)
         for number, part in enumerate(value):
             check(part, form[0], f"{where}[{number}]")
+    elif isinstance(form, tuple):
+        _check_type(value, list, "a list", where)
+        if len(value) != len(form):
+            raise Misfit(f"{where} has {len(value)} elements and not {len(form)}")
+        for number, part in enumerate(value):
+            check(part, form[number], f"{where}[{number}]")
+    elif isinstance(form, set):
+        if not isinstance(value, str) or value not in form:
+            raise Misfit(f"{where} is none of {', '.join(sorted(form))}")
     elif isinstance(form, dict):
         _check_type(value, dict, "an object", where)
         for key, part in form.items():
