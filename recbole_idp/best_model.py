@@ -73,7 +73,7 @@ def keep_best(config, outcomes, start, dataset, digits):
     trained = trained_model(model, settings, dataset, titles, facts, start if is_generated else None)
     if trained is None:
         return None
-    trained.save(folder)
+    trained.save(folder, may_exist=not config["trained_dir"])
     return folder, trial.name
 
 

@@ -2,13 +2,12 @@
 
 import json
 import logging
-import shutil
 from pathlib import Path
 
 from recbole_idp.bundle import versions
 from recbole_idp.derived_config import given_values
 from recbole_idp.errors import UserError
-from recbole_idp.files import fingerprint, write_json
+from recbole_idp.files import fingerprint, remove_kept, write_json
 from recbole_idp.report.ranks import SUFFIX, Ranks, load_ranks, save_ranks
 from recbole_idp.trials import Outcome
 
@@ -19,7 +18,7 @@ _SHOWN = ("keep_trained", "keep_users", "log_wandb", "show_progress", "state", "
 _BESIDE = ("variants", "seeds", "few_shot")
 WARM_UP = (
     *("warm_up_period", "warm_up_start", "warm_up_slices", "warm_up_new_slices", "warm_up_replay"),
-    *("warm_up_test_events", "warm_up_universal_epochs", "warm_up_targeted_epochs", "warm_up_slice_epochs"),
+    *("warm_up_universal_epochs", "warm_up_targeted_epochs", "warm_up_slice_epochs"),
 )
 NO_MATTER = (*_PLACES, *_SHOWN, *_BESIDE, *WARM_UP)
 
@@ -92,8 +91,9 @@ class Unfinished:
         write_json(self._path(trial), {"facts": outcome.facts, "ranks": digest})
 
     def discard(self):
-        """Removes what was kept, as the result has it now."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+        """Removes what was kept, as the result has it now; what another run of the same writes meanwhile stays."""
+        if paths := list(self.folder.glob("[!.]*")):
+            remove_kept(paths)
 
     def _path(self, trial):
         return self.folder / f"{trial.name}.json"

@@ -72,16 +72,18 @@ class TrainedModel:
     users: UserVectors | None = None
     folder: Path = field(default=None)
 
-    def save(self, folder):
+    def save(self, folder, may_exist=False):
         """Writes the folder, whole or not at all.
 
         Args:
             folder (str | Path): The folder to make.
+            may_exist (bool): Whether another process may make the same meanwhile, which then stays.
 
         Raises:
             UserError: It is there already, or cannot be written.
         """
-        check_absent(folder)
+        if not may_exist:
+            check_absent(folder)
         with new_folder(folder) as building:
             self._fill(building)
 

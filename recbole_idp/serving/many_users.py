@@ -11,6 +11,7 @@ from tqdm import tqdm
 
 from recbole_idp.errors import UserError
 from recbole_idp.files import fingerprint, read_json, refusing_failed_writes, replacing, write_json
+from recbole_idp.locking import lock_at_once
 from recbole_idp.serving.output import output_format
 
 PART_USERS = 16_384
@@ -110,7 +111,8 @@ def _parts_folder(out, digits):
         folder.mkdir(parents=True, exist_ok=True)
         lock = open(folder / _LOCK, "a")  # noqa: SIM115, held until the end
     with lock:
-        _lock(lock, out)
+        if not lock_at_once(lock):
+            raise UserError(f"another process writes {out} already: let it finish, or choose another file")
         try:
             _begin(folder, digits)
             yield folder
@@ -128,19 +130,9 @@ def _begin(folder, digits):
         same = False
     if not same:
         for path in folder.iterdir():
+            if path.is_dir() and not path.is_symlink():
+                raise UserError(f"{path} is nothing of an interrupted run: move it, or choose another --out")
+        for path in folder.iterdir():
             if path.name != _LOCK:
                 path.unlink()
         write_json(journal, {"made of": digits})
-
-
-def _lock(file, out):
-    """Holds a lock until the file is closed, or the process is killed."""
-    try:
-        import fcntl
-    except ImportError:
-        # Windows: two processes at once are not told apart there.
-        return
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        raise UserError(f"another process writes {out} already: let it finish, or choose another file") from None

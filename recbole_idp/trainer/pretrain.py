@@ -12,6 +12,7 @@ from recbole_idp.data.domains import check_domains, content_hashes, domain_texts
 from recbole_idp.derived_config import as_model, derive
 from recbole_idp.errors import UserError
 from recbole_idp.files import fingerprint, remove_kept
+from recbole_idp.locking import alone
 from recbole_idp.model.idp import IDP
 from recbole_idp.sealed import made_before
 from recbole_idp.stages import StageClock
@@ -134,9 +135,10 @@ def find_or_pretrain(config, clock=None):
     check_depth(config, text_encoder)
     digits = bundle_fingerprint(config, text_encoder)
     folder = Path(config["checkpoint_dir"]) / f"pretrain-{'-'.join(config['source_domains'])[:80]}-{digits[:8]}"
-    if made_before(folder, KIND, digits):
-        return Bundle.open(folder)
-    return pretrain(config, folder, text_encoder, digits, clock)
+    with alone(folder.with_name(f".{folder.name}.lock"), folder):
+        if made_before(folder, KIND, digits):
+            return Bundle.open(folder)
+        return pretrain(config, folder, text_encoder, digits, clock)
 
 
 def pretrain(config, folder, text_encoder, digits, clock):
@@ -166,6 +168,9 @@ def pretrain(config, folder, text_encoder, digits, clock):
             logger.info(
                 f"{domain.name}: {domain.users:,} users, {domain.items:,} items, {domain.interactions:,} interactions"
             )
+    if text_encoder.needs_fitting:
+        # Before the training: texts from which nothing can be learned are refused at once.
+        text_encoder.fit(texts)
     source_digits = pretrain_fingerprint(config)
     unfinished = Path(config["checkpoint_dir"]) / f"unfinished-pretrain-{source_digits}"
     kept = (unfinished / "source-model.safetensors", unfinished / f"cdim-{digits}.safetensors")
@@ -176,8 +181,6 @@ def pretrain(config, folder, text_encoder, digits, clock):
             facts.update(targets_per_second=round(speed), valid=valid)
             source = keep_source_model(kept[0], model, valid)
     with clock.stage("encode", f"encoding {len(texts):,} source texts with {text_encoder.name}") as facts:
-        if text_encoder.needs_fitting:
-            text_encoder.fit(texts)
         vectors, report = encode_cached(text_encoder, texts, cache_folder(config), config["show_progress"])
         facts.update(encoded=report.encoded, items_per_second=round(report.items_per_second))
     with clock.stage("cdim", f"training the matcher, depth {config['cdim_depth']}") as facts:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import torch
 
+from recbole_idp.errors import UserError
 from recbole_idp.files import remove_kept
 from recbole_idp.trainer.base import SequenceTrainer
 from recbole_idp.trainer.checkpoint import load_checkpoint, save_checkpoint
@@ -30,7 +31,7 @@ class ResumableTrainer(SequenceTrainer):
 
     def fit(self, train_data, valid_data=None, verbose=True, saved=True, show_progress=False, callback_fn=None):
         """Trains, or goes on; arguments and result as in RecBole."""
-        if self._latest.is_file():
+        if self._is_whole():
             self._go_on(train_data)
         if self.start_epoch < self.epochs and self.cur_step <= self.stopping_step:
             super().fit(train_data, valid_data, verbose, saved, show_progress, self._keep)
@@ -51,6 +52,18 @@ class ResumableTrainer(SequenceTrainer):
             "random": [_as_text(state) for state in self._random_states()],
         }
         save_checkpoint(self._latest, self.model, description, self.optimizer)
+
+    def _is_whole(self):
+        """Returns whether there is something to go on from; files that were damaged since are not looked at again."""
+        if not self._latest.is_file():
+            return False
+        try:
+            for path in kept_files(self._latest.parent):
+                load_checkpoint(path)
+        except UserError as error:
+            self.logger.warning(f"the training starts anew: {error}")
+            return False
+        return True
 
     def _go_on(self, train_data):
         state, description, optimizer = load_checkpoint(self._latest)

@@ -13,6 +13,7 @@ from recbole_idp.data.domains import check_domains, content_hashes, domain_texts
 from recbole_idp.data.folders import new_folder
 from recbole_idp.errors import UserError
 from recbole_idp.files import fingerprint
+from recbole_idp.locking import alone
 from recbole_idp.model.unisrec import UniSRec, transferable
 from recbole_idp.model.unisrec_pretraining import UniSRecPretraining
 from recbole_idp.sealed import Kind, check_sealed, made_before, read_weights, seal
@@ -98,9 +99,10 @@ def find_or_pretrain(config, clock=None):
         }
     )
     folder = Path(config["checkpoint_dir"]) / f"unisrec-{'-'.join(config['source_domains'])[:80]}-{digits[:8]}"
-    if made_before(folder, KIND, digits):
-        return PretrainedUniSRec.open(folder)
-    return pretrain(config, folder, text_encoder, digits, clock or StageClock())
+    with alone(folder.with_name(f".{folder.name}.lock"), folder):
+        if made_before(folder, KIND, digits):
+            return PretrainedUniSRec.open(folder)
+        return pretrain(config, folder, text_encoder, digits, clock or StageClock())
 
 
 def pretrain(config, folder, text_encoder, digits, clock):

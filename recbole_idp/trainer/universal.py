@@ -15,6 +15,7 @@ from recbole_idp.data.universal import load_universal
 from recbole_idp.derived_config import derive
 from recbole_idp.errors import UserError
 from recbole_idp.files import fingerprint
+from recbole_idp.locking import alone
 from recbole_idp.model.precise import PRECISE_UT, PreciseModel, transferable
 from recbole_idp.sealed import Kind, check_sealed, made_before, read_weights, seal
 from recbole_idp.stages import StageClock, peak_memory_mb
@@ -161,10 +162,11 @@ def find_or_train(config, dataset, clock=None):
     )
     names = "-".join([config["dataset"], *config["source_domains"]])[:80]
     folder = Path(config["checkpoint_dir"]) / f"precise-{names}-{digits[:8]}"
-    if made_before(folder, KIND, digits):
-        return UniversalModel.open(folder)
-    about = {"fingerprint": digits, "target": target, "text_encoder": encoder.name}
-    return train(config, dataset, folder, about, clock or StageClock())
+    with alone(folder.with_name(f".{folder.name}.lock"), folder):
+        if made_before(folder, KIND, digits):
+            return UniversalModel.open(folder)
+        about = {"fingerprint": digits, "target": target, "text_encoder": encoder.name}
+        return train(config, dataset, folder, about, clock or StageClock())
 
 
 def train(config, dataset, folder, about, clock):
