@@ -74,7 +74,6 @@ _TYPES = {
     "few_shot": (list, None),
     "warm_up_new_slices": (int, None),
     "warm_up_replay": (int, None),
-    "warm_up_test_events": (int, None),
     "baseline": (str, None),
     "model_options": (dict,),
 }
@@ -132,10 +131,10 @@ LIMITS = {
     # NumPy's generators take no more.
     **dict.fromkeys(("seed", "seeds", "train_users_seed"), (0, 2**32 - 1)),
     **dict.fromkeys(("epochs", "pretrain_epochs", "train_batch_size", "eval_batch_size", "eval_step"), (1, None)),
-    **dict.fromkeys(("stopping_step", "n_layers", "n_heads", "hidden_size", "inner_size", "top_m"), (1, None)),
-    **dict.fromkeys(
-        ("inspect_sample", "k", "k_core", "min_length", "epoch_steps", "gru_hidden_size", "gru_layers"), (1, None)
-    ),
+    **dict.fromkeys(("stopping_step", "n_heads", "hidden_size", "inner_size", "top_m"), (1, None)),
+    # More would be made one after the other until the memory is full; and more threads make OpenMP end the process.
+    **dict.fromkeys(("n_layers", "gru_layers", "projection_layers", "threads"), (1, 1000)),
+    **dict.fromkeys(("inspect_sample", "k", "k_core", "min_length", "epoch_steps", "gru_hidden_size"), (1, None)),
     **dict.fromkeys(("train_users_share", "few_shot", "search_recall"), (0, 1)),
     **{"jobs": (1, None), "tune": (0, None)},
     **dict.fromkeys(("pretrain_batch_size", "pretrain_stopping_step"), (1, None)),
@@ -144,7 +143,7 @@ LIMITS = {
     **dict.fromkeys(("cdim_temperature", "cdim_learning_rate", "cdim_encoder_learning_rate"), (0, None)),
     "cdim_dropout": (0, 1),
     **dict.fromkeys(("projection_dropout_prob", "adaptor_dropout_prob", "item_drop_ratio", "word_drop_ratio"), (0, 1)),
-    **dict.fromkeys(("projection_layers", "n_experts"), (1, None)),
+    "n_experts": (1, None),
     **dict.fromkeys(("temperature", "sequence_loss_weight"), (0, None)),
     "item_drop_coefficient": (0, 1),
     **dict.fromkeys(("semantic_size", "top_experts", "token_count", "token_width", "head_size"), (1, None)),
@@ -152,13 +151,13 @@ LIMITS = {
     **{"balance_weight": (0, None), "frozen_share": (0, 1)},
     **{"warm_up_period": (0, None), "warm_up_slices": (2, None), "warm_up_start": (0, 1)},
     **dict.fromkeys(("warm_up_new_slices", "warm_up_replay", "warm_up_slice_epochs"), (1, None)),
-    **dict.fromkeys(("warm_up_universal_epochs", "warm_up_targeted_epochs", "warm_up_test_events"), (1, None)),
+    **dict.fromkeys(("warm_up_universal_epochs", "warm_up_targeted_epochs"), (1, None)),
     **dict.fromkeys(
         ("negative_smoothing", "pretrain_valid_users", "match_temperature", "map_ridge", "generated_prior"), (0, None)
     ),
     "generated_spread": (0, None),
     "own_texts": (0, 1),
-    **dict.fromkeys(("topk", "MAX_ITEM_LIST_LENGTH", "text_length", "text_tokens", "threads"), (1, None)),
+    **dict.fromkeys(("topk", "MAX_ITEM_LIST_LENGTH", "text_length", "text_tokens"), (1, None)),
 }
 
 # Limits that a value may come near to, but not reach: with all dropped out, or divided by zero, there is no result.
@@ -298,6 +297,8 @@ def _convert(key, value, kind, layer):
     if list in kind.types and not isinstance(value, (list, dict, type(None))):
         value = [_read(part.strip()) for part in value.split(",")] if isinstance(value, str) else [value]
     value = _check_type(key, value, kind.types, layer, kind.example)
+    if isinstance(value, str) and "\0" in value:
+        raise UserError(f"{key} has a NUL character {layer.place}: write it anew")
     if isinstance(value, list) and kind.element is not None:
         value = [_check_type(f"each of {key}", element, (kind.element,), layer) for element in value]
     _check_limits(key, value, layer)
@@ -395,6 +396,12 @@ def _check_val_interval(key, value, layer):
             )
 
 
+def _check_no_pickle(key, value, layer):
+    """Refuses RecBole's keys for pickled data: opening one would run whatever it says."""
+    if value:
+        raise UserError(f"{key} is {value} {layer.place}: pickles are neither read nor written here, leave it away")
+
+
 def _check_clipping(key, value, layer):
     for name in value:
         _known_part(name, _CLIPPING, layer._replace(origin=f"{key} {layer.place}"))
@@ -444,6 +451,8 @@ def _check_split(value, inner):
 
 # Values with a form of their own.
 _FORMS = {
+    **dict.fromkeys(("save_dataset", "save_dataloaders"), _check_no_pickle),
+    **dict.fromkeys(("dataset_save_path", "dataloaders_save_path"), _check_no_pickle),
     "clip_grad_norm": _check_clipping,
     "eval_args": _check_eval_args,
     "item_inter_num_interval": _check_intervals,

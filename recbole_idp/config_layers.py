@@ -1,6 +1,7 @@
 """The YAML files that a configuration is made of, read safely and without importing RecBole."""
 
 import importlib.util
+import os
 import re
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -188,7 +189,7 @@ def plugin_layers(models, dataset):
 def _existing(folder, prefix, names):
     """Reads the files among ``names`` that exist and stand inside ``folder``."""
     paths = {name: folder / f"{name}.yaml" for name in names if ".." not in name}
-    return [Layer(f"{prefix}{name}.yaml", read_file(path)) for name, path in paths.items() if path.is_file()]
+    return [Layer(f"{prefix}{name}.yaml", read_file(path)) for name, path in paths.items() if os.path.isfile(path)]
 
 
 def _position(path, error):

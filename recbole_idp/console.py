@@ -1,8 +1,10 @@
 """Where a command meets its user: what goes wrong becomes one line and an exit status."""
 
 import contextlib
+import errno
 import logging
 import os
+import re
 import sys
 import threading
 
@@ -10,6 +12,10 @@ from recbole_idp.errors import UserError
 from recbole_idp.files import is_full
 
 USER_ERROR, INTERRUPTED, BROKEN_PIPE = 2, 130, 141
+# What the system refuses because of a path that somebody gave, or of the machine: no fault of the program.
+_OF_THE_PLACE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENAMETOOLONG, errno.ELOOP, errno.EIO, errno.ENOTDIR}
+# PyTorch's own words, on the processor and on an accelerator.
+_OUT_OF_MEMORY = re.compile(r"can't allocate memory|out of memory")
 
 
 def exit_status(work, program, interrupted):
@@ -39,12 +45,26 @@ def exit_status(work, program, interrupted):
         _drop_output()
         return BROKEN_PIPE
     except OSError as error:
-        if not is_full(error):
+        if not is_full(error) and (error.errno not in _OF_THE_PLACE or error.filename is None):
             raise
         _drop_output()
-        where = f" to write {error.filename}" if error.filename else " on the disk, or for a file of this size"
-        print(f"{program}: no space left{where}: free some, or choose other folders", file=sys.stderr)
+        print(f"{program}: {_refused(error)}", file=sys.stderr)
         return USER_ERROR
+    except (MemoryError, RuntimeError) as error:
+        if not (isinstance(error, MemoryError) or _OUT_OF_MEMORY.search(str(error))):
+            raise
+        reason = found[0] if (found := re.search(r"\d+(\.\d+)? ?(bytes|[KMGT]i?B)", str(error))) else "more"
+        remedy = "lower hidden_size, MAX_ITEM_LIST_LENGTH or a batch size, or take a larger machine"
+        print(f"{program}: not enough memory, {reason} were asked for: {remedy}", file=sys.stderr)
+        return USER_ERROR
+
+
+def _refused(error):
+    """Returns what the operating system does not do, and what to do about it."""
+    if not is_full(error):
+        return f"cannot use {error.filename} ({error.strerror}): check the path and its permissions"
+    where = f" to write {error.filename}" if error.filename else " on the disk, or for a file of this size"
+    return f"no space left{where}: free some, or choose other folders"
 
 
 def _drop_output():

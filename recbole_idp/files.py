@@ -97,6 +97,11 @@ def check_writable(key, folder):
         UserError: It cannot.
     """
     folder = Path(folder)
+    try:
+        folder.lstat()
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            raise unwritable(f"{key} {folder}", error) from error
     existing = next(path for path in (folder, *folder.absolute().parents) if os.path.lexists(path))
     if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
         reason = "is no folder" if not existing.is_dir() else "is not yours to write"

@@ -344,6 +344,32 @@ def _hook_loading(module):
         package.load_data_and_model = load_data_and_model
 
 
+def _hook_data(module):
+    """Lets RecBole open no pickle of a dataset or of its splits, which lie in ``checkpoint_dir`` by a name that any
+    stranger knows: for registered models, and wherever the configuration is the plugin's own.
+    """
+    if hasattr(module.create_dataset, "__wrapped__"):
+        return
+    create, load = module.create_dataset, module.load_split_dataloaders
+
+    @functools.wraps(create)
+    def create_dataset(config):
+        if config["model"] in models():
+            return getattr(importlib.import_module("recbole.data.dataset"), config["model"] + "Dataset")(config)
+        return create(config)
+
+    @functools.wraps(load)
+    def load_split_dataloaders(config):
+        if config["model"] in models() or hasattr(config, "origins"):
+            return None
+        return load(config)
+
+    module.create_dataset, module.load_split_dataloaders = create_dataset, load_split_dataloaders
+    for name in ("recbole.data", "recbole.quick_start.quick_start"):
+        if getattr(sys.modules.get(name), "create_dataset", None) is create:
+            sys.modules[name].create_dataset = create_dataset
+
+
 def _hook_quick_start(module):
     """Puts both hooks into RecBole's quick start."""
     _hook_workers(module)
@@ -354,5 +380,6 @@ _HOOKS = {
     "recbole.config.configurator": _hook_config,
     "recbole.trainer": functools.partial(_hook_classes, suffix="Trainer", field="trainer"),
     "recbole.data.dataset": functools.partial(_hook_classes, suffix="Dataset", field="dataset"),
+    "recbole.data.utils": _hook_data,
     "recbole.quick_start.quick_start": _hook_quick_start,
 }

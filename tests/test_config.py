@@ -126,7 +126,7 @@ def test_a_key_of_another_model_is_unknown():
         ("gpu_id", "0,1", "0,1"),
         ("seq_separator", " ", " "),
         ("use_gpu", "False", False),
-        ("save_dataset", True, True),
+        ("shuffle", True, True),
         ("train_neg_sample_args", "None", None),
         ("train_neg_sample_args", "{distribution: uniform}", {"distribution": "uniform"}),
         ("threads", "~", None),

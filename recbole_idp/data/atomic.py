@@ -138,6 +138,8 @@ def _split_header(data, path):
     header, _, body = data.partition(b"\n")
     body = body.rstrip(b"\n")
     if not body:
+        if b"\r" in header:
+            raise UserError(f"{path} has carriage returns alone as line ends: save it with line feeds (\\n)")
         raise UserError(f"{path} has no rows: nothing follows its first line")
     return header.decode("utf-8"), body + b"\n"
 
@@ -162,9 +164,10 @@ def _choose(columns, types, path):
     if columns is None:
         return list(types)
     columns = list(columns(types) if callable(columns) else columns)
-    missing = [name for name in columns if name not in types]
+    missing = sorted(name for name in columns if name not in types)
     if missing:
-        raise UserError(f"{path} has no column {', '.join(map(repr, missing))}; it has {', '.join(types)}")
+        hint = "" if len(types) > 1 else ": is field_separator the one between its fields?"
+        raise UserError(f"{path} has no column {', '.join(map(repr, missing))}; it has {', '.join(types)}{hint}")
     return [name for name in types if name in columns]
 
 

@@ -1,5 +1,6 @@
 """From the name of a data set to its files: on disk, carried by a package, or downloaded."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -160,9 +161,12 @@ def recbole_urls():
 
 def _on_disk(name, folder):
     """Returns the data set in ``folder``, or None where it has no interactions."""
-    if (folder / f"{name}.inter").is_file():
+    own = folder / f"{name}.inter"
+    if own.is_file():
         return DatasetLocation(name, folder, name, _origin(folder))
-    stems = sorted(path.name.removesuffix(".inter") for path in folder.glob("*.inter"))
+    if os.path.lexists(own):
+        raise UserError(f"{own} is no file, but a folder, a link to nothing or the like: put the interactions there")
+    stems = sorted(path.name.removesuffix(".inter") for path in folder.glob("*.inter") if path.is_file())
     # RecBole's benchmark files, name.train.inter and so on, go by the common name.
     if len(stems) > 1 and all(stem.startswith(f"{name}.") for stem in stems):
         stems = [name]

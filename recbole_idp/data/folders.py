@@ -12,6 +12,7 @@ from recbole_idp.errors import UserError
 from recbole_idp.files import refusing_failed_writes, write_json
 
 SOURCE_FILE = "source.json"
+_LONGEST_NAME = 255
 
 
 def dataset_folder(root, name):
@@ -23,6 +24,8 @@ def dataset_folder(root, name):
     folder = Path(root) / name
     if not name or folder.name != name or name.startswith("."):
         raise UserError(f"{name!r} is no data set's name: give its folder as data_path, and a name without slashes")
+    if len(os.fsencode(f"{name}.inter")) > _LONGEST_NAME:
+        raise UserError(f"{name!r} is too long for a data set's name: no file could have it")
     return folder
 
 

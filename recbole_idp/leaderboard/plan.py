@@ -9,7 +9,7 @@ from recbole_idp import registry
 from recbole_idp.bundle import versions
 from recbole_idp.config_keys import key_types
 from recbole_idp.config_layers import COMMAND_LINE, Layer, recbole_layers
-from recbole_idp.data.catalog import locate
+from recbole_idp.data.catalog import available, locate
 from recbole_idp.data.domains import content_hashes
 from recbole_idp.errors import UserError, nearest
 from recbole_idp.evaluation.significance import gains
@@ -158,6 +158,11 @@ def make_plan(options):
         gains(1, values["valid_metric"])
     except UserError as error:
         raise UserError(f"valid_metric, by which a leaderboard compares: {error}") from None
+    sources = values["source_domains"] if any(map(registry.transfers, models)) and not values["pretrained"] else []
+    known = {row.name for row in available(values["data_path"])}
+    for name in {*datasets, *sources} - known:
+        # Refused here, before anything that is known has been downloaded.
+        locate(name, values["data_path"])
     seeds = values["seeds"] or [values["seed"]]
     handed_on = {key: value for layer in layers for key, value in layer.values.items() if key not in _NOT_FOR_JOBS}
     return Plan(models, datasets, seeds, {key: _text(value) for key, value in handed_on.items()}, values)

@@ -9,6 +9,7 @@ from recbole_idp.errors import UserError
 from recbole_idp.files import sha256_of_file
 
 _COLUMNS = ("user_id", "item_id", "timestamp")
+_TYPES = ("token", "float", "token_seq", "float_seq")
 
 
 class UsersFile:
@@ -33,10 +34,10 @@ class UsersFile:
         if not self.path.is_file():
             raise UserError(f"there is no file {self.path}: give --users a file with user<TAB>item item item a line")
         with self._opened() as file:
-            first = file.readline()
-        if not first.strip():
+            first = next((line for line in file if line.strip()), None)
+        if first is None:
             raise UserError(f"{self.path} is empty: write user<TAB>item item item, one user a line")
-        self._header = _columns(first)
+        self._header = self._columns(first)
         self.is_inter = self._header is not None
 
     def digest(self):
@@ -114,12 +115,18 @@ class UsersFile:
             raise self._wrong(number, f"has the timestamp {text!r}, not a finite number: correct or drop it")
         return time
 
+    def _columns(self, first):
+        """Returns the place of each column that an ``.inter`` file's first line names, or None where it names none."""
+        names = first.decode("utf-8-sig", "replace").rstrip("\r\n").split("\t")
+        columns = {name.rpartition(":")[0]: place for place, name in enumerate(names)}
+        if not all(name.rpartition(":")[2] in _TYPES for name in names):
+            return None
+        if missing := [name for name in _COLUMNS[:2] if name not in columns]:
+            lacks = f"names no column {', '.join(missing)}"
+            raise self._wrong(1, f"{lacks}: add it, or write user<TAB>item item item a line")
+        if len(columns) < len(names):
+            raise self._wrong(1, "names a column twice: rename or drop one")
+        return columns
+
     def _wrong(self, number, what):
         return UserError(f"{self.path}, line {number} {what}")
-
-
-def _columns(first):
-    """Returns the place of each column that an ``.inter`` file's first line names, or None where it names none."""
-    names = first.decode("utf-8-sig", "replace").rstrip("\r\n").split("\t")
-    columns = {name.rpartition(":")[0]: place for place, name in enumerate(names)}
-    return columns if set(_COLUMNS[:2]) <= set(columns) else None

@@ -1,12 +1,13 @@
 """Opening what training saved: the model with its data, as RecBole's ``load_data_and_model`` gives them."""
 
-from recbole.data import create_dataset, data_preparation
+from recbole.data import data_preparation
 from recbole.utils import get_model, init_logger, init_seed
 
 from recbole_idp import registry
 from recbole_idp.config import StrictConfig
 from recbole_idp.config_keys import key_types
 from recbole_idp.config_layers import recbole_layers
+from recbole_idp.pipeline import make_dataset
 from recbole_idp.trainer.checkpoint import load_checkpoint
 
 
@@ -26,7 +27,7 @@ def load_data_and_model(model_file):
     config = saved_config(description)
     init_seed(config["seed"], config["reproducibility"])
     init_logger(config)
-    dataset = create_dataset(config)
+    dataset = make_dataset(config)
     train, valid, test = data_preparation(config, dataset)
     init_seed(config["seed"], config["reproducibility"])
     model = get_model(config["model"])(config, train.dataset).to(config["device"])
