@@ -74,6 +74,7 @@ _TYPES = {
     "few_shot": (list, None),
     "warm_up_new_slices": (int, None),
     "warm_up_replay": (int, None),
+    "warm_up_test_events": (int, None),
     "baseline": (str, None),
     "model_options": (dict,),
 }
@@ -151,7 +152,7 @@ LIMITS = {
     **{"balance_weight": (0, None), "frozen_share": (0, 1)},
     **{"warm_up_period": (0, None), "warm_up_slices": (2, None), "warm_up_start": (0, 1)},
     **dict.fromkeys(("warm_up_new_slices", "warm_up_replay", "warm_up_slice_epochs"), (1, None)),
-    **dict.fromkeys(("warm_up_universal_epochs", "warm_up_targeted_epochs"), (1, None)),
+    **dict.fromkeys(("warm_up_universal_epochs", "warm_up_targeted_epochs", "warm_up_test_events"), (1, None)),
     **dict.fromkeys(
         ("negative_smoothing", "pretrain_valid_users", "match_temperature", "map_ridge", "generated_prior"), (0, None)
     ),

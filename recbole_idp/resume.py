@@ -18,7 +18,7 @@ _SHOWN = ("keep_trained", "keep_users", "log_wandb", "show_progress", "state", "
 _BESIDE = ("variants", "seeds", "few_shot")
 WARM_UP = (
     *("warm_up_period", "warm_up_start", "warm_up_slices", "warm_up_new_slices", "warm_up_replay"),
-    *("warm_up_universal_epochs", "warm_up_targeted_epochs", "warm_up_slice_epochs"),
+    *("warm_up_test_events", "warm_up_universal_epochs", "warm_up_targeted_epochs", "warm_up_slice_epochs"),
 )
 NO_MATTER = (*_PLACES, *_SHOWN, *_BESIDE, *WARM_UP)
 

@@ -173,6 +173,13 @@ def test_new_items_are_those_of_the_latest_slices_where_a_number_is_given(workpl
     assert replay.outcome(0, 0)["new_items"] == 0
 
 
+def test_all_events_with_new_items_are_ranked_where_others_are_drawn(made, workplace):
+    write(workplace, events())
+    found = replayed(workplace, warm_up_test_events=1).outcome(0, 3)
+    assert found["all"]["events"] == 1 and found["new"] == made[1][0, 3]["new"] and found["new"]["events"] > 1
+    assert made[1][0, 3]["all"]["events"] > 20
+
+
 def test_never_leaves_the_universal_model_of_the_first_part_and_each_slice_takes_the_newest(workplace):
     write(workplace, events())
     replay = replayed(workplace)

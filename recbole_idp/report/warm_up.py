@@ -69,13 +69,19 @@ def warm_up_text(result, path):
             f"\n{result['dataset']}, {count} slices after {share:.0%} of the events, full ranking of what is "
             f"published, {seeds_name(seeds)}\n",
             warm_up_table(result),
-            f"\nSlices 2 to {count}: {first['all']['events']:,} events, {first['new']['events']:,} of them with new "
-            f"items; {left_out:,} more are with items that were not published before their slice",
+            f"\nSlices 2 to {count}: {first['all']['events']:,} events{_drawn(result)}, and all "
+            f"{first['new']['events']:,} with new items; {left_out:,} more are with items that were not published "
+            "before their slice",
             f"Stages: {stages}; peak memory {result['peak_memory_mb']:,} MiB",
             f"Result: {path}",
             f"Plot: {path.with_suffix(PLOT)}",
         ]
     )
+
+
+def _drawn(result):
+    most = result["config"]["warm_up_test_events"]
+    return f" ({most:,} of a slice at most, drawn)" if most else ""
 
 
 def _share(result):

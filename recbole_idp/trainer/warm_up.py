@@ -2,9 +2,11 @@
 
 from pathlib import Path
 
+import numpy as np
 import torch
 from recbole.utils import init_seed
 
+from recbole_idp.data.sequences import Targets
 from recbole_idp.data.slices import SliceLoader
 from recbole_idp.derived_config import derive
 from recbole_idp.evaluation.ranking import rank_targets
@@ -147,7 +149,7 @@ class Replay:
         Returns:
             dict: ``slice``, that of the events; ``items``, how many are ranked; ``new_items``, how many of them are
             new; ``unpublished``, the events whose items are not there yet, which are not ranked; ``events`` and
-            :data:`METRICS` under ``all`` and ``new``, the latter of the events with new items.
+            :data:`METRICS` under ``all``, of ``warm_up_test_events`` drawn ones, and ``new``, of all with new items.
         """
         path = self.folder / f"outcome-{start:03}-{last:03}.json"
         if not path.is_file():
@@ -155,23 +157,32 @@ class Replay:
             n_items = stream.n_items(last)
             next_slice = stream.until(last + 1, n_items)
             targets = next_slice.targets(last + 1, last + 1)
+            is_new = (stream.first[:n_items] >= self._newest(last))[targets.items.numpy()]
+            chosen = self._chosen(len(targets), last)
+            ranked = np.flatnonzero(chosen | is_new)
+            targets = Targets(targets.sequences, targets.starts[ranked], targets.ends[ranked])
             unpublished = int((stream.slices == last + 1).sum() - (next_slice.slices == last + 1).sum())
             with self.clock.stage("evaluate", f"slice {last + 1}: ranking {len(targets):,} events"):
                 model = self._made(PRECISE, self.config, SliceLoader(targets, n_items), None, state)
                 max_length, show = self.config["MAX_ITEM_LIST_LENGTH"], self.config["show_progress"]
                 ranks = rank_targets(model, targets, max_length, show).numpy()
-            published = stream.first[:n_items]
-            is_new = published >= self._newest(last)
             found = {
                 "slice": last + 1,
                 "items": n_items - 1,
-                "new_items": int(is_new.sum()),
+                "new_items": int((stream.first[:n_items] >= self._newest(last)).sum()),
                 "unpublished": unpublished,
-                "all": _measured(ranks),
-                "new": _measured(ranks[is_new[targets.items.numpy()]]),
+                "all": _measured(ranks[chosen[ranked]]),
+                "new": _measured(ranks[is_new[ranked]]),
             }
             write_json(path, found)
         return read_json(path, "outcome of a slice", f"delete {self.folder}, and run again")
+
+    def _chosen(self, n_events, last):
+        """Draws the events that stand for all, the same ones for each start and seed; shape [n_events]."""
+        count = min(n_events, self.config["warm_up_test_events"] or n_events)
+        chosen = np.zeros(n_events, dtype=bool)
+        chosen[np.random.default_rng(last).choice(n_events, count, replace=False)] = True
+        return chosen
 
     def _newest(self, last):
         """Returns the first slice whose items count as new after a slice; those of the first part never do."""
