@@ -11,6 +11,7 @@ from toy import settings
 
 from recbole_idp.config import StrictConfig
 from recbole_idp.data.batches import Batch
+from recbole_idp.model.history import without_history
 
 
 class ModelContract:
@@ -69,6 +70,20 @@ class ModelContract:
         get_trainer(config["MODEL_TYPE"], self.model)(config, other).restore(path)
         items, _ = test.dataset.targets().histories(torch.arange(10), config["MAX_ITEM_LIST_LENGTH"])
         assert torch.equal(self.scores(untrained, items), self.scores(other.eval(), items))
+
+    def test_items_of_the_history_are_left_out_if_asked(self, loaders, untrained):
+        targets = loaders[2].dataset.targets()
+        items, lengths = targets.histories(torch.arange(6), 4)
+        untrained.exclude_history = False
+        expected = without_history(self.scores(untrained, items), items)
+        untrained.exclude_history = True
+        assert torch.equal(self.scores(untrained, items), expected)
+        rows = Interaction({untrained.ITEM_SEQ: items, untrained.ITEM_SEQ_LEN: lengths})
+        for wanted in (items[:, 0], targets.items[:6]):
+            rows.update(Interaction({untrained.ITEM_ID: wanted}))
+            with torch.no_grad():
+                single = untrained.predict(rows)
+            torch.testing.assert_close(single, expected.gather(1, wanted.unsqueeze(1)).squeeze(1))
 
     def test_batch_equals_the_loop_of_singles(self, config, loaders, untrained):
         targets = loaders[2].dataset.targets()

@@ -57,6 +57,14 @@ def test_the_trimmed_loop_gives_recboles_metrics(shop, model):
     assert theirs[1]["ndcg@10"] > 0
 
 
+def test_items_of_the_history_are_left_out_in_both_loops_if_asked(shop):
+    values = {"exclude_history": True, "epochs": 1, **MODELS["GRU4Rec"]}
+    ours, theirs = (trained(configured(shop, "GRU4Rec", exact_recbole=exact, **values)) for exact in (False, True))
+    for part, reference in zip(ours, theirs, strict=True):
+        assert {name: part[name] for name in reference} == pytest.approx(dict(reference), abs=1e-4)
+    assert ours != trained(configured(shop, "GRU4Rec", **{**values, "exclude_history": False}))
+
+
 def test_item_knn_gives_recboles_metrics(shop):
     ours, theirs = (trained(configured(shop, "ItemKNN", exact_recbole=exact)) for exact in (False, True))
     for part, reference in zip(ours, theirs, strict=True):

@@ -13,12 +13,6 @@ from recbole_idp.evaluation.significance import compare, gains, user_means
 from recbole_idp.leaderboard.folder import load
 from recbole_idp.report.comparison import holm_corrected
 
-NOTES = {
-    ("Pop", "ItemKNN"): "do not rank what a user has had (RecBole's rule for models that know no order)",
-    ("TCF", "PRECISE", "PRECISE_UT", "PRECISE_TT"): "rank what a user has had last, since their losses leave it out",
-}
-"""What a reader of the board has to know of some models."""
-
 COMPARED_WITH = ("PositionSASRec", "TextPCASASRec", "MoRec", "TCF", "UniSRec", "UniSRec_IDt")
 """The plugin's models that others are compared with, beside those of RecBole."""
 
@@ -69,14 +63,19 @@ def _board(key, jobs, loaded, failed, tuned, plan):
         ],
         "baseline": baseline,
         "comparisons": _comparisons(by_model, loaded, baseline, plan.metric) if baseline else [],
-        "notes": _notes(by_model),
+        "notes": _notes(by_model, loaded),
     }
 
 
-def _notes(by_model):
-    """Returns a sentence for each note whose models are on the board."""
-    found = {tuple(model for model in models if model in by_model): note for models, note in NOTES.items()}
-    return [f"{', '.join(models)}: {note}." for models, note in found.items() if models]
+def _notes(by_model, loaded):
+    """Returns what a reader of the board has to know of how some models rank a user's history."""
+    counting = [model for model in by_model if model in registry.GENERAL_MODELS]
+    excluding = [model for model, jobs in by_model.items() if loaded[jobs[0]][0]["config"]["exclude_history"]]
+    said = {
+        "do not rank what a user has had (RecBole's rule for models that know no order)": counting,
+        "rank what a user has had last (exclude_history)": [name for name in excluding if name not in counting],
+    }
+    return [f"{', '.join(models)}: {note}." for note, models in said.items() if models]
 
 
 def _row(jobs, loaded, tuned):

@@ -53,7 +53,6 @@ class PreciseModel(EncodedItemsModel):
         del self.item_embedding
         self.fusion = EmbeddingFusion(config, self.n_items)
         self.balance_weight = config["balance_weight"]
-        self.exclude_history = config["exclude_history"]
 
     def build_encoder(self, config):
         """Makes the Transformer."""
@@ -85,23 +84,6 @@ class PreciseModel(EncodedItemsModel):
         items = interaction[self.ITEM_SEQ]
         targets = after_last(items, interaction[self.ITEM_SEQ_LEN], interaction[self.POS_ITEM_ID])
         return self.position_loss(Batch(((items, targets),), len(items)))
-
-    def predict(self, interaction):
-        """RecBole's hook: the score of one item for each row; shape [B]."""
-        scores = super().predict(interaction)
-        if self.exclude_history:
-            known = (interaction[self.ITEM_SEQ] == interaction[self.ITEM_ID].unsqueeze(1)).any(1)
-            scores = scores.masked_fill(known, float("-inf"))
-        return scores
-
-    def full_sort_predict(self, interaction):
-        """RecBole's hook: the scores of all items for each row; shape [B, N]."""
-        scores = super().full_sort_predict(interaction)
-        if self.exclude_history:
-            # Padding stands among the items of short histories, and is nobody's wish.
-            scores[:, 0] = float("-inf")
-            scores.scatter_(1, interaction[self.ITEM_SEQ], float("-inf"))
-        return scores
 
     def _numbered(self, *parts):
         """Numbers items within a batch, padding staying 0, and makes their vectors, each once.

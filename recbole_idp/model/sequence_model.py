@@ -7,6 +7,7 @@ from torch import nn
 
 from recbole_idp.data.batches import PositionBatches, PrefixBatches
 from recbole_idp.model.encoder.transformer import TransformerEncoder
+from recbole_idp.model.history import without_history
 from recbole_idp.model.lookup import lookup
 from recbole_idp.model.loss import build_loss
 
@@ -28,6 +29,7 @@ class SequenceModel(SequentialRecommender):
 
     Attributes:
         extends (str): The model whose defaults a subclass of another package has, unless it says otherwise.
+        exclude_history (bool): Whether items of the history get the lowest score.
     """
 
     extends = "PositionSASRec"
@@ -37,6 +39,7 @@ class SequenceModel(SequentialRecommender):
         super().__init__(config, dataset)
         self.hidden_size = config["hidden_size"]
         self.initializer_range = config["initializer_range"]
+        self.exclude_history = config["exclude_history"]
         self.item_embedding = nn.Embedding(self.n_items, self.hidden_size, padding_idx=0)
         self.encoder = self.build_encoder(config)
         self.loss = build_loss(
@@ -146,13 +149,19 @@ class SequenceModel(SequentialRecommender):
         states = self.forward(interaction[self.ITEM_SEQ], interaction[self.ITEM_SEQ_LEN])
         items, bias = interaction[self.ITEM_ID], self.item_bias()
         scores = (states * lookup(self.candidate_vectors(), items)).sum(-1)
-        return scores if bias is None else scores + bias[items]
+        if bias is not None:
+            scores = scores + bias[items]
+        if self.exclude_history:
+            scores = scores.masked_fill((interaction[self.ITEM_SEQ] == items.unsqueeze(1)).any(1), float("-inf"))
+        return scores
 
     def full_sort_predict(self, interaction):
         """RecBole's hook: the scores of all items for each row; shape [B, N]."""
         states = self.forward(interaction[self.ITEM_SEQ], interaction[self.ITEM_SEQ_LEN])
         scores, bias = states @ self.candidate_vectors().t(), self.item_bias()
-        return scores if bias is None else scores.add_(bias)
+        if bias is not None:
+            scores.add_(bias)
+        return without_history(scores, interaction[self.ITEM_SEQ]) if self.exclude_history else scores
 
 
 def target_counts(dataset, n_items):

@@ -15,7 +15,8 @@ class TCF(MoRec):
 
     What differs from MoRec: the softmax is over the events of the batch instead of all items, each score being lessened
     by the logarithm of its item's popularity; the user's own items are no negatives. What training never compares, it
-    cannot tell apart: items of the history get the lowest score, as the paper takes them off the candidates.
+    cannot tell apart: items of the history get the lowest score (``exclude_history``), as the paper takes them off the
+    candidates.
 
     Attributes:
         log_popularity (torch.Tensor): Logarithm of each item's share of the training events; shape [N].
@@ -47,17 +48,6 @@ class TCF(MoRec):
         items = interaction[self.ITEM_SEQ]
         targets = after_last(items, interaction[self.ITEM_SEQ_LEN], interaction[self.POS_ITEM_ID])
         return self.position_loss(Batch(((items, targets),), len(items)))
-
-    def predict(self, interaction):
-        """RecBole's hook: the score of one item for each row; shape [B]."""
-        known = (interaction[self.ITEM_SEQ] == interaction[self.ITEM_ID].unsqueeze(1)).any(1)
-        return super().predict(interaction).masked_fill(known, float("-inf"))
-
-    def full_sort_predict(self, interaction):
-        """RecBole's hook: the scores of all items for each row; shape [B, N]."""
-        scores = super().full_sort_predict(interaction)
-        scores[:, 0] = float("-inf")
-        return scores.scatter_(1, interaction[self.ITEM_SEQ], float("-inf"))
 
 
 def events_of(items, targets):

@@ -256,7 +256,9 @@ def train_on_sources(config, domains, unfinished):
     Returns:
         tuple[IDP, dict, float]: The best model by validation, its validation metrics, and training targets a second.
     """
-    settings = source_settings(config, train_negatives=config["pretrain_negatives"], generated_prior=0.0)
+    # What a bundle is found by says nothing of how targets are ranked.
+    changes = {"train_negatives": config["pretrain_negatives"], "generated_prior": 0.0, "exclude_history": False}
+    settings = source_settings(config, **changes)
     train, valid = domains.split(config["pretrain_valid_users"], config["seed"])
     init_seed(config["seed"], config["reproducibility"])
     model = get_model(config["model"])(settings, train.dataset).to(config["device"])

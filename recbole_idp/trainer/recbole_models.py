@@ -8,6 +8,7 @@ from recbole.utils import get_trainer
 from recbole_idp import compat
 from recbole_idp.data.trimmed import TrimmedLoader
 from recbole_idp.evaluation.ranking import RankEvaluator, ranks_from_scores
+from recbole_idp.model.history import exclude_history
 from recbole_idp.trainer.base import SequenceTrainer
 from recbole_idp.trainer.safe_files import SafeCheckpoints
 
@@ -18,6 +19,11 @@ class TrimmedTrainer(SequenceTrainer):
     The order of rows, the negatives, the hidden items and the loss are RecBole's; without dropout, the metrics are the
     same as those of its own loop. Evaluation streams.
     """
+
+    def __init__(self, config, model):
+        super().__init__(config, model)
+        if config["exclude_history"]:
+            exclude_history(model)
 
     def _training_batches(self, train_data):
         if self._batches is None:
@@ -93,6 +99,11 @@ class _RecBolesLoop(SafeCheckpoints):
 
     ranks = None
     targets_per_second = 0.0
+
+    def __init__(self, config, model):
+        super().__init__(config, model)
+        if config["exclude_history"] and hasattr(model, "ITEM_SEQ"):
+            exclude_history(model)
 
     def evaluate(self, eval_data, load_best_model=True, model_file=None, show_progress=False):
         """Evaluates the model by RecBole's own loop."""

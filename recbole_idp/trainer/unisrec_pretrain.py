@@ -128,7 +128,7 @@ def pretrain(config, folder, text_encoder, digits, clock):
         if text_encoder.needs_fitting:
             text_encoder.fit(texts)
         vectors, reworded = _text_vectors(config, text_encoder, texts, facts)
-    settings = source_settings(config)
+    settings = source_settings(config, exclude_history=False)
     train, valid = domains.split(config["pretrain_valid_users"], config["seed"])
     unfinished = Path(config["checkpoint_dir"]) / f"unfinished-unisrec-{digits}"
     with clock.stage("pretrain", "training UniSRec's adaptor and sequence encoder on the source domains") as facts:

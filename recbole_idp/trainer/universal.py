@@ -190,7 +190,7 @@ def train(config, dataset, folder, about, clock):
         texts = universal_texts(config, dataset.location, domains)
     train_data, valid_data = domains.split(config["pretrain_valid_users"], config["seed"])
     changes = {"dataset": config["dataset"], "epoch_steps": config["pretrain_epoch_steps"], "train_negatives": 0}
-    settings = derive(source_settings(config), **changes)
+    settings = derive(source_settings(config), exclude_history=True, **changes)
     tokens = None
     if config["fusion"] != "id_only":
         with clock.stage("encode", f"making token vectors of {len(texts):,} texts"):
