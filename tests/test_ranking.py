@@ -51,6 +51,51 @@ def test_metrics_agree_with_their_formulas(domains):
     assert result["mrr"] == pytest.approx((1 + 1 / 2 + 1 / 3 + 1 / 4 + 1 / 100) / 5)
 
 
+def slow_metrics(scores, wanted, k):
+    """Sorts the candidates of a row and reads the metrics off the list; equal scores stand in the items' order."""
+    shown = sorted((item for item in range(1, len(scores)) if scores[item] > -np.inf), key=lambda i: (-scores[i], i))
+    place = shown.index(wanted) + 1
+    hit = wanted in shown[:k]
+    return {
+        f"hit@{k}": float(hit),
+        f"recall@{k}": float(hit),
+        f"precision@{k}": hit / k,
+        f"ndcg@{k}": 1 / np.log2(place + 1) if hit else 0.0,
+        f"mrr@{k}": 1 / place if hit else 0.0,
+        f"map@{k}": 1 / place if hit else 0.0,
+        "mrr": 1 / place,
+    }
+
+
+@pytest.mark.parametrize("n_items", [2, 3, 6, 40])
+@pytest.mark.parametrize("levels", [1, 3, 10**6])
+def test_metrics_agree_with_sorted_lists(domains, n_items, levels):
+    from recbole.evaluator import Evaluator
+    from toy import settings
+
+    from recbole_idp.config import StrictConfig
+
+    # The last cut-off is beyond most of these catalogues.
+    changes = {"topk": [1, 3, 20], "valid_metric": "NDCG@3", "metric_decimal_place": 10}
+    changes["metrics"] = ["Hit", "NDCG", "MRR", "Recall", "Precision", "MAP"]
+    config = StrictConfig("IDP", "shop", config_dict=settings(domains, **changes))
+    draw = np.random.default_rng([n_items, levels])
+    scores = draw.integers(0, levels, (50, n_items)).astype(np.float32)
+    wanted = draw.integers(1, n_items, 50)
+    # Each user has candidates of their own; the first ten have one, the right item.
+    scores[draw.random(scores.shape) < 0.4] = -np.inf
+    scores[:10] = -np.inf
+    scores[np.arange(50), wanted] = draw.integers(0, levels, 50)
+    ranks = ranks_from_scores(torch.from_numpy(scores.copy()), torch.from_numpy(wanted))
+    result = RankEvaluator(config, Evaluator(config)).evaluate(ranks)
+    rows = [
+        {name: value for k in changes["topk"] for name, value in slow_metrics(row, item, k).items()}
+        for row, item in zip(scores, wanted, strict=True)
+    ]
+    expected = {name: np.mean([row[name] for row in rows]) for name in rows[0]}
+    assert result == pytest.approx(expected, abs=1e-9)
+
+
 def prepared(domains, metrics):
     """Returns configuration, loaders and a model with random weights on the toy target."""
     from recbole.data import create_dataset, data_preparation
