@@ -11,6 +11,7 @@ from safetensors.torch import load_file, save_file
 
 from recbole_idp.data.folders import new_folder
 from recbole_idp.errors import UserError
+from recbole_idp.form import Each, IfThere
 from recbole_idp.matcher.adapted import FrozenMatcher, open_matcher
 from recbole_idp.sealed import Kind, check_sealed, read_sealed, seal
 from recbole_idp.text.cache import cache_folder
@@ -26,7 +27,11 @@ VERSION = 2
 # Version 1 had no adapted vectors; such a bundle matches by its frozen ones.
 _READABLE = (1, VERSION)
 _NEEDS = frozenset((ENCODER, ITEMS, NAMES))
-KIND = Kind("bundle", "the task pretrain", "recbole_idp bundle", VERSION, _READABLE, DESCRIPTION, _NEEDS)
+_SAYS = {
+    **{"fingerprint": str, "domains": [{"name": str}], "encoder": {"kind": str, "hidden_size": int}},
+    **{"valid": Each(float), "cdim": IfThere({"matcher": {"none", "head", "encoder"}})},
+}
+KIND = Kind("bundle", "the task pretrain", "recbole_idp bundle", VERSION, _READABLE, DESCRIPTION, _NEEDS, _SAYS)
 TEXT_ENCODER = "text_encoder"
 MATCHER = "cdim"
 PACKAGES = ("recbole_idp", "recbole", "torch", "numpy", "transformers", "sentence-transformers", "faiss-cpu")
@@ -110,21 +115,15 @@ class Bundle:
         try:
             items = load_file(folder / ITEMS)
             encoder = load_file(folder / ENCODER)
-        except (SafetensorError, OSError) as error:
+            lines = (folder / NAMES).read_text(encoding="utf-8").split("\n")[1:-1]
+            domains, tokens, titles = (list(part) for part in zip(*(line.split("\t") for line in lines), strict=True))
+            texts = items["text_vectors"]
+            adapted = items.get("adapted_vectors", texts)
+            _check_items(items["item_embeddings"], texts, adapted, len(tokens), description["encoder"]["hidden_size"])
+        except (SafetensorError, OSError, KeyError, ValueError) as error:
             raise UserError(f"bundle {folder} cannot be read ({error}): pre-train again") from error
-        lines = (folder / NAMES).read_text(encoding="utf-8").split("\n")[1:-1]
-        domains, tokens, titles = (list(part) for part in zip(*(line.split("\t") for line in lines), strict=True))
-        return cls(
-            items["item_embeddings"],
-            items["text_vectors"].numpy(),
-            items.get("adapted_vectors", items["text_vectors"]).numpy(),
-            encoder,
-            domains,
-            tokens,
-            titles,
-            description,
-            folder,
-        )
+        vectors = texts.numpy(), adapted.numpy()
+        return cls(items["item_embeddings"], *vectors, encoder, domains, tokens, titles, description, folder)
 
     def matcher(self, config):
         """Returns what makes the vectors of target texts comparable with :attr:`adapted_vectors`.
@@ -189,6 +188,18 @@ def versions():
         except importlib.metadata.PackageNotFoundError:
             continue
     return found
+
+
+def _check_items(embeddings, texts, adapted, n_items, width):
+    """Raises ValueError where tensors do not fit each other, as a stranger may have sealed anything."""
+    parts = {"item_embeddings": embeddings, "text_vectors": texts, "adapted_vectors": adapted}
+    for name, tensor in parts.items():
+        if tensor.dtype != torch.float32 or tensor.ndim != 2 or len(tensor) != n_items:
+            raise ValueError(f"{name} has shape {list(tensor.shape)} for {n_items} items, or is not of float32")
+        if not torch.isfinite(tensor).all():
+            raise ValueError(f"{name} has values that are not numbers")
+    if embeddings.shape[1] != width or texts.shape != adapted.shape:
+        raise ValueError("its vectors are of other widths than it says")
 
 
 def _about_matcher(cdim):

@@ -28,6 +28,16 @@ class Each(NamedTuple):
     form: Any = None
 
 
+class IfThere(NamedTuple):
+    """The form of a key that may be left out.
+
+    Attributes:
+        form (Any): What its value is otherwise.
+    """
+
+    form: Any
+
+
 _NAMES = {str: "text", int: "a whole number", float: "a number", bool: "true or false"}
 
 
@@ -38,7 +48,7 @@ def check(value, form, where=""):
         value (Any): What ``json`` read.
         form (Any): A type (``float`` takes whole numbers as well); a list with the form of its elements, a tuple with
             the form of each; a set of texts to choose from; a dict with the forms of the keys that must be there,
-            others being free; :class:`Maybe` or :class:`Each`.
+            others being free; :class:`Maybe`, :class:`Each` or, for a key, :class:`IfThere`.
         where (str): The place of the value, such as ``boards[0].rows``; empty at the top.
 
     Raises:
@@ -67,6 +77,10 @@ def check(value, form, where=""):
     elif isinstance(form, dict):
         _check_type(value, dict, "an object", where)
         for key, part in form.items():
+            if isinstance(part, IfThere):
+                if key not in value:
+                    continue
+                part = part.form
             if key not in value:
                 raise Misfit(f"{where} has no {key}" if where else f"it has no {key}")
             check(value[key], part, f"{where}.{key}" if where else key)

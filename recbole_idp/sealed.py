@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from recbole_idp.errors import UserError
 from recbole_idp.files import fingerprint, sha256_of_file
+from recbole_idp.form import Each, Misfit, check
 
 
 class Kind(NamedTuple):
@@ -20,6 +21,7 @@ class Kind(NamedTuple):
         readable (tuple[int, ...]): The versions that can be read.
         file (str): Name of the description.
         needs (frozenset[str]): The files that each has.
+        says (dict): The form of its description, as :func:`~recbole_idp.form.check` takes it.
     """
 
     name: str
@@ -29,6 +31,7 @@ class Kind(NamedTuple):
     readable: tuple
     file: str
     needs: frozenset
+    says: dict
 
 
 def seal(folder, kind, description):
@@ -81,6 +84,12 @@ def read_sealed(folder, kind):
         raise UserError(f"{path} is damaged or was changed: pre-train again, or copy the {kind.name} anew")
     if not isinstance(description.get("sha256"), dict) or not kind.needs <= set(description["sha256"]):
         raise UserError(f"{path} is damaged (its list of files is incomplete): pre-train again")
+    try:
+        check(description, {"sha256": Each(str), **kind.says})
+    except Misfit as misfit:
+        raise UserError(
+            f"{path} is not as {kind.maker} writes it ({misfit}): do not use it, make the {kind.name} again"
+        ) from None
     return description
 
 

@@ -1,6 +1,5 @@
 """Files and folders from elsewhere, in bulk: odd ones give what they should, damaged ones a line, and none is run."""
 
-import copy
 import gzip
 import json
 import os
@@ -361,66 +360,3 @@ COMMANDS = {
 def test_wrong_commands_on_files_are_refused_in_one_line(name, place, capfd):
     make, says = COMMANDS[name]
     refused(capfd, place, make(place), says)
-
-
-# ---- JSON that somebody else wrote: whatever stands in a place, it is read or refused, and never a traceback
-
-VALUES = (None, -1, "x", [{}], {"x": []})
-
-
-def places(value, path=()):
-    """Yields the path to every value inside a JSON value."""
-    parts = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    for key, part in parts:
-        yield (*path, key)
-        yield from places(part, (*path, key))
-
-
-def damaged(value):
-    """Yields a JSON value with each place in turn left out, or replaced."""
-    for path in places(value):
-        for new in (..., *VALUES):
-            other = copy.deepcopy(value)
-            parent = other
-            for key in path[:-1]:
-                parent = parent[key]
-            if new is ...:
-                del parent[path[-1]]
-            else:
-                parent[path[-1]] = new
-            yield path, new, other
-
-
-def refusals(read, values):
-    """Counts how many damaged values are refused; anything but a line for the user is an error of the test."""
-    from recbole_idp.errors import UserError
-
-    found = 0
-    for path, new, value in values:
-        try:
-            read(value)
-        except UserError as error:
-            assert "\n" not in str(error)
-            found += 1
-        except Exception as error:
-            raise AssertionError(f"{new!r} at {path}") from error
-    return found
-
-
-def test_any_damage_to_a_result_is_read_or_refused(base, tmp_path):
-    from recbole_idp.report.result import markdown_table, read_ranks, read_result
-    from recbole_idp.report.text import report_text
-
-    (result,) = (base / "data" / "results").glob("*.json")
-    value = json.loads(result.read_text())
-    for part in ("config", "versions"):
-        value[part] = {"valid_metric": "NDCG@5"}
-    path = shutil.copytree(result.parent, tmp_path / "results") / result.name
-
-    def read(changed):
-        path.write_text(json.dumps(changed))
-        markdown_table(read_result(path))
-        report_text(read_result(path), path)
-        read_ranks(path)
-
-    assert refusals(read, damaged(value)) > 100

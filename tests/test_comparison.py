@@ -63,7 +63,14 @@ def saved(folder):
     result = {
         **{"model": "IDP", "dataset": "shop", "seed": 1, "seeds": [1, 2], "few_shot": None, "variants": variants},
         **{"data_fingerprint": "f", "protocol": "full", "data": {"users": 300, "items": 9, "interactions": 900}},
-        **{"comparisons": [], "transfer_helped": [], "prediction": None, "stages": {}, "peak_memory_mb": 1},
+        **{
+            "comparisons": [],
+            "transfer_helped": [],
+            "prediction": None,
+            "stages": {},
+            "peak_memory_mb": 1,
+            "config": {},
+        },
     }
     return save_result(result, folder, ranks)
 

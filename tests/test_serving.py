@@ -221,14 +221,14 @@ STRANGE = {
     "a huge width": (other_size("inner_size", 10**12), "inner_size is 1000000000000 in its description"),
     "a huge length": (other_size("MAX_ITEM_LIST_LENGTH", 10**12), "MAX_ITEM_LIST_LENGTH is 1000000000000"),
     "layers in words": (other_size("n_layers", "two"), "cannot be read"),
-    "an unknown encoder": (other_size("kind", "__import__"), "cannot be read"),
+    "an unknown encoder": (other_size("kind", "__import__"), "encoder.kind is none of"),
     "an item twice": (other_items("item_id\ttitle\n" + "a\tb\n" * 8), "each id once"),
     "items without titles": (other_items("item_id\ttitle\n" + "a\n" * 8), "no list of ids"),
-    "a seed in words": (lambda folder: resealed(folder, KIND, seed="one"), "no seed"),
-    "no history": (other_size("MAX_ITEM_LIST_LENGTH", 0), "another form"),
-    "metrics in words": (lambda folder: resealed(folder, KIND, test={"hit@1": "much"}), "another form"),
-    "half a bundle": (lambda folder: resealed(folder, KIND, bundle={"name": "x"}), "bundle of another form"),
-    "no description": (lambda folder: resealed(folder, KIND, encoder=None), "cannot be read"),
+    "a seed in words": (lambda folder: resealed(folder, KIND, seed="one"), "seed is not a whole number"),
+    "no history": (other_size("MAX_ITEM_LIST_LENGTH", 0), "no event of a history"),
+    "metrics in words": (lambda folder: resealed(folder, KIND, test={"hit@1": "much"}), "test.hit@1 is not a number"),
+    "half a bundle": (lambda folder: resealed(folder, KIND, bundle={"name": "x"}), "bundle has no fingerprint"),
+    "no description": (lambda folder: resealed(folder, KIND, encoder=None), "encoder is not an object"),
 }
 
 

@@ -6,8 +6,10 @@ The three matchers have one face: ``vectors(texts, frozen_vectors)``, and ``save
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
+from recbole_idp.errors import UserError
 from recbole_idp.matcher.head import MatchingHead
 from recbole_idp.text.cache import encode_cached
 from recbole_idp.text.encoder import open_text_encoder
@@ -96,9 +98,13 @@ def open_matcher(kind, folder, cache_path, device="cpu", show_progress=False):
         FrozenMatcher | HeadMatcher | EncoderMatcher: The matcher.
     """
     if kind == HeadMatcher.kind:
-        state = load_file(folder / _HEAD)
-        head = MatchingHead(len(state["change.bias"]))
-        head.load_state_dict(state)
+        try:
+            state = load_file(folder / _HEAD)
+            head = MatchingHead(len(state["change.bias"]))
+            head.load_state_dict(state)
+        except (SafetensorError, OSError, KeyError, RuntimeError) as error:
+            reason = " ".join(str(error).split())[:200]
+            raise UserError(f"{folder / _HEAD} is no matcher's head ({reason}): pre-train again") from error
         return HeadMatcher(head.to(torch.device(device)))
     if kind == EncoderMatcher.kind:
         return EncoderMatcher(open_text_encoder(folder, device=device), cache_path, show_progress)

@@ -59,7 +59,11 @@ class IDP(SequenceModel):
         if encoder is None:
             return
         try:
-            self.encoder.load_state_dict(encoder)
+            try:
+                self.encoder.load_state_dict(encoder)
+            except RuntimeError as error:
+                reason = " ".join(str(error).split())[:200]
+                raise UserError(f"the bundle's encoder is not as it says ({reason}): pre-train again") from error
         except RuntimeError as error:
             keys = ", ".join(self.encoder_keys)
             raise UserError(

@@ -34,7 +34,11 @@ _ROW = {**{key: form for key, form in _RUN.items() if key != "seed"}, "train_use
 _FORM = {
     **dict.fromkeys(("model", "dataset", "data_fingerprint", "protocol"), str),
     **{"seed": int, "seeds": [int], "few_shot": Maybe([float]), "peak_memory_mb": float},
-    **{"data": dict.fromkeys(("users", "items", "interactions"), int), "stages": Each({"seconds": float})},
+    **{
+        "data": dict.fromkeys(("users", "items", "interactions"), int),
+        "config": Each(),
+        "stages": Each({"seconds": float}),
+    },
     **{"variants": Each(_ROW), "comparisons": [{**COMPARISON, "train_users_share": float}]},
     "transfer_helped": [
         {"baseline": str, "train_users_share": float, "variant": str, "helped": {"yes", "no", "unclear"}}

@@ -10,9 +10,10 @@ from safetensors.torch import load_file, save_file
 from recbole_idp.data.folders import new_folder
 from recbole_idp.errors import UserError
 from recbole_idp.files import fingerprint
+from recbole_idp.form import Each, Maybe
 from recbole_idp.sealed import Kind, check_sealed, seal
 from recbole_idp.serving.card import model_card
-from recbole_idp.serving.user_encoder import build_user_encoder, history_length
+from recbole_idp.serving.user_encoder import KINDS, build_user_encoder, history_length
 from recbole_idp.serving.user_vectors import IDS as USER_IDS
 from recbole_idp.serving.user_vectors import VECTORS as USERS
 from recbole_idp.serving.user_vectors import UserVectors
@@ -24,20 +25,21 @@ DESCRIPTION, MODEL, ITEMS, TRANSFER, CARD = (
     "transfer.safetensors",
     "README.md",
 )
+_SAYS = {
+    **dict.fromkeys(("model", "dataset", "variant"), str),
+    **dict.fromkeys(("seed", "added"), int),
+    **dict.fromkeys(("hidden_event", "only_unseen"), bool),
+    **dict.fromkeys(("valid", "test"), Each(float)),
+    **{"encoder": {"kind": set(KINDS), "hidden_size": int, "MAX_ITEM_LIST_LENGTH": int}, "temperature": Maybe(float)},
+    **{"config": Each(), "bundle": Maybe({"name": str, "fingerprint": str, "domains": [str]})},
+}
 KIND = Kind(
-    "trained model", "the task run", "recbole_idp trained model", 1, (1,), DESCRIPTION, frozenset((MODEL, ITEMS))
+    *("trained model", "the task run", "recbole_idp trained model", 1, (1,), DESCRIPTION),
+    frozenset((MODEL, ITEMS)),
+    _SAYS,
 )
 _NAMES = frozenset((DESCRIPTION, MODEL, ITEMS, TRANSFER, CARD, USERS, USER_IDS))
 _ENCODER = "encoder/"
-_NOTHING = type(None)
-# What a description says, and in which form.
-_FORMS = {
-    **dict.fromkeys(("model", "dataset", "variant"), (str,)),
-    **dict.fromkeys(("seed", "added"), (int,)),
-    **dict.fromkeys(("encoder", "config", "valid", "test"), (dict,)),
-    **dict.fromkeys(("hidden_event", "only_unseen"), (bool,)),
-    **{"temperature": (float, _NOTHING), "bundle": (dict, _NOTHING)},
-}
 _HEADER = "item_id\ttitle"
 
 
@@ -147,7 +149,6 @@ class TrainedModel:
 
     def _check(self):
         """Raises ValueError where the parts do not fit each other, as a stranger may have sealed anything."""
-        _check_description(self.description)
         shape = (len(self.tokens) + 1, self.description["encoder"]["hidden_size"])
         for name in ("item_vectors", "candidate_vectors"):
             tensor = getattr(self, name)
@@ -157,19 +158,9 @@ class TrainedModel:
                 raise ValueError(f"{name} has values that are not numbers")
         if self.item_bias is not None and (self.item_bias.shape != shape[:1] or not self.item_bias.isfinite().all()):
             raise ValueError("item_bias has another length, or values that are not numbers")
-
-
-def _check_description(about):
-    """Raises ValueError where a description lacks something, or says it in another form."""
-    for key, kinds in _FORMS.items():
-        if key not in about or type(about[key]) not in kinds:
-            raise ValueError(f"its description has no {key}")
-    numbers = [value for key in ("valid", "test") for value in about[key].values()]
-    if not all(type(number) in (int, float) for number in numbers) or history_length(about) < 1:
-        raise ValueError("its description has values of another form")
-    bundle = about["bundle"] or {"name": "", "fingerprint": "", "domains": []}
-    if not {"name", "fingerprint", "domains"} <= set(bundle) or not isinstance(bundle["domains"], list):
-        raise ValueError("its description has a bundle of another form")
+        temperature = self.description["temperature"]
+        if history_length(self.description) < 1 or (temperature is not None and temperature <= 0):
+            raise ValueError("it reads no event of a history, or its temperature is not positive")
 
 
 def check_absent(folder):

@@ -11,13 +11,19 @@ import torch
 from recbole_idp.bundle import MATCHER, TEXT_ENCODER, Bundle, read_description
 from recbole_idp.data.item_text import read_item_texts
 from recbole_idp.errors import UserError
+from recbole_idp.form import IfThere, Maybe, Misfit, check
 from recbole_idp.matcher.adapted import FrozenMatcher, open_matcher
-from recbole_idp.matcher.generation import Evidence, generate
+from recbole_idp.matcher.generation import GENERATORS, RESCALINGS, Evidence, generate
 from recbole_idp.matcher.retrieval import Matches, retrieve
 from recbole_idp.text.encoder import open_text_encoder
 
-_KEYS = ("generator", "rescale", "generated_spread", "match_temperature", "map_ridge")
-_KEYS += ("field_separator", "text_fields", "text_length", "ITEM_ID_FIELD")
+# What generating and reading texts take from the configuration that the model was trained with.
+_SAYS = {
+    **{"generator": set(GENERATORS), "rescale": set(RESCALINGS)},
+    **dict.fromkeys(("generated_spread", "match_temperature", "map_ridge", "own_texts"), float),
+    **{"field_separator": str, "ITEM_ID_FIELD": str, "text_fields": Maybe([str]), "text_length": int},
+    "encoding": IfThere(Maybe(str)),
+}
 
 
 class NewItems(NamedTuple):
@@ -123,8 +129,10 @@ def check_generated(trained):
             f"{about['model']} ({about['variant']}) was trained without generated embeddings, so that no text makes an "
             "item for it: train IDP with --variants=fine_tune, and add items to what that leaves"
         )
-    if missing := [key for key in _KEYS if key not in trained.description["config"]]:
-        raise UserError(f"{trained.folder} does not say its {', '.join(missing)}: train the model again")
+    try:
+        check(trained.description["config"], _SAYS, "config")
+    except Misfit as misfit:
+        raise UserError(f"{trained.folder} takes no items, as {misfit}: train the model again") from None
 
 
 def find_bundle(trained, given=None):
@@ -141,6 +149,8 @@ def find_bundle(trained, given=None):
         UserError: It is not there, cannot be used, or is another one.
     """
     about = trained.description["bundle"]
+    if about is None:
+        raise UserError(f"{trained.folder} does not say which bundle it was made from: train the model again")
     # A name, whatever a stranger's description says: nothing of another folder is looked at.
     folder = Path(given or trained.folder.absolute().parent / Path(str(about["name"])).name)
     if not given and not folder.is_dir():

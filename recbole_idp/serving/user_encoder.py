@@ -4,6 +4,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from recbole_idp.form import check
 from recbole_idp.model.encoder.bert4rec import BERT4RecEncoder
 from recbole_idp.model.encoder.gru import GRUEncoder
 from recbole_idp.model.encoder.transformer import TransformerEncoder
@@ -26,6 +27,7 @@ _OF_TRAINING = {
     "gru_dropout_prob": 0.0,
     "initializer_range": 0.02,
 }
+_SIZES = {"hidden_act": str, "layer_norm_eps": float, "user_head": str}
 _LAYERS = ("n_layers", "gru_layers")
 # A weight and its axis for each size that decides on how much memory an encoder takes.
 _OF_BLOCKS = {"inner_size": ("blocks.0.inner.weight", 0), "MAX_ITEM_LIST_LENGTH": ("position_embedding.weight", 0)}
@@ -123,6 +125,11 @@ def build_user_encoder(description, state, item_vectors):
 
 def _check_sizes(sizes, state):
     """Raises ValueError where sizes are not those of the weights: a stranger could fill the memory else."""
+    check(sizes, {key: _SIZES.get(key, int) for key in KINDS[sizes["kind"]][1]}, "encoder")
+    if any(size <= 0 for size in sizes.values() if not isinstance(size, str)):
+        raise ValueError("a size of its encoder is not positive")
+    if sizes["hidden_size"] % sizes.get("n_heads", 1):
+        raise ValueError("its heads do not divide its width")
     if any(sizes.get(key, 0) > len(state) for key in _LAYERS):
         raise ValueError("it has fewer layers than its description says")
     for key, (name, axis) in _WEIGHTS[sizes["kind"]].items():

@@ -13,6 +13,7 @@ from recbole_idp.data.domains import check_domains, content_hashes, domain_texts
 from recbole_idp.data.folders import new_folder
 from recbole_idp.errors import UserError
 from recbole_idp.files import fingerprint
+from recbole_idp.form import Each
 from recbole_idp.locking import alone
 from recbole_idp.model.unisrec import UniSRec, transferable
 from recbole_idp.model.unisrec_pretraining import UniSRecPretraining
@@ -25,7 +26,14 @@ from recbole_idp.trainer.resumable import ResumableTrainer
 
 DESCRIPTION, WEIGHTS, CARD = "unisrec.json", "weights.safetensors", "README.md"
 KIND = Kind(
-    "pre-trained UniSRec", "a run of UniSRec", "recbole_idp UniSRec", 1, (1,), DESCRIPTION, frozenset((WEIGHTS,))
+    "pre-trained UniSRec",
+    "a run of UniSRec",
+    "recbole_idp UniSRec",
+    1,
+    (1,),
+    DESCRIPTION,
+    frozenset((WEIGHTS,)),
+    {"fingerprint": str, "domains": [{"name": str}], "sizes": Each(), "text_encoder": Each()},
 )
 
 # What its losses and batches do not look at.

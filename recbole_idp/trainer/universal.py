@@ -15,6 +15,7 @@ from recbole_idp.data.universal import load_universal
 from recbole_idp.derived_config import derive
 from recbole_idp.errors import UserError
 from recbole_idp.files import fingerprint
+from recbole_idp.form import Each
 from recbole_idp.locking import alone
 from recbole_idp.model.precise import PRECISE_UT, PreciseModel, transferable
 from recbole_idp.sealed import Kind, check_sealed, made_before, read_weights, seal
@@ -28,6 +29,7 @@ DESCRIPTION, WEIGHTS, ITEMS, CARD = "precise.json", "weights.safetensors", "item
 KIND = Kind(
     *("universal PRECISE", "a run of PRECISE or PRECISE_UT", "recbole_idp PRECISE", 1, (1,), DESCRIPTION),
     frozenset((WEIGHTS, ITEMS)),
+    {"fingerprint": str, "target": str, "domains": [{"name": str, "items": int}], "sizes": Each()},
 )
 
 # What its losses and batches do not look at.
