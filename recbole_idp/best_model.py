@@ -7,7 +7,7 @@ from pathlib import Path
 from recbole.utils import get_model
 
 from recbole_idp.data.domains import item_texts
-from recbole_idp.derived_config import derive
+from recbole_idp.derived_config import as_pretrained, derive
 from recbole_idp.errors import UserError
 from recbole_idp.files import check_writable, fingerprint
 from recbole_idp.model.sequence_model import SequenceModel
@@ -35,7 +35,10 @@ def trial_settings(config, trial):
     share = trial.share or config["train_users_share"]
     # The trial of a model without variants bears the model's name.
     transfer = trial.variant if trial.variant in VARIANTS else config["transfer"]
-    return derive(config, transfer=transfer, seed=trial.seed, train_users_share=share, few_shot=None)
+    # What is pre-trained is the same for all trials.
+    pretrain_seed = as_pretrained(config)["seed"]
+    values = {"transfer": transfer, "train_users_share": share, "few_shot": None, "pretrain_seed": pretrain_seed}
+    return derive(config, seed=trial.seed, **values)
 
 
 def keep_best(config, outcomes, start, dataset, digits):

@@ -70,6 +70,7 @@ _TYPES = {
     "inspect_items": (list, None),
     "source_text_fields": (list, None),
     "threads": (int, None),
+    "pretrain_seed": (int, None),
     "seeds": (list, None),
     "few_shot": (list, None),
     "warm_up_new_slices": (int, None),
@@ -130,7 +131,7 @@ LIMITS = {
     **dict.fromkeys(("learning_rate", "pretrain_learning_rate", "weight_decay", "layer_norm_eps"), (0, None)),
     **dict.fromkeys(("initializer_range", "worker", "train_negatives", "pretrain_negatives"), (0, None)),
     # NumPy's generators take no more.
-    **dict.fromkeys(("seed", "seeds", "train_users_seed"), (0, 2**32 - 1)),
+    **dict.fromkeys(("seed", "seeds", "pretrain_seed", "train_users_seed"), (0, 2**32 - 1)),
     **dict.fromkeys(("epochs", "pretrain_epochs", "train_batch_size", "eval_batch_size", "eval_step"), (1, None)),
     **dict.fromkeys(("stopping_step", "n_heads", "hidden_size", "inner_size", "top_m"), (1, None)),
     # More would be made one after the other until the memory is full; and more threads make OpenMP end the process.

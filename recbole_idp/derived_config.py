@@ -35,6 +35,11 @@ def derive(config, **values):
     return derived
 
 
+def as_pretrained(config):
+    """Returns a configuration whose ``seed`` is that of pre-training, which all seeds of a run share."""
+    return config if config["pretrain_seed"] is None else derive(config, seed=config["pretrain_seed"])
+
+
 def as_model(config, model):
     """Returns a copy of a configuration for another registered model.
 

@@ -9,6 +9,7 @@ from recbole.utils import init_seed
 from toy import settings
 from unisrec_formulas import SMALL, configured, perturbed, slow_adaptor, slow_state
 
+from recbole_idp.best_model import trial_settings
 from recbole_idp.config import StrictConfig
 from recbole_idp.data.batches import PositionBatches
 from recbole_idp.data.domains import load_domains
@@ -19,6 +20,7 @@ from recbole_idp.model.unisrec_pretraining import UniSRecPretraining
 from recbole_idp.trainer.checkpoint import load_checkpoint
 from recbole_idp.trainer.resumable import ResumableTrainer
 from recbole_idp.trainer.unisrec_pretrain import PretrainedUniSRec, drop_words, find_or_pretrain
+from recbole_idp.trials import trials
 
 pytestmark = pytest.mark.filterwarnings("ignore:pkg_resources")
 
@@ -166,6 +168,11 @@ def test_pre_training_is_found_again_and_can_be_given(domains):
     assert before == {path: path.stat().st_mtime_ns for path in first.folder.rglob("*")}
     assert all(torch.equal(first.state[name], given.state[name]) for name in first.state)
     assert find_or_pretrain(configured(domains, temperature=0.1, item_drop_coefficient=1)).folder != first.folder
+    # Trials of one run share what is pre-trained, whatever their seeds.
+    for trial in trials(configured(domains, seeds=[1, 2]), ["UniSRec"]):
+        settings_ = trial_settings(configured(domains), trial)
+        assert settings_["seed"] == trial.seed and find_or_pretrain(settings_).folder == first.folder
+    assert find_or_pretrain(configured(domains, pretrain_seed=5)).folder != first.folder
     with pytest.raises(UserError, match="pens is among pens, lamps, the source domains of"):
         pens = StrictConfig("UniSRec", "pens", config_dict=settings(domains, pretrained=str(first.folder), **SMALL))
         find_or_pretrain(pens)

@@ -9,7 +9,7 @@ from recbole.utils import get_model, init_seed
 from recbole_idp import registry
 from recbole_idp.bundle import KIND, Bundle, read_description, versions
 from recbole_idp.data.domains import check_domains, content_hashes, domain_texts, load_domains
-from recbole_idp.derived_config import as_model, derive
+from recbole_idp.derived_config import as_model, as_pretrained, derive
 from recbole_idp.errors import UserError
 from recbole_idp.files import fingerprint, remove_kept
 from recbole_idp.locking import alone
@@ -69,7 +69,7 @@ def pretrain_config(config):
     registry.check_model(name)
     if not issubclass(get_model(name), IDP) or not get_model(name).can_be_pretrained:
         raise UserError(f"pretrain_model {name} cannot be pre-trained: name a model of the plugin, such as IDP")
-    return as_model(config, name)
+    return as_model(as_pretrained(config), name)
 
 
 def hyper_parameters(config):

@@ -11,6 +11,7 @@ from safetensors.torch import save_file
 from recbole_idp.bundle import TEXT_ENCODER, versions
 from recbole_idp.data.domains import check_domains, content_hashes, domain_texts, load_domains
 from recbole_idp.data.folders import new_folder
+from recbole_idp.derived_config import as_pretrained
 from recbole_idp.errors import UserError
 from recbole_idp.files import fingerprint
 from recbole_idp.form import Each
@@ -97,6 +98,7 @@ def find_or_pretrain(config, clock=None):
         if config["dataset"] in (names := [domain["name"] for domain in found.description["domains"]]):
             raise UserError(f"{config['dataset']} is among {', '.join(names)}, the source domains of {found.folder}")
         return found
+    config = as_pretrained(config)
     locations = check_domains(config)
     text_encoder = configured_text_encoder(config)
     digits = fingerprint(

@@ -12,7 +12,7 @@ from recbole_idp.bundle import versions
 from recbole_idp.data.domains import check_any_text, check_domains, content_hashes, item_texts
 from recbole_idp.data.folders import new_folder
 from recbole_idp.data.universal import load_universal
-from recbole_idp.derived_config import derive
+from recbole_idp.derived_config import as_pretrained, derive
 from recbole_idp.errors import UserError
 from recbole_idp.files import fingerprint
 from recbole_idp.form import Each
@@ -152,6 +152,7 @@ def find_or_train(config, dataset, clock=None):
                 f"data than this run's {config['dataset']}, so that it may know what is tested: leave --pretrained away"
             )
         return found
+    config = as_pretrained(config)
     locations = check_domains(config, with_target=True)
     encoder = configured_text_encoder(config)
     digits = fingerprint(
