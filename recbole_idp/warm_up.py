@@ -72,6 +72,8 @@ def warm_up(config):
                 of_slices.append(replay.outcome(restart(period, last), last))
         for period, of_slices in found.items():
             outcomes[period].append(of_slices)
+    # Never is the longest period.
+    periods = sorted(outcomes, key=lambda period: (period == 0, period))
     result = {
         "task": "warm-up",
         "model": config["model"],
@@ -79,7 +81,7 @@ def warm_up(config):
         "sources": config["source_domains"],
         "seeds": seeds,
         "slices": slice_sizes(data),
-        "periods": {str(period): summarise(of_seeds) for period, of_seeds in sorted(outcomes.items())},
+        "periods": {str(period): summarise(outcomes[period]) for period in periods},
         "stages": clock.stages,
         "peak_memory_mb": peak_memory_mb(),
         "config": given_values(config),

@@ -15,6 +15,7 @@ from recbole_idp.config import StrictConfig
 from recbole_idp.data.catalog import locate
 from recbole_idp.data.slices import load_slices
 from recbole_idp.model.precise import transferable
+from recbole_idp.report.warm_up import plot_warm_up, warm_up_text
 from recbole_idp.stages import StageClock
 from recbole_idp.trainer.warm_up import Replay, restart
 from recbole_idp.warm_up import sliced_tokens, summarise
@@ -284,6 +285,21 @@ def test_means_count_each_event_once_and_leave_out_the_first_outcome():
     assert found["new"]["events"] == 3 and found["new"]["recall@10"] == pytest.approx(0.3)
     assert found["new"]["recall@10_deviation"] == pytest.approx(0.141421) and found["all"]["ndcg@10_deviation"] == 0
     assert summarise([[run[0] for run in runs]])["new"] == {"events": 0, "recall@10": None, "ndcg@10": None}
+
+
+def test_a_study_without_new_items_is_drawn_and_told(tmp_path):
+    none = {"events": 0, "recall@10": None, "ndcg@10": None}
+    outcome = {"all": {"events": 3, "recall@10": 0.0, "ndcg@10": 0.0}, "new": none, "unpublished": 0}
+    result = {
+        **{"model": "PRECISE", "dataset": "a$b$c", "seeds": [1], "stages": {}, "peak_memory_mb": 1},
+        "slices": [{"events": 3}] * 3,
+        "periods": {"1": summarise([[outcome, outcome]]), "0": summarise([[outcome, outcome]])},
+        "config": {"warm_up_test_events": None},
+    }
+    plot_warm_up(result, tmp_path / "plot.svg")
+    assert (tmp_path / "plot.svg").read_text().rstrip().endswith("</svg>")
+    text = warm_up_text(result, tmp_path / "study.json")
+    assert "| every slice  | -" in text and "all 0 with new items" in text
 
 
 def command(folder, dataset="films", **changes):

@@ -103,15 +103,18 @@ def plot_warm_up(result, path):
 
     figure = Figure(figsize=(9, 6), layout="constrained")
     panels = figure.subplots(2, 2)
-    # Never is the longest period, and stands at the right.
-    periods = sorted(result["periods"], key=lambda period: (period == "0", int(period)))
+    periods = list(result["periods"])
     colours = {period: CURVES[place % len(CURVES)] for place, period in enumerate(periods)}
     for column, part in enumerate(("new", "all")):
         _draw_periods(panels[0, column], result["periods"], periods, part)
         _draw_slices(panels[1, column], result["periods"], periods, part, colours)
     for panel in panels.ravel():
         panel.spines[["top", "right"]].set_visible(False)
-        panel.set_ylim(bottom=0)
+        # Room for the numbers; without any value, and where all are zero, the limits are infinite or nothing.
+        highest = panel.dataLim.y1
+        panel.set_ylim(0, 1.2 * highest if 0 < highest < float("inf") else 1)
+        panel.locator_params(axis="y", nbins=5)
+    panels[1, 1].legend(title="started anew", fontsize=8, title_fontsize=8, frameon=False, loc="lower left")
     figure.suptitle(f"{result['model']} on {result['dataset']}: when targeted training starts anew", parse_math=False)
     with replacing(path) as temporary:
         figure.savefig(temporary, format="svg", metadata={"Date": None})
@@ -126,9 +129,11 @@ def _draw_periods(axes, rows, periods, part):
     means = [value[_SHOWN] for value in values]
     axes.errorbar(places, means, spread, color=colour, marker="o", capsize=3, linewidth=1.5)
     for place, mean in zip(places, means, strict=True):
-        offset = {"xytext": (0, 7), "textcoords": "offset points", "ha": "center", "fontsize": 9, "color": SOFT}
-        axes.annotate(f"{mean:.4f}", (place, mean), **offset)
-    axes.margins(x=0.12, y=0.25)
+        offset = {"xytext": (0, 10), "textcoords": "offset points", "ha": "center", "fontsize": 9, "color": SOFT}
+        axes.annotate(
+            f"{mean:.4f}", (place, mean), bbox={"facecolor": "white", "edgecolor": "none", "pad": 1}, **offset
+        )
+    axes.margins(x=0.12)
     axes.set_xticks(range(len(periods)), [period_name(period) for period in periods])
     axes.set_title(f"{_TITLES[part]} ({rows[periods[0]][part]['events']:,} events)", fontsize=11)
     axes.set_ylabel(_NAMES[_SHOWN])
@@ -146,4 +151,3 @@ def _draw_slices(axes, rows, periods, part, colours):
     axes.xaxis.get_major_locator().set_params(integer=True)
     axes.set_xlabel("slice that is tested on")
     axes.set_ylabel(_NAMES[_SHOWN])
-    axes.legend(title="started anew", fontsize=8, title_fontsize=8, frameon=False)
