@@ -7,172 +7,8 @@ from typing import Any, NamedTuple
 import yaml
 
 from recbole_idp.config_layers import COMMAND_LINE, CONFIG_DICT, parse_yaml
+from recbole_idp.config_values import CHOICES, ELEMENTS, EXCLUDED, LIMITS, SETS, TYPES, UNLISTED
 from recbole_idp.errors import UserError, nearest
-
-RANKING_METRICS = (
-    "Hit", "MRR", "MAP", "Recall", "NDCG", "Precision", "GAUC",
-    "ItemCoverage", "AveragePopularity", "ShannonEntropy", "GiniIndex", "TailPercentage",
-)  # fmt: skip
-"""RecBole's ranking metrics; a test compares them with RecBole's own table, which is slow to import."""
-
-# Keys that RecBole reads although none of its YAML files has them.
-_UNLISTED = {
-    "model": (str,),
-    "dataset": (str,),
-    "encoding": (str, None),
-    "eta": (float, None),
-    "mask_ratio": (float, None),
-    "ft_ratio": (float, None),
-    "reg_weight": (float, None),
-    "tail_ratio": (float, int, None),
-    "nproc": (int,),
-    "world_size": (int,),
-    "ip": (str,),
-    "port": (str,),
-    "offset": (int,),
-    "local_rank": (int,),
-}
-
-# Types of keys whose default (None, or one of several forms) does not tell them.
-_TYPES = {
-    **_UNLISTED,
-    "gpu_id": (str, int),
-    "dataset_save_path": (str, None),
-    "dataloaders_save_path": (str, None),
-    "clip_grad_norm": (dict, None),
-    "transform": (str, None),
-    "seq_len": (dict, None),
-    "threshold": (dict, None),
-    "load_col": (dict, None),
-    "unload_col": (dict, None),
-    "unused_col": (dict, None),
-    "additional_feat_suffix": (list, None),
-    "rm_dup_inter": (str, None),
-    "val_interval": (dict, None),
-    "targeted_interval": (dict, None),
-    "user_inter_num_interval": (str, None),
-    "item_inter_num_interval": (str, None),
-    "alias_of_user_id": (list, None),
-    "alias_of_item_id": (list, None),
-    "alias_of_entity_id": (list, None),
-    "alias_of_relation_id": (list, None),
-    "preload_weight": (dict, None),
-    "normalize_field": (list, None),
-    "normalize_all": (bool, None),
-    "discretization": (dict, None),
-    "benchmark_filename": (list, None),
-    "cache_path": (str, None),
-    "pretrained": (str, None),
-    "trained_dir": (str, None),
-    "pretrain_model": (str, None),
-    "text_pooling": (str, None),
-    "text_fields": (list, None),
-    "inspect_items": (list, None),
-    "source_text_fields": (list, None),
-    "threads": (int, None),
-    "pretrain_seed": (int, None),
-    "seeds": (list, None),
-    "few_shot": (list, None),
-    "warm_up_new_slices": (int, None),
-    "warm_up_replay": (int, None),
-    "warm_up_test_events": (int, None),
-    "baseline": (str, None),
-    "model_options": (dict,),
-}
-
-# What the elements of a list are, where its default is empty or None.
-_ELEMENTS = {
-    "text_fields": str,
-    "inspect_items": str,
-    "source_text_fields": str,
-    "shared_users": list,
-    "seeds": int,
-    "few_shot": float,
-    "additional_feat_suffix": str,
-    "benchmark_filename": str,
-    "normalize_field": str,
-    "numerical_features": str,
-    "alias_of_user_id": str,
-    "alias_of_item_id": str,
-}
-
-_VARIANTS = ("scratch", "text_pca", "random_match", "zero_shot", "fine_tune", "new_encoder")
-
-# The words that a key takes; for a list, what each of its elements takes. Compared without regard to case.
-CHOICES = {
-    "learner": ("adam", "adamw", "sgd", "adagrad", "rmsprop", "sparse_adam"),
-    "loss_type": ("CE", "BPR", "BCE"),
-    "metrics": RANKING_METRICS,
-    "state": ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"),
-    "hidden_act": ("gelu", "relu", "swish", "tanh", "sigmoid"),
-    "rm_dup_inter": ("first", "last"),
-    "text_pooling": ("mean", "cls", "max"),
-    "training_rows": ("position", "prefix"),
-    "engine": ("local", "ray"),
-    "index": ("hnsw", "ivf"),
-    "route": ("u2i", "u2i2i"),
-    "triggers": ("history", "nearest"),
-    "transfer": _VARIANTS,
-    "fusion": ("experts", "experts_softmax", "mean", "concat", "attention", "id_only", "text_only"),
-    "targeted_contrast": ("users", "items", "both"),
-    "user_head": ("mlp", "residual"),
-    "search": ("exact", "hnsw", "ivf"),
-    "cdim_depth": ("none", "head", "last_n", "full"),
-    "cdim_losses": ("text", "behaviour"),
-    "generator": ("paper", "neighbours", "map", "mixture", "blend"),
-    "rescale": ("none", "spread", "norm"),
-    "variants": _VARIANTS,
-}
-
-# Lowest and highest value of a number, and of the elements of a list; None: no limit.
-LIMITS = {
-    **dict.fromkeys(("attn_dropout_prob", "hidden_dropout_prob", "gru_dropout_prob"), (0, 1)),
-    **dict.fromkeys(("mask_ratio", "ft_ratio"), (0, 1)),
-    **dict.fromkeys(("learning_rate", "pretrain_learning_rate", "weight_decay", "layer_norm_eps"), (0, None)),
-    **dict.fromkeys(("initializer_range", "worker", "train_negatives", "pretrain_negatives"), (0, None)),
-    # NumPy's generators take no more.
-    **dict.fromkeys(("seed", "seeds", "pretrain_seed", "train_users_seed"), (0, 2**32 - 1)),
-    **dict.fromkeys(("epochs", "pretrain_epochs", "train_batch_size", "eval_batch_size", "eval_step"), (1, None)),
-    **dict.fromkeys(("stopping_step", "n_heads", "hidden_size", "inner_size", "top_m"), (1, None)),
-    # More would be made one after the other until the memory is full; and more threads make OpenMP end the process.
-    **dict.fromkeys(("n_layers", "gru_layers", "projection_layers", "threads"), (1, 1000)),
-    **dict.fromkeys(("inspect_sample", "k", "k_core", "min_length", "epoch_steps", "gru_hidden_size"), (1, None)),
-    **dict.fromkeys(("train_users_share", "few_shot", "search_recall"), (0, 1)),
-    **{"jobs": (1, None), "tune": (0, None)},
-    **dict.fromkeys(("pretrain_batch_size", "pretrain_stopping_step"), (1, None)),
-    **dict.fromkeys(("cdim_neighbours", "cdim_layers", "cdim_epochs", "cdim_batch_size"), (1, None)),
-    **dict.fromkeys(("cdim_valid_items", "cdim_encoder_epochs", "cdim_encoder_batch_size"), (1, None)),
-    **dict.fromkeys(("cdim_temperature", "cdim_learning_rate", "cdim_encoder_learning_rate"), (0, None)),
-    "cdim_dropout": (0, 1),
-    **dict.fromkeys(("projection_dropout_prob", "adaptor_dropout_prob", "item_drop_ratio", "word_drop_ratio"), (0, 1)),
-    "n_experts": (1, None),
-    **dict.fromkeys(("temperature", "sequence_loss_weight"), (0, None)),
-    "item_drop_coefficient": (0, 1),
-    **dict.fromkeys(("semantic_size", "top_experts", "token_count", "token_width", "head_size"), (1, None)),
-    **dict.fromkeys(("targeted_length", "targeted_rows", "pretrain_epoch_steps"), (1, None)),
-    **{"balance_weight": (0, None), "frozen_share": (0, 1)},
-    **{"warm_up_period": (0, None), "warm_up_slices": (2, None), "warm_up_start": (0, 1)},
-    **dict.fromkeys(("warm_up_new_slices", "warm_up_replay", "warm_up_slice_epochs"), (1, None)),
-    **dict.fromkeys(("warm_up_universal_epochs", "warm_up_targeted_epochs", "warm_up_test_events"), (1, None)),
-    **dict.fromkeys(
-        ("negative_smoothing", "pretrain_valid_users", "match_temperature", "map_ridge", "generated_prior"), (0, None)
-    ),
-    "generated_spread": (0, None),
-    "own_texts": (0, 1),
-    **dict.fromkeys(("topk", "MAX_ITEM_LIST_LENGTH", "text_length", "text_tokens"), (1, None)),
-}
-
-# Limits that a value may come near to, but not reach: with all dropped out, or divided by zero, there is no result.
-_EXCLUDED = {
-    **dict.fromkeys(("attn_dropout_prob", "hidden_dropout_prob", "gru_dropout_prob"), 1),
-    **dict.fromkeys(("mask_ratio", "match_temperature", "train_users_share", "few_shot", "cdim_temperature"), 0),
-    **dict.fromkeys(("map_ridge", "generated_spread"), 0),
-    **dict.fromkeys(("cdim_dropout", "projection_dropout_prob", "adaptor_dropout_prob", "item_drop_ratio"), 1),
-    **{"temperature": 0, "frozen_share": 1, "warm_up_start": 1},
-}
-
-# Lists that mean nothing when they are empty, nor when something stands in them twice.
-_SETS = ("cdim_losses", "metrics", "topk", "variants", "seeds", "few_shot", "warm_up_period")
 
 _EVAL_ARGS = ("split", "order", "group_by", "mode")
 # RecBole's valid_only leaves nothing to test on.
@@ -217,7 +53,7 @@ def key_types(layers):
     Returns:
         dict[str, KeyType]: The valid keys.
     """
-    defaults = {key: [] for key in _UNLISTED}
+    defaults = {key: [] for key in UNLISTED}
     for layer in layers:
         for key, value in layer.values.items():
             defaults.setdefault(key, []).append(value)
@@ -281,12 +117,12 @@ def check_together(values):
 
 
 def _key_type(key, values):
-    types = _TYPES.get(key) or tuple({None if value is None else type(value): 0 for value in values})
+    types = TYPES.get(key) or tuple({None if value is None else type(value): 0 for value in values})
     if types == (None,):
         types = ()
     filled = [value for value in values if value is not None]
     elements = {type(element) for value in filled if isinstance(value, list) for element in value}
-    element = _ELEMENTS.get(key) or (elements.pop() if len(elements) == 1 else None)
+    element = ELEMENTS.get(key) or (elements.pop() if len(elements) == 1 else None)
     return KeyType(types, element, filled[-1] if filled else None)
 
 
@@ -307,7 +143,7 @@ def _convert(key, value, kind, layer):
     if key in _FORMS and value is not None:
         _FORMS[key](key, value, layer)
     value = _check_choice(key, value, layer)
-    if key in _SETS and value is not None:
+    if key in SETS and value is not None:
         _check_set(key, value, layer)
     return value
 
@@ -366,7 +202,7 @@ def _check_limits(key, value, layer):
         if not ((low is None or number >= low) and (high is None or number <= high)):
             limits = f"from {low} to {high}" if high is not None else f"{low} or more"
             raise UserError(f"{key} must be {limits}, but is {number} {layer.place}")
-        if number == _EXCLUDED.get(key):
+        if number == EXCLUDED.get(key):
             side = "more" if number == low else "less"
             raise UserError(f"{key} must be {side} than {number}, but is {number} {layer.place}")
         if not math.isfinite(number):
