@@ -2,15 +2,20 @@
 
 import contextlib
 import errno
+import glob
 import hashlib
 import itertools
 import json
 import os
 import re
-import tempfile
+import secrets
+import shutil
 from pathlib import Path
 
 from recbole_idp.errors import UserError
+
+# What the name of a temporary file ends in: who makes it.
+_MAKER = re.compile(r"\.(\d+)-[0-9a-f]{8}\.tmp$")
 
 
 @contextlib.contextmanager
@@ -42,24 +47,51 @@ def replacing(path):
         UserError: The folder cannot be written, or the disk is full.
     """
     path = Path(path)
-    temporary, had_folder = None, path.parent.exists()
+    had_folder, temporary = path.parent.exists(), temporary_beside(path)
     try:
         with refusing_failed_writes(path):
             path.parent.mkdir(parents=True, exist_ok=True)
-            handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
-            os.close(handle)
-            temporary = Path(name)
+            temporary.touch(0o600, exist_ok=False)
             yield temporary
             with open(temporary, "rb") as written:
                 os.fsync(written.fileno())
             os.chmod(temporary, 0o644)
             os.replace(temporary, path)
     finally:
-        if temporary is not None:
+        with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
         if not had_folder and not path.exists():
             with contextlib.suppress(OSError):
                 path.parent.rmdir()
+
+
+def temporary_beside(path):
+    """Returns a name beside ``path`` that is nobody's, after removing what killed processes have left under such names.
+
+    Args:
+        path (Path): The file or folder that is going to be made.
+
+    Returns:
+        Path: It names this process, by which others know whether it is still at work. Nothing is there yet: whoever is
+        interrupted while he makes it knows what to remove.
+    """
+    for left in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
+        if (process := _MAKER.search(left.name)) and not _is_running(int(process[1])):
+            shutil.rmtree(left, ignore_errors=True) if left.is_dir() else left.unlink(missing_ok=True)
+    return path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
+
+
+def _is_running(process):
+    """Returns whether there is a process of this number, as far as this machine can tell."""
+    if os.name != "posix":
+        return True
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        pass
+    return True
 
 
 def system_error(error):
@@ -109,7 +141,8 @@ def check_writable(key, folder):
 
 
 def unused(folder, stem, suffix):
-    """Returns a path that is not there yet: what ends within one second of another gets a number behind its name."""
+    """Returns a path that is not there yet, and that no other process takes: its name has this one's number in it."""
+    stem = f"{stem}-{os.getpid()}"
     names = (f"{stem}{'' if number == 1 else f'-{number}'}{suffix}" for number in itertools.count(1))
     return next(path for path in (Path(folder) / name for name in names) if not path.exists())
 

@@ -2,9 +2,7 @@
 
 import json
 import logging
-import multiprocessing
 import os
-import resource
 import shutil
 import signal
 import subprocess
@@ -13,6 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
+from processes import starter
 from toy import settings, write_domains
 
 from recbole_idp import cli
@@ -20,7 +19,7 @@ from recbole_idp.report.ranks import SUFFIX
 from recbole_idp.report.result import read_ranks
 
 ROOT = Path(__file__).resolve().parents[1]
-STAGES = ("pretrain", "encode", "match", "transfer", "evaluate")
+STAGES = ("pretrain", "encode", "match", "predict", "transfer", "evaluate")
 VARIANTS = ["zero_shot", "fine_tune", "scratch"]
 # Long enough to be struck in the middle, and short enough to be done again.
 LONG = {"pretrain_epochs": 90, "pretrain_stopping_step": 90, "epochs": 40, "stopping_step": 40}
@@ -125,35 +124,10 @@ def test_control_c_at_the_start_of_a_stage(stage, short, workplace, capfd, caplo
 # ---- real processes, struck from outside
 
 
-def work(argv, folder, limit=None):
-    """Runs the command line in a process of its own, what it prints going to files."""
-    os.chdir(folder)
-    for descriptor, name in ((1, "out"), (2, "err")):
-        os.dup2(os.open(folder / name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), descriptor)
-    sys.stdout, sys.stderr = os.fdopen(1, "w"), os.fdopen(2, "w", buffering=1)
-    if limit is not None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
-    sys.exit(cli.main(argv))
-
-
 @pytest.fixture(scope="module")
 def processes():
-    """Starts processes that have the slow imports behind them: they are forked from one that did them once."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["recbole_idp.quick_start", "sklearn.decomposition", "torch._dynamo"])
-    started = []
-
-    def start(folder, argv, limit=None):
-        process = context.Process(target=work, args=(argv, folder, limit))
-        process.start()
-        started.append(process)
-        return process
-
-    yield start
-    for process in started:
-        if process.is_alive():
-            process.kill()
-        process.join()
+    """Starts processes; see tests/processes.py."""
+    yield from starter()
 
 
 def wait_for(process, folder, text):

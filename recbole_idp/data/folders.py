@@ -5,11 +5,10 @@ import errno
 import json
 import os
 import shutil
-import tempfile
 from pathlib import Path
 
 from recbole_idp.errors import UserError
-from recbole_idp.files import refusing_failed_writes, write_json
+from recbole_idp.files import refusing_failed_writes, temporary_beside, write_json
 
 SOURCE_FILE = "source.json"
 _LONGEST_NAME = 255
@@ -45,17 +44,16 @@ def new_folder(folder):
         UserError: The folder cannot be written, or the disk is full.
     """
     folder = Path(folder)
-    building = None
+    building = temporary_beside(folder)
     try:
         with refusing_failed_writes(folder):
             folder.parent.mkdir(parents=True, exist_ok=True)
-            building = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".tmp", dir=folder.parent))
+            building.mkdir(0o700)
             yield building
             building.chmod(0o755)
             _put_in_place(building, folder)
     finally:
-        if building is not None:
-            shutil.rmtree(building, ignore_errors=True)
+        shutil.rmtree(building, ignore_errors=True)
 
 
 def _put_in_place(building, folder):
