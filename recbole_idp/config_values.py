@@ -150,6 +150,7 @@ LIMITS = {
     ),
     "generated_spread": (0, None),
     "own_texts": (0, 1),
+    **dict.fromkeys(("popularity_buckets", "history_buckets"), (0, None)),
     **dict.fromkeys(("topk", "MAX_ITEM_LIST_LENGTH", "text_length", "text_tokens"), (1, None)),
 }
 
@@ -163,4 +164,14 @@ EXCLUDED = {
 }
 
 # Lists that mean nothing when they are empty, nor when something stands in them twice.
-SETS = ("cdim_losses", "metrics", "topk", "variants", "seeds", "few_shot", "warm_up_period")
+SETS = (
+    "cdim_losses",
+    "metrics",
+    "popularity_buckets",
+    "history_buckets",
+    "topk",
+    "variants",
+    "seeds",
+    "few_shot",
+    "warm_up_period",
+)

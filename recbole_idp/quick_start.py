@@ -206,7 +206,8 @@ def run_trial(config, trial, start, loaders, clock):
     }
     if ranks is not None:
         items = test.dataset.inter_feat[config["ITEM_ID_FIELD"]].numpy()
-        facts["buckets"] = bucket_metrics(ranks, train.dataset.item_counts()[items], test.dataset.history_lengths())
+        counts, lengths = train.dataset.item_counts()[items], test.dataset.history_lengths()
+        facts["buckets"] = bucket_metrics(ranks, counts, lengths, config)
     return Outcome(facts, ranks)
 
 

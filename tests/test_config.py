@@ -164,6 +164,7 @@ def test_text_becomes_what_its_key_takes(key, text, expected):
         ("metrics", "Hit", "valid_metric NDCG@10 is none of metrics"),
         ("topk", "5", "no cut-off of topk"),
         ("hidden_size", "63", "no multiple of n_heads"),
+        ("popularity_buckets", "0,20,5", "does not rise"),
         ("variants", "scrach", "did you mean scratch?"),
         ("model", "IPD", "unknown model 'IPD': did you mean IDP?"),
         ("model", "[IDP]", "unknown model"),

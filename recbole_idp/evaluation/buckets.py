@@ -4,29 +4,27 @@ import numpy as np
 
 from recbole_idp.evaluation.significance import gains
 
-POPULARITY = (0, 1, 5, 20)
-"""Training interactions of the target item at which a bucket begins."""
-
-HISTORY = (1, 3, 6, 11, 21)
-"""Events before the target at which a bucket begins."""
-
 METRICS = ("Hit@10", "NDCG@10", "Hit@20", "NDCG@20", "MRR")
 
 
-def bucket_metrics(ranks, popularity, history):
-    """Computes metrics for each bucket.
+def bucket_metrics(ranks, popularity, history, config):
+    """Computes metrics for each bucket; targets before the first one are in none.
 
     Args:
         ranks (np.ndarray): Rank of each test target, from 1; shape [R].
         popularity (np.ndarray): Training interactions of the target item; shape [R].
         history (np.ndarray): Events before the target; shape [R].
+        config (Config): With ``popularity_buckets`` and ``history_buckets``, where buckets begin.
 
     Returns:
         dict[str, list[dict]]: Under ``popularity`` and ``history`` the buckets that have targets, in order: ``label``
         (``1 to 4``, ``20 and more``), ``users`` (targets in it) and ``metrics``.
     """
-    sizes = {"popularity": (popularity, POPULARITY), "history": (history, HISTORY)}
-    return {name: _buckets(np.asarray(ranks), np.asarray(values), begins) for name, (values, begins) in sizes.items()}
+    sizes = {"popularity": popularity, "history": history}
+    return {
+        name: _buckets(np.asarray(ranks), np.asarray(values), config[f"{name}_buckets"])
+        for name, values in sizes.items()
+    }
 
 
 def _buckets(ranks, values, begins):

@@ -26,7 +26,7 @@ _NOT_FOR_JOBS = (*BOARD_KEYS, "model", "dataset", "seeds", "variants", "config_f
 _NOT_FOR_JOBS += ("result_dir", "threads", "show_progress", "keep_trained", "trained_dir")
 
 # Rows of one board are measured alike.
-_SAME_FOR_ALL = ("metrics", "topk", "valid_metric", "eval_args")
+_SAME_FOR_ALL = ("metrics", "topk", "valid_metric", "eval_args", "popularity_buckets", "history_buckets")
 
 
 @dataclass(frozen=True)
