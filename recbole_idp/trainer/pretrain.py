@@ -180,6 +180,7 @@ def pretrain(config, folder, text_encoder, digits, clock):
             model, valid, speed = train_on_sources(config, domains, unfinished)
             facts.update(targets_per_second=round(speed), valid=valid)
             source = keep_source_model(kept[0], model, valid)
+            remove_kept(kept_files(unfinished))
     with clock.stage("encode", f"encoding {len(texts):,} source texts with {text_encoder.name}") as facts:
         vectors, report = encode_cached(text_encoder, texts, cache_folder(config), config["show_progress"])
         facts.update(encoded=report.encoded, items_per_second=round(report.items_per_second))
