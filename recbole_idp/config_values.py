@@ -141,7 +141,7 @@ LIMITS = {
     "item_drop_coefficient": (0, 1),
     **dict.fromkeys(("semantic_size", "top_experts", "token_count", "token_width", "head_size"), (1, None)),
     **dict.fromkeys(("targeted_length", "targeted_rows", "pretrain_epoch_steps"), (1, None)),
-    **{"balance_weight": (0, None), "balance_step": (0, None), "frozen_share": (0, 1)},
+    **{"balance_weight": (0, None), "frozen_share": (0, 1)},
     **{"warm_up_period": (0, None), "warm_up_slices": (2, None), "warm_up_start": (0, 1)},
     **dict.fromkeys(("warm_up_new_slices", "warm_up_replay", "warm_up_slice_epochs"), (1, None)),
     **dict.fromkeys(("warm_up_universal_epochs", "warm_up_targeted_epochs", "warm_up_test_events"), (1, None)),

@@ -15,7 +15,6 @@ SIZES = {
     "n_experts": 5,
     "top_experts": 2,
     "initializer_range": 0.5,
-    "balance_step": 0.0,
 }
 TEXTS = [3, 1, 2, 0, 3]
 """How many tokens the items 1 to 5 have."""
@@ -45,10 +44,10 @@ def attended(tokens, query, values):
 
 
 def slow_semantic(pooling, tokens, kept):
-    """sem = sum over the kept experts j of softmax(topk(mean(x) . W_gate))_j Attn_j(x), offsets counting in topk."""
+    """sem = sum over the kept experts j of softmax(topk(mean(x) . W_gate))_j Attn_j(x)."""
     mean = sum(tokens) / len(tokens)
     logits = [float(mean @ pooling.gate[:, expert]) for expert in range(pooling.gate.shape[1])]
-    chosen = sorted(range(len(logits)), key=lambda expert: -logits[expert] - float(pooling.offset[expert]))[:kept]
+    chosen = sorted(range(len(logits)), key=lambda expert: -logits[expert])[:kept]
     gates = softmax([logits[expert] for expert in chosen])
     return sum(
         gate * attended(tokens, pooling.queries[expert], pooling.values[expert])
@@ -63,8 +62,6 @@ def tokens_of(made, item):
 @pytest.mark.parametrize("kind", ["experts", "experts_softmax", "attention", "text_only"])
 def test_vectors_are_those_of_the_formulas(kind):
     made = fusion(kind)
-    if kind == "experts":
-        made.pooling.offset.copy_(torch.tensor([0.9, -0.4, 0.0, 0.6, -0.8]))
     kept = {"experts": 2, "experts_softmax": 5, "attention": 1, "text_only": 2}[kind]
     with torch.no_grad():
         vectors = made(torch.arange(6))
@@ -144,25 +141,6 @@ def test_usage_counts_the_items_with_a_text_that_keep_an_expert():
             counts[expert] += 1 / 4
     torch.testing.assert_close(made.expert_usage(), torch.tensor(counts))
     assert float(fusion("experts_softmax").expert_usage().sum()) == pytest.approx(1)
-
-
-def test_training_steps_bring_forgotten_experts_back():
-    made = fusion(balance_step=0.05)
-    items = torch.tensor([1, 2, 3, 5])
-    with torch.no_grad():
-        # All items drift towards what two experts like.
-        made.tokens += 3 * (made.pooling.gate[:, 0] + made.pooling.gate[:, 1]).repeat(3)
-        made.tokens[~made.present.repeat_interleave(4, 1)] = 0
-        assert float(made.expert_usage().max()) == 1
-        made.eval()
-        made(items)
-        assert made.pooling.offset.eq(0).all()
-        made.train()
-        used = sum(made.expert_usage() for _ in range(400) if made(items) is not None) / 400
-    assert float(used.min()) > 0.05
-    # Weights of the kept ones are as before; the offsets choose only.
-    gates = made.pooling.gates(made.pooling.gate_logits(*made._tokens_of(items)))
-    torch.testing.assert_close(gates.sum(1), torch.ones(4))
 
 
 def test_the_balancing_loss_is_one_for_even_use_and_more_for_one_favourite():

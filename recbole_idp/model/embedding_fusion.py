@@ -133,4 +133,4 @@ def _pooling(kind, config, width):
     if kind == "attention":
         return ExpertPooling(token_width, width, 1, None, scale)
     kept = None if kind == "experts_softmax" else config["top_experts"]
-    return ExpertPooling(token_width, width, config["n_experts"], kept, scale, config["balance_step"])
+    return ExpertPooling(token_width, width, config["n_experts"], kept, scale)

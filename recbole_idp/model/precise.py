@@ -44,7 +44,7 @@ class PreciseModel(EncodedItemsModel):
     )
     training_keys = (
         *("hidden_dropout_prob", "attn_dropout_prob", "layer_norm_eps", "initializer_range"),
-        *("balance_weight", "balance_step", "frozen_share", "popularity_correction", "targeted_interval"),
+        *("balance_weight", "frozen_share", "popularity_correction", "targeted_interval"),
     )
 
     def __init__(self, config, dataset):

@@ -47,7 +47,7 @@ class TargetedTrainer(SequenceTrainer):
         shares = ", ".join(f"{100 * share:.1f}" for share in usage)
         logging.getLogger().info(f"Experts of {name}, % of the items that use each: {shares}")
         if min(usage) < LEAST:
-            logging.getLogger().warning(f"{name}: an expert is used by less than 2 % of the items; see balance_step")
+            logging.getLogger().warning(f"{name}: an expert is used by less than 2 % of the items; see balance_weight")
         plot_experts(usage, name, Path(self.saved_model_file).with_suffix("").as_posix() + "-experts.svg")
 
 
