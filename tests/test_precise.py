@@ -20,6 +20,7 @@ from recbole_idp.model.user_loss import contrast_loss
 pytestmark = pytest.mark.filterwarnings("ignore:pkg_resources")
 
 SMALL = {"semantic_size": 8, "token_count": 2, "token_width": 4, "n_experts": 3, "targeted_length": 6, "head_size": 32}
+SMALL["user_head"] = "mlp"
 
 
 REPEATING = {"exclude_history": False}
@@ -49,7 +50,7 @@ class TestPRECISETT(ModelContract):
     causal = False
     changes = SMALL
     random_start = {}
-    learning = REPEATING
+    learning = {"targeted_contrast": "users", **REPEATING}
 
 
 class TestPRECISETTWithOtherChoices(TestPRECISETT):

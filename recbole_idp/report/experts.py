@@ -1,10 +1,23 @@
 """The plot of how many items use each expert of a mixture."""
 
+import logging
+
 from recbole_idp.files import replacing
 from recbole_idp.report.plot import ACCENT, MUTED
 
 LEAST = 0.02
 """An expert that fewer of the items use counts as collapsed."""
+
+
+def log_experts(usage, title):
+    """Says how many items use each expert, and that one has collapsed; arguments as in :func:`plot_experts`."""
+    shares = ", ".join(f"{100 * share:.1f}" for share in usage)
+    logging.getLogger().info(f"Experts of {title}, % of its items that use each: {shares}")
+    if min(usage) < LEAST:
+        logging.getLogger().warning(
+            f"{title}: an expert is used by less than 2 % of these items; domains differ in the experts that they use, "
+            "and where it is used by no other domain either, set balance_weight"
+        )
 
 
 def plot_experts(usage, title, path):
@@ -24,7 +37,7 @@ def plot_experts(usage, title, path):
     axes = figure.subplots()
     axes.bar(range(1, len(usage) + 1), [100 * share for share in usage], color=MUTED)
     axes.axhline(100 * LEAST, color=ACCENT, linestyle="--", linewidth=1)
-    axes.annotate("2 %: below it an expert is collapsed", (0.99, 100 * LEAST), xycoords=("axes fraction", "data"),
+    axes.annotate("2 %: below it an expert is not used here", (0.99, 100 * LEAST), xycoords=("axes fraction", "data"),
                   xytext=(0, 3), textcoords="offset points", ha="right", color=ACCENT)  # fmt: skip
     axes.set_xticks(range(1, len(usage) + 1))
     axes.set_xlabel("expert")

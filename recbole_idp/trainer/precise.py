@@ -1,12 +1,11 @@
 """PRECISE's targeted training, and the use of its universal model as it is."""
 
-import logging
 from pathlib import Path
 
 import torch
 
 from recbole_idp.model.text_vectors import target_texts
-from recbole_idp.report.experts import LEAST, plot_experts
+from recbole_idp.report.experts import log_experts, plot_experts
 from recbole_idp.text.token_states import token_vectors
 from recbole_idp.trainer.base import SequenceTrainer
 from recbole_idp.trainer.universal import find_or_train
@@ -44,10 +43,7 @@ class TargetedTrainer(SequenceTrainer):
         if usage is None:
             return
         usage, name = usage.tolist(), f"{self.config['model']} on {self.config['dataset']}"
-        shares = ", ".join(f"{100 * share:.1f}" for share in usage)
-        logging.getLogger().info(f"Experts of {name}, % of the items that use each: {shares}")
-        if min(usage) < LEAST:
-            logging.getLogger().warning(f"{name}: an expert is used by less than 2 % of the items; see balance_weight")
+        log_experts(usage, name)
         plot_experts(usage, name, Path(self.saved_model_file).with_suffix("").as_posix() + "-experts.svg")
 
 

@@ -18,6 +18,7 @@ from recbole_idp.files import fingerprint
 from recbole_idp.form import Each
 from recbole_idp.locking import alone
 from recbole_idp.model.precise import PRECISE_UT, PreciseModel, transferable
+from recbole_idp.report.experts import log_experts
 from recbole_idp.sealed import Kind, check_sealed, made_before, read_weights, seal
 from recbole_idp.stages import StageClock, peak_memory_mb
 from recbole_idp.text.encoder import configured_text_encoder
@@ -210,6 +211,8 @@ def train(config, dataset, folder, about, clock):
         facts.update(targets_per_second=round(trainer.targets_per_second), valid=dict(result))
         logging.getLogger().info(f"Universal training: {peak_memory_mb():,} MiB at most so far")
     usage = model.fusion.expert_usage()
+    if usage is not None:
+        log_experts(usage.tolist(), f"universal training on {names}")
     description = {
         **about,
         "domains": [vars(domain) for domain in domains.domains],
