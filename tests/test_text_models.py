@@ -156,7 +156,7 @@ def test_a_target_without_texts_is_refused_in_one_line(domains, model):
 @pytest.mark.parametrize(
     ("key", "value", "line"),
     [
-        ("projection_layers", 0, "projection_layers must be 1 or more"),
+        ("projection_layers", 0, "projection_layers must be from 1 to 1000"),
         ("projection_dropout_prob", 1.0, "projection_dropout_prob must be less than 1"),
     ],
 )
