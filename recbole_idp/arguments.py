@@ -1,6 +1,7 @@
 """The command line as a task and a dict of texts; what the texts mean is for the configuration to say."""
 
 import shlex
+import sys
 
 from recbole_idp.errors import UserError, nearest
 
@@ -76,3 +77,8 @@ def _task(argument, task, tasks):
     if task not in (None, argument):
         raise UserError(f"two tasks on the command line, {task} and {argument}: give one")
     return argument
+
+
+def command_line():
+    """Returns the command that this process was started by, as results tell it."""
+    return " ".join(["python", *sys.argv] if sys.argv[0].endswith(".py") else sys.argv)

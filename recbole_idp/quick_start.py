@@ -1,7 +1,6 @@
 """The whole job, from source data to a table, to be read from top to bottom."""
 
 import logging
-import sys
 import time
 from pathlib import Path
 
@@ -9,6 +8,7 @@ import torch
 from recbole.data import data_preparation
 from recbole.utils import get_model, init_logger, init_seed
 
+from recbole_idp.arguments import command_line
 from recbole_idp.best_model import check_trained_dir, keep_best, trial_settings
 from recbole_idp.bundle import versions
 from recbole_idp.data.domains import check_domains, content_hashes
@@ -118,7 +118,7 @@ def run(config):
         "trained": kept and {"folder": str(kept[0]), "trial": kept[1]},
         "config": given_values(config),
         "versions": versions(),
-        "command": " ".join(["python", *sys.argv]) if sys.argv[0].endswith(".py") else " ".join(sys.argv),
+        "command": command_line(),
     }
     path = save_result(result, config["result_dir"], ranks)
     unfinished.discard()

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from recbole_idp.errors import UserError
 from recbole_idp.files import fingerprint, sha256_of_file
 from recbole_idp.form import Each, Misfit, check
+from recbole_idp.locking import alone
 
 
 class Kind(NamedTuple):
@@ -93,26 +94,31 @@ def read_sealed(folder, kind):
     return description
 
 
-def made_before(folder, kind, digits):
-    """Tells whether the same data and settings have made a folder before.
+def find_or_make(folder, kind, digits, find, make):
+    """Opens a folder that the same data and settings have made before, or makes it; others meanwhile wait for it.
 
     Args:
-        folder (Path): Where it would be made.
+        folder (Path): Where it is, or will be.
         kind (Kind): What it is.
         digits (str): The fingerprint of data and settings.
+        find (Callable[[Path], Any]): Opens it.
+        make (Callable[[], Any]): Makes it.
 
     Returns:
-        bool: True, and a line in the log, where it can be taken.
+        Any: What ``find`` or ``make`` returns.
 
     Raises:
         UserError: A file lies there, or a folder that is something else or of another version.
     """
-    if folder.exists() and not folder.is_dir():
-        raise UserError(f"{folder}, where the {kind.name} would be made, is a file: move it, or choose checkpoint_dir")
-    found = folder.is_dir() and read_sealed(folder, kind).get("fingerprint") == digits
-    if found:
-        logging.getLogger().info(f"The {kind.name} was made before with the same data and settings: {folder}")
-    return found
+    with alone(folder.with_name(f".{folder.name}.lock"), folder):
+        if folder.exists() and not folder.is_dir():
+            raise UserError(
+                f"{folder}, where the {kind.name} would be made, is a file: move it, or choose checkpoint_dir"
+            )
+        if folder.is_dir() and read_sealed(folder, kind).get("fingerprint") == digits:
+            logging.getLogger().info(f"The {kind.name} was made before with the same data and settings: {folder}")
+            return find(folder)
+        return make()
 
 
 def content_digest(folder):

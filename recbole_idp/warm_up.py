@@ -7,13 +7,13 @@ tested on the next one; what is compared is after how many slices it is started 
 import logging
 import shutil
 import statistics
-import sys
 import time
 from pathlib import Path
 
+from recbole_idp.arguments import command_line
 from recbole_idp.bundle import versions
 from recbole_idp.data.catalog import locate
-from recbole_idp.data.domains import check_any_text, content_hashes, item_texts
+from recbole_idp.data.domains import check_any_text, content_hashes, texts_by_domain
 from recbole_idp.data.slices import load_slices
 from recbole_idp.derived_config import data_root, derive, given_values
 from recbole_idp.errors import UserError
@@ -86,7 +86,7 @@ def warm_up(config):
         "peak_memory_mb": peak_memory_mb(),
         "config": given_values(config),
         "versions": versions(),
-        "command": " ".join(["python", *sys.argv]) if sys.argv[0].endswith(".py") else " ".join(sys.argv),
+        "command": command_line(),
     }
     stem = f"warm-up-{config['model']}-{config['dataset']}-{seeds[0]}-{time.strftime('%b-%d-%Y_%H-%M-%S')}"
     path = unused(config["result_dir"], stem, ".json")
@@ -134,12 +134,9 @@ def sliced_tokens(config, data):
     Raises:
         UserError: A dataset has no texts, or the encoder cannot be loaded.
     """
-    items = data.universal.items[1:]
-    texts = [""] * len(items)
-    for number, location in enumerate(data.locations):
-        key = "source_text_fields" if number else "text_fields"
-        places = [place for place, (domain, _) in enumerate(items) if domain == number]
-        found = item_texts(config, location, config[key]).for_items([items[place][1] for place in places])
+    item_domain, item_tokens = zip(*data.universal.items[1:], strict=True)
+    texts = [""] * len(item_tokens)
+    for _, _, places, found in texts_by_domain(config, data.locations, item_domain, item_tokens):
         for place, text in zip(places, found, strict=True):
             texts[place] = text
     known = texts[: data.universal.n_items(0) - 1]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from test_bad_input import HEADER, INTER, ITEM, Case, command, parametrized, refused, replaced
-from toy import write_domains
+from trained import toy_after
 
 from recbole_idp import cli
 
@@ -21,11 +21,7 @@ LONG = "a" * 300
 def base(tmp_path_factory):
     """Toy domains with a bundle, a trained folder ``made`` and a result."""
     folder = tmp_path_factory.mktemp("base")
-    write_domains(folder / "data")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        assert cli.main(command(folder, trained_dir=str(folder / "made"), variants=["scratch", "fine_tune"])) == 0
-    return folder
+    return toy_after(folder, command(folder, trained_dir=str(folder / "made"), variants=["scratch", "fine_tune"]))
 
 
 @pytest.fixture

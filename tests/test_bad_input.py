@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from toy import settings, write_domains
+from toy import settings
+from trained import toy_after
 
 from recbole_idp import cli
 
@@ -39,11 +40,7 @@ def results(folder):
 def prepared(tmp_path_factory):
     """Toy domains with their bundle, made once."""
     folder = tmp_path_factory.mktemp("prepared")
-    write_domains(folder / "data")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        assert cli.main(command(folder, "pretrain")) == 0
-    return folder
+    return toy_after(folder, command(folder, "pretrain"))
 
 
 @pytest.fixture

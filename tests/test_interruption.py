@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from processes import starter
 from toy import settings, write_domains
+from trained import toy_after
 
 from recbole_idp import cli
 from recbole_idp.report.ranks import SUFFIX
@@ -57,11 +58,7 @@ def ranks_of(folder):
 
 def finished_run(folder, **changes):
     """Runs the whole job in a new folder without interruption."""
-    write_domains(folder / "data")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        assert cli.main(command(folder, **changes)) == 0
-    return folder
+    return toy_after(folder, command(folder, **changes))
 
 
 @pytest.fixture(scope="module")

@@ -12,8 +12,7 @@ import pytest
 from processes import answers, starter
 from test_bad_input import command
 from toy import settings, write_domains
-
-from recbole_idp import cli
+from trained import toy_after
 
 pytestmark = pytest.mark.filterwarnings("ignore:pkg_resources")
 USERS = "".join(f"user {number}\tsi{number % 8} si{(number + 1) % 8}\n" for number in range(200))
@@ -26,10 +25,7 @@ def base(tmp_path_factory):
     from boards import leaderboard
 
     folder = tmp_path_factory.mktemp("base")
-    write_domains(folder / "data")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        assert cli.main(command(folder, trained_dir=str(folder / "made"))) == 0
+    toy_after(folder, command(folder, trained_dir=str(folder / "made")))
     (bundle,) = (folder / "data" / "saved").glob("pretrain-*")
     bundle.rename(folder / "bundle")
     (folder / "users").write_text(USERS)

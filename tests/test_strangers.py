@@ -8,8 +8,8 @@ import shutil
 
 import pytest
 from test_bad_input import command
-from toy import settings, write_domains
-from trained import resealed
+from toy import settings
+from trained import resealed, toy_after
 
 import recbole_idp
 from recbole_idp import cli
@@ -32,11 +32,7 @@ class Planted:
 def base(tmp_path_factory):
     """Toy domains with a bundle, a trained folder ``made`` and a result."""
     folder = tmp_path_factory.mktemp("base")
-    write_domains(folder / "data")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        assert cli.main(command(folder, trained_dir=str(folder / "made"), variants=["scratch", "fine_tune"])) == 0
-    return folder
+    return toy_after(folder, command(folder, trained_dir=str(folder / "made"), variants=["scratch", "fine_tune"]))
 
 
 # ---- RecBole looks for pickles of a dataset and of its parts, by names that anybody knows

@@ -5,9 +5,18 @@ import json
 import pytest
 from toy import settings, write_domains
 
-from recbole_idp import quick_start
+from recbole_idp import cli, quick_start
 from recbole_idp.config import StrictConfig
 from recbole_idp.sealed import seal
+
+
+def toy_after(folder, argv):
+    """Writes the toy domains below a new folder and runs a command there; returns the folder."""
+    write_domains(folder / "data")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        assert cli.main(argv) == 0
+    return folder
 
 
 def run(folder, model="IDP", **changes):

@@ -254,6 +254,26 @@ def number_users(parts, shared_users):
     return found
 
 
+def texts_by_domain(config, locations, item_domain, item_tokens):
+    """Reads the texts of the items of several domains.
+
+    Args:
+        config (Config): With ``text_fields`` for the first domain, the target, ``source_text_fields`` for the others.
+        locations (list[DatasetLocation]): Where the domains lie.
+        item_domain (Sequence[int]): Number of each item's domain; length N.
+        item_tokens (Sequence[str]): Id of each item in its domain; length N.
+
+    Yields:
+        tuple[DatasetLocation, str, np.ndarray, list[str]]: For each domain where it lies, the key that names its
+        columns, the places of its items among the N, and their texts.
+    """
+    for number, location in enumerate(locations):
+        key = "source_text_fields" if number else "text_fields"
+        places = np.flatnonzero(np.asarray(item_domain) == number)
+        texts = item_texts(config, location, config[key])
+        yield location, key, places, texts.for_items([item_tokens[place] for place in places])
+
+
 def content_hashes(location):
     """Returns the SHA-256 of a dataset's ``.inter`` and, where there is one, ``.item`` file."""
     files = {"inter": location.inter_file, "item": location.item_file}

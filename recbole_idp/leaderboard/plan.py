@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 
 from recbole_idp import registry
 from recbole_idp.bundle import versions
-from recbole_idp.config_keys import key_types
-from recbole_idp.config_layers import COMMAND_LINE, Layer, recbole_layers
+from recbole_idp.config_keys import key_types, known_key
+from recbole_idp.config_layers import Layer, recbole_layers
 from recbole_idp.data.catalog import available, locate
 from recbole_idp.data.domains import content_hashes
-from recbole_idp.errors import UserError, nearest
+from recbole_idp.errors import UserError
 from recbole_idp.evaluation.significance import gains
 from recbole_idp.files import fingerprint
 from recbole_idp.resume import NO_MATTER
@@ -207,14 +207,10 @@ def _names(key, value):
 
 def _check_known(layers, models, datasets):
     """Raises where a key is none of any model."""
-    known = set().union(*(known_keys(model, datasets[0]) for model in models))
+    known = dict.fromkeys(key for model in models for key in known_keys(model, datasets[0]))
     for layer in layers:
         for key in layer.values:
-            if key not in known:
-                close = nearest(key, known)
-                dashes = "--" if layer.origin == COMMAND_LINE else ""
-                remedy = f"did you mean {dashes}{close[0]}?" if close else "--dry_run shows every key of one model"
-                raise UserError(f"unknown key {dashes}{key} {layer.place}: {remedy}")
+            known_key(key, known, layer)
 
 
 def _known_part(values, model, dataset):

@@ -12,9 +12,8 @@ from recbole_idp.data.domains import check_domains, content_hashes, domain_texts
 from recbole_idp.derived_config import as_model, as_pretrained, derive
 from recbole_idp.errors import UserError
 from recbole_idp.files import fingerprint, remove_kept
-from recbole_idp.locking import alone
 from recbole_idp.model.idp import IDP
-from recbole_idp.sealed import made_before
+from recbole_idp.sealed import find_or_make
 from recbole_idp.stages import StageClock
 from recbole_idp.text.cache import cache_folder, encode_cached
 from recbole_idp.text.encoder import configured_text_encoder
@@ -135,10 +134,11 @@ def find_or_pretrain(config, clock=None):
     check_depth(config, text_encoder)
     digits = bundle_fingerprint(config, text_encoder)
     folder = Path(config["checkpoint_dir"]) / f"pretrain-{'-'.join(config['source_domains'])[:80]}-{digits[:8]}"
-    with alone(folder.with_name(f".{folder.name}.lock"), folder):
-        if made_before(folder, KIND, digits):
-            return Bundle.open(folder)
+
+    def make():
         return pretrain(config, folder, text_encoder, digits, clock)
+
+    return find_or_make(folder, KIND, digits, Bundle.open, make)
 
 
 def pretrain(config, folder, text_encoder, digits, clock):

@@ -15,10 +15,9 @@ from recbole_idp.derived_config import as_pretrained
 from recbole_idp.errors import UserError
 from recbole_idp.files import fingerprint
 from recbole_idp.form import Each
-from recbole_idp.locking import alone
 from recbole_idp.model.unisrec import UniSRec, transferable
 from recbole_idp.model.unisrec_pretraining import UniSRecPretraining
-from recbole_idp.sealed import Kind, check_sealed, made_before, read_weights, seal
+from recbole_idp.sealed import Kind, check_sealed, find_or_make, read_weights, seal
 from recbole_idp.stages import StageClock
 from recbole_idp.text.cache import cache_folder, encode_cached
 from recbole_idp.text.encoder import configured_text_encoder
@@ -109,10 +108,11 @@ def find_or_pretrain(config, clock=None):
         }
     )
     folder = Path(config["checkpoint_dir"]) / f"unisrec-{'-'.join(config['source_domains'])[:80]}-{digits[:8]}"
-    with alone(folder.with_name(f".{folder.name}.lock"), folder):
-        if made_before(folder, KIND, digits):
-            return PretrainedUniSRec.open(folder)
+
+    def make():
         return pretrain(config, folder, text_encoder, digits, clock or StageClock())
+
+    return find_or_make(folder, KIND, digits, PretrainedUniSRec.open, make)
 
 
 def pretrain(config, folder, text_encoder, digits, clock):

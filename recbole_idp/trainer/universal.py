@@ -9,17 +9,16 @@ from recbole.utils import init_seed
 from safetensors.torch import save_file
 
 from recbole_idp.bundle import versions
-from recbole_idp.data.domains import check_any_text, check_domains, content_hashes, item_texts
+from recbole_idp.data.domains import check_any_text, check_domains, content_hashes, texts_by_domain
 from recbole_idp.data.folders import new_folder
 from recbole_idp.data.universal import load_universal
 from recbole_idp.derived_config import as_pretrained, derive
 from recbole_idp.errors import UserError
 from recbole_idp.files import fingerprint
 from recbole_idp.form import Each
-from recbole_idp.locking import alone
 from recbole_idp.model.precise import PRECISE_UT, PreciseModel, transferable
 from recbole_idp.report.experts import log_experts
-from recbole_idp.sealed import Kind, check_sealed, made_before, read_weights, seal
+from recbole_idp.sealed import Kind, check_sealed, find_or_make, read_weights, seal
 from recbole_idp.stages import StageClock, peak_memory_mb
 from recbole_idp.text.encoder import configured_text_encoder
 from recbole_idp.text.token_states import token_vectors
@@ -130,6 +129,12 @@ def hyper_parameters(config):
     return {key: config[key] for key in dict.fromkeys(keys)}
 
 
+def universal_settings(config, **values):
+    """Returns the configuration of universal training, a copy with further values."""
+    changes = {"dataset": config["dataset"], "epoch_steps": config["pretrain_epoch_steps"], "train_negatives": 0}
+    return derive(source_settings(config), exclude_history=True, **changes, **values)
+
+
 def find_or_train(config, dataset, clock=None):
     """Opens the universal model that a configuration means, and trains it first where there is none.
 
@@ -166,11 +171,12 @@ def find_or_train(config, dataset, clock=None):
     )
     names = "-".join([config["dataset"], *config["source_domains"]])[:80]
     folder = Path(config["checkpoint_dir"]) / f"precise-{names}-{digits[:8]}"
-    with alone(folder.with_name(f".{folder.name}.lock"), folder):
-        if made_before(folder, KIND, digits):
-            return UniversalModel.open(folder)
-        about = {"fingerprint": digits, "target": target, "text_encoder": encoder.name}
+    about = {"fingerprint": digits, "target": target, "text_encoder": encoder.name}
+
+    def make():
         return train(config, dataset, folder, about, clock or StageClock())
+
+    return find_or_make(folder, KIND, digits, UniversalModel.open, make)
 
 
 def train(config, dataset, folder, about, clock):
@@ -193,8 +199,7 @@ def train(config, dataset, folder, about, clock):
         domains = load_universal(config, dataset)
         texts = universal_texts(config, dataset.location, domains)
     train_data, valid_data = domains.split(config["pretrain_valid_users"], config["seed"])
-    changes = {"dataset": config["dataset"], "epoch_steps": config["pretrain_epoch_steps"], "train_negatives": 0}
-    settings = derive(source_settings(config), exclude_history=True, **changes)
+    settings = universal_settings(config)
     tokens = None
     if config["fusion"] != "id_only":
         with clock.stage("encode", f"making token vectors of {len(texts):,} texts"):
@@ -253,12 +258,8 @@ def universal_texts(config, target, domains):
     """
     if config["fusion"] == "id_only":
         return [""] * (len(domains.item_tokens) - 1)
-    places = [(target, "text_fields")]
-    places += [(location, "source_text_fields") for location in check_domains(config, with_target=True)]
-    texts = []
-    for number, (location, key) in enumerate(places):
-        own = [domains.item_tokens[item] for item in (domains.item_domain == number).nonzero()[0]]
-        found = item_texts(config, location, config[key]).for_items(own)
+    locations, texts = [target, *check_domains(config, with_target=True)], []
+    for location, key, _, found in texts_by_domain(config, locations, domains.item_domain, domains.item_tokens):
         check_any_text(found, location.name, key)
         texts += found
     return texts

@@ -15,8 +15,7 @@ from recbole_idp.files import fingerprint, read_json, write_json
 from recbole_idp.model.precise import OF_ITEMS, PRECISE, PRECISE_UT
 from recbole_idp.trainer.base import SequenceTrainer
 from recbole_idp.trainer.checkpoint import load_checkpoint, save_checkpoint
-from recbole_idp.trainer.pretrain import source_settings
-from recbole_idp.trainer.universal import UniversalTrainer
+from recbole_idp.trainer.universal import UniversalTrainer, universal_settings
 
 METRICS = {"recall@10": "Hit@10", "ndcg@10": "NDCG@10"}
 """What is measured, and the name of the same for one right item."""
@@ -74,14 +73,8 @@ class Replay:
             n_items = self.data.universal.n_items(last)
             targets = self.data.universal.until(last).targets(last, last)
             config = self.config
-            settings = derive(
-                source_settings(config),
-                dataset=config["dataset"],
-                epochs=config["warm_up_universal_epochs"] if last else config["pretrain_epochs"],
-                epoch_steps=config["pretrain_epoch_steps"],
-                train_negatives=0,
-                seed=self._seed("universal", last),
-            )
+            epochs = config["warm_up_universal_epochs"] if last else config["pretrain_epochs"]
+            settings = universal_settings(config, epochs=epochs, seed=self._seed("universal", last))
             what = f"slice {last}: universal training on {len(targets):,} events, {n_items - 1:,} items"
             with self.clock.stage("universal", what):
                 loader = SliceLoader(targets, n_items)
