@@ -36,9 +36,10 @@ def plot_experts(usage, title, path):
     figure = Figure(figsize=(6, 3.5), layout="constrained")
     axes = figure.subplots()
     axes.bar(range(1, len(usage) + 1), [100 * share for share in usage], color=MUTED)
-    axes.axhline(100 * LEAST, color=ACCENT, linestyle="--", linewidth=1)
-    axes.annotate("2 %: below it an expert is not used here", (0.99, 100 * LEAST), xycoords=("axes fraction", "data"),
-                  xytext=(0, 3), textcoords="offset points", ha="right", color=ACCENT)  # fmt: skip
+    least = f"{100 * LEAST:.0f} %: below it an expert is not used here"
+    axes.axhline(100 * LEAST, color=ACCENT, linestyle="--", linewidth=1, label=least)
+    # Outside the axes, where no bar can stand behind it.
+    figure.legend(loc="outside lower right", frameon=False, labelcolor=ACCENT)
     axes.set_xticks(range(1, len(usage) + 1))
     axes.set_xlabel("expert")
     axes.set_ylabel("items that use it, %")
