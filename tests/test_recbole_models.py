@@ -8,6 +8,8 @@ from recbole.utils import get_model, init_seed
 from recbole_idp import compat
 from recbole_idp.config import StrictConfig
 from recbole_idp.errors import UserError
+from recbole_idp.model.dropout import Dropout
+from recbole_idp.model.faster_layers import take_faster_layers
 from recbole_idp.pipeline import make_dataset, trainer_class
 from recbole_idp.quick_start import run
 from tests.toy import settings, write_dataset
@@ -55,6 +57,21 @@ def test_the_trimmed_loop_gives_recboles_metrics(shop, model):
     for part, reference in zip(ours, theirs, strict=True):
         assert {name: part[name] for name in reference} == pytest.approx(dict(reference), abs=1e-4)
     assert theirs[1]["ndcg@10"] > 0
+
+
+@pytest.mark.parametrize(("name", "activation"), [("SASRec", "gelu"), ("SASRec", "relu"), ("FDSA", "gelu")])
+def test_faster_layers_compute_the_same(shop, name, activation):
+    config = configured(shop, name, **{**SMALL, "hidden_act": activation})
+    train, _, _ = data_preparation(config, make_dataset(config))
+    init_seed(1, True)
+    model, batch = get_model(name)(config, train.dataset).eval(), next(iter(train))
+    before, names = model.full_sort_predict(batch), list(model.state_dict())
+    chances = [layer.p for layer in model.modules() if isinstance(layer, torch.nn.Dropout)]
+    take_faster_layers(model)
+    assert torch.allclose(model.full_sort_predict(batch), before, atol=1e-6)
+    assert list(model.state_dict()) == names
+    assert [layer.probability for layer in model.modules() if isinstance(layer, Dropout)] == chances
+    assert len(chances) > 0
 
 
 def test_items_of_the_history_are_left_out_in_both_loops_if_asked(shop):

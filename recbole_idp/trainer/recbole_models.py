@@ -8,6 +8,7 @@ from recbole.utils import get_trainer
 from recbole_idp import compat
 from recbole_idp.data.trimmed import TrimmedLoader
 from recbole_idp.evaluation.ranking import RankEvaluator, ranks_from_scores
+from recbole_idp.model.faster_layers import take_faster_layers
 from recbole_idp.model.history import exclude_history
 from recbole_idp.trainer.base import SequenceTrainer
 from recbole_idp.trainer.safe_files import SafeCheckpoints
@@ -21,6 +22,7 @@ class TrimmedTrainer(SequenceTrainer):
     """
 
     def __init__(self, config, model):
+        take_faster_layers(model)
         super().__init__(config, model)
         if config["exclude_history"]:
             exclude_history(model)
