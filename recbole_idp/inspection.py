@@ -124,7 +124,9 @@ def inspect_figures(config, start, dataset, titles, chosen):
         "own_behaviour": own_behaviour(
             {"before": start.frozen_vectors, "after": start.vectors, "generated": generated}, dataset, config["seed"]
         ),
-        "prediction": predict(dataset.targets(), generated, start.frozen_vectors, config["seed"]),
+        "prediction": predict(
+            dataset.targets(), start.generated_by_sources(config), start.frozen_vectors, config["seed"]
+        ),
         "shapes": shapes({"source": embeddings, "generated": generated[matches.matched]}),
         "items": [item_matches(row, tokens[row + 1], titles, matches, weights, bundle) for row in chosen],
     }

@@ -147,7 +147,8 @@ def predict_gain(config, start, dataset, variants, clock):
     if start is None or set(variants) <= set(CONTROLS):
         return None
     with clock.stage("predict", "asking what the generated embeddings know beyond the target's own data"):
-        found = predict(dataset.targets(), start.generated(config), start.frozen_vectors, config["seed"])
+        generated = start.generated_by_sources(config)
+        found = predict(dataset.targets(), generated, start.frozen_vectors, config["seed"])
         logging.getLogger().info(prediction_line(found))
     return {"train_users_share": config["train_users_share"], **found}
 

@@ -156,7 +156,7 @@ def _share(about):
 _WORDS = {
     "yes": "Transfer helped against {baseline}: {variant} is significantly above it",
     "no": "Transfer did harm against {baseline}: no variant reaches it, {variant} comes nearest",
-    "unclear": "Transfer made no difference to {baseline} that is more than chance; of what transfers {variant} is best",
+    "unclear": "Transfer made no difference to {baseline} beyond chance; of what transfers {variant} is best",
 }
 
 

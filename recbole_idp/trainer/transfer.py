@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from recbole_idp.bundle import TEXT_ENCODER, Bundle
+from recbole_idp.derived_config import derive
 from recbole_idp.matcher.generation import Evidence, generate, neighbours, principal_components
 from recbole_idp.matcher.retrieval import Matches, random_matches, retrieve
 from recbole_idp.model.idp import check_encoder
@@ -61,6 +62,10 @@ class TransferStart:
         generated = generate(self.evidence(), config).numpy()
         generated[~self.matches.matched] = 0
         return generated
+
+    def generated_by_sources(self, config):
+        """Returns what :meth:`generated` is without the target's own texts, which no source has given; [N - 1, D]."""
+        return self.generated(derive(config, own_texts=0.0))
 
 
 def prepare_start(config, dataset, variants, clock=None):
