@@ -22,7 +22,7 @@ SMALL = {key: str(value) for key, value in TINY.items() if key in ("hidden_size"
 
 def options(domains, model="Pop,PositionSASRec", **changes):
     common = {"dataset": "shop", "data_path": str(domains), "topk": "1,5,10", "valid_metric": "NDCG@5"}
-    small = SMALL if {"PositionSASRec", "IDP"} & set(model.split(",")) else {}
+    small = SMALL if {"PositionSASRec", "IDP", "NewcomerRec"} & set(model.split(",")) else {}
     return {"model": model, "use_gpu": "false", "text_encoder": "lsa", **small, **common, **changes}
 
 
