@@ -19,7 +19,6 @@ from recbole_idp.matcher.diagnosis import (
     text_and_behaviour,
 )
 from recbole_idp.matcher.generation import centred, match_weights
-from recbole_idp.matcher.prediction import predict
 from recbole_idp.quick_start import check_model, prepare
 from recbole_idp.report.inspect_page import save_page
 from recbole_idp.report.inspect_text import inspect_text
@@ -124,9 +123,7 @@ def inspect_figures(config, start, dataset, titles, chosen):
         "own_behaviour": own_behaviour(
             {"before": start.frozen_vectors, "after": start.vectors, "generated": generated}, dataset, config["seed"]
         ),
-        "prediction": predict(
-            dataset.targets(), start.generated_by_sources(config), start.frozen_vectors, config["seed"]
-        ),
+        "prediction": start.prediction(config, dataset),
         "shapes": shapes({"source": embeddings, "generated": generated[matches.matched]}),
         "items": [item_matches(row, tokens[row + 1], titles, matches, weights, bundle) for row in chosen],
     }

@@ -17,7 +17,6 @@ from recbole_idp.derived_config import given_values
 from recbole_idp.errors import UserError
 from recbole_idp.evaluation.buckets import bucket_metrics
 from recbole_idp.files import check_writable, fingerprint, refusing_failed_writes
-from recbole_idp.matcher.prediction import predict
 from recbole_idp.pipeline import make_dataset, trainer_class
 from recbole_idp.report.comparison import CONTROLS, compare_variants, prediction_line, verdicts
 from recbole_idp.report.few_shot import PLOT, plot_study
@@ -147,8 +146,7 @@ def predict_gain(config, start, dataset, variants, clock):
     if start is None or set(variants) <= set(CONTROLS):
         return None
     with clock.stage("predict", "asking what the generated embeddings know beyond the target's own data"):
-        generated = start.generated_by_sources(config)
-        found = predict(dataset.targets(), generated, start.frozen_vectors, config["seed"])
+        found = start.prediction(config, dataset)
         logging.getLogger().info(prediction_line(found))
     return {"train_users_share": config["train_users_share"], **found}
 

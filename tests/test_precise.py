@@ -19,9 +19,14 @@ from recbole_idp.model.user_loss import contrast_loss
 
 pytestmark = pytest.mark.filterwarnings("ignore:pkg_resources")
 
-SMALL = {"semantic_size": 8, "token_count": 2, "token_width": 4, "n_experts": 3, "targeted_length": 6, "head_size": 32}
-SMALL["user_head"] = "mlp"
-
+SMALL = {
+    "semantic_size": 8,
+    "token_count": 2,
+    "token_width": 4,
+    "n_experts": 3,
+    "targeted_length": 6,
+    "head_size": 32,
+}
 
 REPEATING = {"exclude_history": False}
 """For users who come round the circle, to items of their history."""
@@ -50,11 +55,11 @@ class TestPRECISETT(ModelContract):
     causal = False
     changes = SMALL
     random_start = {}
-    learning = {"targeted_contrast": "users", **REPEATING}
+    learning = {"targeted_contrast": "users", "user_head": "mlp", **REPEATING}
 
 
 class TestPRECISETTWithOtherChoices(TestPRECISETT):
-    changes = {**SMALL, "user_head": "residual", "targeted_contrast": "both", "fusion": "experts_softmax"}
+    changes = {**SMALL, "user_head": "mlp", "targeted_contrast": "both", "fusion": "experts_softmax"}
     test_learns_which_item_follows_which = None
 
 
@@ -141,7 +146,7 @@ def test_the_targeted_loss_is_that_of_the_formula(kind):
 
 
 def test_the_user_vector_is_the_mlp_of_all_states_the_latest_first(domains):
-    model, _, _ = made(domains, "PRECISE_TT")
+    model, _, _ = made(domains, "PRECISE_TT", user_head="mlp")
     history = [2, 5, 1, 7, 3, 3, 4, 6]
     with torch.no_grad():
         latest = torch.tensor([history[-6:]])

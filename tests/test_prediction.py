@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 import torch
-from toy import settings
+from recbole.data import create_dataset, data_preparation
+from toy import settings, write_dataset
 
 from recbole_idp import quick_start
 from recbole_idp.config import StrictConfig
@@ -12,6 +13,7 @@ from recbole_idp.matcher import prediction
 from recbole_idp.matcher.co_occurrence import behaviour_vectors
 from recbole_idp.matcher.prediction import gain_figures, predict
 from recbole_idp.report.comparison import prediction_line
+from recbole_idp.trainer.transfer import prepare_start
 
 N_ITEMS, N_GROUPS = 200, 20
 GROUP = np.arange(N_ITEMS) % N_GROUPS
@@ -121,3 +123,20 @@ def test_a_run_predicts_only_where_something_could_help(domains, capsys, variant
         "reason": "the target's training data are too few to tell",
         "figures": None,
     }
+
+
+def test_the_targets_own_texts_count_for_nothing_that_the_sources_give(tmp_path):
+    write_dataset(tmp_path, "pens", 40, n_items=16, prefix="p", seed=1)
+    write_dataset(tmp_path, "shop", 500, n_items=40, prefix="s", seed=3)
+    blend = {"generator": "blend", "own_texts": 0.7, "source_domains": ["pens"]}
+    configs = [
+        StrictConfig("IDP", "shop", config_dict=settings(tmp_path, **{**blend, **changes}))
+        for changes in ({}, {"generator": "mixture"}, {"generator": "map"})
+    ]
+    dataset = data_preparation(configs[0], create_dataset(configs[0]))[0].dataset
+    start = prepare_start(configs[0], dataset, ["fine_tune"])
+    assert not np.allclose(start.generated(configs[0]), start.generated(configs[1]))
+    blended, mixed, mapped = (start.prediction(config, dataset) for config in configs)
+    assert blended["figures"] == pytest.approx(mixed["figures"], abs=1e-6)
+    assert blended["figures"]["generated"] != pytest.approx(mapped["figures"]["generated"], abs=1e-3)
+    assert blended["figures"]["questions"] >= prediction.FEWEST_QUESTIONS

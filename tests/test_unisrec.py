@@ -7,7 +7,7 @@ import torch
 from contracts import ModelContract
 from recbole.data import create_dataset, data_preparation
 from recbole.utils import get_model, get_trainer, init_seed
-from toy import settings
+from toy import settings, write_dataset
 from unisrec_formulas import SMALL, configured, perturbed, slow_adaptor, slow_state
 
 from recbole_idp.errors import UserError
@@ -111,16 +111,19 @@ def test_fine_tuning_changes_adaptor_and_input_norm_and_leaves_the_blocks(domain
     assert not torch.equal(model.encoder.blocks[0].inner.weight, state["encoder.blocks.0.inner.weight"])
 
 
-def test_zero_shot_is_what_was_pre_trained_and_transfers(domains):
-    # The titles are the same in both domains, and with them the order in which items follow one another.
-    changes = {"pretrain_epochs": 60, "pretrain_stopping_step": 60, "pretrain_learning_rate": 0.01}
-    changes |= {"source_domains": ["pens"], "pretrain_valid_users": 20}
+def test_zero_shot_is_what_was_pre_trained_and_transfers(tmp_path):
+    # The titles are the same in both domains, and with them the order in which items follow one another. The circle is
+    # wide, and the history left out: what users had is never their negative, so nothing says that it does not follow.
+    domains = tmp_path / "data"
+    write_dataset(domains, "pens", 80, n_items=24, prefix="p", seed=1)
+    write_dataset(domains, "shop", 30, n_items=24, prefix="s", seed=3)
+    changes = {"pretrain_epochs": 30, "pretrain_stopping_step": 30, "pretrain_learning_rate": 0.01}
+    changes |= {"source_domains": ["pens"], "pretrain_valid_users": 20, "exclude_history": True}
     model, trainer, test = fitted(domains, transfer="zero_shot", **changes)
     state = find_or_pretrain(configured(domains, **changes)).state
     assert all(torch.equal(value, state[name]) for name, value in transferable(model).items())
-    # How much of it arrives hangs on the seed: 0.47 to 1.0 over three of them. Chance is 1 of 8.
-    assert trainer.evaluate(test)["hit@1"] > 3 / 8
-    _, trainer, test = fitted(domains, transfer="scratch", epochs=1)
+    assert trainer.evaluate(test)["hit@1"] > 0.9
+    _, trainer, test = fitted(domains, transfer="scratch", epochs=1, exclude_history=True)
     assert trainer.evaluate(test)["hit@1"] < 0.5
 
 

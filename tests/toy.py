@@ -3,6 +3,7 @@
 import numpy as np
 
 WORDS = ["red pen", "blue pen", "green ink", "paper pad", "wall clock", "desk lamp", "steel ruler", "soft eraser"]
+SIZES = ["", "small ", "large ", "huge ", "tiny "]
 TINY = {
     "hidden_size": 16,
     "inner_size": 32,
@@ -48,8 +49,14 @@ def write_dataset(folder, name, users, n_items=8, prefix="", seed=0, texts=True)
     (folder / name).mkdir(parents=True)
     (folder / name / f"{name}.inter").write_text("\n".join(lines) + "\n")
     if texts:
-        rows = [f"{prefix}i{item}\t{WORDS[item % len(WORDS)]} {item // len(WORDS)}" for item in range(n_items)]
+        rows = [f"{prefix}i{item}\t{title(item)}" for item in range(n_items)]
         (folder / name / f"{name}.item").write_text("\n".join(["item_id:token\ttitle:token_seq", *rows]) + "\n")
+
+
+def title(item):
+    """Returns the title of an item; those of the first 40 differ in their words, and all in their number."""
+    lap, place = divmod(item, len(WORDS))
+    return f"{SIZES[lap % len(SIZES)]}{WORDS[place]} {lap}"
 
 
 def write_domains(folder):

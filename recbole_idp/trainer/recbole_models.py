@@ -14,7 +14,16 @@ from recbole_idp.trainer.base import SequenceTrainer
 from recbole_idp.trainer.safe_files import SafeCheckpoints
 
 
-class TrimmedTrainer(SequenceTrainer):
+class _HistoryLeftOut:
+    """To be mixed into a trainer of RecBole's models: ``exclude_history`` holds for those that read histories."""
+
+    def __init__(self, config, model):
+        super().__init__(config, model)
+        if config["exclude_history"] and hasattr(model, "ITEM_SEQ"):
+            exclude_history(model)
+
+
+class TrimmedTrainer(_HistoryLeftOut, SequenceTrainer):
     """Trains one of RecBole's sequential models on RecBole's batches, without their padding.
 
     The order of rows, the negatives, the hidden items and the loss are RecBole's; without dropout, the metrics are the
@@ -24,8 +33,6 @@ class TrimmedTrainer(SequenceTrainer):
     def __init__(self, config, model):
         take_faster_layers(model)
         super().__init__(config, model)
-        if config["exclude_history"]:
-            exclude_history(model)
 
     def _training_batches(self, train_data):
         if self._batches is None:
@@ -96,16 +103,11 @@ def recboles_trainer(model_type, name):
     return type("RecBolesTrainer", (_RecBolesLoop, get_trainer(model_type, name)), {})
 
 
-class _RecBolesLoop(SafeCheckpoints):
+class _RecBolesLoop(_HistoryLeftOut, SafeCheckpoints):
     """RecBole's training and evaluation as they are; checkpoints are safetensors."""
 
     ranks = None
     targets_per_second = 0.0
-
-    def __init__(self, config, model):
-        super().__init__(config, model)
-        if config["exclude_history"] and hasattr(model, "ITEM_SEQ"):
-            exclude_history(model)
 
     def evaluate(self, eval_data, load_best_model=True, model_file=None, show_progress=False):
         """Evaluates the model by RecBole's own loop."""

@@ -10,6 +10,7 @@ import torch
 from recbole_idp.bundle import TEXT_ENCODER, Bundle
 from recbole_idp.derived_config import derive
 from recbole_idp.matcher.generation import Evidence, generate, neighbours, principal_components
+from recbole_idp.matcher.prediction import predict
 from recbole_idp.matcher.retrieval import Matches, random_matches, retrieve
 from recbole_idp.model.idp import check_encoder
 from recbole_idp.model.text_vectors import target_texts
@@ -63,9 +64,13 @@ class TransferStart:
         generated[~self.matches.matched] = 0
         return generated
 
-    def generated_by_sources(self, config):
-        """Returns what :meth:`generated` is without the target's own texts, which no source has given; [N - 1, D]."""
-        return self.generated(derive(config, own_texts=0.0))
+    def prediction(self, config, dataset):
+        """Predicts whether transfer is likely to help this target; see :func:`~recbole_idp.matcher.prediction.predict`.
+
+        The embeddings are those that the sources give: with none of the target's own texts, which ``blend`` mixes in.
+        """
+        generated = self.generated(derive(config, own_texts=0.0))
+        return predict(dataset.targets(), generated, self.frozen_vectors, config["seed"])
 
 
 def prepare_start(config, dataset, variants, clock=None):
