@@ -26,6 +26,7 @@ from recbole_idp.report.text import report_text, study_metric
 from recbole_idp.resume import Unfinished
 from recbole_idp.stages import StageClock, peak_memory_mb
 from recbole_idp.trainer.pretrain import cache_folder, find_or_pretrain
+from recbole_idp.trainer.resumable import Resumable
 from recbole_idp.trainer.transfer import SOURCELESS, VARIANTS, TransferTrainer, prepare_start
 from recbole_idp.trials import Outcome, trials
 
@@ -85,11 +86,12 @@ def run(config):
     unfinished = Unfinished(config, data, bundle)
     outcomes = {}
     for trial in trials(config, variants):
-        outcome = unfinished.find(trial)
-        if outcome is None:
-            outcome = run_trial(config, trial, start, (train, valid, test), clock)
-            unfinished.keep(trial, outcome)
-        outcomes[trial] = outcome
+        with unfinished.alone(trial):
+            outcome = unfinished.find(trial)
+            if outcome is None:
+                outcome = run_trial(config, trial, start, (train, valid, test), clock, unfinished.latest(trial))
+                unfinished.keep(trial, outcome)
+            outcomes[trial] = outcome
 
     rows = list(dict.fromkeys(trial.row for trial in outcomes))
     found = {row: summarise([outcomes[trial].facts for trial in outcomes if trial.row == row]) for row in rows}
@@ -120,7 +122,7 @@ def run(config):
         "command": command_line(),
     }
     path = save_result(result, config["result_dir"], ranks)
-    unfinished.discard()
+    unfinished.discard(outcomes)
     if config["few_shot"]:
         plot_study(result, study_metric(result), path.with_suffix(PLOT))
     print(report_text(read_result(path), path))
@@ -151,8 +153,10 @@ def predict_gain(config, start, dataset, variants, clock):
     return {"train_users_share": config["train_users_share"], **found}
 
 
-def run_trial(config, trial, start, loaders, clock):
+def run_trial(config, trial, start, loaders, clock, latest):
     """Makes, trains and evaluates one variant of the target model with one seed.
+
+    An interrupted training goes on after its last epoch.
 
     Args:
         config (Config): The configuration.
@@ -161,6 +165,7 @@ def run_trial(config, trial, start, loaders, clock):
         start (TransferStart | None): What was pre-trained and matched.
         loaders (tuple): RecBole's loaders for training, validation and test.
         clock (StageClock): Where stages are timed.
+        latest (Path): The file by which the training goes on where it was interrupted.
 
     Returns:
         Outcome: Metrics, seconds, training speed and ranks.
@@ -174,12 +179,16 @@ def run_trial(config, trial, start, loaders, clock):
     began = time.perf_counter()
     # The same seed for each: variants differ in what they start from and in nothing else.
     init_seed(seed, config["reproducibility"])
+    # RecBole's loaders are seeded once, and draw on through all trials.
+    train.generator.manual_seed(seed)
     model = get_model(config["model"])(settings, train.dataset).to(config["device"])
     trainer = trainer_class(config)(settings, model)
     if isinstance(trainer, TransferTrainer):
         trainer.start = start
     if trainer.saved_model_file:
         trainer.saved_model_file = trainer.saved_model_file.replace(".safetensors", f"-{trial.name}.safetensors")
+    if isinstance(trainer, Resumable):
+        trainer.latest = latest
     try:
         stage = "transfer" if isinstance(trainer, TransferTrainer) else "train"
         with clock.stage(stage, f"{trial.name}: {VARIANTS.get(variant, 'trained')}"):
@@ -187,8 +196,8 @@ def run_trial(config, trial, start, loaders, clock):
         with clock.stage("evaluate", f"{trial.name} on {len(test.dataset):,} test users"):
             test_result = trainer.evaluate(test, load_best_model=True, show_progress=config["show_progress"])
     except BaseException:
-        # Nobody would look for the checkpoint of a trial that is trained again.
-        if trainer.saved_model_file:
+        # Nobody would look for the checkpoint of a trial that is trained anew.
+        if trainer.saved_model_file and not latest.is_file():
             Path(trainer.saved_model_file).unlink(missing_ok=True)
         raise
     ranks = None if trainer.ranks is None else trainer.ranks.numpy().astype("int32")
@@ -199,7 +208,7 @@ def run_trial(config, trial, start, loaders, clock):
         "train_users": len(set(train.dataset.user_tokens())),
         "test": dict(test_result),
         "valid": dict(valid_result or {}),
-        "seconds": round(time.perf_counter() - began, 2),
+        "seconds": round(time.perf_counter() - began + getattr(trainer, "earlier_seconds", 0.0), 2),
         "targets_per_second": round(trainer.targets_per_second),
         "checkpoint": trainer.saved_model_file,
     }

@@ -1,5 +1,6 @@
 """Trials that an interrupted run has finished: kept, so that the next run of the same command need not train them."""
 
+import contextlib
 import json
 import logging
 from pathlib import Path
@@ -8,7 +9,9 @@ from recbole_idp.bundle import versions
 from recbole_idp.derived_config import given_values
 from recbole_idp.errors import UserError
 from recbole_idp.files import fingerprint, remove_kept, write_json
+from recbole_idp.locking import alone
 from recbole_idp.report.ranks import SUFFIX, Ranks, load_ranks, save_ranks
+from recbole_idp.sealed import content_digest
 from recbole_idp.trials import Outcome
 
 # Keys on which no number hangs: where things lie and are put, what is shown, and which trials stand beside this one.
@@ -26,7 +29,8 @@ NO_MATTER = (*_PLACES, *_SHOWN, *_BESIDE, *WARM_UP)
 class Unfinished:
     """What is known of a run that has not saved its result yet.
 
-    outcome of each trial -> ``checkpoint_dir/unfinished-<fingerprint>/<trial>.json`` -> result, folder removed
+    each epoch of a trial -> ``checkpoint_dir/unfinished-<fingerprint>/<trial>.latest.safetensors``
+    outcome of the trial -> ``<trial>.json`` beside it, the other removed -> result, all of it removed
 
     The fingerprint stands for every key that numbers hang on, for the data, for the bundle and for the packages. The
     ranks of a trial lie beside its facts.
@@ -43,7 +47,8 @@ class Unfinished:
 
     def __init__(self, config, data_fingerprint, bundle=None):
         values = {key: value for key, value in given_values(config).items() if key not in NO_MATTER}
-        digits = fingerprint([values, data_fingerprint, bundle and bundle.description, versions()])
+        given = content_digest(config["pretrained"]) if config["pretrained"] and not bundle else None
+        digits = fingerprint([values, data_fingerprint, bundle.description if bundle else given, versions()])
         self.folder = Path(config["checkpoint_dir"]) / f"unfinished-{digits}"
         self.resumed = []
 
@@ -89,11 +94,32 @@ class Unfinished:
             digest = save_ranks(self._ranks_path(trial), Ranks([], {trial.name: outcome.ranks}))
         # Last, as the outcome counts once this is there.
         write_json(self._path(trial), {"facts": outcome.facts, "ranks": digest})
+        self.latest(trial).unlink(missing_ok=True)
 
-    def discard(self):
-        """Removes what was kept, as the result has it now; what another run of the same writes meanwhile stays."""
-        if paths := list(self.folder.glob("[!.]*")):
-            remove_kept(paths)
+    def latest(self, trial):
+        """Returns the file by which the training of a trial goes on where it was interrupted.
+
+        Args:
+            trial (Trial): The trial.
+
+        Returns:
+            Path: The file, whether or not it is there.
+        """
+        return self.folder / f"{trial.name}.latest.safetensors"
+
+    @contextlib.contextmanager
+    def alone(self, trial):
+        """Lets runs of the same command train a trial one after the other, so that the later ones find it finished."""
+        with alone(self.folder.with_name(f".{self.folder.name}-{trial.name}.lock"), trial.name):
+            yield
+
+    def discard(self, trials):
+        """Removes what was kept of these trials, as the result has it now.
+
+        Args:
+            trials (Iterable[Trial]): Those of this run; another one of the same settings may have others.
+        """
+        remove_kept([path(trial) for trial in trials for path in (self._path, self._ranks_path, self.latest)])
 
     def _path(self, trial):
         return self.folder / f"{trial.name}.json"

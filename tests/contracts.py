@@ -4,6 +4,7 @@ import json
 
 import pytest
 import torch
+from interrupted import assert_ends_like_uninterrupted
 from recbole.data import create_dataset, data_preparation
 from recbole.data.interaction import Interaction
 from recbole.utils import get_model, get_trainer, init_seed
@@ -144,3 +145,17 @@ class ModelContract:
         trainer = get_trainer(config["MODEL_TYPE"], self.model)(config, model)
         trainer.fit(train, valid, verbose=False)
         assert trainer.evaluate(test)["hit@1"] > 0.95
+
+    def test_an_interrupted_training_ends_like_an_uninterrupted_one(self, domains, workplace):
+        def train(epochs, latest):
+            changes = {**self.changes, **self.random_start, "epochs": epochs}
+            config = StrictConfig(self.model, "shop", config_dict=settings(domains, **changes))
+            train, valid, _ = data_preparation(config, create_dataset(config))
+            init_seed(1, True)
+            model = get_model(self.model)(config, train.dataset)
+            trainer = get_trainer(config["MODEL_TYPE"], self.model)(config, model)
+            trainer.latest = latest
+            trainer.fit(train, valid, verbose=False)
+            return trainer
+
+        assert_ends_like_uninterrupted(train, workplace / "latest.safetensors")

@@ -142,7 +142,8 @@ def universal_training(folder, config, domains, epochs):
     model = PRECISE_UT(config, train.dataset)
     tokens = torch.randn(len(domains.item_tokens) - 1, 2, 4, generator=torch.Generator().manual_seed(2))
     model.fusion.start_tokens(tokens.numpy())
-    trainer = UniversalTrainer(config, model, folder)
+    trainer = UniversalTrainer(config, model)
+    trainer.keep_in(folder)
     trainer.epochs, trainer.stopping_step = epochs, 1
     trainer.fit(train, valid, verbose=False)
     return trainer, tokens.flatten(1)

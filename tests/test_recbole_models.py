@@ -1,7 +1,10 @@
 """RecBole's own models: our trimmed loop and RecBole's loop give the same metrics, where they should."""
 
+from pathlib import Path
+
 import pytest
 import torch
+from interrupted import assert_ends_like_uninterrupted
 from recbole.data import data_preparation
 from recbole.utils import get_model, init_seed
 
@@ -12,6 +15,7 @@ from recbole_idp.model.dropout import Dropout
 from recbole_idp.model.faster_layers import take_faster_layers
 from recbole_idp.pipeline import make_dataset, trainer_class
 from recbole_idp.quick_start import run
+from recbole_idp.report.result import read_ranks
 from tests.toy import settings, write_dataset
 
 SMALL = {"hidden_size": 16, "inner_size": 32, "n_layers": 1}
@@ -59,6 +63,22 @@ def test_the_trimmed_loop_gives_recboles_metrics(shop, model):
     assert theirs[1]["ndcg@10"] > 0
 
 
+@pytest.mark.parametrize(("model", "exact"), [*((model, False) for model in MODELS), ("BERT4Rec", True)])
+def test_an_interrupted_training_ends_like_an_uninterrupted_one(shop, workplace, model, exact):
+    def train(epochs, latest):
+        dropout = {key: 0.2 for key in MODELS[model] if key.endswith("dropout_prob")}
+        changes = {**MODELS[model], **dropout, "exact_recbole": exact, "epochs": epochs, "eval_step": 1}
+        config = configured(shop, model, **changes)
+        train, valid, _ = data_preparation(config, make_dataset(config))
+        init_seed(1, True)
+        trainer = trainer_class(config)(config, get_model(model)(config, train.dataset))
+        trainer.latest = latest
+        trainer.fit(train, valid, verbose=False, saved=True)
+        return trainer
+
+    assert_ends_like_uninterrupted(train, workplace / "latest.safetensors")
+
+
 @pytest.mark.parametrize(("name", "activation"), [("SASRec", "gelu"), ("SASRec", "relu"), ("FDSA", "gelu")])
 def test_faster_layers_compute_the_same(shop, name, activation):
     config = configured(shop, name, **{**SMALL, "hidden_act": activation})
@@ -103,6 +123,16 @@ def test_occurrences_repeat_no_item_and_keep_every_row():
     parts = compat.occurrences(items)
     assert sorted(torch.cat(parts).tolist()) == list(range(6))
     assert all(len(set(items[part].tolist())) == len(part) for part in parts)
+
+
+def test_what_a_seed_gives_does_not_hang_on_the_seeds_before_it(shop, workplace):
+    found = {}
+    for seeds in ([1, 2], [2]):
+        changes = {**MODELS["SASRec"], "seeds": seeds, "result_dir": str(workplace / str(len(seeds)))}
+        run(configured(shop, "SASRec", **changes))
+        (path,) = Path(changes["result_dir"]).glob("*.json")
+        found[len(seeds)] = read_ranks(path).trials["SASRec-2"]
+    assert found[1].tolist() == found[2].tolist()
 
 
 def test_a_run_trains_one_of_recboles_models_and_keeps_ranks(shop):

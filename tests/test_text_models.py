@@ -34,6 +34,7 @@ class TestDeepMoRecWithBCE(ModelContract):
 
 class TestTCF(ModelContract):
     model = "TCF"
+    random_start = {}
 
     # Of eight items on a circle nearly all are the user's own, which are no negatives: see the wide circle below.
     test_learns_which_item_follows_which = None

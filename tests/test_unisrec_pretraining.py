@@ -2,6 +2,7 @@
 
 import json
 import math
+import shutil
 
 import pytest
 import torch
@@ -17,8 +18,9 @@ from recbole_idp.data.sequences import Sequences, Targets
 from recbole_idp.data.views import ViewBatches
 from recbole_idp.errors import UserError
 from recbole_idp.model.unisrec_pretraining import UniSRecPretraining
+from recbole_idp.resume import Unfinished
+from recbole_idp.trainer.base import SequenceTrainer
 from recbole_idp.trainer.checkpoint import load_checkpoint
-from recbole_idp.trainer.resumable import ResumableTrainer
 from recbole_idp.trainer.unisrec_pretrain import PretrainedUniSRec, drop_words, find_or_pretrain
 from recbole_idp.trials import trials
 
@@ -134,7 +136,8 @@ def resumable(folder, settings_, domains, epochs):
     train, valid = domains.split(5, 0)
     init_seed(1, True)
     texts = torch.randn(2, train.dataset.num(None) - 1, 6, generator=torch.Generator().manual_seed(2)).numpy()
-    trainer = ResumableTrainer(settings_, UniSRecPretraining(settings_, train.dataset, *texts), folder)
+    trainer = SequenceTrainer(settings_, UniSRecPretraining(settings_, train.dataset, *texts))
+    trainer.keep_in(folder)
     trainer.epochs, trainer.stopping_step = epochs, 10
     trainer.fit(train, valid, verbose=False)
     return trainer
@@ -195,3 +198,11 @@ def test_a_damaged_folder_or_another_kind_is_refused_in_one_line(domains):
         find_or_pretrain(configured(domains))
     with pytest.raises(UserError, match=r"is no pre-trained UniSRec: it has no unisrec\.json; give a folder"):
         find_or_pretrain(configured(domains, pretrained=str(domains / "pens")))
+
+
+def test_trials_from_another_pre_training_are_not_taken_and_those_from_a_copy_are(domains):
+    first = find_or_pretrain(configured(domains)).folder
+    other = find_or_pretrain(configured(domains, seed=7)).folder
+    copy = shutil.copytree(first, domains / "copy")
+    kept = [Unfinished(configured(domains, pretrained=str(folder)), "data").folder for folder in (first, other, copy)]
+    assert kept[0] == kept[2] != kept[1]

@@ -15,15 +15,16 @@ from recbole_idp.data.domains import TargetLoader
 from recbole_idp.errors import UserError
 from recbole_idp.evaluation.candidates import rank_candidates
 from recbole_idp.evaluation.ranking import RankEvaluator, rank_targets, top_items
-from recbole_idp.trainer.safe_files import SafeCheckpoints
+from recbole_idp.trainer.resumable import Resumable
 
 
-class SequenceTrainer(SafeCheckpoints, Trainer):
+class SequenceTrainer(Resumable, Trainer):
     """Trains and evaluates a :class:`~recbole_idp.model.sequence_model.SequenceModel`.
 
     RecBole's ``fit`` runs as it is: epochs, early stopping, TensorBoard, callbacks. An epoch reads each event once
     (``training_rows: position``) or builds RecBole's rows (``prefix``), or does so several times where that takes a few
-    steps only (``epoch_steps``); evaluation streams; checkpoints are safetensors.
+    steps only (``epoch_steps``); evaluation streams; checkpoints are safetensors,
+    and an interrupted training can go on.
 
     Args:
         config (Config): RecBole's configuration.
@@ -35,6 +36,8 @@ class SequenceTrainer(SafeCheckpoints, Trainer):
         ranks (torch.LongTensor | None): The rank of each target in the latest evaluation, from 1, shape [R]; None where
             RecBole's own loop evaluated.
     """
+
+    counters = ("cur_step", "trained_targets", "trained_seconds")
 
     def __init__(self, config, model):
         super().__init__(config, model)
@@ -80,6 +83,11 @@ class SequenceTrainer(SafeCheckpoints, Trainer):
             one_pass = self.model.training_batches(train_data.dataset.targets(), self.config, self.generator)
             self._batches = Passes(one_pass, self.config["epoch_steps"])
         return self._batches
+
+    def _go_on(self, train_data):
+        # What draws numbers when it is made has to be there before they are set back.
+        self._training_batches(train_data)
+        super()._go_on(train_data)
 
     def _training_loss(self, batch):
         """Returns the loss of one of these batches, the mean over its targets; a scalar."""

@@ -17,8 +17,9 @@ from recbole_idp.sealed import find_or_make
 from recbole_idp.stages import StageClock
 from recbole_idp.text.cache import cache_folder, encode_cached
 from recbole_idp.text.encoder import configured_text_encoder
+from recbole_idp.trainer.base import SequenceTrainer
 from recbole_idp.trainer.matching import SourceItems, check_depth, matcher_settings, train_matcher
-from recbole_idp.trainer.resumable import ResumableTrainer, kept_files
+from recbole_idp.trainer.resumable import kept_files
 from recbole_idp.trainer.source_model import find_source_model, keep_source_model
 
 # What the texts are, which IDs and sequence encoder do not look at.
@@ -263,7 +264,8 @@ def train_on_sources(config, domains, unfinished):
     train, valid = domains.split(config["pretrain_valid_users"], config["seed"])
     init_seed(config["seed"], config["reproducibility"])
     model = get_model(config["model"])(settings, train.dataset).to(config["device"])
-    trainer = ResumableTrainer(settings, model, unfinished)
+    trainer = SequenceTrainer(settings, model)
+    trainer.keep_in(unfinished)
     _, result = trainer.fit(train, valid, saved=True, show_progress=config["show_progress"])
     trainer.restore(trainer.saved_model_file)
     return model, dict(result or {}), trainer.targets_per_second

@@ -11,7 +11,7 @@ from recbole_idp.evaluation.ranking import RankEvaluator, ranks_from_scores
 from recbole_idp.model.faster_layers import take_faster_layers
 from recbole_idp.model.history import exclude_history
 from recbole_idp.trainer.base import SequenceTrainer
-from recbole_idp.trainer.safe_files import SafeCheckpoints
+from recbole_idp.trainer.resumable import Resumable
 
 
 class _HistoryLeftOut:
@@ -103,8 +103,8 @@ def recboles_trainer(model_type, name):
     return type("RecBolesTrainer", (_RecBolesLoop, get_trainer(model_type, name)), {})
 
 
-class _RecBolesLoop(_HistoryLeftOut, SafeCheckpoints):
-    """RecBole's training and evaluation as they are; checkpoints are safetensors."""
+class _RecBolesLoop(_HistoryLeftOut, Resumable):
+    """RecBole's training and evaluation as they are; checkpoints are safetensors, from which training can go on."""
 
     ranks = None
     targets_per_second = 0.0

@@ -1,13 +1,16 @@
 """A training that goes on where it was interrupted, to the number as if it had not been."""
 
+import os
+import time
 from pathlib import Path
 
 import torch
 
 from recbole_idp.errors import UserError
 from recbole_idp.files import remove_kept
-from recbole_idp.trainer.base import SequenceTrainer
 from recbole_idp.trainer.checkpoint import load_checkpoint, save_checkpoint
+from recbole_idp.trainer.random_states import random_states, set_random_states
+from recbole_idp.trainer.safe_files import SafeCheckpoints
 
 
 def kept_files(folder):
@@ -15,85 +18,95 @@ def kept_files(folder):
     return Path(folder) / "latest.safetensors", Path(folder) / "best.safetensors"
 
 
-class ResumableTrainer(SequenceTrainer):
-    """Keeps after each epoch where the training and its random numbers stand, and the best model so far.
+class Resumable(SafeCheckpoints):
+    """To be mixed into a RecBole trainer: after each epoch with a validation it keeps where training stands.
 
-    Args:
-        config (Config): RecBole's configuration.
-        model (SequenceModel): The model.
-        folder (Path): Where both are kept, as ``latest.safetensors`` and ``best.safetensors``.
+    That is the model, the optimizer, the random numbers and the best score; the best model so far is RecBole's
+    checkpoint. Nothing is kept before :attr:`latest` is set, by :meth:`keep_in` or by itself.
+
+    Attributes:
+        latest (Path | None): The file in which it is kept, and from which :meth:`fit` goes on if it is there.
+        earlier_seconds (float): How long the training had taken when it was interrupted.
     """
 
-    def __init__(self, config, model, folder):
-        super().__init__(config, model)
-        self._latest, best = kept_files(folder)
+    latest = None
+    earlier_seconds = 0.0
+    counters = ("cur_step",)
+    """Attributes that are kept besides; numbers."""
+
+    def keep_in(self, folder):
+        """Keeps where training stands, and its checkpoints, in a folder of its own.
+
+        Args:
+            folder (str | Path): The folder.
+        """
+        self.latest, best = kept_files(folder)
         self.saved_model_file = str(best)
+
+    def discard(self):
+        """Removes what :meth:`keep_in` keeps, as the caller has the result, and the folder if nothing else is in it."""
+        remove_kept(kept_files(self.latest.parent))
 
     def fit(self, train_data, valid_data=None, verbose=True, saved=True, show_progress=False, callback_fn=None):
         """Trains, or goes on; arguments and result as in RecBole."""
-        if self._is_whole():
+        began = time.perf_counter()
+        goes_on = bool(self.latest) and self._is_whole()
+        if goes_on:
             self._go_on(train_data)
-        if self.start_epoch < self.epochs and self.cur_step <= self.stopping_step:
-            super().fit(train_data, valid_data, verbose, saved, show_progress, self._keep)
-        return self.best_valid_score, self.best_valid_result
+        earlier = self.earlier_seconds
 
-    def discard(self):
-        """Removes what is kept, as the caller has the result, and the folder if nothing else is in it."""
-        remove_kept(kept_files(self._latest.parent))
+        def after_epoch(epoch, valid_score):
+            self._after_epoch(epoch)
+            if self.latest and saved:
+                self._keep(epoch, train_data, earlier + time.perf_counter() - began)
+            if callback_fn:
+                callback_fn(epoch, valid_score)
 
-    def _keep(self, epoch, valid_score):
+        if goes_on and (self.start_epoch >= self.epochs or self.cur_step > self.stopping_step):
+            self.eval_collector.data_collect(train_data)
+            return self.best_valid_score, self.best_valid_result
+        return super().fit(train_data, valid_data, verbose, saved, show_progress, after_epoch)
+
+    def _after_epoch(self, epoch):
+        """Is called after each epoch with a validation, before anything is kept."""
+
+    def _keep(self, epoch, train_data, seconds):
         description = {
             "epoch": epoch,
-            "cur_step": self.cur_step,
+            "best": os.path.relpath(self.saved_model_file, self.latest.parent),
             "best_valid_score": float(self.best_valid_score),
             "best_valid_result": dict(self.best_valid_result),
-            "trained_targets": self.trained_targets,
-            "trained_seconds": self.trained_seconds,
-            "random": [_as_text(state) for state in self._random_states()],
+            "counters": {name: getattr(self, name) for name in self.counters},
+            "seconds": seconds,
+            "random": random_states(self._generators(train_data), self.device),
         }
-        save_checkpoint(self._latest, self.model, description, self.optimizer)
+        save_checkpoint(self.latest, self.model, description, self.optimizer)
 
     def _is_whole(self):
         """Returns whether there is something to go on from; files that were damaged since are not looked at again."""
-        if not self._latest.is_file():
+        if not self.latest.is_file():
             return False
         try:
-            for path in kept_files(self._latest.parent):
-                load_checkpoint(path)
-        except UserError as error:
+            load_checkpoint(self.latest.parent / load_checkpoint(self.latest)[1]["best"])
+        except (UserError, KeyError) as error:
             self.logger.warning(f"the training starts anew: {error}")
             return False
         return True
 
     def _go_on(self, train_data):
-        state, description, optimizer = load_checkpoint(self._latest)
+        state, description, optimizer = load_checkpoint(self.latest)
         self.model.load_state_dict(state)
         self.optimizer.load_state_dict(optimizer)
-        self.start_epoch, self.cur_step = description["epoch"] + 1, description["cur_step"]
-        self.best_valid_score, self.best_valid_result = (
-            description["best_valid_score"],
-            description["best_valid_result"],
-        )
-        self.trained_targets, self.trained_seconds = description["trained_targets"], description["trained_seconds"]
-        self._training_batches(train_data)
-        self._set_random_states([_as_state(text) for text in description["random"]])
-        self.logger.info(f"An interrupted training goes on after epoch {description['epoch']}: {self._latest}")
+        self.saved_model_file = os.path.normpath(self.latest.parent / description["best"])
+        self.start_epoch, self.earlier_seconds = description["epoch"] + 1, description["seconds"]
+        self.best_valid_score = description["best_valid_score"]
+        self.best_valid_result = description["best_valid_result"]
+        for name in self.counters:
+            setattr(self, name, description["counters"][name])
+        set_random_states(description["random"], self._generators(train_data), self.device)
+        self.logger.info(f"An interrupted training goes on after epoch {description['epoch']}: {self.latest}")
 
-    def _random_states(self):
-        """Returns the states of all that training draws from: batches, the processor's numbers, the accelerator's."""
-        states = [self.generator.get_state(), torch.get_rng_state()]
-        return states + ([torch.cuda.get_rng_state(self.device)] if self.device.type == "cuda" else [])
-
-    def _set_random_states(self, states):
-        self.generator.set_state(states[0])
-        torch.set_rng_state(states[1])
-        if self.device.type == "cuda" and len(states) > 2:
-            torch.cuda.set_rng_state(states[2], self.device)
-
-
-def _as_text(state):
-    return state.numpy().tobytes().hex()
-
-
-def _as_state(text):
-    return torch.frombuffer(bytearray.fromhex(text), dtype=torch.uint8)
+    def _generators(self, train_data):
+        """Returns the sources of random numbers that this training alone draws from."""
+        found = (getattr(self, "generator", None), getattr(train_data, "generator", None))
+        return [generator for generator in found if isinstance(generator, torch.Generator)]

@@ -21,8 +21,8 @@ from recbole_idp.sealed import Kind, check_sealed, find_or_make, read_weights, s
 from recbole_idp.stages import StageClock
 from recbole_idp.text.cache import cache_folder, encode_cached
 from recbole_idp.text.encoder import configured_text_encoder
+from recbole_idp.trainer.base import SequenceTrainer
 from recbole_idp.trainer.pretrain import HYPER_PARAMETERS, source_settings
-from recbole_idp.trainer.resumable import ResumableTrainer
 
 DESCRIPTION, WEIGHTS, CARD = "unisrec.json", "weights.safetensors", "README.md"
 KIND = Kind(
@@ -144,7 +144,8 @@ def pretrain(config, folder, text_encoder, digits, clock):
     with clock.stage("pretrain", "training UniSRec's adaptor and sequence encoder on the source domains") as facts:
         init_seed(config["seed"], config["reproducibility"])
         model = UniSRecPretraining(settings, train.dataset, vectors, reworded).to(config["device"])
-        trainer = ResumableTrainer(settings, model, unfinished)
+        trainer = SequenceTrainer(settings, model)
+        trainer.keep_in(unfinished)
         _, result = trainer.fit(train, valid, saved=True, show_progress=config["show_progress"])
         trainer.restore(trainer.saved_model_file)
         facts.update(targets_per_second=round(trainer.targets_per_second), valid=dict(result))

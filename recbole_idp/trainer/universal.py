@@ -22,8 +22,8 @@ from recbole_idp.sealed import Kind, check_sealed, find_or_make, read_weights, s
 from recbole_idp.stages import StageClock, peak_memory_mb
 from recbole_idp.text.encoder import configured_text_encoder
 from recbole_idp.text.token_states import token_vectors
+from recbole_idp.trainer.base import SequenceTrainer
 from recbole_idp.trainer.pretrain import HYPER_PARAMETERS, source_settings
-from recbole_idp.trainer.resumable import ResumableTrainer
 
 DESCRIPTION, WEIGHTS, ITEMS, CARD = "precise.json", "weights.safetensors", "items.tsv", "README.md"
 KIND = Kind(
@@ -97,7 +97,7 @@ class UniversalModel:
         return torch.tensor([0, *(row_of[token] for token in item_tokens[1:])])
 
 
-class UniversalTrainer(ResumableTrainer):
+class UniversalTrainer(SequenceTrainer):
     """Trains first with the token vectors as they are, so that IDs learn, then everything (PRECISE, alternation).
 
     Patience counts in the second phase only.
@@ -105,21 +105,19 @@ class UniversalTrainer(ResumableTrainer):
     Args:
         config (Config): With ``frozen_share``, the share of the epochs that belong to the first phase.
         model (PRECISE_UT): The model.
-        folder (Path): As for :class:`ResumableTrainer`.
     """
 
-    def __init__(self, config, model, folder):
-        super().__init__(config, model, folder)
+    def __init__(self, config, model):
+        super().__init__(config, model)
         self.frozen_epochs = round(config["frozen_share"] * self.epochs)
 
     def _train_epoch(self, train_data, epoch_idx, loss_func=None, show_progress=False):
         self.model.fusion.freeze_tokens(epoch_idx < self.frozen_epochs)
         return super()._train_epoch(train_data, epoch_idx, loss_func, show_progress)
 
-    def _keep(self, epoch, valid_score):
+    def _after_epoch(self, epoch):
         if epoch < self.frozen_epochs:
             self.cur_step = 0
-        super()._keep(epoch, valid_score)
 
 
 def hyper_parameters(config):
@@ -210,7 +208,8 @@ def train(config, dataset, folder, about, clock):
         model = PRECISE_UT(settings, train_data.dataset)
         if tokens is not None:
             model.fusion.start_tokens(tokens)
-        trainer = UniversalTrainer(settings, model.to(config["device"]), unfinished)
+        trainer = UniversalTrainer(settings, model.to(config["device"]))
+        trainer.keep_in(unfinished)
         _, result = trainer.fit(train_data, valid_data, saved=True, show_progress=config["show_progress"])
         trainer.restore(trainer.saved_model_file)
         facts.update(targets_per_second=round(trainer.targets_per_second), valid=dict(result))

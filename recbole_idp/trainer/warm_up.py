@@ -79,7 +79,7 @@ class Replay:
             with self.clock.stage("universal", what):
                 loader = SliceLoader(targets, n_items)
                 model = self._made(PRECISE_UT, settings, loader, self.tokens, before)
-                _fit(UniversalTrainer(settings, model, self.folder), loader)
+                _fit(UniversalTrainer(settings, model), loader)
                 save_checkpoint(path, model, {"slice": last})
         return load_checkpoint(path)[0]
 
