@@ -167,6 +167,21 @@ def test_token_vectors_are_trained_in_the_second_phase_only_and_ids_in_both(doma
     assert not torch.equal(fusion.ids, ids) and fusion.ids.grad.abs().sum() > 0
 
 
+def test_the_targets_validated_users_tell_the_best_epoch_and_no_training_event_is_left_out(domains):
+    config, (train, valid, _) = split_of(domains, source_domains=[])
+    universal = load_universal(config, train)
+    everything, nothing = universal.split(0, 0)
+    assert len(everything) == (universal.sequences.lengths() - 1).clamp(min=0).sum()
+    assert len(nothing) == 0
+    found = find_or_train(config, train, valid)
+    assert len(valid.targets()) > config["pretrain_valid_users"]
+    assert find_or_train(config, train).folder != found.folder
+    every = {"source_domains": [], "pretrain_valid_users": len(valid.targets())}
+    found = find_or_train(configured(domains, "PRECISE", **every), train, valid)
+    _, trainer, _ = fitted(domains, "PRECISE_UT", **every)
+    assert trainer.best_valid_result["mrr"] == pytest.approx(found.description["valid"]["mrr"], abs=1e-4)
+
+
 def test_an_interrupted_universal_training_ends_like_an_uninterrupted_one(domains, workplace):
     config, (train, _, _) = split_of(domains)
     universal, config = load_universal(config, train), configured(domains, "PRECISE_UT", epochs=4)

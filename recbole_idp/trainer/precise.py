@@ -21,14 +21,14 @@ class TargetedTrainer(SequenceTrainer):
         """Initialises and trains the model; arguments and result as in RecBole."""
         if self.start_epoch == 0:
             state = torch.get_rng_state()
-            self._start(train_data.dataset)
+            self._start(train_data.dataset, valid_data.dataset if valid_data else None)
             # Training draws the same numbers whether or not there was something to encode or to train before.
             torch.set_rng_state(state)
         best = self._fit(train_data, valid_data, verbose, saved, show_progress, callback_fn)
         self._report_experts()
         return best
 
-    def _start(self, dataset):
+    def _start(self, dataset, valid):
         """Gives the model its first token vectors."""
         if self.config["fusion"] != "id_only":
             self.model.fusion.start_tokens(token_vectors(self.config, target_texts(self.config, dataset)))
@@ -54,9 +54,9 @@ class PreciseTrainer(TargetedTrainer):
     or is trained now.
     """
 
-    def _start(self, dataset):
+    def _start(self, dataset, valid):
         """Gives the model the universal model's weights."""
-        universal = find_or_train(self.config, dataset)
+        universal = find_or_train(self.config, dataset, valid)
         self.model.start_from(universal.state, universal.rows(dataset.item_tokens()))
 
     def _fit(self, train_data, valid_data, verbose, saved, show_progress, callback_fn):

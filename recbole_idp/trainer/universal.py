@@ -9,8 +9,9 @@ from recbole.utils import init_seed
 from safetensors.torch import save_file
 
 from recbole_idp.bundle import versions
-from recbole_idp.data.domains import check_any_text, check_domains, content_hashes, texts_by_domain
+from recbole_idp.data.domains import TargetLoader, check_any_text, check_domains, content_hashes, texts_by_domain
 from recbole_idp.data.folders import new_folder
+from recbole_idp.data.sequences import Targets
 from recbole_idp.data.universal import load_universal
 from recbole_idp.derived_config import as_pretrained, derive
 from recbole_idp.errors import UserError
@@ -133,12 +134,13 @@ def universal_settings(config, **values):
     return derive(source_settings(config), exclude_history=True, **changes, **values)
 
 
-def find_or_train(config, dataset, clock=None):
+def find_or_train(config, dataset, valid=None, clock=None):
     """Opens the universal model that a configuration means, and trains it first where there is none.
 
     Args:
         config (Config): With ``pretrained`` naming a folder, or else the sources and all hyper-parameters.
         dataset (SequenceDataset): The training part of the target.
+        valid (SequenceDataset, optional): The part that it is validated on; without it every epoch is trained.
         clock (StageClock, optional): Where stages are timed.
 
     Returns:
@@ -165,6 +167,7 @@ def find_or_train(config, dataset, clock=None):
             "sources": [content_hashes(location) for location in locations],
             "text_encoder": encoder.name if encoder.needs_fitting else encoder.fingerprint,
             "hyper_parameters": hyper_parameters(config),
+            "validated": valid is not None,
         }
     )
     names = "-".join([config["dataset"], *config["source_domains"]])[:80]
@@ -172,19 +175,20 @@ def find_or_train(config, dataset, clock=None):
     about = {"fingerprint": digits, "target": target, "text_encoder": encoder.name}
 
     def make():
-        return train(config, dataset, folder, about, clock or StageClock())
+        return train(config, (dataset, valid), folder, about, clock or StageClock())
 
     return find_or_make(folder, KIND, digits, UniversalModel.open, make)
 
 
-def train(config, dataset, folder, about, clock):
+def train(config, parts, folder, about, clock):
     """Trains the universal model and writes its folder.
 
-    An interrupted training goes on from its last epoch, kept in ``checkpoint_dir/unfinished-precise-<fingerprint>``.
+    Which epoch is best, the target's validated users tell, as it is for them that the model is made. An interrupted
+    training goes on from its last epoch, kept in ``checkpoint_dir/unfinished-precise-<fingerprint>``.
 
     Args:
         config (Config): RecBole's configuration.
-        dataset (SequenceDataset): The training part of the target.
+        parts (tuple[SequenceDataset, SequenceDataset | None]): Those of the target to train and to validate on.
         folder (Path): Where the result goes.
         about (dict): What its description says besides: ``fingerprint``, ``target``, ``text_encoder``.
         clock (StageClock): Where stages are timed.
@@ -194,9 +198,11 @@ def train(config, dataset, folder, about, clock):
     """
     names = ", ".join([config["dataset"], *config["source_domains"]])
     with clock.stage("read", f"reading {names}, all events that may be trained on"):
+        dataset, valid = parts
         domains = load_universal(config, dataset)
         texts = universal_texts(config, dataset.location, domains)
-    train_data, valid_data = domains.split(config["pretrain_valid_users"], config["seed"])
+    train_data, _ = domains.split(0, config["seed"])
+    valid_data = None if valid is None else TargetLoader(domains, _drawn(valid.targets(), config))
     settings = universal_settings(config)
     tokens = None
     if config["fusion"] != "id_only":
@@ -212,7 +218,8 @@ def train(config, dataset, folder, about, clock):
         trainer.keep_in(unfinished)
         _, result = trainer.fit(train_data, valid_data, saved=True, show_progress=config["show_progress"])
         trainer.restore(trainer.saved_model_file)
-        facts.update(targets_per_second=round(trainer.targets_per_second), valid=dict(result))
+        valid_metrics = dict(result or {})
+        facts.update(targets_per_second=round(trainer.targets_per_second), valid=valid_metrics)
         logging.getLogger().info(f"Universal training: {peak_memory_mb():,} MiB at most so far")
     usage = model.fusion.expert_usage()
     if usage is not None:
@@ -222,7 +229,7 @@ def train(config, dataset, folder, about, clock):
         "domains": [vars(domain) for domain in domains.domains],
         "sizes": {key: config[key] for key in PreciseModel.encoder_keys},
         "hyper_parameters": hyper_parameters(config),
-        "valid": dict(result),
+        "valid": valid_metrics,
         "expert_usage": None if usage is None else [round(share, 4) for share in usage.tolist()],
         "seed": config["seed"],
         "versions": versions(),
@@ -239,6 +246,13 @@ def train(config, dataset, folder, about, clock):
     trainer.discard()
     logging.getLogger().info(f"Universal PRECISE: {folder}")
     return UniversalModel.open(folder)
+
+
+def _drawn(targets, config):
+    """Returns the targets of ``pretrain_valid_users`` drawn users, or all where there are fewer."""
+    order = torch.randperm(len(targets), generator=torch.Generator().manual_seed(config["seed"]))
+    rows = order[: config["pretrain_valid_users"]].sort().values
+    return Targets(targets.sequences, targets.starts[rows], targets.ends[rows])
 
 
 def universal_texts(config, target, domains):
