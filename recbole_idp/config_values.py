@@ -105,7 +105,7 @@ CHOICES = {
     "triggers": ("history", "nearest"),
     "transfer": _VARIANTS,
     "fusion": ("experts", "experts_softmax", "mean", "concat", "attention", "id_only", "text_only"),
-    "targeted_contrast": ("users", "items", "both"),
+    "targeted_contrast": ("users", "items", "both", "softmax"),
     "user_head": ("mlp", "residual"),
     "search": ("exact", "hnsw", "ivf"),
     "cdim_depth": ("none", "head", "last_n", "full"),

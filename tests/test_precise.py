@@ -15,7 +15,7 @@ from recbole_idp.data.drawn_targets import DrawnTargets, UserBatch
 from recbole_idp.data.sequences import Sequences, Targets
 from recbole_idp.errors import UserError
 from recbole_idp.model.user_head import UserHead, latest_events
-from recbole_idp.model.user_loss import contrast_loss
+from recbole_idp.model.user_loss import competition_loss, contrast_loss
 
 pytestmark = pytest.mark.filterwarnings("ignore:pkg_resources")
 
@@ -143,6 +143,21 @@ def test_the_targeted_loss_is_that_of_the_formula(kind):
     assert float(contrast_loss(users, items, targets, who, kind)) == pytest.approx(total, rel=1e-5)
     alone = contrast_loss(users, items, torch.full((5,), 3), who, kind)
     assert float(alone) == 0.0
+
+
+def test_the_competition_is_a_softmax_over_the_batchs_items_that_estimates_that_over_all():
+    torch.manual_seed(0)
+    users, vectors, shares = torch.randn(5, 3), torch.randn(9, 3), torch.rand(9) / 9
+    targets, items = torch.tensor([4, 2, 4, 1, 7]), torch.tensor([[3, 2], [1, 0], [5, 6], [8, 0], [2, 4]])
+    total = 0.0
+    for user, target, events in zip(users, targets.tolist(), items.tolist(), strict=True):
+        own = math.exp(user @ vectors[target])
+        rivals = {1, 2, 4, 7} - {target} - set(events)
+        # An item that is in few batches stands for those batches in which it is not.
+        present = {item: 1 - (1 - float(shares[item])) ** 5 for item in rivals}
+        others = sum(math.exp(user @ vectors[item]) / present[item] for item in rivals)
+        total -= math.log(own / (own + others)) / 5
+    assert float(competition_loss(users, vectors, targets, items, shares)) == pytest.approx(total, rel=1e-5)
 
 
 def test_the_user_vector_is_the_mlp_of_all_states_the_latest_first(domains):

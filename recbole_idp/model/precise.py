@@ -11,7 +11,7 @@ from recbole_idp.model.encoder.transformer import TransformerEncoder
 from recbole_idp.model.in_batch import held_by_rows, in_batch_softmax_loss
 from recbole_idp.model.sequence_model import target_counts
 from recbole_idp.model.user_head import HeadedEncoder, UserHead, latest_events
-from recbole_idp.model.user_loss import contrast_loss
+from recbole_idp.model.user_loss import absence_bias, competition_loss, contrast_loss
 
 
 class PreciseModel(EncodedItemsModel):
@@ -85,6 +85,14 @@ class PreciseModel(EncodedItemsModel):
         targets = after_last(items, interaction[self.ITEM_SEQ_LEN], interaction[self.POS_ITEM_ID])
         return self.position_loss(Batch(((items, targets),), len(items)))
 
+    def _count_targets(self, dataset, wanted):
+        """Sets ``target_shares`` to each item's share of the training targets, shape [N], or to None."""
+        shares = None
+        if wanted:
+            counts = target_counts(dataset, self.n_items)
+            shares = counts / counts.sum()
+        self.register_buffer("target_shares", shares, persistent=False)
+
     def _numbered(self, *parts):
         """Numbers items within a batch, padding staying 0, and makes their vectors, each once.
 
@@ -123,11 +131,7 @@ class PRECISE_UT(PreciseModel):
 
     def __init__(self, config, dataset):
         super().__init__(config, dataset)
-        shares = None
-        if config["popularity_correction"]:
-            counts = target_counts(dataset, self.n_items)
-            shares = counts / counts.sum()
-        self.register_buffer("target_shares", shares, persistent=False)
+        self._count_targets(dataset, config["popularity_correction"])
 
     def training_batches(self, targets, config, generator):
         """Makes rows with a target at every position; arguments as in :class:`SequenceModel`."""
@@ -152,9 +156,7 @@ class PRECISE_UT(PreciseModel):
         """Returns what is added to the scores of negatives; shape [K]."""
         if self.target_shares is None:
             return torch.zeros(len(candidates), device=candidates.device)
-        # The chance that the item is a target in a batch of so many.
-        drawn = -torch.expm1(n_targets * torch.log1p(-self.target_shares[candidates].clamp(1e-9, 1 - 1e-6)))
-        return -drawn.log()
+        return absence_bias(self.target_shares[candidates], n_targets)
 
 
 class PRECISE_TT(PreciseModel):
@@ -175,6 +177,7 @@ class PRECISE_TT(PreciseModel):
         super().__init__(config, dataset)
         self.length, self.contrast = config["targeted_length"], config["targeted_contrast"]
         self.head = UserHead(self.length, self.hidden_size, config["head_size"], config["user_head"])
+        self._count_targets(dataset, self.contrast == "softmax")
 
     def served_encoder(self):
         """Returns Transformer and head as one; see :class:`SequenceModel`."""
@@ -213,6 +216,9 @@ class PRECISE_TT(PreciseModel):
         numbers, vectors, (items, wanted) = self._numbered(items, wanted)
         with self.items_encoded_once(vectors):
             users = self.forward(items, lengths)
+        if self.contrast == "softmax":
+            shares = self.target_shares[numbers]
+            return competition_loss(users, vectors, wanted, items, shares) + self._balance_loss(numbers)
         who = getattr(batch, "users", torch.arange(len(items), device=items.device))
         return contrast_loss(users, vectors[wanted], wanted, who, self.contrast) + self._balance_loss(numbers)
 
