@@ -153,7 +153,7 @@ def predict_gain(config, start, dataset, variants, clock):
     return {"train_users_share": config["train_users_share"], **found}
 
 
-def run_trial(config, trial, start, loaders, clock, latest):
+def run_trial(config, trial, start, loaders, clock, latest=None):
     """Makes, trains and evaluates one variant of the target model with one seed.
 
     An interrupted training goes on after its last epoch.
@@ -165,7 +165,8 @@ def run_trial(config, trial, start, loaders, clock, latest):
         start (TransferStart | None): What was pre-trained and matched.
         loaders (tuple): RecBole's loaders for training, validation and test.
         clock (StageClock): Where stages are timed.
-        latest (Path): The file by which the training goes on where it was interrupted.
+        latest (Path, optional): The file by which the training goes on where it was interrupted; without it it is
+            trained anew.
 
     Returns:
         Outcome: Metrics, seconds, training speed and ranks.
@@ -197,7 +198,7 @@ def run_trial(config, trial, start, loaders, clock, latest):
             test_result = trainer.evaluate(test, load_best_model=True, show_progress=config["show_progress"])
     except BaseException:
         # Nobody would look for the checkpoint of a trial that is trained anew.
-        if trainer.saved_model_file and not latest.is_file():
+        if trainer.saved_model_file and not (latest and latest.is_file()):
             Path(trainer.saved_model_file).unlink(missing_ok=True)
         raise
     ranks = None if trainer.ranks is None else trainer.ranks.numpy().astype("int32")

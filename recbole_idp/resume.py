@@ -73,9 +73,7 @@ class Unfinished:
             return None
         if not whole:
             return None
-        logging.getLogger().info(
-            f"{trial.name}: finished by an interrupted run with the same data and settings: {path}"
-        )
+        logging.getLogger().info(f"{trial.name}: finished by an earlier run with the same data and settings: {path}")
         self.resumed.append(trial.name)
         return Outcome(facts, ranks)
 

@@ -171,7 +171,7 @@ def test_the_next_run_goes_on_from_the_last_finished_epoch(
     assert metrics(result) == metrics(result_of(long))
     assert result["resumed"] == [f"{variant}-2020" for variant in finished]
     for variant in finished:
-        assert f"{variant}-2020: finished by an interrupted run" in caplog.text
+        assert f"{variant}-2020: finished by an earlier run" in caplog.text
     if bundle is not None:
         assert made(workplace) == bundle and "pretrain" not in result["stages"]
     assert "An interrupted training goes on after epoch" in caplog.text
