@@ -1,6 +1,5 @@
 """Trials that an interrupted run has finished: kept, so that the next run of the same command need not train them."""
 
-import contextlib
 import json
 import logging
 from pathlib import Path
@@ -105,11 +104,9 @@ class Unfinished:
         """
         return self.folder / f"{trial.name}.latest.safetensors"
 
-    @contextlib.contextmanager
     def alone(self, trial):
         """Lets runs of the same command train a trial one after the other, so that the later ones find it finished."""
-        with alone(self.folder.with_name(f".{self.folder.name}-{trial.name}.lock"), trial.name):
-            yield
+        return alone(self.folder.with_name(f".{self.folder.name}-{trial.name}.lock"), trial.name)
 
     def discard(self, trials):
         """Removes what was kept of these trials, as the result has it now.

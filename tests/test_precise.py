@@ -14,8 +14,9 @@ from recbole_idp.data.batches import Batch
 from recbole_idp.data.drawn_targets import DrawnTargets, UserBatch
 from recbole_idp.data.sequences import Sequences, Targets
 from recbole_idp.errors import UserError
+from recbole_idp.model.in_batch import competition_loss
 from recbole_idp.model.user_head import UserHead, latest_events
-from recbole_idp.model.user_loss import competition_loss, contrast_loss
+from recbole_idp.model.user_loss import contrast_loss
 
 pytestmark = pytest.mark.filterwarnings("ignore:pkg_resources")
 
@@ -157,7 +158,9 @@ def test_the_competition_is_a_softmax_over_the_batchs_items_that_estimates_that_
         present = {item: 1 - (1 - float(shares[item])) ** 5 for item in rivals}
         others = sum(math.exp(user @ vectors[item]) / present[item] for item in rivals)
         total -= math.log(own / (own + others)) / 5
-    assert float(competition_loss(users, vectors, targets, items, shares)) == pytest.approx(total, rel=1e-5)
+    bias = -torch.log(1 - (1 - shares) ** 5)
+    loss = competition_loss(users, torch.arange(5), vectors, targets, items, bias)
+    assert float(loss) == pytest.approx(total, rel=1e-5)
 
 
 def test_the_user_vector_is_the_mlp_of_all_states_the_latest_first(domains):

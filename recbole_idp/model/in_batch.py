@@ -27,6 +27,27 @@ def in_batch_softmax_loss(states, wanted, rows, candidates, bias, held, wanted_b
     return _InBatchSoftmaxLoss.apply(states, wanted, rows, candidates, bias, held, wanted_bias)
 
 
+def competition_loss(states, rows, vectors, wanted, items, bias):
+    """Lets the distinct wanted items of a batch compete for each state; those of its own row do not.
+
+    Args:
+        states (torch.Tensor): Shape [T, D].
+        rows (torch.LongTensor): Row of the batch that each state is from; shape [T].
+        vectors (torch.Tensor): Vectors of all items that the batch has; shape [K, D].
+        wanted (torch.LongTensor): Each state's own item among them; shape [T].
+        items (torch.LongTensor): Items of each row among them, 0 for none; shape [B, L].
+        bias (torch.Tensor): Added to the score of each of them as a negative; shape [K].
+
+    Returns:
+        torch.Tensor: Scalar, the mean over the states.
+    """
+    candidates = wanted.unique()
+    held = held_by_rows(items, len(vectors), candidates)
+    place = torch.searchsorted(candidates, wanted)
+    loss = in_batch_softmax_loss(states, place, rows, vectors[candidates], bias[candidates], held)
+    return loss / len(wanted)
+
+
 class _InBatchSoftmaxLoss(torch.autograd.Function):
     """Cross-entropy and its gradients in one pass over chunks of states, as for the softmax over all items.
 

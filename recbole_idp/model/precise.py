@@ -8,10 +8,10 @@ from recbole_idp.errors import UserError
 from recbole_idp.model.embedding_fusion import EmbeddingFusion
 from recbole_idp.model.encoded_items import EncodedItemsModel
 from recbole_idp.model.encoder.transformer import TransformerEncoder
-from recbole_idp.model.in_batch import held_by_rows, in_batch_softmax_loss
+from recbole_idp.model.in_batch import competition_loss
 from recbole_idp.model.sequence_model import target_counts
 from recbole_idp.model.user_head import HeadedEncoder, UserHead, latest_events
-from recbole_idp.model.user_loss import absence_bias, competition_loss, contrast_loss
+from recbole_idp.model.user_loss import contrast_loss
 
 
 class PreciseModel(EncodedItemsModel):
@@ -93,6 +93,14 @@ class PreciseModel(EncodedItemsModel):
             shares = counts / counts.sum()
         self.register_buffer("target_shares", shares, persistent=False)
 
+    def _negative_bias(self, candidates, n_targets):
+        """Returns what is added to the scores of negatives; shape [K]."""
+        if self.target_shares is None:
+            return torch.zeros(len(candidates), device=candidates.device)
+        # The chance that the item is a target in a batch of so many.
+        drawn = -torch.expm1(n_targets * torch.log1p(-self.target_shares[candidates].clamp(1e-9, 1 - 1e-6)))
+        return -drawn.log()
+
     def _numbered(self, *parts):
         """Numbers items within a batch, padding staying 0, and makes their vectors, each once.
 
@@ -145,18 +153,9 @@ class PRECISE_UT(PreciseModel):
             states = self.encode(items)
         rows, places = targets.nonzero(as_tuple=True)
         wanted = targets[rows, places]
-        candidates = wanted.unique()
-        held = held_by_rows(torch.cat([items, targets], 1), len(vectors), candidates)
-        place = torch.searchsorted(candidates, wanted)
-        bias = self._negative_bias(numbers[candidates], len(wanted))
-        loss = in_batch_softmax_loss(states[rows, places], place, rows, vectors[candidates], bias, held)
-        return loss / len(wanted) + self._balance_loss(numbers)
-
-    def _negative_bias(self, candidates, n_targets):
-        """Returns what is added to the scores of negatives; shape [K]."""
-        if self.target_shares is None:
-            return torch.zeros(len(candidates), device=candidates.device)
-        return absence_bias(self.target_shares[candidates], n_targets)
+        events, bias = torch.cat([items, targets], 1), self._negative_bias(numbers, len(wanted))
+        loss = competition_loss(states[rows, places], rows, vectors, wanted, events, bias)
+        return loss + self._balance_loss(numbers)
 
 
 class PRECISE_TT(PreciseModel):
@@ -216,11 +215,13 @@ class PRECISE_TT(PreciseModel):
         numbers, vectors, (items, wanted) = self._numbered(items, wanted)
         with self.items_encoded_once(vectors):
             users = self.forward(items, lengths)
+        rows = torch.arange(len(items), device=items.device)
         if self.contrast == "softmax":
-            shares = self.target_shares[numbers]
-            return competition_loss(users, vectors, wanted, items, shares) + self._balance_loss(numbers)
-        who = getattr(batch, "users", torch.arange(len(items), device=items.device))
-        return contrast_loss(users, vectors[wanted], wanted, who, self.contrast) + self._balance_loss(numbers)
+            bias = self._negative_bias(numbers, len(wanted))
+            loss = competition_loss(users, rows, vectors, wanted, items, bias)
+        else:
+            loss = contrast_loss(users, vectors[wanted], wanted, getattr(batch, "users", rows), self.contrast)
+        return loss + self._balance_loss(numbers)
 
 
 class PRECISE(PRECISE_TT):

@@ -50,9 +50,8 @@ class Resumable(SafeCheckpoints):
     def fit(self, train_data, valid_data=None, verbose=True, saved=True, show_progress=False, callback_fn=None):
         """Trains, or goes on; arguments and result as in RecBole."""
         began = time.perf_counter()
-        goes_on = bool(self.latest) and self._is_whole()
-        if goes_on:
-            self._go_on(train_data)
+        if kept := self._find_kept():
+            self._go_on(train_data, *kept)
         earlier = self.earlier_seconds
 
         def after_epoch(epoch, valid_score):
@@ -62,7 +61,7 @@ class Resumable(SafeCheckpoints):
             if callback_fn:
                 callback_fn(epoch, valid_score)
 
-        if goes_on and (self.start_epoch >= self.epochs or self.cur_step > self.stopping_step):
+        if kept and (self.start_epoch >= self.epochs or self.cur_step > self.stopping_step):
             self.eval_collector.data_collect(train_data)
             return self.best_valid_score, self.best_valid_result
         return super().fit(train_data, valid_data, verbose, saved, show_progress, after_epoch)
@@ -82,19 +81,19 @@ class Resumable(SafeCheckpoints):
         }
         save_checkpoint(self.latest, self.model, description, self.optimizer)
 
-    def _is_whole(self):
-        """Returns whether there is something to go on from; files that were damaged since are not looked at again."""
-        if not self.latest.is_file():
-            return False
+    def _find_kept(self):
+        """Returns what there is to go on from, or None; files that were damaged since are not looked at again."""
+        if not (self.latest and self.latest.is_file()):
+            return None
         try:
-            load_checkpoint(self.latest.parent / load_checkpoint(self.latest)[1]["best"])
+            kept = load_checkpoint(self.latest)
+            load_checkpoint(self.latest.parent / kept[1]["best"])
         except (UserError, KeyError) as error:
             self.logger.warning(f"the training starts anew: {error}")
-            return False
-        return True
+            return None
+        return kept
 
-    def _go_on(self, train_data):
-        state, description, optimizer = load_checkpoint(self.latest)
+    def _go_on(self, train_data, state, description, optimizer):
         self.model.load_state_dict(state)
         self.optimizer.load_state_dict(optimizer)
         self.saved_model_file = os.path.normpath(self.latest.parent / description["best"])
