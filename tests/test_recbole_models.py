@@ -6,6 +6,7 @@ import pytest
 import torch
 from interrupted import assert_ends_like_uninterrupted
 from recbole.data import data_preparation
+from recbole.model.layers import TransformerEncoder
 from recbole.utils import get_model, init_seed
 
 from recbole_idp import compat
@@ -13,6 +14,7 @@ from recbole_idp.config import StrictConfig
 from recbole_idp.errors import UserError
 from recbole_idp.model.dropout import Dropout
 from recbole_idp.model.faster_layers import take_faster_layers
+from recbole_idp.model.short_last_layers import take_short_last_layers
 from recbole_idp.pipeline import make_dataset, trainer_class
 from recbole_idp.quick_start import run
 from recbole_idp.report.result import read_ranks
@@ -92,6 +94,30 @@ def test_faster_layers_compute_the_same(shop, name, activation):
     assert list(model.state_dict()) == names
     assert [layer.probability for layer in model.modules() if isinstance(layer, Dropout)] == chances
     assert len(chances) > 0
+
+
+@pytest.mark.parametrize("name", ["SASRec", "FDSA", "BERT4Rec"])
+def test_last_layers_computed_where_they_are_read_give_the_same(shop, name):
+    config = configured(shop, name, **{**SMALL, "n_layers": 2})
+    train, _, _ = data_preparation(config, make_dataset(config))
+    init_seed(1, True)
+    model, batch = get_model(name)(config, train.dataset).eval(), next(iter(train))
+    widths = []
+    *_, encoder = (module for module in model.modules() if isinstance(module, TransformerEncoder))
+    encoder.layer[-1].feed_forward.register_forward_hook(lambda layer, given, found: widths.append(found.size(1)))
+
+    def found():
+        model.zero_grad()
+        loss = model.calculate_loss(batch)
+        loss.backward()
+        return [loss, model.full_sort_predict(batch), *(weights.grad for weights in model.parameters())]
+
+    expected = [None if value is None else value.clone() for value in found()]
+    take_short_last_layers(model)
+    for ours, theirs in zip(found(), expected, strict=True):
+        assert theirs is None if ours is None else torch.allclose(ours, theirs, atol=1e-6)
+    length, hidden = batch["item_id_list"].size(1), batch["MASK_INDEX"].size(1) if name == "BERT4Rec" else 1
+    assert widths == [length, length, hidden, 1] and hidden < length
 
 
 def test_items_of_the_history_are_left_out_in_both_loops_if_asked(shop):

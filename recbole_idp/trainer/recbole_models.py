@@ -10,6 +10,7 @@ from recbole_idp.data.trimmed import TrimmedLoader
 from recbole_idp.evaluation.ranking import RankEvaluator, ranks_from_scores
 from recbole_idp.model.faster_layers import take_faster_layers
 from recbole_idp.model.history import exclude_history
+from recbole_idp.model.short_last_layers import take_short_last_layers
 from recbole_idp.trainer.base import SequenceTrainer
 from recbole_idp.trainer.resumable import Resumable
 
@@ -32,6 +33,7 @@ class TrimmedTrainer(_HistoryLeftOut, SequenceTrainer):
 
     def __init__(self, config, model):
         take_faster_layers(model)
+        take_short_last_layers(model)
         super().__init__(config, model)
 
     def _training_batches(self, train_data):
