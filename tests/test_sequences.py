@@ -1,9 +1,12 @@
 """Flat sequences and the batches made from them."""
 
+from itertools import combinations, pairwise
+
 import pytest
 import torch
 
-from recbole_idp.data.batches import PositionBatches, PrefixBatches
+from recbole_idp.data import batches
+from recbole_idp.data.batches import PositionBatches, PrefixBatches, parts_of_like_length
 from recbole_idp.data.sequences import Sequences, Targets
 
 
@@ -70,6 +73,22 @@ def test_rows_are_trimmed_and_padded_on_the_right(random_targets, rows):
             lengths = (items > 0).sum(1)
             assert int(lengths.max()) == items.shape[1]
             assert torch.equal(items > 0, torch.arange(items.shape[1]) < lengths.unsqueeze(1))
+
+
+@pytest.mark.parametrize("at_most", [1, 2, 3, 8])
+def test_no_other_parts_have_less_padding(monkeypatch, at_most):
+    monkeypatch.setattr(batches, "PARTS", at_most)
+    draw = torch.Generator().manual_seed(at_most)
+    for _ in range(50):
+        n_rows = int(torch.randint(1, 10, (), generator=draw))
+        lengths = torch.randint(1, 7, (n_rows,), generator=draw)
+        parts = parts_of_like_length(lengths)
+        assert torch.cat(parts).tolist() == torch.argsort(lengths, stable=True).tolist()
+        cells = sum(len(part) * int(lengths[part].max()) for part in parts)
+        in_order = sorted(lengths.tolist())
+        every = (cut for count in range(min(at_most, n_rows)) for cut in combinations(range(1, n_rows), count))
+        least = min(sum((j - i) * in_order[j - 1] for i, j in pairwise((0, *cut, n_rows))) for cut in every)
+        assert (cells, len(parts) <= at_most) == (least, True)
 
 
 def test_batches_hold_about_the_wanted_number_of_targets(random_targets):

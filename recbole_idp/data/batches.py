@@ -1,13 +1,40 @@
 """Batches for training: trimmed to their longest row, rows of like length together."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 
 from recbole_idp.data.sequences import gather
 
-# A batch whose rows differ much in length is encoded in this many parts, each trimmed to its own longest row.
+# A batch whose rows differ much in length is encoded in this many parts at most, each trimmed to its own longest row.
 PARTS = 8
+
+
+def parts_of_like_length(lengths):
+    """Splits rows into parts of like length so that trimmed parts have as little padding as so many can have.
+
+    Args:
+        lengths (torch.LongTensor): Length of each row; shape [B].
+
+    Returns:
+        list[torch.LongTensor]: The rows of each part, the shortest first, rows of one length in their order.
+    """
+    upto = torch.cumsum(torch.bincount(lengths), 0).double()
+    sizes = torch.arange(len(upto))
+    # What a part takes whose rows are longer than one length and at most as long as another one; none is empty space.
+    cells = (upto - upto.unsqueeze(1)) * sizes
+    cells.masked_fill_(sizes < sizes.unsqueeze(1), torch.inf)
+    least, cuts = cells[0], []
+    for _ in range(PARTS - 1):
+        least, cut = (least.unsqueeze(1) + cells).min(0)
+        cuts.append(cut)
+    ends = [len(upto) - 1]
+    for cut in reversed(cuts):
+        ends.append(int(cut[ends[-1]]))
+    bounds = [0, *(int(upto[end]) for end in reversed(ends))]
+    order = torch.argsort(lengths, stable=True)
+    return [order[first:last] for first, last in pairwise(bounds) if first < last]
 
 
 @dataclass(frozen=True)
@@ -108,8 +135,8 @@ class PrefixBatches:
         # anything else would change which targets share a step.
         lengths = (self.targets.ends - self.targets.starts).clamp(max=self.max_length)
         for rows in torch.randperm(self.n_targets, generator=self.generator).split(self.batch_size):
-            rows = rows[torch.argsort(lengths[rows], stable=True)]
-            yield Batch(tuple(self._part(part) for part in rows.tensor_split(PARTS) if len(part)), len(rows))
+            parts = parts_of_like_length(lengths[rows])
+            yield Batch(tuple(self._part(rows[part]) for part in parts), len(rows))
 
     def _part(self, rows):
         items, lengths = self.targets.histories(rows, self.max_length)

@@ -2,10 +2,9 @@
 
 from dataclasses import dataclass
 
-import torch
 from recbole.data.interaction import Interaction
 
-from recbole_idp.data.batches import PARTS
+from recbole_idp.data.batches import parts_of_like_length
 
 
 @dataclass(frozen=True)
@@ -61,8 +60,7 @@ class TrimmedLoader:
         Returns:
             TrimmedRows: The same rows but for parts without a target.
         """
-        order = torch.argsort(rows[self.length_field], stable=True)
-        parts = [self._cut(rows[part]) for part in order.tensor_split(PARTS) if len(part)]
+        parts = [self._cut(rows[part]) for part in parts_of_like_length(rows[self.length_field])]
         weights = [_weight(part) for part in parts]
         total = sum(weights)
         kept = [part for part, weight in zip(parts, weights, strict=True) if weight]
