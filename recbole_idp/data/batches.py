@@ -22,7 +22,7 @@ def parts_of_like_length(lengths):
     """
     upto = torch.cumsum(torch.bincount(lengths), 0).double()
     sizes = torch.arange(len(upto))
-    # What a part takes whose rows are longer than one length and at most as long as another one; none is empty space.
+    # What a part takes whose rows are longer than one length and at most as long as another; of equal lengths nothing.
     cells = (upto - upto.unsqueeze(1)) * sizes
     cells.masked_fill_(sizes < sizes.unsqueeze(1), torch.inf)
     least, cuts = cells[0], []

@@ -53,6 +53,7 @@ class PreciseModel(EncodedItemsModel):
         del self.item_embedding
         self.fusion = EmbeddingFusion(config, self.n_items)
         self.balance_weight = config["balance_weight"]
+        self.register_buffer("target_shares", None, persistent=False)
 
     def build_encoder(self, config):
         """Makes the Transformer."""
@@ -85,13 +86,10 @@ class PreciseModel(EncodedItemsModel):
         targets = after_last(items, interaction[self.ITEM_SEQ_LEN], interaction[self.POS_ITEM_ID])
         return self.position_loss(Batch(((items, targets),), len(items)))
 
-    def _count_targets(self, dataset, wanted):
-        """Sets ``target_shares`` to each item's share of the training targets, shape [N], or to None."""
-        shares = None
-        if wanted:
-            counts = target_counts(dataset, self.n_items)
-            shares = counts / counts.sum()
-        self.register_buffer("target_shares", shares, persistent=False)
+    def _count_targets(self, dataset):
+        """Sets ``target_shares`` to each item's share of the training targets; shape [N]."""
+        counts = target_counts(dataset, self.n_items)
+        self.target_shares = counts / counts.sum()
 
     def _negative_bias(self, candidates, n_targets):
         """Returns what is added to the scores of negatives; shape [K]."""
@@ -139,7 +137,8 @@ class PRECISE_UT(PreciseModel):
 
     def __init__(self, config, dataset):
         super().__init__(config, dataset)
-        self._count_targets(dataset, config["popularity_correction"])
+        if config["popularity_correction"]:
+            self._count_targets(dataset)
 
     def training_batches(self, targets, config, generator):
         """Makes rows with a target at every position; arguments as in :class:`SequenceModel`."""
@@ -176,7 +175,8 @@ class PRECISE_TT(PreciseModel):
         super().__init__(config, dataset)
         self.length, self.contrast = config["targeted_length"], config["targeted_contrast"]
         self.head = UserHead(self.length, self.hidden_size, config["head_size"], config["user_head"])
-        self._count_targets(dataset, self.contrast == "softmax")
+        if self.contrast == "softmax":
+            self._count_targets(dataset)
 
     def served_encoder(self):
         """Returns Transformer and head as one; see :class:`SequenceModel`."""

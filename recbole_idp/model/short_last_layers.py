@@ -64,7 +64,7 @@ class _HiddenItems(_ShortLastLayers):
         super().__init__(model)
         model.calculate_loss = partial(self._loss, model.calculate_loss)
         model.full_sort_predict = partial(self._predict, model.full_sort_predict)
-        model.multi_hot_embed = partial(self._multi_hot, model.multi_hot_embed)
+        model.multi_hot_embed = _in_turn
 
     def _loss(self, loss, rows):
         with self.reading(rows[self.model.MASK_INDEX]):
@@ -74,11 +74,10 @@ class _HiddenItems(_ShortLastLayers):
         with self.reading(rows[self.model.ITEM_SEQ_LEN].unsqueeze(1) - 1):
             return predict(rows)
 
-    def _multi_hot(self, multi_hot, places, length):
-        if self.places is None:
-            return multi_hot(places, length)
-        # The states stand in the order of the places already.
-        return torch.eye(places.size(1), device=places.device).repeat(len(places), 1)
+
+def _in_turn(places, length):
+    """Picks the states of hidden items, which stand in the order of their places already; shape [B * P, P]."""
+    return torch.eye(places.size(1), device=places.device).repeat(len(places), 1)
 
 
 def states_at(places, layer, states, mask):
