@@ -102,9 +102,11 @@ def test_last_layers_computed_where_they_are_read_give_the_same(shop, name):
     train, _, _ = data_preparation(config, make_dataset(config))
     init_seed(1, True)
     model, batch = get_model(name)(config, train.dataset).eval(), next(iter(train))
-    widths = []
+    computed = []
     *_, encoder = (module for module in model.modules() if isinstance(module, TransformerEncoder))
-    encoder.layer[-1].feed_forward.register_forward_hook(lambda layer, given, found: widths.append(found.size(1)))
+    encoder.layer[-1].feed_forward.register_forward_hook(
+        lambda layer, given, found: computed.append(found[..., 0].numel())
+    )
 
     def found():
         model.zero_grad()
@@ -116,8 +118,9 @@ def test_last_layers_computed_where_they_are_read_give_the_same(shop, name):
     take_short_last_layers(model)
     for ours, theirs in zip(found(), expected, strict=True):
         assert theirs is None if ours is None else torch.allclose(ours, theirs, atol=1e-6)
-    length, hidden = batch["item_id_list"].size(1), batch["MASK_INDEX"].size(1) if name == "BERT4Rec" else 1
-    assert widths == [length, length, hidden, 1] and hidden < length
+    rows, positions = len(batch), batch["item_id_list"].numel()
+    read = int((batch["MASK_INDEX"] > 0).sum()) if name == "BERT4Rec" else rows
+    assert computed == [positions, positions, read, rows] and read < positions
 
 
 def test_items_of_the_history_are_left_out_in_both_loops_if_asked(shop):

@@ -4,6 +4,7 @@ from contextlib import contextmanager
 from functools import partial
 
 import torch
+from recbole.data.interaction import Interaction
 from recbole.model.layers import TransformerEncoder
 
 
@@ -26,7 +27,7 @@ class _ShortLastLayers:
     """Stands between a model and its last layers while positions are set."""
 
     def __init__(self, model):
-        self.model, self.places = model, None
+        self.model, self.places, self.read = model, None, None
         for module in model.modules():
             if isinstance(module, TransformerEncoder):
                 layer = module.layer[-1]
@@ -34,16 +35,16 @@ class _ShortLastLayers:
         model.gather_indexes = partial(self._gather, model.gather_indexes)
 
     @contextmanager
-    def reading(self, places):
-        """Says which positions of each row are going to be read; shape [B, P]."""
-        self.places = places
+    def reading(self, places, read=None):
+        """Says which positions of each row are going to be read, and which of these not; shapes [B, P]."""
+        self.places, self.read = places, read
         try:
             yield
         finally:
-            self.places = None
+            self.places = self.read = None
 
     def _last_layer(self, layer, whole, states, mask):
-        return whole(states, mask) if self.places is None else states_at(self.places, layer, states, mask)
+        return whole(states, mask) if self.places is None else states_at(self.places, layer, states, mask, self.read)
 
     def _gather(self, gather, states, ends):
         return gather(states, ends) if self.places is None else states[:, 0]
@@ -67,8 +68,15 @@ class _HiddenItems(_ShortLastLayers):
         model.multi_hot_embed = _in_turn
 
     def _loss(self, loss, rows):
-        with self.reading(rows[self.model.MASK_INDEX]):
-            return loss(rows)
+        # Rows have as few hidden items as one and as many as a fifth of the history; most of [B, P] is padding, and
+        # each of its places would be compared with every item of the catalogue.
+        places, model = rows[self.model.MASK_INDEX], self.model
+        hidden = places > 0
+        columns = dict(rows.interaction)
+        for name in (model.MASK_INDEX, model.POS_ITEMS, model.NEG_ITEMS):
+            columns[name] = columns[name][hidden].unsqueeze(1)
+        with self.reading(places, hidden):
+            return loss(Interaction(columns))
 
     def _predict(self, predict, rows):
         with self.reading(rows[self.model.ITEM_SEQ_LEN].unsqueeze(1) - 1):
@@ -80,7 +88,7 @@ def _in_turn(places, length):
     return torch.eye(places.size(1), device=places.device).repeat(len(places), 1)
 
 
-def states_at(places, layer, states, mask):
+def states_at(places, layer, states, mask, read=None):
     """Computes a layer of a Transformer at some positions.
 
     Args:
@@ -89,20 +97,23 @@ def states_at(places, layer, states, mask):
         states (torch.Tensor): What goes into it; shape [B, L, D].
         mask (torch.Tensor): Added to the attention's scores; shape [B, 1, L, L], or [B, 1, 1, L] if each position
             attends to the same ones.
+        read (torch.BoolTensor, optional): Which K of the positions are wanted; shape [B, P]. None: all of them.
 
     Returns:
-        torch.Tensor: What the layer gives at the positions; shape [B, P, D].
+        torch.Tensor: What the layer gives at the positions; shape [B, P, D], or [K, 1, D], row by row.
     """
     attention, rows = layer.multi_head_attention, torch.arange(len(states), device=states.device).unsqueeze(1)
     heads = (attention.num_attention_heads, attention.attention_head_size)
-    read = states[rows, places]
+    own = states[rows, places]
     queries, keys, values = (
         make(part).unflatten(-1, heads).transpose(1, 2)
-        for make, part in ((attention.query, read), (attention.key, states), (attention.value, states))
+        for make, part in ((attention.query, own), (attention.key, states), (attention.value, states))
     )
     scores = queries @ keys.transpose(-1, -2) / attention.sqrt_attention_head_size
     seen = mask if mask.size(2) == 1 else mask[rows, 0, places].unsqueeze(1)
     weights = attention.attn_dropout(attention.softmax(scores + seen))
     context = (weights @ values).transpose(1, 2).flatten(2)
-    attended = attention.LayerNorm(attention.out_dropout(attention.dense(context)) + read)
+    if read is not None:
+        context, own = context[read].unsqueeze(1), own[read].unsqueeze(1)
+    attended = attention.LayerNorm(attention.out_dropout(attention.dense(context)) + own)
     return layer.feed_forward(attended)
