@@ -6,7 +6,7 @@ import pytest
 import torch
 from interrupted import assert_ends_like_uninterrupted
 from recbole.data import data_preparation
-from recbole.model.layers import TransformerEncoder
+from recbole.model.layers import FeatureSeqEmbLayer, TransformerEncoder
 from recbole.utils import get_model, init_seed
 
 from recbole_idp import compat
@@ -14,6 +14,7 @@ from recbole_idp.config import StrictConfig
 from recbole_idp.errors import UserError
 from recbole_idp.model.dropout import Dropout
 from recbole_idp.model.faster_layers import take_faster_layers
+from recbole_idp.model.item_features import embed_features_once
 from recbole_idp.model.short_last_layers import take_short_last_layers
 from recbole_idp.pipeline import make_dataset, trainer_class
 from recbole_idp.quick_start import run
@@ -121,6 +122,33 @@ def test_last_layers_computed_where_they_are_read_give_the_same(shop, name):
     rows, positions = len(batch), batch["item_id_list"].numel()
     read = int((batch["MASK_INDEX"] > 0).sum()) if name == "BERT4Rec" else rows
     assert computed == [positions, positions, read, rows] and read < positions
+
+
+def test_features_embedded_once_a_batch_give_the_same(shop):
+    config = configured(shop, "FDSA", **SMALL)
+    train, _, _ = data_preparation(config, make_dataset(config))
+    init_seed(1, True)
+    model, batch = get_model("FDSA")(config, train.dataset).eval(), next(iter(train))
+    parts = [batch[: len(batch) // 2], batch[len(batch) // 2 :]]
+
+    def found():
+        model.zero_grad()
+        losses = [model.calculate_loss(part) for part in parts]
+        sum(losses).backward()
+        return [*losses, *(weights.grad.clone() for weights in model.parameters())]
+
+    expected, embedded = found(), []
+    (layer,) = (module for module in model.modules() if isinstance(module, FeatureSeqEmbLayer))
+    embed = layer.forward
+    layer.forward = lambda users, items: embedded.append(items) or embed(users, items)
+    once = embed_features_once(model)
+    with once([part["item_id_list"] for part in parts]):
+        kept = found()
+    (items,) = embedded
+    assert items.flatten().tolist() == batch["item_id_list"].unique().tolist()
+    for ours, alone, theirs in zip(kept, found(), expected, strict=True):
+        assert torch.allclose(ours, theirs, atol=1e-6) and torch.allclose(alone, theirs, atol=1e-6)
+    assert len(embedded) == 1 + len(parts)
 
 
 def test_items_of_the_history_are_left_out_in_both_loops_if_asked(shop):

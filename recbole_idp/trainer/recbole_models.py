@@ -10,6 +10,7 @@ from recbole_idp.data.trimmed import TrimmedLoader
 from recbole_idp.evaluation.ranking import RankEvaluator, ranks_from_scores
 from recbole_idp.model.faster_layers import take_faster_layers
 from recbole_idp.model.history import exclude_history
+from recbole_idp.model.item_features import embed_features_once
 from recbole_idp.model.short_last_layers import take_short_last_layers
 from recbole_idp.trainer.base import SequenceTrainer
 from recbole_idp.trainer.resumable import Resumable
@@ -34,6 +35,7 @@ class TrimmedTrainer(_HistoryLeftOut, SequenceTrainer):
     def __init__(self, config, model):
         take_faster_layers(model)
         take_short_last_layers(model)
+        self._features_once = embed_features_once(model)
         super().__init__(config, model)
 
     def _training_batches(self, train_data):
@@ -42,8 +44,9 @@ class TrimmedTrainer(_HistoryLeftOut, SequenceTrainer):
         return self._batches
 
     def _training_loss(self, batch):
-        losses = (self.model.calculate_loss(part) for part in batch.parts)
-        return sum(weight * loss for weight, loss in zip(batch.weights, losses, strict=True))
+        with self._features_once([part[self.model.ITEM_SEQ] for part in batch.parts]):
+            losses = (self.model.calculate_loss(part) for part in batch.parts)
+            return sum(weight * loss for weight, loss in zip(batch.weights, losses, strict=True))
 
 
 class CountingTrainer(TraditionalTrainer):
