@@ -13,6 +13,7 @@ from recbole_idp.arguments import parse_arguments
 from recbole_idp.console import exit_status
 from recbole_idp.errors import UserError
 from recbole_idp.listing import columns
+from recbole_idp.processors import share_processors
 
 PROGRAM = "recbole-idp"
 
@@ -37,6 +38,7 @@ def main(argv=None):
     Returns:
         int: The exit status: 0, 1 (doctor has found a problem), 2 (the user can fix this), 130 (interrupted).
     """
+    share_processors()
     arguments = sys.argv[1:] if argv is None else argv
     interrupted = "finished stages are kept, the same command goes on there"
     return exit_status(lambda: _dispatch(arguments), PROGRAM, interrupted)

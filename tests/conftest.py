@@ -6,6 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from recbole_idp.processors import share_processors
+
+share_processors()
+
 
 @pytest.fixture(scope="session", autouse=True)
 def control_c():

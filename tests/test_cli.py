@@ -198,5 +198,20 @@ def test_help_comes_without_the_slow_imports():
     assert "torch" not in loaded and "recbole.config" not in loaded
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="PyTorch comes with GNU OpenMP on Linux alone")
+@pytest.mark.parametrize("module", ["cli", "benchmark.command"])
+@pytest.mark.parametrize(
+    ("given", "spins"), [({}, "1000"), ({"GOMP_SPINCOUNT": "7"}, "7"), ({"OMP_WAIT_POLICY": "passive"}, "0")]
+)
+def test_threads_that_wait_fall_asleep_soon_unless_told_otherwise(module, given, spins):
+    code = f"from recbole_idp.{module} import main; main(['--help']); import torch"
+    names = ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")
+    environment = {name: value for name, value in os.environ.items() if name not in names}
+    environment.update(given, OMP_DISPLAY_ENV="verbose")
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=environment, check=True)
+    assert f"GOMP_SPINCOUNT = '{spins}'" in done.stderr
+
+
 def test_columns_are_aligned():
     assert columns([("a", 1, "x"), ("long", 22, "yy")]) == "a     1   x\nlong  22  yy"

@@ -14,6 +14,7 @@ from recbole_idp.console import exit_status
 from recbole_idp.errors import UserError
 from recbole_idp.files import unwritable
 from recbole_idp.listing import columns
+from recbole_idp.processors import share_processors
 
 PROGRAM = "recbole_idp.benchmark"
 
@@ -92,6 +93,7 @@ def main(argv=None):
     Returns:
         int: The exit status: 0, 2 (the user can fix this), 130 (interrupted).
     """
+    share_processors()
     arguments = sys.argv[1:] if argv is None else argv
     return exit_status(lambda: _dispatch(arguments), PROGRAM, "nothing is saved")
 
