@@ -36,7 +36,7 @@ class _ShortLastLayers:
 
     @contextmanager
     def reading(self, places, read=None):
-        """Says which positions of each row are going to be read, and which of these not; shapes [B, P]."""
+        """Says which positions of each row are going to be read, shape [B, P], and which of these are no padding."""
         self.places, self.read = places, read
         try:
             yield
@@ -65,11 +65,11 @@ class _HiddenItems(_ShortLastLayers):
         super().__init__(model)
         model.calculate_loss = partial(self._loss, model.calculate_loss)
         model.full_sort_predict = partial(self._predict, model.full_sort_predict)
-        model.multi_hot_embed = _in_turn
+        model.multi_hot_embed = _alone
 
     def _loss(self, loss, rows):
-        # Rows have as few hidden items as one and as many as a fifth of the history; most of [B, P] is padding, and
-        # each of its places would be compared with every item of the catalogue.
+        # Rows differ in how many of their items are hidden, so that most of [B, P] is padding, and each of its places
+        # would be compared with every item of the catalogue.
         places, model = rows[self.model.MASK_INDEX], self.model
         hidden = places > 0
         columns = dict(rows.interaction)
@@ -83,9 +83,9 @@ class _HiddenItems(_ShortLastLayers):
             return predict(rows)
 
 
-def _in_turn(places, length):
-    """Picks the states of hidden items, which stand in the order of their places already; shape [B * P, P]."""
-    return torch.eye(places.size(1), device=places.device).repeat(len(places), 1)
+def _alone(places, length):
+    """Picks the state of each hidden item, which is the only one that its row has left; shape [K, 1]."""
+    return torch.ones(places.shape, device=places.device)
 
 
 def states_at(places, layer, states, mask, read=None):
