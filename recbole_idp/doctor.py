@@ -4,6 +4,7 @@ import importlib.metadata
 import os
 import platform
 import shutil
+import time
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -147,6 +148,7 @@ def _folders(resolved):
     for key, folder in {"result_dir": values["result_dir"], "checkpoint_dir": values["checkpoint_dir"]}.items():
         yield _folder(key, Path(folder))
     yield _folder("cache_path", Path(cache))
+    yield _unfinished(Path(values["checkpoint_dir"]))
 
 
 def _folder(key, folder):
@@ -156,6 +158,18 @@ def _folder(key, folder):
     if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
         problem = Problem(f"{key} {folder} cannot be written", f"choose another folder: --{key}=DIR")
     return Finding(key, f"{folder} ({free})", problem)
+
+
+def _unfinished(folder):
+    """Says what is kept of interrupted runs: nobody else knows whether they will ever be taken up again."""
+    kept = list(folder.glob("unfinished-*"))
+    if not kept:
+        return Finding("unfinished runs", "none")
+    files = [path.stat() for place in kept for path in place.rglob("*") if path.is_file()]
+    size = sum(file.st_size for file in files) / 2**20
+    when = time.strftime("%Y-%m-%d", time.localtime(min((file.st_mtime for file in files), default=time.time())))
+    found = f"{len(kept)} in {folder} ({size:.0f} MiB, since {when}): the same commands go on there, or delete them"
+    return Finding("unfinished runs", found)
 
 
 def _threads(resolved):

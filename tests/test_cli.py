@@ -144,6 +144,18 @@ def test_doctor_gives_a_remedy_for_each_problem_and_exits_with_1(capsys, tmp_pat
     assert f"\n{problems} problems found" in out
 
 
+def test_doctor_says_what_is_kept_of_interrupted_runs(capsys, tmp_path):
+    argv = ["doctor", "--text_encoder=lsa"]
+    cli.main(argv)
+    assert "ok  unfinished runs        none\n" in capsys.readouterr().out
+    kept = tmp_path / "saved" / "unfinished-0123456789abcdef"
+    kept.mkdir(parents=True)
+    (kept / "fine_tune-1.latest.safetensors").write_bytes(bytes(3 * 2**20))
+    os.utime(kept / "fine_tune-1.latest.safetensors", (86400 * 365.25, 86400 * 365.25))
+    cli.main(argv)
+    assert "1 in saved (3 MiB, since 1971-01-01): the same commands go on there" in capsys.readouterr().out
+
+
 def test_doctor_asks_for_an_encoder_that_can_be_had(monkeypatch):
     from huggingface_hub import constants
 
