@@ -1,5 +1,6 @@
 """What ``recbole-idp doctor`` looks at, and a remedy for each thing that is wrong."""
 
+import contextlib
 import importlib.metadata
 import os
 import platform
@@ -165,11 +166,20 @@ def _unfinished(folder):
     kept = list(folder.glob("unfinished-*"))
     if not kept:
         return Finding("unfinished runs", "none")
-    files = [path.stat() for place in kept for path in place.rglob("*") if path.is_file()]
+    files = list(_files_below(kept))
     size = sum(file.st_size for file in files) / 2**20
     when = time.strftime("%Y-%m-%d", time.localtime(min((file.st_mtime for file in files), default=time.time())))
     found = f"{len(kept)} in {folder} ({size:.0f} MiB, since {when}): the same commands go on there, or delete them"
     return Finding("unfinished runs", found)
+
+
+def _files_below(folders):
+    """Yields size and times of each file, but for those that a run beside this one has just removed or replaced."""
+    for folder in folders:
+        for place, _, names in os.walk(folder):
+            for name in names:
+                with contextlib.suppress(FileNotFoundError):
+                    yield os.stat(os.path.join(place, name))
 
 
 def _threads(resolved):
