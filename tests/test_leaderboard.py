@@ -148,29 +148,45 @@ def test_a_damaged_result_is_refused_by_name(domains):
         work([job], InProcess())
 
 
-def test_the_first_of_each_pre_trained_model_runs_alone(domains):
-    class Recorder:
-        def __init__(self):
-            self.together = []
+class Recorder:
+    """Starts nothing; ends the jobs as failed, the first started first, and keeps which were there together."""
 
-        def start(self, arguments, folder, log):
-            log.write_text("failed on purpose")
-            return arguments[0], arguments[2]
+    def __init__(self):
+        self.together = []
 
-        def wait(self, running):
-            self.together.append([name for name, _ in running])
-            return running[0], 2
+    def start(self, arguments, folder, log):
+        log.write_text("failed on purpose")
+        seeds = next(part for part in arguments if part.startswith("--seeds="))
+        return arguments[0].removeprefix("--model="), int(seeds.removeprefix("--seeds="))
 
-        def stop(self, running):
-            pass
+    def wait(self, running):
+        self.together.append(running)
+        return running[0], 2
 
-    changes = {"model": "IDP,UniSRec", "source_domains": "pens,lamps", "seeds": "1,2,3"}
-    jobs = make_plan(options(domains, **changes)).jobs()
-    recorder = Recorder()
-    results, failed = run_jobs(jobs, "saved", recorder, 4, quiet, show_progress=False)
-    assert not results and len(failed) == 6 and set(failed.values()) == {"failed on purpose"}
-    assert recorder.together[0] == ["--model=IDP"]
-    assert max(map(len, recorder.together)) > 1
+    def stop(self, running):
+        pass
+
+
+def together(domains, model, seeds, at_a_time):
+    changes = {"model": model, "source_domains": "pens,lamps", "seeds": seeds}
+    jobs, recorder = make_plan(options(domains, **changes)).jobs(), Recorder()
+    results, failed = run_jobs(jobs, "saved", recorder, at_a_time, quiet, show_progress=False)
+    assert not results and len(failed) == len(jobs) and set(failed.values()) == {"failed on purpose"}
+    return recorder.together
+
+
+def test_the_others_of_a_pre_trained_model_wait_for_the_first(domains):
+    found = together(domains, "IDP,UniSRec", "1,2,3", 4)
+    assert found[:3] == [
+        [("IDP", 1), ("UniSRec", 1)],
+        [("UniSRec", 1), ("IDP", 2), ("IDP", 3)],
+        [("IDP", 2), ("IDP", 3), ("UniSRec", 2), ("UniSRec", 3)],
+    ]
+
+
+def test_a_pre_trained_model_starts_early_and_others_beside_it(domains):
+    found = together(domains, "Pop,MoRec,IDP,UniSRec", "1,2", 2)
+    assert found[:3] == [[("IDP", 1), ("Pop", 1)], [("Pop", 1), ("UniSRec", 1)], [("UniSRec", 1), ("Pop", 2)]]
 
 
 def test_tuning_tries_the_defaults_first_and_leaves_given_keys_alone():

@@ -10,8 +10,8 @@ from recbole_idp.leaderboard.folder import JobFolder
 def run_jobs(jobs, root, engine, at_a_time, report=tqdm.write, show_progress=True):
     """Runs jobs until each has a result or has failed.
 
-    A job that failed is reported and stops no other. Of jobs that are pre-trained, the first of each model is run alone
-    among its like: what it pre-trains is there for the others.
+    A job that failed is reported and stops no other. Where a model is pre-trained, the first of its jobs starts early,
+    as it takes longest, and the others of the model wait for its end: what it pre-trains is there for them.
 
     Args:
         jobs (list[Job]): The jobs.
@@ -62,13 +62,17 @@ def run_jobs(jobs, root, engine, at_a_time, report=tqdm.write, show_progress=Tru
 
 
 def _next(waiting, running, results, failed):
-    """Returns the first job that may start now, or None."""
-    ended = {job.model for job in (*results, *failed) if job.transfers}
-    leading = any(job.transfers and job.model not in ended for job in running)
-    for job in waiting:
-        if not job.transfers or job.model in ended or not leading:
-            return job
-    return None
+    """Returns the job that should start now, or None."""
+    ended = {job.model for job in (*results, *failed)}
+    pretraining = {job.model for job in running if job.transfers and job.model not in ended}
+    allowed = [job for job in waiting if job.model not in pretraining]
+
+    def delayed(job):
+        # Two models that are pre-trained at once would encode the same texts, and one would wait for the other.
+        pretrains = job.transfers and job.model not in ended
+        return pretrains if pretraining else not pretrains
+
+    return min(allowed, key=delayed, default=None)
 
 
 def _postfix(running, waiting, seconds):
