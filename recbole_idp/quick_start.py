@@ -169,7 +169,7 @@ def run_trial(config, trial, start, loaders, clock, latest=None):
             trained anew.
 
     Returns:
-        Outcome: Metrics, seconds, training speed and ranks.
+        Outcome: Metrics, seconds (what is pre-trained on sources is not counted), training speed and ranks.
     """
     train, valid, test = loaders
     variant, seed, share = trial.variant, trial.seed, trial.share
@@ -201,6 +201,9 @@ def run_trial(config, trial, start, loaders, clock, latest=None):
         if trainer.saved_model_file and not (latest and latest.is_file()):
             Path(trainer.saved_model_file).unlink(missing_ok=True)
         raise
+    seconds = time.perf_counter() - began
+    if isinstance(trainer, Resumable):
+        seconds += trainer.earlier_seconds - trainer.prepared_seconds
     ranks = None if trainer.ranks is None else trainer.ranks.numpy().astype("int32")
     facts = {
         "variant": variant,
@@ -209,7 +212,7 @@ def run_trial(config, trial, start, loaders, clock, latest=None):
         "train_users": len(set(train.dataset.user_tokens())),
         "test": dict(test_result),
         "valid": dict(valid_result or {}),
-        "seconds": round(time.perf_counter() - began + getattr(trainer, "earlier_seconds", 0.0), 2),
+        "seconds": round(seconds, 2),
         "targets_per_second": round(trainer.targets_per_second),
         "checkpoint": trainer.saved_model_file,
     }

@@ -239,3 +239,11 @@ def test_a_run_leaves_what_is_served_like_the_model(domains, name):
     result = run(configured(domains, name, pretrain_epochs=1, epochs=1))
     assert set(result["variants"]) == {name} and 0 <= result["variants"][name]["test"]["ndcg@5"] <= 1
     assert result["trained"]["trial"] == f"{name}-2020"
+
+
+def test_the_universal_models_training_is_counted_when_it_is_found_as_when_it_is_made(domains):
+    for found in (False, True):
+        assert bool(list((domains / "saved").glob("precise-*"))) == found
+        result = run(configured(domains, "PRECISE_UT", source_domains=[], pretrain_epochs=5, keep_trained=False))
+        (folder,) = (domains / "saved").glob("precise-*")
+        assert result["variants"]["PRECISE_UT"]["seconds"] > UniversalModel.open(folder).description["seconds"] > 0

@@ -8,6 +8,7 @@ from contracts import ModelContract
 from recbole.data import create_dataset, data_preparation
 from recbole.utils import get_model, get_trainer, init_seed
 from toy import settings, write_dataset
+from trained import run
 from unisrec_formulas import SMALL, configured, perturbed, slow_adaptor, slow_state
 
 from recbole_idp.errors import UserError
@@ -155,6 +156,13 @@ def test_what_does_not_fit_is_refused_in_one_line(domains, changes, line):
 def test_values_out_of_range_are_refused(domains, key, value, line):
     with pytest.raises(UserError, match=line):
         configured(domains, **{key: value})
+
+
+def test_what_is_pre_trained_on_sources_is_not_counted(domains):
+    # The first run imports what both need, and has other settings, so that the second pre-trains anew.
+    for epochs in (1, 40):
+        result = run(domains.parent, "UniSRec", **SMALL, pretrain_epochs=epochs, pretrain_stopping_step=epochs)
+    assert 0 < result["variants"]["UniSRec"]["seconds"] < result["stages"]["train"]["seconds"]
 
 
 def test_recboles_own_functions_train_and_open_it(domains, monkeypatch):

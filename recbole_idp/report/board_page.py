@@ -146,7 +146,8 @@ def _plots(board, metric):
     )
     marks = "Bars: means; whiskers: standard deviation over the seeds; dotted line: the baseline."
     found = [(plot_metric(board, metric), f"{colours}<br>{safe(name)}. {marks}")]
-    found.append((plot_time(board, metric), f"{safe(name)} against the training time of one run (logarithmic)."))
+    counted = "the training time of one run (logarithmic), without that on source domains"
+    found.append((plot_time(board, metric), f"{safe(name)} against {counted}."))
     for kind, said in _BUCKETS.items():
         found.append((plot_buckets(board, metric, kind), f"{safe(name)} {said}. All panels have one scale."))
     share = f"{safe(name)} of all test users, by the share of the target's users that are trained on."

@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-import torch
-
 from recbole_idp.model.text_vectors import target_texts
 from recbole_idp.report.experts import log_experts, plot_experts
 from recbole_idp.text.token_states import token_vectors
@@ -20,10 +18,8 @@ class TargetedTrainer(SequenceTrainer):
     def fit(self, train_data, valid_data=None, verbose=True, saved=True, show_progress=False, callback_fn=None):
         """Initialises and trains the model; arguments and result as in RecBole."""
         if self.start_epoch == 0:
-            state = torch.get_rng_state()
-            self._start(train_data.dataset, valid_data.dataset if valid_data else None)
-            # Training draws the same numbers whether or not there was something to encode or to train before.
-            torch.set_rng_state(state)
+            with self.preparing():
+                self._start(train_data.dataset, valid_data.dataset if valid_data else None)
         best = self._fit(train_data, valid_data, verbose, saved, show_progress, callback_fn)
         self._report_experts()
         return best
@@ -57,6 +53,8 @@ class PreciseTrainer(TargetedTrainer):
     def _start(self, dataset, valid):
         """Gives the model the universal model's weights."""
         universal = find_or_train(self.config, dataset, valid)
+        # It was trained on the target as well, whether now or before.
+        self.earlier_seconds = universal.description.get("seconds", 0.0)
         self.model.start_from(universal.state, universal.rows(dataset.item_tokens()))
 
     def _fit(self, train_data, valid_data, verbose, saved, show_progress, callback_fn):

@@ -2,6 +2,7 @@
 
 import os
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -26,11 +27,14 @@ class Resumable(SafeCheckpoints):
 
     Attributes:
         latest (Path | None): The file in which it is kept, and from which :meth:`fit` goes on if it is there.
-        earlier_seconds (float): How long the training had taken when it was interrupted.
+        earlier_seconds (float): How long the training had taken before: when it was interrupted, or what it goes on
+            from was trained on the same target.
+        prepared_seconds (float): How long it took this time to make, or find, what the training starts from.
     """
 
     latest = None
     earlier_seconds = 0.0
+    prepared_seconds = 0.0
     counters = ("cur_step",)
     """Attributes that are kept besides; numbers."""
 
@@ -42,6 +46,17 @@ class Resumable(SafeCheckpoints):
         """
         self.latest, best = kept_files(folder)
         self.saved_model_file = str(best)
+
+    @contextmanager
+    def preparing(self):
+        """Times a block that makes what the training starts from, and leaves the CPU's random numbers as they were.
+
+        Training draws the same numbers whether there was something to encode or to pre-train, or all was found.
+        """
+        state, began = torch.get_rng_state(), time.perf_counter()
+        yield
+        torch.set_rng_state(state)
+        self.prepared_seconds += time.perf_counter() - began
 
     def discard(self):
         """Removes what :meth:`keep_in` keeps, as the caller has the result, and the folder if nothing else is in it."""

@@ -5,7 +5,6 @@ import logging
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 
 from recbole_idp.bundle import TEXT_ENCODER, Bundle
 from recbole_idp.derived_config import derive
@@ -166,10 +165,8 @@ class TransferTrainer(SequenceTrainer):
         variant = self.config["transfer"]
         if self.start_epoch == 0:
             if self.start is None and variant != "scratch":
-                state = torch.get_rng_state()
-                self.start = prepare_start(self.config, train_data.dataset, [variant])
-                # Training draws the same numbers whether or not a bundle had to be made first.
-                torch.set_rng_state(state)
+                with self.preparing():
+                    self.start = prepare_start(self.config, train_data.dataset, [variant])
             initialise(self.model, variant, self.start, self.config)
         if variant != "zero_shot":
             return super().fit(train_data, valid_data, verbose, saved, show_progress, callback_fn)

@@ -1,7 +1,5 @@
 """Training of UniSRec on a target, from what was pre-trained on the source domains."""
 
-import torch
-
 from recbole_idp.bundle import TEXT_ENCODER
 from recbole_idp.errors import UserError
 from recbole_idp.model.text_vectors import target_texts
@@ -27,10 +25,8 @@ class UniSRecTrainer(SequenceTrainer):
         if start not in STARTS:
             raise UserError(f"{self.config['model']} takes transfer {', '.join(STARTS)}, but is {start!r}")
         if start != "scratch" and self.start_epoch == 0:
-            state = torch.get_rng_state()
-            self._take_over(train_data.dataset)
-            # Training draws the same numbers whether or not there was something to pre-train.
-            torch.set_rng_state(state)
+            with self.preparing():
+                self._take_over(train_data.dataset)
         if start == "fine_tune" and self.config["freeze_encoder"]:
             self.model.freeze_blocks()
         if start == "zero_shot":

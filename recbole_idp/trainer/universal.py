@@ -50,8 +50,8 @@ class UniversalModel:
     Attributes:
         state (dict[str, torch.Tensor]): Weights of fusion and Transformer.
         tokens (list[str]): Ids of the target's items, in the order of their rows from 1 on.
-        description (dict): ``domains``, ``target``, ``sizes``, ``hyper_parameters``, ``valid``, ``expert_usage``,
-            ``seed``, ``fingerprint``, ``versions``.
+        description (dict): ``domains``, ``target``, ``sizes``, ``hyper_parameters``, ``valid``, ``seconds`` of
+            training, ``expert_usage``, ``seed``, ``fingerprint``, ``versions``.
         folder (Path): Where it lies.
     """
 
@@ -230,6 +230,7 @@ def train(config, parts, folder, about, clock):
         "sizes": {key: config[key] for key in PreciseModel.encoder_keys},
         "hyper_parameters": hyper_parameters(config),
         "valid": valid_metrics,
+        "seconds": round(facts["seconds"] + trainer.earlier_seconds, 2),
         "expert_usage": None if usage is None else [round(share, 4) for share in usage.tolist()],
         "seed": config["seed"],
         "versions": versions(),
