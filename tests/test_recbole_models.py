@@ -12,6 +12,8 @@ from recbole.utils import get_model, init_seed
 from recbole_idp import compat
 from recbole_idp.config import StrictConfig
 from recbole_idp.errors import UserError
+from recbole_idp.model import chunked_softmax, softmax
+from recbole_idp.model.chunked_softmax import take_chunked_softmax
 from recbole_idp.model.dropout import Dropout
 from recbole_idp.model.faster_layers import take_faster_layers
 from recbole_idp.model.item_features import embed_features_once
@@ -122,6 +124,32 @@ def test_last_layers_computed_where_they_are_read_give_the_same(shop, name):
     rows, positions = len(batch), batch["item_id_list"].numel()
     read = int((batch["MASK_INDEX"] > 0).sum()) if name == "BERT4Rec" else rows
     assert computed == [positions, positions, read, rows] and read < positions
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_the_softmax_in_chunks_gives_the_same(shop, name, monkeypatch):
+    config = configured(shop, name, **MODELS[name])
+    train, _, _ = data_preparation(config, make_dataset(config))
+    init_seed(1, True)
+    model, batch = get_model(name)(config, train.dataset).eval(), next(iter(train))
+    take_short_last_layers(model)
+    if name == "BERT4Rec":
+        torch.nn.init.normal_(model.output_bias)
+
+    def found():
+        model.zero_grad()
+        loss = model.calculate_loss(batch)
+        loss.backward()
+        return [loss, model.full_sort_predict(batch), *(weights.grad for weights in model.parameters())]
+
+    expected, computed = [None if value is None else value.clone() for value in found()], []
+    monkeypatch.setattr(
+        chunked_softmax, "softmax_loss", lambda *given: computed.append(given) or softmax.softmax_loss(*given)
+    )
+    take_chunked_softmax(model)
+    for ours, theirs in zip(found(), expected, strict=True):
+        assert theirs is None if ours is None else torch.allclose(ours, theirs, atol=1e-6)
+    assert len(computed) == 1 and type(model.calculate_loss(batch)) is torch.Tensor
 
 
 def test_features_embedded_once_a_batch_give_the_same(shop):

@@ -8,6 +8,7 @@ from recbole.utils import get_trainer
 from recbole_idp import compat
 from recbole_idp.data.trimmed import TrimmedLoader
 from recbole_idp.evaluation.ranking import RankEvaluator, ranks_from_scores
+from recbole_idp.model.chunked_softmax import take_chunked_softmax
 from recbole_idp.model.faster_layers import take_faster_layers
 from recbole_idp.model.history import exclude_history
 from recbole_idp.model.item_features import embed_features_once
@@ -35,6 +36,7 @@ class TrimmedTrainer(_HistoryLeftOut, SequenceTrainer):
     def __init__(self, config, model):
         take_faster_layers(model)
         take_short_last_layers(model)
+        take_chunked_softmax(model)
         self._features_once = embed_features_once(model)
         super().__init__(config, model)
 
