@@ -127,6 +127,24 @@ def test_dropout_keeps_the_mean_and_zeroes_the_wanted_share(probability):
     assert len(mask.unique()) == 2
 
 
+def test_a_mask_keeps_the_words_from_the_threshold_on():
+    words = torch.empty(1000, dtype=torch.int64)
+    for probability in (0.001, 0.3, 0.999):
+        torch.manual_seed(3)
+        kept = words.random_(-(2**63), None).view(torch.int16) >= round(probability * 65536) - 32768
+        torch.manual_seed(3)
+        assert torch.equal(dropout_mask((4000,), probability) > 0, kept)
+
+
+@pytest.mark.parametrize("shape", [(900, 300), (2, 900, 300), (3, 5)])
+def test_dropout_of_constants_is_that_of_values_with_a_gradient(shape):
+    values = torch.randn(shape)
+    torch.manual_seed(1)
+    constant = dropout(values, 0.3, training=True)
+    torch.manual_seed(1)
+    assert torch.equal(constant, dropout(values.clone().requires_grad_(), 0.3, training=True))
+
+
 def test_dropout_changes_nothing_in_evaluation():
     values = torch.randn(3, 4)
     assert dropout(values, 0.5, training=False) is values
