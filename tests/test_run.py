@@ -1,6 +1,7 @@
 """The whole job on toy domains: what it compares, saves, finds again and refuses."""
 
 import json
+import re
 import shutil
 
 import numpy as np
@@ -61,6 +62,10 @@ def test_each_variant_is_trained_with_each_seed_and_the_table_shows_mean_and_dev
     alone = quick_start.run(configured(domains, variants=["fine_tune"]))
     assert alone["seeds"] == [2020]
     assert alone["variants"]["fine_tune"]["test"] == together["variants"]["fine_tune"]["runs"][1]["test"]
+    alone = quick_start.run(configured(domains, variants=["scratch"], seeds=[5]))
+    assert alone["variants"]["scratch"]["test"] == together["variants"]["scratch"]["runs"][0]["test"]
+    names = [path.name for path in (domains / "results").glob("*.json")]
+    assert {re.match(r"IDP-shop-(.+?)-[A-Z]", name)[1] for name in names} == {"3-seeds", "7", "2020", "5"}
 
 
 def test_ranks_lie_beside_the_result_and_give_its_metrics(domains):

@@ -76,7 +76,7 @@ def _mean(numbers):
 
 
 def save_result(result, folder, ranks=None):
-    """Writes a result under a name that tells model, dataset, seed and time.
+    """Writes a result under a name that tells model, dataset, seeds and time.
 
     Args:
         result (dict): The result, of the form that :func:`read_result` checks.
@@ -87,7 +87,8 @@ def save_result(result, folder, ranks=None):
         Path: The file.
     """
     stamp = time.strftime("%b-%d-%Y_%H-%M-%S")
-    stem = f"{result['model']}-{result['dataset']}-{result['seed']}-{stamp}"
+    seeds = result["seeds"]
+    stem = f"{result['model']}-{result['dataset']}-{seeds[0] if len(seeds) == 1 else f'{len(seeds)}-seeds'}-{stamp}"
     path = unused(folder, stem, ".json")
     if ranks is not None:
         beside = path.with_suffix(SUFFIX)
