@@ -163,7 +163,7 @@ def test_lookups_add_up_to_the_gradient_that_pytorch_gives():
 
 
 def test_the_in_batch_softmax_equals_cross_entropy_in_value_and_gradients(monkeypatch):
-    monkeypatch.setattr(in_batch, "CHUNK_ELEMENTS", 12)
+    monkeypatch.setattr(softmax, "CHUNK_ELEMENTS", 12)
     torch.manual_seed(0)
     states, candidates = torch.randn(7, 3, requires_grad=True), torch.randn(5, 3, requires_grad=True)
     wanted, rows = torch.tensor([0, 4, 2, 2, 1, 3, 0]), torch.tensor([0, 0, 1, 1, 2, 2, 2])

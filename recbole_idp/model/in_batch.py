@@ -2,7 +2,7 @@
 
 import torch
 
-from recbole_idp.model.softmax import CHUNK_ELEMENTS
+from recbole_idp.model.softmax import rows_at_a_time
 
 
 def in_batch_softmax_loss(states, wanted, rows, candidates, bias, held, wanted_bias=None):
@@ -57,8 +57,8 @@ class _InBatchSoftmaxLoss(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, states, wanted, rows, candidates, bias, held, wanted_bias):
-        chunk = max(1, CHUNK_ELEMENTS // max(1, len(candidates)))
-        room = states.new_empty(min(chunk, max(1, len(states))), len(candidates))
+        chunk = rows_at_a_time(states, len(candidates))
+        room = states.new_empty(chunk, len(candidates))
         grad_states, grad_candidates = torch.empty_like(states), torch.zeros_like(candidates)
         transposed, total = candidates.t(), states.new_zeros(())
         for begin in range(0, len(states), chunk):

@@ -3,6 +3,22 @@
 import torch
 
 CHUNK_ELEMENTS = 1 << 19
+"""Scores that are there at a time on a processor, in its cache; an accelerator takes many at once."""
+_ACCELERATOR_CHUNK_ELEMENTS = 1 << 26
+
+
+def rows_at_a_time(states, candidates):
+    """Returns how many states to score at a time.
+
+    Args:
+        states (torch.Tensor): Shape [T, D].
+        candidates (int): How many scores each has.
+
+    Returns:
+        int: At least 1, and no more than there are.
+    """
+    elements = CHUNK_ELEMENTS if states.device.type == "cpu" else _ACCELERATOR_CHUNK_ELEMENTS
+    return max(1, min(len(states), elements // max(1, candidates)))
 
 
 class _SoftmaxLoss(torch.autograd.Function):
@@ -17,7 +33,7 @@ class _SoftmaxLoss(torch.autograd.Function):
         rows, candidates = len(states), len(items)
         own_column = positive_items is not None
         columns = candidates + own_column
-        chunk = max(1, min(rows, CHUNK_ELEMENTS // columns))
+        chunk = rows_at_a_time(states, columns)
         scores = states.new_empty(chunk, columns)
         grad_states = torch.empty_like(states)
         grad_items = torch.zeros_like(items)
