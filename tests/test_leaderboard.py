@@ -12,7 +12,7 @@ from recbole_idp.leaderboard.collect import collect
 from recbole_idp.leaderboard.engines import LocalEngine, RayEngine
 from recbole_idp.leaderboard.folder import JobFolder
 from recbole_idp.leaderboard.plan import is_leaderboard, make_plan
-from recbole_idp.leaderboard.schedule import run_jobs
+from recbole_idp.leaderboard.schedule import run_jobs, seconds_left
 from recbole_idp.leaderboard.tuning import settings_of
 from recbole_idp.report.board import read_board, save_board
 from tests.toy import TINY
@@ -187,6 +187,21 @@ def test_the_others_of_a_pre_trained_model_wait_for_the_first(domains):
 def test_a_pre_trained_model_starts_early_and_others_beside_it(domains):
     found = together(domains, "Pop,MoRec,IDP,UniSRec", "1,2", 2)
     assert found[:3] == [[("IDP", 1), ("Pop", 1)], [("Pop", 1), ("UniSRec", 1)], [("UniSRec", 1), ("Pop", 2)]]
+
+
+def test_the_time_left_is_that_of_like_jobs(domains):
+    jobs = make_plan(options(domains, model="Pop,MoRec", dataset="shop,pens", seeds="1,2")).jobs()
+    (pop, again), (more, most), (pens, _), _ = (jobs[row : row + 2] for row in range(0, 8, 2))
+    assert [job.name for job in (pop, more, pens)] == [
+        f"{on}, seed 1" for on in ("Pop on shop", "MoRec on shop", "Pop on pens")
+    ]
+    assert seconds_left([again], {more: 5.0}, {}) is None
+    # As long as the other seed; as long as the model on the other dataset; as long as all that have ended.
+    assert seconds_left([again], {}, {pop: 10.0, more: 40.0}) == 10
+    assert seconds_left([pens], {}, {pop: 10.0, more: 40.0}) == 10
+    assert seconds_left([most], {}, {pop: 10.0, pens: 20.0}) == 15
+    # What runs has done a part, and two at a time take half as long.
+    assert seconds_left([again], {most: 30.0, pens: 60.0}, {pop: 10.0, more: 40.0}) == (10 + 10 + 0) / 2
 
 
 def test_tuning_tries_the_defaults_first_and_leaves_given_keys_alone():

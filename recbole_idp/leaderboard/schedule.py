@@ -1,5 +1,6 @@
 """Runs the jobs that have no result yet, several at a time, and says how far it is."""
 
+import statistics
 import time
 
 from tqdm import tqdm
@@ -30,6 +31,7 @@ def run_jobs(jobs, root, engine, at_a_time, report=tqdm.write, show_progress=Tru
     folders = {job: JobFolder(root, job) for job in jobs}
     results = {job: path for job in jobs if (path := folders[job].result())}
     waiting = [job for job in jobs if job not in results]
+    # Of a job that is running, seconds is the time at which it was started, below zero.
     running, failed, seconds = {}, {}, {}
     if results:
         report(f"{len(results)} of {len(jobs)} jobs were finished before, with the same data and settings")
@@ -41,7 +43,7 @@ def run_jobs(jobs, root, engine, at_a_time, report=tqdm.write, show_progress=Tru
                 folders[job].prepare()
                 handle = engine.start(job.arguments(), folders[job].path, folders[job].log)
                 running[handle], seconds[job] = job, -time.monotonic()
-            bar.set_postfix_str(_postfix(running, waiting, seconds))
+            bar.set_postfix_str(_postfix(waiting, list(running.values()), seconds))
             handle, status = engine.wait(list(running))
             job = running.pop(handle)
             seconds[job] += time.monotonic()
@@ -75,10 +77,34 @@ def _next(waiting, running, results, failed):
     return min(allowed, key=delayed, default=None)
 
 
-def _postfix(running, waiting, seconds):
-    ended = [spent for spent in seconds.values() if spent >= 0]
-    left = ""
-    if ended:
-        minutes = (len(waiting) + len(running) / 2) * sum(ended) / len(ended) / max(1, len(running)) / 60
-        left = f", about {minutes:.0f} min left"
-    return f"{len(running)} running, {len(waiting)} waiting{left}"
+def seconds_left(waiting, running, spent):
+    """Estimates how long the jobs that have not ended will take, by those that have.
+
+    A job is expected to take as long as the others of its model on its dataset, or else of its model, or else of all.
+
+    Args:
+        waiting (list[Job]): Jobs that have not been started.
+        running (dict[Job, float]): For how long others have been running, in seconds.
+        spent (dict[Job, float]): How long those took that have ended, in seconds.
+
+    Returns:
+        float | None: Seconds of wall time, as many jobs running at a time as now; None where none has ended.
+    """
+    if not spent:
+        return None
+
+    def expected(job):
+        like = ([job.model, job.dataset], [job.model], [])
+        known = ([taken for one, taken in spent.items() if [one.model, one.dataset][: len(key)] == key] for key in like)
+        return statistics.fmean(next(filter(None, known)))
+
+    left = [*map(expected, waiting), *(max(0.0, expected(job) - so_far) for job, so_far in running.items())]
+    return sum(left) / max(1, len(running))
+
+
+def _postfix(waiting, running, seconds):
+    now = time.monotonic()
+    spent = {job: taken for job, taken in seconds.items() if taken >= 0}
+    left = seconds_left(waiting, {job: now + seconds[job] for job in running}, spent)
+    said = f"{len(running)} running, {len(waiting)} waiting"
+    return said if left is None else f"{said}, about {left / 60:.0f} min left"
