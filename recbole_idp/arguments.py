@@ -80,5 +80,5 @@ def _task(argument, task, tasks):
 
 
 def command_line():
-    """Returns the command that this process was started by, as results tell it."""
-    return " ".join(["python", *sys.argv] if sys.argv[0].endswith(".py") else sys.argv)
+    """Returns the command that this process was started by, as a shell takes it and results tell it."""
+    return shlex.join(["python", *sys.argv] if sys.argv[0].endswith(".py") else sys.argv)

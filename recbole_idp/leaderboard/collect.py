@@ -1,5 +1,6 @@
 """Makes the leaderboard of what its jobs have left."""
 
+import shlex
 import statistics
 import sys
 import time
@@ -34,7 +35,7 @@ def collect(plan, results, failed, tuned):
     for job, (result, _) in loaded.items():
         boards.setdefault((job.dataset, result["data_fingerprint"], result["protocol"]), []).append(job)
     return {
-        "command": " ".join(["recbole-idp", *sys.argv[1:]]),
+        "command": shlex.join(["recbole-idp", *sys.argv[1:]]),
         "created": time.strftime("%Y-%m-%d %H:%M"),
         "versions": versions(),
         "seeds": plan.seeds,

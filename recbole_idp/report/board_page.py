@@ -41,6 +41,7 @@ nav a { color: var(--accent); margin-right: 1rem; }
 .key:first-child { margin-left: 0; }
 pre { background: var(--back); border: 1px solid var(--line); border-radius: .4rem; font-size: .86rem;
   overflow-wrap: anywhere; padding: .5rem .7rem; user-select: all; white-space: pre-wrap; }
+pre span { display: inline-block; max-width: 100%; white-space: normal; }
 .failed { border-left: 3px solid var(--accent); padding-left: .7rem; }
 """
 
@@ -69,10 +70,16 @@ def board_page(leaderboard):
     sections = "\n".join(_section(number, board, leaderboard) for number, board in enumerate(boards, 1))
     body = (
         f'<header><h1>{safe(title)}</h1>\n<p class="soft">{safe(leaderboard["created"])}; {safe(versions)}</p>\n'
-        f"<pre><code>{safe(leaderboard['command'])}</code></pre>\n"
+        f"{_command(leaderboard['command'])}\n"
         f"{f'<nav>{links}</nav>' if len(boards) > 1 else ''}</header>\n<main>{sections}</main>"
     )
     return document(title, body, STYLE + _STYLE, SCRIPT)
+
+
+def _command(command):
+    """Returns a command as a block in which no line ends within a word, as browsers do after a hyphen."""
+    words = " ".join(f"<span>{safe(word)}</span>" for word in command.split(" "))
+    return f"<pre><code>{words}</code></pre>"
 
 
 def _section(number, board, leaderboard):
@@ -171,7 +178,7 @@ def _details(row, metric, seeds):
     ]
     header = ["seed", f"test {name}", f"validation {name}", "seconds", "targets/s"]
     settings = [[key, value if isinstance(value, str) else _flow(value)] for key, value in row["config"].items()]
-    parts = [f"<pre><code>{safe(row['command'])}</code></pre>", html_table(header, runs)]
+    parts = [_command(row["command"]), html_table(header, runs)]
     if (tuned := row["tuned"]) is not None:
         chosen = ", ".join(f"{key}={_flow(value)}" for key, value in tuned["chosen"].items())
         said = f"Tuned on validation alone with {tuned['budget']} trials: {chosen} ({name} {tuned['valid']:.4f})"
