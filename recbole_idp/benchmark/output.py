@@ -1,6 +1,7 @@
 """What a benchmark prints and saves."""
 
 import os
+import shlex
 import sys
 from typing import NamedTuple
 
@@ -95,7 +96,7 @@ def publish(task, name, config, options, facts, rows, path):
         "openmp": {name: value for name, value in os.environ.items() if name.startswith(("OMP_", "GOMP_", "KMP_"))},
         "config": given_values(config),
         "versions": versions(),
-        "command": " ".join(["python -m recbole_idp.benchmark", *sys.argv[1:]]),
+        "command": shlex.join(["python", "-m", "recbole_idp.benchmark", *sys.argv[1:]]),
     }
     write_json(path, report)
     print(f"\n{task} on {name}, {report['threads']} threads, load average {report['load_average']}\n")

@@ -31,8 +31,7 @@ def run_jobs(jobs, root, engine, at_a_time, report=tqdm.write, show_progress=Tru
     folders = {job: JobFolder(root, job) for job in jobs}
     results = {job: path for job in jobs if (path := folders[job].result())}
     waiting = [job for job in jobs if job not in results]
-    # Of a job that is running, seconds is the time at which it was started, below zero.
-    running, failed, seconds = {}, {}, {}
+    running, failed, started, spent = {}, {}, {}, {}
     if results:
         report(f"{len(results)} of {len(jobs)} jobs were finished before, with the same data and settings")
     bar = tqdm(total=len(jobs), initial=len(results), desc="Jobs", unit="job", ncols=100, disable=not show_progress)
@@ -42,15 +41,16 @@ def run_jobs(jobs, root, engine, at_a_time, report=tqdm.write, show_progress=Tru
                 waiting.remove(job)
                 folders[job].prepare()
                 handle = engine.start(job.arguments(), folders[job].path, folders[job].log)
-                running[handle], seconds[job] = job, -time.monotonic()
-            bar.set_postfix_str(_postfix(waiting, list(running.values()), seconds))
+                running[handle], started[job] = job, time.monotonic()
+            now = time.monotonic()
+            bar.set_postfix_str(_postfix(waiting, {job: now - started[job] for job in running.values()}, spent))
             handle, status = engine.wait(list(running))
             job = running.pop(handle)
-            seconds[job] += time.monotonic()
+            spent[job] = time.monotonic() - started[job]
             path = folders[job].result() if status == 0 else None
             if path:
                 results[job] = path
-                report(f"{job.name}: done in {seconds[job]:.0f} s")
+                report(f"{job.name}: done in {spent[job]:.0f} s")
             else:
                 failed[job] = folders[job].last_line()
                 report(f"{job.name}: failed ({failed[job]}); its log is {folders[job].log}")
@@ -66,15 +66,14 @@ def run_jobs(jobs, root, engine, at_a_time, report=tqdm.write, show_progress=Tru
 def _next(waiting, running, results, failed):
     """Returns the job that should start now, or None."""
     ended = {job.model for job in (*results, *failed)}
-    pretraining = {job.model for job in running if job.transfers and job.model not in ended}
+
+    def pretrains(job):
+        return job.transfers and job.model not in ended
+
+    pretraining = {job.model for job in running if pretrains(job)}
     allowed = [job for job in waiting if job.model not in pretraining]
-
-    def delayed(job):
-        # Two models that are pre-trained at once would encode the same texts, and one would wait for the other.
-        pretrains = job.transfers and job.model not in ended
-        return pretrains if pretraining else not pretrains
-
-    return min(allowed, key=delayed, default=None)
+    # Two models that are pre-trained at once would encode the same texts, and one would wait for the other.
+    return min(allowed, key=lambda job: pretrains(job) == bool(pretraining), default=None)
 
 
 def seconds_left(waiting, running, spent):
@@ -102,9 +101,7 @@ def seconds_left(waiting, running, spent):
     return sum(left) / max(1, len(running))
 
 
-def _postfix(waiting, running, seconds):
-    now = time.monotonic()
-    spent = {job: taken for job, taken in seconds.items() if taken >= 0}
-    left = seconds_left(waiting, {job: now + seconds[job] for job in running}, spent)
+def _postfix(waiting, running, spent):
+    left = seconds_left(waiting, running, spent)
     said = f"{len(running)} running, {len(waiting)} waiting"
     return said if left is None else f"{said}, about {left / 60:.0f} min left"
