@@ -189,6 +189,11 @@ def test_a_pre_trained_model_starts_early_and_others_beside_it(domains):
     assert found[:3] == [[("IDP", 1), ("Pop", 1)], [("Pop", 1), ("UniSRec", 1)], [("UniSRec", 1), ("Pop", 2)]]
 
 
+def test_what_takes_longest_starts_early_and_the_rest_in_the_order_of_names(domains):
+    found = together(domains, "Pop,GRU4Rec,SASRec,MoRec,BERT4Rec,FDSA,UniSRec", "1", 2)
+    assert [model for (model, _), *_ in found] == ["UniSRec", "FDSA", "BERT4Rec", "SASRec", "GRU4Rec", "Pop", "MoRec"]
+
+
 def test_the_time_left_is_that_of_like_jobs(domains):
     jobs = make_plan(options(domains, model="Pop,MoRec", dataset="shop,pens", seeds="1,2")).jobs()
     (pop, again), (more, most), (pens, _), _ = (jobs[row : row + 2] for row in range(0, 8, 2))
