@@ -15,6 +15,7 @@ from recbole_idp.leaderboard.plan import is_leaderboard, make_plan
 from recbole_idp.leaderboard.schedule import run_jobs, seconds_left
 from recbole_idp.leaderboard.tuning import settings_of
 from recbole_idp.report.board import read_board, save_board
+from recbole_idp.report.board_text import board_text
 from tests.toy import TINY
 
 SMALL = {key: str(value) for key, value in TINY.items() if key in ("hidden_size", "inner_size", "n_layers", "epochs")}
@@ -128,6 +129,18 @@ def test_finished_jobs_are_not_run_again_and_a_failure_stops_no_other(domains):
     assert one["notes"] == ["Pop: do not rank what a user has had (RecBole's rule for models that know no order)."]
     assert one["failed"][0]["model"] == "MoRec"
     assert sum(bucket["users"] for bucket in one["rows"][0]["buckets"]["popularity"]) == one["users"]
+
+
+def test_a_dataset_of_which_every_job_failed_is_on_the_board(domains):
+    plan = make_plan(options(domains, model="Pop,MoRec", dataset="shop,pens"))
+    (domains / "pens" / "pens.inter").write_text("nonsense")
+    results, failed = work(plan.jobs(), InProcess())
+    save_board(collect(plan, results, failed, {}), "board.json")
+    shop, pens = read_board("board.json")["boards"]
+    assert [row["model"] for row in shop["rows"]] == ["Pop", "MoRec"] and not shop["failed"]
+    assert not pens["rows"] and [job["model"] for job in pens["failed"]] == ["Pop", "MoRec"]
+    assert pens["protocol"] == shop["protocol"] == "full" and pens["users"] is None
+    assert "No job has finished\n\nFailed: Pop with seed 2020: " in board_text(read_board("board.json"))
 
 
 def test_results_of_one_job_that_disagree_are_refused(domains):

@@ -34,6 +34,9 @@ def collect(plan, results, failed, tuned):
     boards = {}
     for job, (result, _) in loaded.items():
         boards.setdefault((job.dataset, result["data_fingerprint"], result["protocol"]), []).append(job)
+    for job in failed:
+        if job.dataset not in {dataset for dataset, *_ in boards}:
+            boards[job.dataset, None, _protocol(job.values)] = []
     return {
         "command": shlex.join(["recbole-idp", *sys.argv[1:]]),
         "created": time.strftime("%Y-%m-%d %H:%M"),
@@ -46,7 +49,7 @@ def collect(plan, results, failed, tuned):
 
 def _board(key, jobs, loaded, failed, tuned, plan):
     dataset, data, protocol = key
-    facts = loaded[jobs[0]][0]["data"]
+    facts = loaded[jobs[0]][0]["data"] if jobs else {}
     by_model = {model: [job for job in jobs if job.model == model] for model in plan.models}
     by_model = {model: found for model, found in by_model.items() if found}
     rows = [_row(found, loaded, tuned.get((model, dataset))) for model, found in by_model.items()]
@@ -55,7 +58,7 @@ def _board(key, jobs, loaded, failed, tuned, plan):
         "dataset": dataset,
         "data_fingerprint": data,
         "protocol": protocol,
-        **{name: facts[name] for name in ("users", "items", "interactions")},
+        **{name: facts.get(name) for name in ("users", "items", "interactions")},
         "rows": rows,
         "failed": [
             {"model": job.model, "seed": job.seed, "error": why}
@@ -66,6 +69,12 @@ def _board(key, jobs, loaded, failed, tuned, plan):
         "comparisons": _comparisons(by_model, loaded, baseline, plan.metric) if baseline else [],
         "notes": _notes(by_model, loaded),
     }
+
+
+def _protocol(values):
+    """Returns the protocol that a job was to test by."""
+    mode = values["eval_args"]["mode"]
+    return mode["test"] if isinstance(mode, dict) else mode
 
 
 def _notes(by_model, loaded):

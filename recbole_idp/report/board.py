@@ -23,11 +23,10 @@ _ROW = {
 }
 _BOARD = {
     "dataset": str,
-    "data_fingerprint": str,
     "protocol": str,
-    "users": int,
-    "items": int,
-    "interactions": int,
+    # Null where no job has been finished.
+    "data_fingerprint": Maybe(str),
+    **dict.fromkeys(("users", "items", "interactions"), Maybe(int)),
     "rows": [_ROW],
     "failed": [{"model": str, "seed": int, "error": str}],
     "baseline": Maybe(str),

@@ -152,7 +152,9 @@ def protocol_name(protocol):
 
 
 def facts(board):
-    """Returns the size and the fingerprint of a board's data in one line."""
+    """Returns the size and the fingerprint of a board's data in one line, where a job has read them."""
+    if board["users"] is None:
+        return "unknown data"
     return (
         f"{board['users']:,} users, {board['items']:,} items, {board['interactions']:,} interactions, "
         f"data {board['data_fingerprint']}"
