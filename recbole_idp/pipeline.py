@@ -8,6 +8,7 @@ from recbole_idp.data.dataset import SequenceDataset
 from recbole_idp.data.general import GeneralDataset
 from recbole_idp.data.recboles import RecBolesDataset, RecBolesDatasetWithWords, SequenceDatasetWithWords
 from recbole_idp.errors import UserError
+from recbole_idp.trainer.base import SequenceTrainer
 from recbole_idp.trainer.recbole_models import CountingTrainer, TrimmedTrainer, recboles_trainer
 
 TRIMMED = ("GRU4Rec", "SASRec", "BERT4Rec", "FDSA")
@@ -46,8 +47,16 @@ def trainer_class(config):
         type: RecBole's ``Trainer`` or a class derived from it.
 
     Raises:
-        UserError: ``exact_recbole`` is set for a model that is none of RecBole's.
+        UserError: ``exact_recbole`` is set for a model that is none of RecBole's, or a key for what the trainer does
+            not do.
     """
+    found = _trainer_class(config)
+    if issubclass(found, SequenceTrainer):
+        found.check_config(config)
+    return found
+
+
+def _trainer_class(config):
     name = config["model"]
     if name in registry.models():
         if config["exact_recbole"]:

@@ -306,6 +306,17 @@ OPTIONS = [
     Case("cut-off of lists", None, {"topk": [5, 9], "metrics": ["NDCG", "ItemCoverage"]}, ("topk has 9", "8 items")),
     Case("cut-off of samples", None, {"topk": [5, 9], "eval_args": {"mode": "uni5"}}, ("topk has 9", "8 items")),
     Case("learning rate of 1e30", None, {"learning_rate": 1e30, "epochs": 3}, ("diverged", "lower learning_rate")),
+    Case(
+        "mixed precision", None, {"enable_amp": True}, ("enable_amp is True", "IDP does not read it", "leave it away")
+    ),
+    Case("no shuffling", None, {"shuffle": False}, ("shuffle is False", "IDP does not read it")),
+    Case("a transform", None, {"transform": "crop_itemseq"}, ("transform is crop_itemseq", "does not read it")),
+    Case(
+        "RecBole's negatives",
+        None,
+        {"loss_type": "BPR", "train_neg_sample_args": {"distribution": "popularity"}},
+        ("train_neg_sample_args is {'distribution': 'popularity'", "does not read it"),
+    ),
     Case("two option values", None, {"task": "run pretrain"}, ("run pretrain",)),
 ]
 

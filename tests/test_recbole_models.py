@@ -247,3 +247,15 @@ def _dataset(config):
 def test_exact_recbole_is_refused_for_other_models(domains):
     with pytest.raises(UserError, match="exact_recbole is for RecBole's own models, and IDP is none"):
         trainer_class(StrictConfig("IDP", "shop", config_dict=settings(domains, exact_recbole=True)))
+
+
+@pytest.mark.parametrize("model", ["SASRec", "PositionSASRec"])
+def test_what_a_training_does_not_read_is_refused(shop, model):
+    config = configured(shop, model, enable_scaler=True)
+    with pytest.raises(UserError, match=f"enable_scaler is True, but the training of {model} does not read it"):
+        trainer_class(config)
+
+
+def test_recboles_own_loop_reads_what_is_refused_elsewhere(shop):
+    assert trainer_class(configured(shop, "SASRec", exact_recbole=True, enable_amp=True))
+    assert trainer_class(configured(shop, "SASRec", shuffle=False))

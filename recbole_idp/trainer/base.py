@@ -17,6 +17,10 @@ from recbole_idp.evaluation.candidates import rank_candidates
 from recbole_idp.evaluation.ranking import RankEvaluator, rank_targets, top_items
 from recbole_idp.trainer.resumable import Resumable
 
+# What RecBole makes of train_neg_sample_args where it names no distribution.
+_NO_NEGATIVES = {"dynamic": False, "candidate_num": 0}
+_NO_NEGATIVES.update(dict.fromkeys(("distribution", "sample_num", "alpha"), "none"))
+
 
 class SequenceTrainer(Resumable, Trainer):
     """Trains and evaluates a :class:`~recbole_idp.model.sequence_model.SequenceModel`.
@@ -39,7 +43,35 @@ class SequenceTrainer(Resumable, Trainer):
 
     counters = ("cur_step", "trained_targets", "trained_seconds")
 
+    # RecBole's keys that this training does not read, with the value that asks for nothing.
+    unread_keys = {
+        "enable_amp": False,
+        "enable_scaler": False,
+        "shuffle": True,
+        "train_neg_sample_args": _NO_NEGATIVES,
+        "transform": None,
+    }
+    unread_remedy = "leave it away"
+
+    @classmethod
+    def check_config(cls, config):
+        """Checks that a configuration asks for nothing that this training would leave out without a word.
+
+        Args:
+            config (Config): The configuration.
+
+        Raises:
+            UserError: It does.
+        """
+        for key, nothing in cls.unread_keys.items():
+            if config[key] != nothing:
+                raise UserError(
+                    f"{key} is {config[key]}, but the training of {config['model']} does not read it: "
+                    f"{cls.unread_remedy}"
+                )
+
     def __init__(self, config, model):
+        self.check_config(config)
         super().__init__(config, model)
         self.rank_evaluator = RankEvaluator(config, self.evaluator)
         self.max_length = config["MAX_ITEM_LIST_LENGTH"]

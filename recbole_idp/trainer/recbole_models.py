@@ -33,6 +33,9 @@ class TrimmedTrainer(_HistoryLeftOut, SequenceTrainer):
     same as those of its own loop. Evaluation streams.
     """
 
+    unread_keys = {"enable_amp": False, "enable_scaler": False}
+    unread_remedy = "leave it away, or give --exact_recbole for RecBole's own loop"
+
     def __init__(self, config, model):
         take_faster_layers(model)
         take_short_last_layers(model)
