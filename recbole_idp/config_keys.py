@@ -90,7 +90,9 @@ def known_key(key, valid, layer):
         return valid[key]
     dashes = "--" if layer.origin == COMMAND_LINE else ""
     matches = nearest(key, valid)
-    remedy = f"did you mean {dashes}{matches[0]}?" if matches else "--dry_run shows every key"
+    # A task with keys of its own has few; a configuration has more than a line can hold.
+    every = f"it takes {', '.join(dashes + name for name in valid)}" if len(valid) < 20 else "--dry_run shows every key"
+    remedy = f"did you mean {dashes}{matches[0]}?" if matches else every
     raise UserError(f"unknown key {dashes}{key} {layer.place}: {remedy}")
 
 

@@ -124,6 +124,11 @@ def test_convert_checks_its_own_options(capsys):
     assert "none.json" in refused(capsys, "convert", "--reviews=none.json", "--name=Mine")
 
 
+def test_a_task_with_keys_of_its_own_lists_them(capsys):
+    said = refused(capsys, "report", "--data_path=dataset")
+    assert "unknown key --data_path on the command line: it takes --result, --output" in said
+
+
 def test_models_and_datasets_are_listed(capsys):
     models = printed(capsys, "models").splitlines()
     assert any(line.split()[:2] == ["IDP", "recbole_idp"] for line in models)
