@@ -207,6 +207,13 @@ def test_what_takes_longest_starts_early_and_the_rest_in_the_order_of_names(doma
     assert [model for (model, _), *_ in found] == ["UniSRec", "FDSA", "BERT4Rec", "SASRec", "GRU4Rec", "Pop", "MoRec"]
 
 
+def test_jobs_are_handed_over_in_their_order_whenever_they_ended(domains):
+    jobs = make_plan(options(domains, model="Pop,GRU4Rec,IDP", seeds="2,1", source_domains="pens")).jobs()
+    work(jobs[3:4], InProcess())
+    results, failed = run_jobs(jobs, "saved", Recorder(), 2, quiet, show_progress=False)
+    assert list(results) == jobs[3:4] and list(failed) == jobs[:3] + jobs[4:]
+
+
 def test_the_time_left_is_that_of_like_jobs(domains):
     jobs = make_plan(options(domains, model="Pop,MoRec", dataset="shop,pens", seeds="1,2")).jobs()
     (pop, again), (more, most), (pens, _), _ = (jobs[row : row + 2] for row in range(0, 8, 2))

@@ -27,7 +27,8 @@ def run_jobs(jobs, root, engine, at_a_time, report=tqdm.write, show_progress=Tru
         show_progress (bool): Whether to show a progress bar.
 
     Returns:
-        tuple[dict[Job, Path], dict[Job, str]]: The result files, and why the others have none.
+        tuple[dict[Job, Path], dict[Job, str]]: The result files, and why the others have none, both in the order of
+        ``jobs``.
 
     Raises:
         UserError: A result that is there cannot be used.
@@ -64,7 +65,7 @@ def run_jobs(jobs, root, engine, at_a_time, report=tqdm.write, show_progress=Tru
         raise
     finally:
         bar.close()
-    return results, failed
+    return tuple({job: found[job] for job in jobs if job in found} for found in (results, failed))
 
 
 def _next(waiting, running, results, failed):
