@@ -79,6 +79,11 @@ def _task(argument, task, tasks):
     return argument
 
 
-def command_line():
-    """Returns the command that this process was started by, as a shell takes it and results tell it."""
-    return shlex.join(["python", *sys.argv] if sys.argv[0].endswith(".py") else sys.argv)
+def command_line(*program):
+    """Returns the command that this process was started by, as a shell takes it and results tell it.
+
+    Args:
+        *program (str): The words before the options; none: as it was started.
+    """
+    started = ["python", sys.argv[0]] if sys.argv[0].endswith(".py") else sys.argv[:1]
+    return shlex.join([*(program or started), *sys.argv[1:]])

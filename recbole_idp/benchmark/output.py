@@ -1,12 +1,12 @@
 """What a benchmark prints and saves."""
 
 import os
-import shlex
 import sys
 from typing import NamedTuple
 
 import torch
 
+from recbole_idp.arguments import command_line
 from recbole_idp.benchmark.measure import load_average
 from recbole_idp.bundle import versions
 from recbole_idp.derived_config import given_values
@@ -96,7 +96,7 @@ def publish(task, name, config, options, facts, rows, path):
         "openmp": {name: value for name, value in os.environ.items() if name.startswith(("OMP_", "GOMP_", "KMP_"))},
         "config": given_values(config),
         "versions": versions(),
-        "command": shlex.join(["python", "-m", "recbole_idp.benchmark", *sys.argv[1:]]),
+        "command": command_line("python", "-m", "recbole_idp.benchmark"),
     }
     write_json(path, report)
     print(f"\n{task} on {name}, {report['threads']} threads, load average {report['load_average']}\n")

@@ -1,14 +1,13 @@
 """Makes the leaderboard of what its jobs have left."""
 
-import shlex
 import statistics
-import sys
 import time
 from dataclasses import asdict
 
 import numpy as np
 
 from recbole_idp import registry
+from recbole_idp.arguments import command_line
 from recbole_idp.bundle import versions
 from recbole_idp.evaluation.significance import compare, gains, user_means
 from recbole_idp.leaderboard.folder import load
@@ -38,7 +37,7 @@ def collect(plan, results, failed, tuned):
         if job.dataset not in {dataset for dataset, *_ in boards}:
             boards[job.dataset, None, _protocol(job.values)] = []
     return {
-        "command": shlex.join(["recbole-idp", *sys.argv[1:]]),
+        "command": command_line("recbole-idp"),
         "created": time.strftime("%Y-%m-%d %H:%M"),
         "versions": versions(),
         "seeds": plan.seeds,

@@ -18,8 +18,13 @@ from recbole_idp.evaluation.ranking import RankEvaluator, rank_targets, top_item
 from recbole_idp.trainer.resumable import Resumable
 
 # What RecBole makes of train_neg_sample_args where it names no distribution.
-_NO_NEGATIVES = {"dynamic": False, "candidate_num": 0}
-_NO_NEGATIVES.update(dict.fromkeys(("distribution", "sample_num", "alpha"), "none"))
+_NO_NEGATIVES = {
+    "distribution": "none",
+    "sample_num": "none",
+    "alpha": "none",
+    "dynamic": False,
+    "candidate_num": 0,
+}
 
 
 class SequenceTrainer(Resumable, Trainer):
