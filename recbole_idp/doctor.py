@@ -30,11 +30,17 @@ class Finding(NamedTuple):
         what (str): What was looked at.
         found (str): What was found.
         problem (Problem | None): What is wrong with it.
+        hint (str | None): What could be better, while all works.
     """
 
     what: str
     found: str
     problem: Problem | None = None
+    hint: str | None = None
+
+    def status(self):
+        """Returns the word at the start of its line."""
+        return "wrong" if self.problem else "hint" if self.hint else "ok"
 
 
 def examine(resolved):
@@ -46,9 +52,12 @@ def examine(resolved):
     Returns:
         int: 0 where all is well, else 1.
     """
-    findings = [*_versions(), *_properties(), *_hooks(), *_encoder(resolved), *_data(resolved), *_folders(resolved)]
-    findings.append(Finding("threads", _threads(resolved)))
-    print(columns(("wrong" if item.problem else "ok", item.what, item.found) for item in findings))
+    findings = [*_versions(), _ray(), _device(), *_properties(), *_hooks(), *_encoder(resolved), *_data(resolved)]
+    findings += [*_folders(resolved), Finding("threads", _threads(resolved))]
+    print(columns((item.status(), item.what, item.found) for item in findings))
+    for item in findings:
+        if item.hint:
+            print(f"\nhint:    {item.what}: {item.hint}")
     problems = [item.problem for item in findings if item.problem]
     for problem in problems:
         print(f"\nproblem: {problem.what}\nremedy:  {problem.remedy}")
@@ -69,6 +78,29 @@ def _versions():
         yield Finding(name, version, problem)
     for name, problem in wrong.items():
         yield Finding(name, "unsuitable", problem)
+
+
+def _ray():
+    """Says which Ray is there: a leaderboard can use it, and RecBole's import asks for it."""
+    ray = compat.installed_ray()
+    return Finding("ray", ray.found, hint=ray.hint)
+
+
+def _device():
+    """Says what PyTorch computes on; a build for GPUs on a machine without one works, and takes gigabytes for nothing."""
+    try:
+        import torch
+    except ImportError:
+        return Finding("device", "unknown: PyTorch cannot be imported")
+    if torch.cuda.is_available():
+        return Finding("device", torch.cuda.get_device_name())
+    hint = None
+    if torch.version.cuda is not None:
+        hint = (
+            f"this PyTorch is built for CUDA {torch.version.cuda}, and no GPU is found: a build for the CPU takes several "
+            "GB less (https://pytorch.org/get-started/locally)"
+        )
+    return Finding("device", "cpu", hint=hint)
 
 
 def _properties():

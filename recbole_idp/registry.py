@@ -7,6 +7,7 @@ gets its hook when it is. Other packages are imported inside functions, so that 
 are missing or too new, and the command line can say so.
 """
 
+import contextlib
 import functools
 import importlib
 import importlib.machinery
@@ -24,6 +25,7 @@ GENERAL_MODELS = ("ItemKNN", "Pop")
 """RecBole's models that know no order and learn nothing, for comparison."""
 
 _MODELS_PACKAGE = "recbole.model.sequential_recommender"
+_QUICK_START = "recbole.quick_start.quick_start"
 
 
 class Registration(NamedTuple):
@@ -268,7 +270,8 @@ class _Finder:
             execute = spec.loader.exec_module
 
             def exec_module(module):
-                execute(module)
+                with compat.importable_ray() if name == _QUICK_START else contextlib.nullcontext():
+                    execute(module)
                 _HOOKS[name](module)
 
             spec.loader.exec_module = exec_module
@@ -304,7 +307,8 @@ def _hook_classes(module, suffix, field):
 
 
 def _hook_config(module):
-    """Lets RecBole's ``Config`` read the plugin's properties of registered models, over its own."""
+    """Lets RecBole's ``Config`` read the plugin's properties of registered models, over its own; see also compat."""
+    compat.mend_config(module)
     original = module.Config._load_internal_config_dict
     if hasattr(original, "__wrapped__"):
         return
@@ -365,7 +369,7 @@ def _hook_data(module):
         return load(config)
 
     module.create_dataset, module.load_split_dataloaders = create_dataset, load_split_dataloaders
-    for name in ("recbole.data", "recbole.quick_start.quick_start"):
+    for name in ("recbole.data", _QUICK_START):
         if getattr(sys.modules.get(name), "create_dataset", None) is create:
             sys.modules[name].create_dataset = create_dataset
 
@@ -380,6 +384,9 @@ _HOOKS = {
     "recbole.config.configurator": _hook_config,
     "recbole.trainer": functools.partial(_hook_classes, suffix="Trainer", field="trainer"),
     "recbole.data.dataset": functools.partial(_hook_classes, suffix="Dataset", field="dataset"),
+    "recbole.data.dataset.dataset": compat.mend_dataset,
+    "recbole.data.dataset.kg_dataset": compat.mend_lengths,
+    "recbole.data.dataset.sequential_dataset": compat.mend_lengths,
     "recbole.data.utils": _hook_data,
-    "recbole.quick_start.quick_start": _hook_quick_start,
+    _QUICK_START: _hook_quick_start,
 }

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from recbole_idp import cli, console
+from recbole_idp import cli, compat, console
 from recbole_idp.arguments import parse_arguments, split_files
 from recbole_idp.errors import UserError
 from recbole_idp.listing import columns
@@ -152,13 +152,34 @@ def test_doctor_gives_a_remedy_for_each_problem_and_exits_with_1(capsys, tmp_pat
 def test_doctor_says_what_is_kept_of_interrupted_runs(capsys, tmp_path):
     argv = ["doctor", "--text_encoder=lsa"]
     cli.main(argv)
-    assert "ok  unfinished runs        none\n" in capsys.readouterr().out
+    assert ["ok", "unfinished", "runs", "none"] in [line.split() for line in capsys.readouterr().out.splitlines()]
     kept = tmp_path / "saved" / "unfinished-0123456789abcdef"
     kept.mkdir(parents=True)
     (kept / "fine_tune-1.latest.safetensors").write_bytes(bytes(3 * 2**20))
     os.utime(kept / "fine_tune-1.latest.safetensors", (86400 * 365.25, 86400 * 365.25))
     cli.main(argv)
     assert "1 in saved (3 MiB, since 1971-01-01): the same commands go on there" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("cuda", "hinted"), [("13.0", True), (None, False)])
+def test_doctor_hints_at_a_build_for_gpus_where_there_is_none(monkeypatch, cuda, hinted):
+    import torch
+
+    from recbole_idp.doctor import _device
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.version, "cuda", cuda)
+    finding = _device()
+    assert finding.problem is None and finding.status() == ("hint" if hinted else "ok")
+    assert not hinted or "no GPU is found" in finding.hint
+
+
+def test_doctor_says_that_a_python_is_too_new(monkeypatch):
+    from recbole_idp.doctor import _versions
+
+    monkeypatch.setattr(compat, "PYTHON", compat.PYTHON._replace(low="3.0", high="3.1"))
+    finding = next(finding for finding in _versions() if finding.what == "python")
+    assert "is not supported" in finding.problem.what and finding.status() == "wrong"
 
 
 def test_doctor_asks_for_an_encoder_that_can_be_had(monkeypatch):

@@ -1,12 +1,15 @@
 """Leaderboards: jobs, fingerprints, resuming, failures, tuning, Ray."""
 
 import json
+import sys
+import types
 from pathlib import Path
 
 import pytest
 
 from recbole_idp import registry
 from recbole_idp.cli import main
+from recbole_idp.compat import RAY_REMEDY, STAND_IN
 from recbole_idp.errors import UserError
 from recbole_idp.leaderboard.collect import collect
 from recbole_idp.leaderboard.engines import LocalEngine, RayEngine
@@ -256,6 +259,8 @@ def test_jobs_run_as_processes(domains):
 
 def test_jobs_run_on_two_workers_of_ray(domains):
     ray = pytest.importorskip("ray")
+    if ray.__version__.endswith(STAND_IN):
+        pytest.skip(f"Ray itself is not installed: {RAY_REMEDY}")
     ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
     try:
         jobs = make_plan(options(domains, model="Pop", seeds="1,2", jobs="2")).jobs()
@@ -265,6 +270,17 @@ def test_jobs_run_on_two_workers_of_ray(domains):
         assert len(results) == 2 and not failed, failed
     finally:
         ray.shutdown()
+
+
+def test_an_engine_without_ray_is_refused_with_the_remedy(domains, monkeypatch, capsys):
+    arguments = [f"--{key}={value}" for key, value in options(domains, model="Pop", jobs="2", engine="ray").items()]
+    ray = types.ModuleType("ray")
+    ray.__version__ = "2.6.3" + STAND_IN
+    for found in (ray, None):
+        monkeypatch.setitem(sys.modules, "ray", found)
+        assert main(arguments) == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        assert "engine ray needs Ray" in line and RAY_REMEDY in line and "--engine=local" in line
 
 
 def test_ranks_of_a_board_are_compared_over_the_same_users(domains):

@@ -15,9 +15,6 @@ from recbole_idp import compat, registry
 from recbole_idp.errors import UserError
 
 ROOT = Path(__file__).resolve().parents[1]
-# pytest shows what the plugin hides: ray imports pkg_resources
-pytestmark = pytest.mark.filterwarnings("ignore:pkg_resources")
-
 TINY = '''
 """A tiny real model: the last item's embedding against all item embeddings."""
 from torch import nn
@@ -218,14 +215,20 @@ def test_unsuitable_versions_stop_the_import_of_recbole_with_one_line(tmp_path, 
     code = "import recbole_idp\ntry:\n    import recbole.config\nexcept ImportError as error:\n    print(error)"
     line = python(code)
     assert line.startswith("recbole_idp: recbole 1.1.0 is not supported") and "\n" not in line
-    assert 'pip install "recbole>=1.2.1,<1.2.2"' in line
+    assert line.endswith(compat._recbole_remedy(sys.version_info))
+
+
+def test_recbole_is_added_without_its_ray_where_that_has_no_wheel():
+    assert compat._recbole_remedy((3, 11, 7)) == "pip install recbole==1.2.1"
+    assert compat._recbole_remedy((3, 12, 1)) == "pip install --no-deps recbole==1.2.1"
 
 
 def test_versions_are_judged_by_number():
-    assert compat.check_versions() == []
-    for python_version in ((3, 9, 18), (3, 12, 1), (3, 13, 0)):
+    for python_version in ((3, 10, 0), (3, 11, 7), (3, 12, 1), (3, 13, 0), (3, 14, 2)):
+        assert compat.check_versions(python_version) == []
+    for python_version in ((3, 9, 18), (3, 15, 0)):
         (problem,) = compat.check_versions(python_version)
-        assert "is not supported" in problem.what and "Python 3.10 or 3.11" in problem.remedy
+        assert "is not supported" in problem.what and "Python 3.10 to 3.14" in problem.remedy
     assert compat._numbers("2.13.0+cpu") == (2, 13, 0) and compat._numbers("81") == (81, 0, 0)
 
 

@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 
+from recbole_idp.compat import RAY_REMEDY, STAND_IN
 from recbole_idp.errors import UserError
 
 # Sent to a child when its parent dies (Linux, prctl).
@@ -103,7 +104,10 @@ class RayEngine:
         try:
             import ray
         except ImportError as error:
-            raise UserError(f"engine ray needs Ray, which cannot be imported ({error}): use --engine=local") from error
+            reason = f"engine ray needs Ray, which cannot be imported ({error})"
+            raise UserError(f"{reason}: {RAY_REMEDY}, or use --engine=local") from error
+        if ray.__version__.endswith(STAND_IN):
+            raise UserError(f"engine ray needs Ray, for which a stand-in is installed: {RAY_REMEDY}, or use --engine=local")
         self.ray, self.threads = ray, threads
         if not ray.is_initialized():
             ray.init(log_to_driver=False, include_dashboard=False)

@@ -1,0 +1,13 @@
+"""Stands in for Ray, of which RecBole 1.2.1 imports ``ray.tune`` and requires a version without wheels for today's Python.
+
+Installed with recbole_idp. Ray itself replaces it: ``pip install "ray[tune]"``.
+"""
+
+__version__ = "2.6.3+recbole.idp"
+
+REMEDY = 'this is the stand-in that recbole_idp installs for RecBole; for Ray itself: pip install "ray[tune]"'
+
+
+def __getattr__(name):
+    """Says why a name of Ray is missing here."""
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}: {REMEDY}")
