@@ -16,8 +16,8 @@ HERE = Path(__file__).resolve().parent
 README = HERE / "README.md"
 
 if os.environ.get("RECBOLE_IDP_RELEASE") == "1":
-    # On newer Pythons RecBole is added by a second command, which recbole_idp/compat.py names, without its requirements:
-    # those that the plugin does not have itself.
+    # On newer Pythons RecBole is added by a second command, which recbole_idp/compat.py names, and these are
+    # the requirements of RecBole that the plugin does not have itself.
     OTHERS = ["colorama==0.4.4", "colorlog==4.7.2", "plotly>=4", "psutil>=5.9", "tabulate>=0.8.10", "tensorboard>=2.5"]
     OTHERS += ["texttable>=0.9", "thop>=0.1.1.post2207130030"]
     RECBOLE = ['recbole==1.2.1; python_version < "3.12"', *(f'{name}; python_version >= "3.12"' for name in OTHERS)]

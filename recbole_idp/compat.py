@@ -45,8 +45,8 @@ BOUNDS = {
     "recbole": Bound("1.2.1", "1.2.2", "the plugin hooks into RecBole 1.2.1 and is tested with no other version"),
     "numpy": Bound("1.23", "3", "this version of NumPy is not tested with RecBole"),
     "pandas": Bound("1.5", "4", "this version of pandas is not tested with RecBole"),
-    # Before 2.6 torch.load unpickles by default. From 2.6 on it reads weights only, so that RecBole cannot reload its own
-    # checkpoints (RUCAIBox/RecBole#2215, #2212). Our trainers write safetensors; nothing is unpickled or patched.
+    # Before 2.6 torch.load unpickles by default. From 2.6 on it reads weights only, so that RecBole cannot reload its
+    # own checkpoints (RUCAIBox/RecBole#2215, #2212). Our trainers write safetensors; nothing is unpickled or patched.
     "torch": Bound("2.6", "2.15", "this version of PyTorch is not tested with the plugin"),
 }
 
@@ -169,15 +169,15 @@ def silence_upstream_warnings():
     """
     # ray 2.6.3 imports pkg_resources, which is there below setuptools 81 (ray-project/ray#36742).
     warnings.filterwarnings("ignore", r".*pkg_resources", UserWarning, r"ray\.")
-    # df[field].fillna(..., inplace=True) in RecBole's dataset; mended by mend_dataset where it does nothing, from pandas
-    # 3 on, which warns by a class of its own (no upstream issue found).
+    # df[field].fillna(..., inplace=True) in RecBole's dataset; mended by mend_dataset from pandas 3 on, where it does
+    # nothing and warns by a class of its own (no upstream issue found).
     warnings.filterwarnings("ignore", r".*inplace method", Warning, r"recbole\.data\.")
     # Series.agg(len) in RecBole's dataset, for sequence columns; mended from pandas 3 on (no upstream issue found).
     warnings.filterwarnings("ignore", r".*cannot aggregate", FutureWarning, r"recbole\.data\.")
     # torch.cuda.amp.GradScaler in RecBole's trainer (no upstream issue found).
     warnings.filterwarnings("ignore", r".*GradScaler", FutureWarning, r"recbole\.trainer\.")
-    # torch.LongTensor(column.values) in RecBole's dataset: from pandas 3 on the array is read-only. Nobody writes to the
-    # tensor, and the column is dropped with its table (no upstream issue found).
+    # torch.LongTensor(column.values) in RecBole's dataset: from pandas 3 on the array is read-only. Nobody writes to
+    # the tensor, and the column is dropped with its table (no upstream issue found).
     warnings.filterwarnings("ignore", r".*not writable", UserWarning, r"recbole\.data\.")
     # A backslash in a docstring of DIEN, told from Python 3.12 on when the file is compiled. The module is named by its
     # path then (no upstream issue found).
@@ -251,8 +251,8 @@ def mend_dataset(module):
 def mend_lengths(module):
     """Lets ``Series.agg(len)`` in a module of RecBole's datasets return a length a row with pandas 3, as before.
 
-    Pandas 2 tried the function on each value first; pandas 3 calls it on the column (no upstream issue found). No module
-    that this is called for takes the length of a column itself.
+    Pandas 2 tried the function on each value first; pandas 3 calls it on the column (no upstream issue found). No
+    module that this is called for takes the length of a column itself.
 
     Args:
         module (ModuleType): ``dataset``, ``kg_dataset`` or ``sequential_dataset`` of ``recbole.data.dataset``.

@@ -87,7 +87,7 @@ def _ray():
 
 
 def _device():
-    """Says what PyTorch computes on; a build for GPUs on a machine without one works, and takes gigabytes for nothing."""
+    """Says what PyTorch computes on; a build for GPUs works without one, and takes gigabytes for nothing."""
     try:
         import torch
     except ImportError:
@@ -97,8 +97,8 @@ def _device():
     hint = None
     if torch.version.cuda is not None:
         hint = (
-            f"this PyTorch is built for CUDA {torch.version.cuda}, and no GPU is found: a build for the CPU takes several "
-            "GB less (https://pytorch.org/get-started/locally)"
+            f"this PyTorch is built for CUDA {torch.version.cuda}, and no GPU is found: a build for the CPU takes "
+            "several GB less (https://pytorch.org/get-started/locally)"
         )
     return Finding("device", "cpu", hint=hint)
 

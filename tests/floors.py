@@ -24,8 +24,8 @@ def floors(requirements):
     for requirement in map(Requirement, requirements):
         bounds = [bound.version for bound in requirement.specifier if bound.operator in (">=", "==")]
         found.update(f"{requirement.name}=={version}" for version in bounds)
-    lines = ["# Made by python tests/floors.py from setup.py's lower bounds; .ci/matrix floors tests with them", *sorted(found)]
-    return "\n".join(lines) + "\n"
+    title = "# Made by python tests/floors.py from setup.py's lower bounds; .ci/matrix floors tests with them"
+    return "\n".join([title, *sorted(found)]) + "\n"
 
 
 if __name__ == "__main__":

@@ -210,7 +210,9 @@ def test_download_is_compared_with_the_earlier_one(tmp_path, server):
 
 def test_no_network_names_the_url_and_the_place(tmp_path):
     # Nothing listens on port 1.
-    message = fails("cannot download http://127.0.0.1:1/a.zip", "Pens", tmp_path, urls={"Pens": "http://127.0.0.1:1/a.zip"})
+    message = fails(
+        "cannot download http://127.0.0.1:1/a.zip", "Pens", tmp_path, urls={"Pens": "http://127.0.0.1:1/a.zip"}
+    )
     assert f"put Pens.inter and Pens.item into {tmp_path / 'Pens'} by hand" in message
     assert list(tmp_path.iterdir()) == []
 

@@ -1,4 +1,4 @@
-"""What upstream versions force: RecBole reads data with today's NumPy and pandas as it did with NumPy 1 and pandas 2."""
+"""What upstream versions force: RecBole does with today's NumPy and pandas what it did with NumPy 1 and pandas 2."""
 
 import hashlib
 import os
@@ -71,7 +71,7 @@ def options(tmp_path, monkeypatch):
 
 
 def digest(dataset):
-    """Returns a hash of what RecBole has read: columns as tensors, rows of training, tokens and the ids given to them."""
+    """Returns a hash of what RecBole has read: columns and rows of training as tensors, tokens and their ids."""
     training, *_ = dataset.build()
     content = hashlib.sha256()
     for feat in (training.inter_feat, dataset.item_feat):
@@ -182,7 +182,7 @@ def test_a_ray_with_tune_stays_what_it_is(tmp_path):
     ("version", "content", "found", "hint"),
     [
         ("2.6.3+recbole.idp", "", "2.6.3+recbole.idp, a stand-in for RecBole (--engine=ray needs Ray itself", "None"),
-        ("2.55.1", "", "2.55.1", "RecBole's own search cannot import ray.tune (No module named 'ray.tune'): pip install"),
+        ("2.55.1", "", "2.55.1", "RecBole's own search cannot import ray.tune (No module named 'ray.tune'): pip"),
         ("2.55.1", "tune", "2.55.1", "None"),
     ],
 )

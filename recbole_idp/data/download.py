@@ -48,9 +48,7 @@ def download(url, name, folder, checksums=None):
         checksum = sha256_of_file(archive)
         _logger.info("%s: %d bytes, SHA-256 %s", url, archive.stat().st_size, checksum)
         _compare(checksum, url, known, read_source(folder), folder)
-        write_source(
-            building, origin=f"downloaded from {url}", url=url, sha256=checksum, bytes=archive.stat().st_size
-        )
+        write_source(building, origin=f"downloaded from {url}", url=url, sha256=checksum, bytes=archive.stat().st_size)
         _unpack(archive, unpacked, url)
         _take(unpacked, building, name, url)
         archive.unlink()

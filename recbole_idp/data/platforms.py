@@ -10,7 +10,6 @@ The release year is a ``token_seq`` here, unlike in RecBole's own file, so that 
 (``Toy Story. 1995. Animation Children's Comedy``), as films of one title differ by it.
 """
 
-
 import numpy as np
 import pandas as pd
 

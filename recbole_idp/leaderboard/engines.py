@@ -101,13 +101,13 @@ class RayEngine:
     """
 
     def __init__(self, threads):
+        remedy = f"{RAY_REMEDY}, or use --engine=local"
         try:
             import ray
         except ImportError as error:
-            reason = f"engine ray needs Ray, which cannot be imported ({error})"
-            raise UserError(f"{reason}: {RAY_REMEDY}, or use --engine=local") from error
+            raise UserError(f"engine ray needs Ray, which cannot be imported ({error}): {remedy}") from error
         if ray.__version__.endswith(STAND_IN):
-            raise UserError(f"engine ray needs Ray, for which a stand-in is installed: {RAY_REMEDY}, or use --engine=local")
+            raise UserError(f"engine ray needs Ray, for which a stand-in is installed: {remedy}")
         self.ray, self.threads = ray, threads
         if not ray.is_initialized():
             ray.init(log_to_driver=False, include_dashboard=False)

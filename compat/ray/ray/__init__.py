@@ -1,4 +1,4 @@
-"""Stands in for Ray, of which RecBole 1.2.1 imports ``ray.tune`` and requires a version without wheels for today's Python.
+"""Stands in for Ray: RecBole 1.2.1 imports ``ray.tune``, and requires a version that today's Python has no wheel of.
 
 Installed with recbole_idp. Ray itself replaces it: ``pip install "ray[tune]"``.
 """
