@@ -2,7 +2,7 @@
 
 import sys
 
-from recbole_idp.cli import main
+from recbole_idp.cli.main import main
 
 if __name__ == "__main__":
     sys.exit(main())

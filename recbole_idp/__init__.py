@@ -30,8 +30,8 @@ def load(folder, **index):
         UserError: The folder cannot be used.
     """
     if index:
-        from recbole_idp.serving.folder import TrainedModel
         from recbole_idp.serving.indexed import IndexedRecommender
+        from recbole_idp.serving.trained_model import TrainedModel
 
         return IndexedRecommender(TrainedModel.open(folder), **index)
     from recbole_idp.serving.recommender import Recommender

@@ -42,7 +42,7 @@ class Registration(NamedTuple):
     """
 
     model: Any
-    trainer: Any = "recbole_idp.trainer.base:SequenceTrainer"
+    trainer: Any = "recbole_idp.train.trainer:SequenceTrainer"
     dataset: Any = "recbole_idp.data.dataset:SequenceDataset"
     properties: Any = None
     package: str = "recbole_idp"
@@ -50,28 +50,30 @@ class Registration(NamedTuple):
     transfers: bool = False
 
 
-_TARGETED = "recbole_idp.data.targeted:TargetedDataset"
-_idp = functools.partial(Registration, trainer="recbole_idp.trainer.transfer:TransferTrainer", transfers=True)
-_unisrec = functools.partial(Registration, trainer="recbole_idp.trainer.unisrec:UniSRecTrainer", transfers=True)
+_TARGETED = "recbole_idp.models.precise.targeted_data:TargetedDataset"
+_idp = functools.partial(Registration, trainer="recbole_idp.models.idp.transfer:TransferTrainer", transfers=True)
+_unisrec = functools.partial(Registration, trainer="recbole_idp.models.unisrec.trainer:UniSRecTrainer", transfers=True)
 _precise = functools.partial(Registration, dataset=_TARGETED)
-_universal = functools.partial(_precise, trainer="recbole_idp.trainer.precise:PreciseTrainer", transfers=True)
+_universal = functools.partial(_precise, trainer="recbole_idp.models.precise.trainer:PreciseTrainer", transfers=True)
 
 MODELS = {
-    "IDP": _idp("recbole_idp.model.idp:IDP"),
-    "IDP_IDt": _idp("recbole_idp.model.idp_idt:IDP_IDt", extends="IDP"),
-    "IDP_BERT4Rec": _idp("recbole_idp.model.idp_bert4rec:IDP_BERT4Rec", extends="IDP"),
-    "IDP_GRU4Rec": _idp("recbole_idp.model.idp_gru4rec:IDP_GRU4Rec", extends="IDP"),
-    "IDP_BS": _idp("recbole_idp.model.idp_bert4rec:IDP_BERT4Rec", extends="IDP_BERT4Rec"),
-    "PositionSASRec": Registration("recbole_idp.model.position_sasrec:PositionSASRec"),
-    "TextPCASASRec": Registration("recbole_idp.model.text_pca_sasrec:TextPCASASRec", extends="PositionSASRec"),
-    "MoRec": Registration("recbole_idp.model.morec:MoRec", extends="PositionSASRec"),
-    "TCF": Registration("recbole_idp.model.tcf:TCF", extends="MoRec"),
-    "UniSRec": _unisrec("recbole_idp.model.unisrec:UniSRec", extends="PositionSASRec"),
-    "UniSRec_IDt": _unisrec("recbole_idp.model.unisrec:UniSRec_IDt", extends="UniSRec"),
-    "PRECISE": _universal("recbole_idp.model.precise:PRECISE"),
-    "PRECISE_UT": _universal("recbole_idp.model.precise:PRECISE_UT", extends="PRECISE"),
+    "IDP": _idp("recbole_idp.models.idp.model:IDP"),
+    "IDP_IDt": _idp("recbole_idp.models.idp.id_plus_text:IDP_IDt", extends="IDP"),
+    "IDP_BERT4Rec": _idp("recbole_idp.models.idp.bert4rec:IDP_BERT4Rec", extends="IDP"),
+    "IDP_GRU4Rec": _idp("recbole_idp.models.idp.gru4rec:IDP_GRU4Rec", extends="IDP"),
+    "IDP_BS": _idp("recbole_idp.models.idp.bert4rec:IDP_BERT4Rec", extends="IDP_BERT4Rec"),
+    "PositionSASRec": Registration("recbole_idp.models.sasrec.position_sasrec:PositionSASRec"),
+    "TextPCASASRec": Registration("recbole_idp.models.idp.text_pca:TextPCASASRec", extends="PositionSASRec"),
+    "MoRec": Registration("recbole_idp.models.morec.model:MoRec", extends="PositionSASRec"),
+    "TCF": Registration("recbole_idp.models.tcf.model:TCF", extends="MoRec"),
+    "UniSRec": _unisrec("recbole_idp.models.unisrec.model:UniSRec", extends="PositionSASRec"),
+    "UniSRec_IDt": _unisrec("recbole_idp.models.unisrec.model:UniSRec_IDt", extends="UniSRec"),
+    "PRECISE": _universal("recbole_idp.models.precise.model:PRECISE"),
+    "PRECISE_UT": _universal("recbole_idp.models.precise.model:PRECISE_UT", extends="PRECISE"),
     "PRECISE_TT": _precise(
-        "recbole_idp.model.precise:PRECISE_TT", "recbole_idp.trainer.precise:TargetedTrainer", extends="PRECISE"
+        "recbole_idp.models.precise.model:PRECISE_TT",
+        "recbole_idp.models.precise.trainer:TargetedTrainer",
+        extends="PRECISE",
     ),
 }
 """The plugin's own models by name. A new one is a line here, a class and a file in properties/model/."""
@@ -134,7 +136,7 @@ def recbole_models():
     Returns:
         list[str]: The names, sorted.
     """
-    from recbole_idp.config_layers import recbole_folder
+    from recbole_idp.config.layers import recbole_folder
 
     modules = {path.stem for path in (recbole_folder() / "model" / "sequential_recommender").glob("[a-z]*.py")}
     names = (path.stem for path in (recbole_folder() / "properties" / "model").glob("*.yaml"))
@@ -170,7 +172,7 @@ def model_layers(model, dataset):
     Raises:
         UserError: The model extends one that is not registered, or itself.
     """
-    from recbole_idp.config_layers import plugin_layers
+    from recbole_idp.config.layers import plugin_layers
 
     return plugin_layers(_lineage(model), dataset)
 
@@ -339,7 +341,7 @@ def _hook_loading(module):
     @functools.wraps(original)
     def load_data_and_model(model_file):
         if str(model_file).endswith(".safetensors"):
-            return resolve("recbole_idp.trainer.restore:load_data_and_model")(model_file)
+            return resolve("recbole_idp.run.restore:load_data_and_model")(model_file)
         return original(model_file)
 
     module.load_data_and_model = load_data_and_model

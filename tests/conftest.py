@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from recbole_idp.processors import share_processors
+from recbole_idp.cli.threads import share_processors
 
 share_processors()
 

@@ -10,9 +10,9 @@ from recbole.data.interaction import Interaction
 from recbole.utils import get_model, get_trainer, init_seed
 from toy import settings
 
-from recbole_idp.config import StrictConfig
-from recbole_idp.data.batches import Batch
-from recbole_idp.model.history import without_history
+from recbole_idp.config.strict import StrictConfig
+from recbole_idp.data.rows import Batch
+from recbole_idp.models.base.history import without_history
 
 
 class ModelContract:

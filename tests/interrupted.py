@@ -2,7 +2,7 @@
 
 import torch
 
-from recbole_idp.trainer.checkpoint import load_checkpoint
+from recbole_idp.storage.checkpoint import load_checkpoint
 
 
 def assert_ends_like_uninterrupted(train, latest):

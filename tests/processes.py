@@ -9,11 +9,11 @@ import sys
 import time
 import traceback
 
-from recbole_idp import cli
+from recbole_idp.cli.main import main
 
 _CONTEXT = multiprocessing.get_context("forkserver")
 # Slow imports, done once: every process is forked from one that has them behind it.
-_CONTEXT.set_forkserver_preload(["recbole_idp.quick_start", "sklearn.decomposition", "torch._dynamo"])
+_CONTEXT.set_forkserver_preload(["recbole_idp.run.run", "sklearn.decomposition", "torch._dynamo"])
 
 
 def work(argv, folder, limit=None):
@@ -24,7 +24,7 @@ def work(argv, folder, limit=None):
     sys.stdout, sys.stderr = os.fdopen(1, "w"), os.fdopen(2, "w", buffering=1)
     if limit is not None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
-    status = cli.main(argv)
+    status = main(argv)
     if limit is None:
         (folder / "cpu").write_text(str(time.process_time()))
     sys.exit(status)
@@ -77,7 +77,7 @@ def _answer(folder, confine, commands, pipe):
         before, err = _names(folder), io.StringIO()
         with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(err):
             try:
-                status = cli.main(argv)
+                status = main(argv)
             except BaseException:
                 status = traceback.format_exc()
         found[name] = status, err.getvalue(), sorted(_names(folder) - before)

@@ -10,7 +10,7 @@ import pytest
 from test_bad_input import HEADER, INTER, ITEM, Case, command, parametrized, refused, replaced
 from trained import toy_after
 
-from recbole_idp import cli
+from recbole_idp.cli.main import main
 
 pytestmark = pytest.mark.filterwarnings("ignore:pkg_resources")
 ITEM_HEADER = "item_id:token\ttitle:token_seq\n"
@@ -103,7 +103,7 @@ SAME = {
 def test_odd_files_that_say_the_same_give_the_same_figures(name, base, place):
     expected = metrics(base)
     SAME[name](place)
-    assert cli.main(command(place, keep_trained=False)) == 0
+    assert main(command(place, keep_trained=False)) == 0
     assert metrics(place) == expected
 
 
@@ -122,7 +122,7 @@ OTHER = {
 @pytest.mark.parametrize("name", OTHER)
 def test_texts_without_anything_in_common_work_as_well(name, place):
     OTHER[name](place)
-    assert cli.main(command(place, keep_trained=False)) == 0
+    assert main(command(place, keep_trained=False)) == 0
     assert all(0 <= value <= 1 for value in metrics(place).values())
 
 
@@ -254,8 +254,8 @@ GOOD_USERS = {
 
 @pytest.mark.parametrize("name", GOOD_USERS)
 def test_odd_files_of_users_that_say_the_same_give_the_same_items(name, place):
-    assert cli.main(users(PLAIN, "plain.jsonl")(place)) == 0
-    assert cli.main(users(GOOD_USERS[name])(place)) == 0
+    assert main(users(PLAIN, "plain.jsonl")(place)) == 0
+    assert main(users(GOOD_USERS[name])(place)) == 0
     assert (place / "recs.jsonl").read_text() == (place / "plain.jsonl").read_text()
 
 
@@ -264,7 +264,7 @@ def test_odd_files_of_users_that_say_the_same_give_the_same_items(name, place):
 def test_users_of_any_name_are_written_out_as_they_were_read(user, form, place):
     import csv
 
-    assert cli.main(users(f"{user}\tsi1\n", f"recs.{form}")(place)) == 0
+    assert main(users(f"{user}\tsi1\n", f"recs.{form}")(place)) == 0
     with open(place / f"recs.{form}", encoding="utf-8", newline="") as file:
         rows = [json.loads(line) for line in file] if form == "jsonl" else list(csv.DictReader(file))
     assert {row["user"] for row in rows} == {user}
@@ -284,7 +284,7 @@ GOOD_ITEMS = {
 def test_odd_new_items_are_added(name, place, capfd):
     import recbole_idp
 
-    assert cli.main(items(ITEM_HEADER + GOOD_ITEMS[name])(place)) == 0
+    assert main(items(ITEM_HEADER + GOOD_ITEMS[name])(place)) == 0
     assert recbole_idp.load(place / "more").trained.tokens[8:] == [GOOD_ITEMS[name].partition("\t")[0]]
 
 

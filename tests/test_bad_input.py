@@ -9,7 +9,7 @@ import pytest
 from toy import settings
 from trained import toy_after
 
-from recbole_idp import cli
+from recbole_idp.cli.main import main
 
 ONE_VARIANT = {"variants": ["fine_tune"], "epochs": 1}
 
@@ -59,7 +59,7 @@ def refused(capfd, folder, argv, *says):
     """Runs a command that must be refused; returns its one line."""
     before = files(folder)
     capfd.readouterr()
-    status = cli.main(argv)
+    status = main(argv)
     out, err = capfd.readouterr()
     assert status == 2, out + err
     assert err.startswith("recbole-idp: ") and err.count("\n") == 1, err
@@ -73,7 +73,7 @@ def refused(capfd, folder, argv, *says):
 def accepted(folder, **changes):
     """Runs a command that must work; returns its result."""
     known = set(results(folder))
-    assert cli.main(command(folder, **changes)) == 0
+    assert main(command(folder, **changes)) == 0
     (path,) = set(results(folder)) - known
     assert not list(folder.rglob("*.tmp"))
     return json.loads(path.read_text())

@@ -4,8 +4,8 @@ import pytest
 from contracts import ModelContract
 from toy import settings
 
-from recbole_idp import quick_start
-from recbole_idp.config import StrictConfig
+from recbole_idp.config.strict import StrictConfig
+from recbole_idp.run.run import run
 
 pytestmark = pytest.mark.filterwarnings("ignore:pkg_resources")
 
@@ -35,6 +35,6 @@ def test_a_baseline_is_idps_control_to_the_number(domains, monkeypatch, model, v
 
     monkeypatch.setattr("sys.argv", ["recbole"])
     own = run_recbole(model=model, dataset="shop", config_dict=settings(domains))
-    result = quick_start.run(StrictConfig("IDP", "shop", config_dict=settings(domains, variants=[variant])))
+    result = run(StrictConfig("IDP", "shop", config_dict=settings(domains, variants=[variant])))
     assert dict(own["test_result"]) == result["variants"][variant]["test"]
     assert not list((domains / "saved").glob("pretrain-*"))

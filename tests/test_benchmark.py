@@ -16,9 +16,9 @@ from recbole_idp.benchmark.flops import candidates, training_flops
 from recbole_idp.benchmark.measure import Budget, BudgetSpentError, matrix_product_rate, usage
 from recbole_idp.benchmark.output import ratio
 from recbole_idp.benchmark.sides import batch_sizes
-from recbole_idp.config import StrictConfig
-from recbole_idp.data.batches import Batch
-from recbole_idp.model.idp import IDP
+from recbole_idp.config.strict import StrictConfig
+from recbole_idp.data.rows import Batch
+from recbole_idp.models.idp.model import IDP
 
 pytestmark = pytest.mark.filterwarnings("ignore:pkg_resources")
 TINY = ["--data_path=data", "--hidden_size=8", "--inner_size=12", "--train_batch_size=64", "--topk=5,10"]

@@ -9,12 +9,12 @@ from html.parser import HTMLParser
 import pytest
 from boards import leaderboard
 
-from recbole_idp import cli
+from recbole_idp.cli.main import main
 from recbole_idp.errors import UserError
-from recbole_idp.report.board import read_board, save_board
-from recbole_idp.report.board_latex import board_latex
-from recbole_idp.report.board_page import board_page
-from recbole_idp.report.board_text import board_markdown, board_text
+from recbole_idp.report.board.file import read_board, save_board
+from recbole_idp.report.board.latex import board_latex
+from recbole_idp.report.board.page import board_page
+from recbole_idp.report.board.text import board_markdown, board_text
 from recbole_idp.report.plot_labels import spread
 
 EVIL = "A&B_<script>alert(1)</script> $x$ 5% {#} |~^\\"
@@ -281,13 +281,13 @@ def test_labels_are_moved_apart_and_stay_inside(places, expected):
 
 def test_report_draws_all_again_from_the_json_alone(tmp_path, capsys):
     save_board(leaderboard(datasets=("Office",)), tmp_path / "board.json")
-    assert cli.main(["report", f"--result={tmp_path}/board.json", f"--output={tmp_path}/drawn"]) == 0
+    assert main(["report", f"--result={tmp_path}/board.json", f"--output={tmp_path}/drawn"]) == 0
     printed = capsys.readouterr().out
     assert "**0.0615** ± 0.0013" in printed
     for suffix in (".md", ".tex", ".html"):
         assert f"Drawn: {tmp_path}/drawn/board{suffix}" in printed
     first = {path.name: path.read_bytes() for path in (tmp_path / "drawn").iterdir()}
-    assert cli.main(["report", f"--result={tmp_path}/board.json"]) == 0
+    assert main(["report", f"--result={tmp_path}/board.json"]) == 0
     assert {path.name: path.read_bytes() for path in tmp_path.glob("board.*") if path.suffix != ".json"} == first
 
 
@@ -303,7 +303,7 @@ def test_report_draws_all_again_from_the_json_alone(tmp_path, capsys):
 def test_report_says_in_one_line_what_is_wrong(arguments, says, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     save_board(leaderboard(), "board.json")
-    assert cli.main(["report", *arguments]) == 2
+    assert main(["report", *arguments]) == 2
     error = capsys.readouterr().err
     assert says in error and error.count("\n") == 1
     assert [path.name for path in tmp_path.iterdir()] == ["board.json"]

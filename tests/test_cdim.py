@@ -9,20 +9,20 @@ import pytest
 import torch
 from toy import WORDS, settings
 
-from recbole_idp import cli
-from recbole_idp.bundle import Bundle
-from recbole_idp.config import StrictConfig
+from recbole_idp.cli.main import main
+from recbole_idp.config.strict import StrictConfig
+from recbole_idp.content.text.encoder import load_text_encoder
 from recbole_idp.errors import UserError
-from recbole_idp.files import fingerprint
-from recbole_idp.matcher.cdim import Neighbourhoods, cdim_losses
-from recbole_idp.matcher.head import HeadTrainee, MatchingHead
-from recbole_idp.matcher.layers import LayersTrainee
-from recbole_idp.matcher.neighbours import NOBODY, behaviour_neighbours, recall_of_neighbours
-from recbole_idp.stages import StageClock
-from recbole_idp.text.encoder import load_text_encoder
-from recbole_idp.trainer.cdim import CdimTrainer, Schedule, held_out
-from recbole_idp.trainer.matching import SourceItems, train_matcher
-from recbole_idp.trainer.pretrain import find_or_pretrain
+from recbole_idp.models.idp.bundle import Bundle
+from recbole_idp.models.idp.cdim.depths import SourceItems, train_matcher
+from recbole_idp.models.idp.cdim.head import HeadTrainee, MatchingHead
+from recbole_idp.models.idp.cdim.layers import LayersTrainee
+from recbole_idp.models.idp.cdim.losses import Neighbourhoods, cdim_losses
+from recbole_idp.models.idp.cdim.neighbours import NOBODY, behaviour_neighbours, recall_of_neighbours
+from recbole_idp.models.idp.cdim.trainer import CdimTrainer, Schedule, held_out
+from recbole_idp.models.idp.pretrain import find_or_pretrain
+from recbole_idp.storage.files import fingerprint
+from recbole_idp.train.clock import StageClock
 
 KEYS = {
     "cdim_depth": "head",
@@ -358,7 +358,7 @@ def test_the_two_passes_of_an_item_drop_other_states(tiny_bert, tmp_path):
 
 
 def test_outputs_of_lower_layers_are_computed_once(tiny_bert, tmp_path, monkeypatch):
-    from recbole_idp.matcher import lower_layers
+    from recbole_idp.models.idp.cdim import lower_layers
 
     monkeypatch.setattr(lower_layers, "_BLOCK_TEXTS", 32)
     encoder = load_text_encoder(tiny_bert)
@@ -517,10 +517,10 @@ def test_a_damaged_bundle_is_not_where_the_sequence_model_is_taken_from(domains)
 
 
 def test_an_interrupted_matcher_does_not_lose_the_sequence_model(domains, monkeypatch):
-    from recbole_idp.trainer import cdim
+    from recbole_idp.models.idp.cdim import trainer
 
     whole, _, _ = staged(domains, checkpoint_dir=str(domains / "whole"))
-    quality, calls = cdim.CdimTrainer._quality, []
+    quality, calls = trainer.CdimTrainer._quality, []
 
     def interrupted(trainer):
         calls.append(trainer)
@@ -529,7 +529,7 @@ def test_an_interrupted_matcher_does_not_lose_the_sequence_model(domains, monkey
         return quality(trainer)
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(cdim.CdimTrainer, "_quality", interrupted)
+        patch.setattr(trainer.CdimTrainer, "_quality", interrupted)
         staged(domains)
     (unfinished,) = (domains / "saved").glob("unfinished-pretrain-*")
     assert {path.name.split("-")[0] for path in unfinished.iterdir()} == {"source", "cdim"}
@@ -565,7 +565,7 @@ def test_depths_that_the_encoder_does_not_have_are_refused_before_any_work(domai
         changes = {**changes, "text_encoder": str(tiny_bert)}
     values = {"dataset": "shop", **settings(domains, **changes)}
     argv = [f"--{key}={value if isinstance(value, str) else json.dumps(value)}" for key, value in values.items()]
-    assert cli.main(["pretrain", *argv]) == 2
+    assert main(["pretrain", *argv]) == 2
     err = capfd.readouterr().err
     assert err.startswith("recbole-idp: ") and err.count("\n") == 1
     assert all(text in err for text in says)

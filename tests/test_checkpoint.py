@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from recbole_idp.errors import UserError
-from recbole_idp.trainer.checkpoint import load_checkpoint, save_checkpoint
+from recbole_idp.storage.checkpoint import load_checkpoint, save_checkpoint
 
 
 class Planted:

@@ -8,13 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from recbole_idp import cli, compat, console
-from recbole_idp.arguments import parse_arguments, split_files
+from recbole_idp import compat
+from recbole_idp.cli import console
+from recbole_idp.cli.arguments import parse_arguments, split_files
+from recbole_idp.cli.columns import columns
+from recbole_idp.cli.main import TASKS, Task, main
 from recbole_idp.errors import UserError
-from recbole_idp.listing import columns
 
 ROOT = Path(__file__).resolve().parents[1]
-TASKS = ("run", "pretrain", "models")
+SOME_TASKS = ("run", "pretrain", "models")
 
 
 @pytest.fixture(autouse=True)
@@ -25,14 +27,14 @@ def empty_folder(tmp_path, monkeypatch):
 
 def refused(capsys, *argv):
     """Returns the single line that the command line leaves on stderr."""
-    assert cli.main(list(argv)) == 2
+    assert main(list(argv)) == 2
     out, err = capsys.readouterr()
     assert out == "" and err.startswith("recbole-idp: ") and err.count("\n") == 1
     return err.strip()
 
 
 def printed(capsys, *argv, status=0):
-    assert cli.main(list(argv)) == status
+    assert main(list(argv)) == status
     out, err = capsys.readouterr()
     assert err == ""
     return out
@@ -55,7 +57,7 @@ def printed(capsys, *argv, status=0):
     ],
 )
 def test_arguments_are_split_into_task_and_options(argv, expected):
-    assert parse_arguments(argv, TASKS) == expected
+    assert parse_arguments(argv, SOME_TASKS) == expected
 
 
 @pytest.mark.parametrize(
@@ -72,7 +74,7 @@ def test_arguments_are_split_into_task_and_options(argv, expected):
 )
 def test_arguments_that_are_neither_are_refused(argv, hint):
     with pytest.raises(UserError, match=".*" + hint.replace("?", r"\?")):
-        parse_arguments(argv, TASKS)
+        parse_arguments(argv, SOME_TASKS)
 
 
 def test_file_names_may_hold_spaces_in_quotation_marks():
@@ -151,13 +153,13 @@ def test_doctor_gives_a_remedy_for_each_problem_and_exits_with_1(capsys, tmp_pat
 
 def test_doctor_says_what_is_kept_of_interrupted_runs(capsys, tmp_path):
     argv = ["doctor", "--text_encoder=lsa"]
-    cli.main(argv)
+    main(argv)
     assert ["ok", "unfinished", "runs", "none"] in [line.split() for line in capsys.readouterr().out.splitlines()]
     kept = tmp_path / "saved" / "unfinished-0123456789abcdef"
     kept.mkdir(parents=True)
     (kept / "fine_tune-1.latest.safetensors").write_bytes(bytes(3 * 2**20))
     os.utime(kept / "fine_tune-1.latest.safetensors", (86400 * 365.25, 86400 * 365.25))
-    cli.main(argv)
+    main(argv)
     assert "1 in saved (3 MiB, since 1971-01-01): the same commands go on there" in capsys.readouterr().out
 
 
@@ -165,7 +167,7 @@ def test_doctor_says_what_is_kept_of_interrupted_runs(capsys, tmp_path):
 def test_doctor_hints_at_a_build_for_gpus_where_there_is_none(monkeypatch, cuda, hinted):
     import torch
 
-    from recbole_idp.doctor import _device
+    from recbole_idp.cli.doctor import _device
 
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(torch.version, "cuda", cuda)
@@ -175,7 +177,7 @@ def test_doctor_hints_at_a_build_for_gpus_where_there_is_none(monkeypatch, cuda,
 
 
 def test_doctor_says_that_a_python_is_too_new(monkeypatch):
-    from recbole_idp.doctor import _versions
+    from recbole_idp.cli.doctor import _versions
 
     monkeypatch.setattr(compat, "PYTHON", compat.PYTHON._replace(low="3.0", high="3.1"))
     finding = next(finding for finding in _versions() if finding.what == "python")
@@ -185,8 +187,8 @@ def test_doctor_says_that_a_python_is_too_new(monkeypatch):
 def test_doctor_asks_for_an_encoder_that_can_be_had(monkeypatch):
     from huggingface_hub import constants
 
-    from recbole_idp.doctor import _encoder
-    from recbole_idp.settings import option_layers, resolve
+    from recbole_idp.cli.doctor import _encoder
+    from recbole_idp.config.resolve import option_layers, resolve
 
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     (finding,) = _encoder(resolve(option_layers({"text_encoder": "nobody/nothing"})))
@@ -196,17 +198,17 @@ def test_doctor_asks_for_an_encoder_that_can_be_had(monkeypatch):
 
 
 def test_control_c_says_what_is_kept(capsys, monkeypatch):
-    task = cli.Task(lambda options: signal.raise_signal(signal.SIGINT), "is interrupted")
-    monkeypatch.setitem(cli.TASKS, "models", task)
-    assert cli.main(["models"]) == 130
+    task = Task(lambda options: signal.raise_signal(signal.SIGINT), "is interrupted")
+    monkeypatch.setitem(TASKS, "models", task)
+    assert main(["models"]) == 130
     err = capsys.readouterr().err
     assert "finished stages are kept" in err and err.strip().count("\n") == 0
 
 
 def test_a_bug_keeps_its_traceback(monkeypatch):
-    monkeypatch.setitem(cli.TASKS, "models", cli.Task(lambda options: [][0], "has a bug"))
+    monkeypatch.setitem(TASKS, "models", Task(lambda options: [][0], "has a bug"))
     with pytest.raises(IndexError):
-        cli.main(["models"])
+        main(["models"])
 
 
 def start(*argv, **options):
@@ -229,9 +231,9 @@ def test_a_reader_that_leaves_early_is_no_error():
 
 
 def test_help_comes_without_the_slow_imports():
-    code = "import sys; from recbole_idp.cli import main; main(['--help']); print(*sys.modules)"
+    code = "import sys; from recbole_idp.cli.main import main; main(['--help']); print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
-    assert all(task in done.stdout for task in cli.TASKS)
+    assert all(task in done.stdout for task in SOME_TASKS)
     loaded = done.stdout.splitlines()[-1].split()
     assert "torch" not in loaded and "recbole.config" not in loaded
 

@@ -8,12 +8,12 @@ import sys
 import pytest
 from recbole.config import Config
 
-from recbole_idp.config import StrictConfig, build_config
-from recbole_idp.config_layers import parse_yaml, properties_folder, read_file, recbole_layers
-from recbole_idp.config_values import CHOICES, RANKING_METRICS
+from recbole_idp.config.layers import parse_yaml, properties_folder, read_file, recbole_layers
+from recbole_idp.config.resolve import option_layers, resolve, user_layers
+from recbole_idp.config.schema import CHOICES, RANKING_METRICS
+from recbole_idp.config.strict import StrictConfig, build_config
 from recbole_idp.errors import UserError
 from recbole_idp.registry import model_layers, recbole_models
-from recbole_idp.settings import option_layers, resolve, user_layers
 
 
 def refusal(call, *arguments, **options):

@@ -7,7 +7,7 @@ import torch
 from safetensors.torch import load_file
 from toy import settings, write_domains
 
-from recbole_idp import cli
+from recbole_idp.cli.main import main
 from recbole_idp.report.result import read_ranks, read_result
 
 pytestmark = pytest.mark.filterwarnings("ignore:pkg_resources")
@@ -28,7 +28,7 @@ def run(workplace):
             keys = ("data_path", "checkpoint_dir", "result_dir", "epochs", "topk", "valid_metric", "threads", "state")
             values = {key: values[key] for key in ("model", "dataset", *keys)}
         texts = {key: value if isinstance(value, str) else json.dumps(value) for key, value in values.items()}
-        assert cli.main(["run", *(f"--{key}={text}" for key, text in texts.items())]) == 0
+        assert main(["run", *(f"--{key}={text}" for key, text in texts.items())]) == 0
         (path,) = (data / "results").glob("*.json")
         rows, ranks = read_result(path)["variants"], read_ranks(path)
         metrics = {row: (one["test"], one["valid"], one["runs"][0].get("buckets")) for row, one in rows.items()}

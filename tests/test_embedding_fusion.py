@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from recbole_idp.model.embedding_fusion import FUSIONS, EmbeddingFusion
+from recbole_idp.models.precise.fusion import FUSIONS, EmbeddingFusion
 
 SIZES = {
     "hidden_size": 10,

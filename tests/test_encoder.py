@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from recbole_idp.model.encoder.transformer import SelfAttention, TransformerEncoder
+from recbole_idp.nn.encoder.transformer import SelfAttention, TransformerEncoder
 
 
 @pytest.mark.parametrize("causal", [True, False])

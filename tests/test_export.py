@@ -12,10 +12,10 @@ from toy import write_domains
 from trained import make_trained, run
 
 import recbole_idp
-from recbole_idp import cli
-from recbole_idp.files import sha256_of_file
+from recbole_idp.cli.main import main
 from recbole_idp.serving.export import candidate_matrix, write_index
 from recbole_idp.serving.recommender import Recommender
+from recbole_idp.storage.files import sha256_of_file
 
 pytestmark = pytest.mark.filterwarnings("ignore:pkg_resources")
 WHY = "needs the extra export: pip install 'recbole_idp[export]'"
@@ -41,7 +41,7 @@ def out(runtime, made):
 
 
 def exported(trained, out):
-    assert cli.main(["export", f"--trained={trained}", f"--out={out}"]) == 0
+    assert main(["export", f"--trained={trained}", f"--out={out}"]) == 0
     return out
 
 
@@ -122,7 +122,7 @@ def test_items_and_cards_are_there_and_whole(out):
 
 def test_without_onnx_one_line_says_what_to_install(made, workplace, capfd, monkeypatch):
     monkeypatch.setitem(sys.modules, "onnx", None)
-    assert cli.main(["export", f"--trained={made}", "--out=out"]) == 2
+    assert main(["export", f"--trained={made}", "--out=out"]) == 2
     err = capfd.readouterr().err
     assert err.count("\n") == 1 and 'pip install "recbole_idp[export]"' in err
     assert not (workplace / "out").exists()
@@ -141,7 +141,7 @@ COMMANDS = [
 @pytest.mark.parametrize(("arguments", "says"), COMMANDS)
 def test_wrong_commands_are_refused_in_one_line(arguments, says, made, workplace, capfd):
     (workplace / "there").mkdir()
-    assert cli.main(["export", *(argument.format(made=made) for argument in arguments)]) == 2
+    assert main(["export", *(argument.format(made=made) for argument in arguments)]) == 2
     out, err = capfd.readouterr()
     assert out == "" and err.startswith("recbole-idp: ") and err.count("\n") == 1 and says in err, err
     assert [path.name for path in workplace.iterdir()] == ["there"]

@@ -7,10 +7,9 @@ from contracts import ModelContract
 from recbole.data import create_dataset, data_preparation
 from toy import settings
 
-from recbole_idp import quick_start
-from recbole_idp.config import StrictConfig
+from recbole_idp.config.strict import StrictConfig
 from recbole_idp.errors import UserError
-from recbole_idp.matcher.generation import (
+from recbole_idp.models.idp.generation import (
     GENERATORS,
     Evidence,
     fit_text_map,
@@ -20,9 +19,10 @@ from recbole_idp.matcher.generation import (
     softmax_weights,
     text_map,
 )
-from recbole_idp.matcher.retrieval import Matches, retrieve
-from recbole_idp.model.idp import IDP, check_encoder
-from recbole_idp.trainer.checkpoint import load_checkpoint
+from recbole_idp.models.idp.model import IDP, check_encoder
+from recbole_idp.run.run import run
+from recbole_idp.search.exact import Matches, retrieve
+from recbole_idp.storage.checkpoint import load_checkpoint
 
 
 class TestIDP(ModelContract):
@@ -226,7 +226,7 @@ def test_a_strong_prior_keeps_ids_where_they_were_generated(domains):
     moved = {}
     for prior in (0.0, 1e4):
         changes = {"generated_prior": prior, "variants": ["fine_tune"], "epochs": 5}
-        result = quick_start.run(StrictConfig("IDP", "shop", config_dict=settings(domains, **changes)))
+        result = run(StrictConfig("IDP", "shop", config_dict=settings(domains, **changes)))
         state, _, _ = load_checkpoint(result["variants"]["fine_tune"]["runs"][0]["checkpoint"])
         moved[prior] = float((state["item_embedding.weight"] - state["generated"]).norm())
     assert moved[1e4] < 0.1 * moved[0.0]

@@ -6,10 +6,10 @@ from contracts import ModelContract
 from recbole.data import create_dataset, data_preparation
 from toy import settings, write_dataset
 
-from recbole_idp import quick_start
-from recbole_idp.config import StrictConfig
+from recbole_idp.config.strict import StrictConfig
 from recbole_idp.errors import UserError
-from recbole_idp.model.idp_idt import IDP_IDt
+from recbole_idp.models.idp.id_plus_text import IDP_IDt
+from recbole_idp.run.run import run
 
 
 class TestIDPIDt(ModelContract):
@@ -62,8 +62,8 @@ def test_a_target_without_texts_is_refused_in_one_line(domains):
 
 
 def test_ids_and_encoder_are_shared_with_idp(domains):
-    quick_start.run(StrictConfig("IDP", "shop", config_dict=settings(domains, variants=["zero_shot"])))
-    result = quick_start.run(
+    run(StrictConfig("IDP", "shop", config_dict=settings(domains, variants=["zero_shot"])))
+    result = run(
         StrictConfig("IDP_IDt", "shop", config_dict=settings(domains, variants=["scratch", "zero_shot", "fine_tune"]))
     )
     assert len(list((domains / "saved").glob("pretrain-*"))) == 1
@@ -73,4 +73,4 @@ def test_ids_and_encoder_are_shared_with_idp(domains):
 def test_it_is_not_pretrained_itself(domains):
     config = StrictConfig("IDP_IDt", "shop", config_dict=settings(domains, pretrain_model="IDP_IDt"))
     with pytest.raises(UserError, match="pretrain_model IDP_IDt cannot be pre-trained"):
-        quick_start.run(config)
+        run(config)

@@ -5,14 +5,14 @@ import torch
 from contracts import ModelContract
 from toy import settings
 
-from recbole_idp import quick_start
-from recbole_idp.bundle import Bundle
-from recbole_idp.config import StrictConfig
-from recbole_idp.data.batches import Batch, PositionBatches, PrefixBatches
-from recbole_idp.data.masking import MaskedBatches, append_event
+from recbole_idp.config.strict import StrictConfig
+from recbole_idp.data.masked_rows import MaskedBatches, append_event
+from recbole_idp.data.rows import Batch, PositionBatches, PrefixBatches
 from recbole_idp.data.sequences import Sequences, Targets
 from recbole_idp.errors import UserError
-from recbole_idp.trainer.pretrain import pretrain_config
+from recbole_idp.models.idp.bundle import Bundle
+from recbole_idp.models.idp.pretrain import pretrain_config
+from recbole_idp.run.run import pretrain, run
 
 pytestmark = pytest.mark.filterwarnings("ignore:pkg_resources")
 
@@ -146,7 +146,7 @@ def test_a_base_model_is_pre_trained_and_taken_over(domains, model, kind):
     changes = {"pretrain_epochs": 30, "pretrain_learning_rate": 0.01, "pretrain_stopping_step": 30, "epochs": 1}
     changes |= {**SHORT_ROWS, "pretrain_valid_users": 20, "source_domains": ["pens"], "generator": "paper", "top_m": 1}
     variants = ["scratch", "zero_shot", "fine_tune", "new_encoder"]
-    result = quick_start.run(configured(model, domains, variants=variants, **changes))
+    result = run(configured(model, domains, variants=variants, **changes))
     found = {name: variant["test"]["hit@1"] for name, variant in result["variants"].items()}
     assert found["zero_shot"] > 0.9 and found["fine_tune"] > 0.9 and found["scratch"] < 0.5
     bundle = Bundle.open(result["bundle"])
@@ -156,12 +156,12 @@ def test_a_base_model_is_pre_trained_and_taken_over(domains, model, kind):
 def test_sasrecs_ids_start_a_new_bert4rec(domains):
     config = configured("IDP_BS", domains)
     assert (config["variants"], config["transfer"]) == (["scratch", "new_encoder"], "new_encoder")
-    result = quick_start.run(config)
+    result = run(config)
     assert set(result["variants"]) == {"scratch", "new_encoder"}
     bundle = Bundle.open(result["bundle"])
     assert bundle.description["encoder"]["kind"] == "SASRec" and "mask_vector" not in bundle.encoder
     # It is the bundle of IDP itself, be it asked for with the target's model or alone.
-    assert quick_start.pretrain(configured("IDP", domains)).folder == bundle.folder
+    assert pretrain(configured("IDP", domains)).folder == bundle.folder
 
 
 def test_the_pre_trained_model_has_its_own_defaults_and_what_the_user_changed(domains):
@@ -181,17 +181,17 @@ def test_an_encoder_of_another_kind_is_refused_before_any_work(domains, variant)
     with pytest.raises(
         UserError, match=f"{variant} takes over the encoder, but SASRec was pre-trained.*new_encoder"
     ) as caught:
-        quick_start.run(configured("IDP_BS", domains, variants=["scratch", variant]))
+        run(configured("IDP_BS", domains, variants=["scratch", variant]))
     assert "\n" not in str(caught.value)
     assert not list((domains / "saved").rglob("*")) and not (domains / "results").exists()
 
 
 def test_a_bundle_of_another_kind_gives_its_ids(domains):
-    bundle = quick_start.pretrain(configured("IDP", domains)).folder
+    bundle = pretrain(configured("IDP", domains)).folder
     given = {"pretrained": str(bundle), "source_domains": []}
-    quick_start.run(configured("IDP_GRU4Rec", domains, variants=["new_encoder"], **given))
+    run(configured("IDP_GRU4Rec", domains, variants=["new_encoder"], **given))
     with pytest.raises(UserError, match="SASRec was pre-trained and IDP_GRU4Rec is GRU4Rec"):
-        quick_start.run(configured("IDP_GRU4Rec", domains, variants=["fine_tune"], **given))
+        run(configured("IDP_GRU4Rec", domains, variants=["fine_tune"], **given))
 
 
 @pytest.mark.parametrize(
@@ -199,7 +199,7 @@ def test_a_bundle_of_another_kind_gives_its_ids(domains):
 )
 def test_what_cannot_be_pre_trained_is_refused_in_one_line(domains, name, line):
     with pytest.raises(UserError, match=line):
-        quick_start.run(configured("IDP_BERT4Rec", domains, pretrain_model=name))
+        run(configured("IDP_BERT4Rec", domains, pretrain_model=name))
     assert not list((domains / "saved").rglob("*"))
 
 

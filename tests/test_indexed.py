@@ -13,13 +13,14 @@ from toy import settings, write_dataset, write_domains
 from trained import make_trained, resealed
 
 import recbole_idp
-from recbole_idp import cli, quick_start
-from recbole_idp.config import StrictConfig
+from recbole_idp.cli.main import main
+from recbole_idp.config.strict import StrictConfig
 from recbole_idp.errors import UserError
+from recbole_idp.run.restore import load_data_and_model
+from recbole_idp.run.run import run
 from recbole_idp.serving import indexed
 from recbole_idp.serving.export import as_queries, candidate_matrix
-from recbole_idp.serving.folder import KIND, TrainedModel
-from recbole_idp.trainer.restore import load_data_and_model
+from recbole_idp.serving.trained_model import KIND, TrainedModel
 
 pytestmark = pytest.mark.filterwarnings("ignore:pkg_resources")
 
@@ -35,7 +36,7 @@ def trained_on_shop(folder, model, **changes):
     values = settings(folder, **{**SMALL, **short, **changes})
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        return quick_start.run(StrictConfig(model, "wide", config_dict=values))
+        return run(StrictConfig(model, "wide", config_dict=values))
 
 
 @pytest.fixture(scope="module")
@@ -161,7 +162,7 @@ def test_approximate_indexes_give_the_models_scores(search, folder):
 def test_the_command_answers_for_a_user_and_writes_a_file_by_a_route(folder, tmp_path, capsys):
     user = TrainedModel.open(folder).users.tokens[3]
     for route in ("u2i", "u2i2i"):
-        assert cli.main(["recommend", f"--trained={folder}", f"--user={user}", f"--route={route}", f"--k={K}"]) == 0
+        assert main(["recommend", f"--trained={folder}", f"--user={user}", f"--route={route}", f"--k={K}"]) == 0
         (expected,) = recbole_idp.load(folder, route=route).recommend_users([user], K)
         lines = capsys.readouterr().out.splitlines()[1:]
         assert [line.split()[:3] for line in lines] == [
@@ -172,8 +173,7 @@ def test_the_command_answers_for_a_user_and_writes_a_file_by_a_route(folder, tmp
     for number, more in enumerate(([], ["--route=u2i"], ["--route=u2i2i", "--triggers=nearest"])):
         out = tmp_path / f"{number}.csv"
         assert (
-            cli.main(["recommend", f"--trained={folder}", f"--users={tmp_path / 'users.tsv'}", f"--out={out}", *more])
-            == 0
+            main(["recommend", f"--trained={folder}", f"--users={tmp_path / 'users.tsv'}", f"--out={out}", *more]) == 0
         )
         written.append([line.split(",")[:3] for line in out.read_text().splitlines()])
     assert written[0] == written[1] and written[2]
@@ -190,7 +190,7 @@ REFUSED = [
 
 @pytest.mark.parametrize(("arguments", "says"), REFUSED)
 def test_wrong_commands_are_refused_in_one_line(arguments, says, folder, capsys):
-    assert cli.main(["recommend", f"--trained={folder}", *arguments]) == 2
+    assert main(["recommend", f"--trained={folder}", *arguments]) == 2
     out, err = capsys.readouterr()
     assert out == "" and err.count("\n") == 1 and says in err
     with pytest.raises(UserError, match="route takes u2i, u2i2i, but is 'both'"):

@@ -16,7 +16,7 @@ from processes import starter
 from toy import settings, write_domains
 from trained import toy_after
 
-from recbole_idp import cli
+from recbole_idp.cli.main import main
 from recbole_idp.report.ranks import SUFFIX
 from recbole_idp.report.result import read_ranks
 
@@ -106,13 +106,13 @@ def test_control_c_at_the_start_of_a_stage(stage, short, workplace, capfd, caplo
     bundle = start_from(workplace, short, with_bundle=stage != "pretrain")
     caplog.set_level(logging.INFO)
     logging.getLogger().addHandler(Interrupt())
-    assert cli.main(command(workplace)) == 130
+    assert main(command(workplace)) == 130
     err = capfd.readouterr().err
     assert err.strip().startswith("recbole-idp: interrupted") and err.strip().count("\n") == 0
     assert_nothing_half_written(workplace)
     assert len(saved(workplace)) == len(bundles(workplace))
 
-    assert cli.main(command(workplace)) == 0
+    assert main(command(workplace)) == 0
     result = result_of(workplace)
     assert metrics(result) == metrics(result_of(short))
     if bundle is not None:
@@ -166,7 +166,7 @@ def test_the_next_run_goes_on_from_the_last_finished_epoch(
         assert process.exitcode == -signal.SIGKILL
 
     caplog.set_level(logging.INFO)
-    assert cli.main(command(workplace, **LONG)) == 0
+    assert main(command(workplace, **LONG)) == 0
     result = result_of(workplace)
     assert metrics(result) == metrics(result_of(long))
     assert result["resumed"] == [f"{variant}-2020" for variant in finished]
@@ -196,14 +196,14 @@ def test_the_next_run_goes_on_from_the_last_finished_seed(
     start_from(whole, short, with_bundle=True)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(whole)
-        assert cli.main(command(whole, **changes)) == 0
+        assert main(command(whole, **changes)) == 0
 
     start_from(workplace, short, with_bundle=True)
     process = processes(workplace, command(workplace, **changes))
     wait_for(process, workplace, f"[transfer] {first}-2")
     process.kill()
     process.join(60)
-    assert cli.main(command(workplace, **changes)) == 0
+    assert main(command(workplace, **changes)) == 0
     result = result_of(workplace)
     assert result["resumed"] == [f"{first}-1"]
     assert metrics(result) == metrics(result_of(whole))
@@ -212,18 +212,16 @@ def test_the_next_run_goes_on_from_the_last_finished_seed(
 
 
 def test_more_seeds_take_up_what_fewer_had_finished_undamaged(short, workplace, monkeypatch):
-    from recbole_idp import quick_start
-
     def interrupt(*_):
         raise KeyboardInterrupt
 
     start_from(workplace, short, with_bundle=True)
     with monkeypatch.context() as patch:
-        patch.setattr(quick_start, "save_result", interrupt)
-        assert cli.main(command(workplace, variants=["scratch"], seeds=[1, 3])) == 130
+        patch.setattr("recbole_idp.run.run.save_result", interrupt)
+        assert main(command(workplace, variants=["scratch"], seeds=[1, 3])) == 130
     (damaged,) = (workplace / "data" / "saved").glob(f"unfinished-*/scratch-3{SUFFIX}")
     damaged.write_bytes(damaged.read_bytes()[:-1] + b"?")
-    assert cli.main(command(workplace, variants=["scratch"], seeds=[2, 1, 3])) == 0
+    assert main(command(workplace, variants=["scratch"], seeds=[2, 1, 3])) == 0
     assert result_of(workplace)["resumed"] == ["scratch-1"]
 
 
@@ -236,16 +234,14 @@ def test_two_runs_may_start_at_once_in_a_new_folder(workplace, processes):
 
 
 def test_what_another_configuration_has_finished_is_not_taken(short, workplace, monkeypatch):
-    from recbole_idp import quick_start
-
     start_from(workplace, short, with_bundle=True)
 
     def full(*_):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(quick_start, "save_result", full)
-        assert cli.main(command(workplace)) == 130
+        patch.setattr("recbole_idp.run.run.save_result", full)
+        assert main(command(workplace)) == 130
     (unfinished,) = (workplace / "data" / "saved").glob("unfinished-*")
     names = {path.name for path in unfinished.iterdir()}
     assert names == {f"{variant}-2020{suffix}" for variant in VARIANTS for suffix in (".json", SUFFIX)}
@@ -254,14 +250,14 @@ def test_what_another_configuration_has_finished_is_not_taken(short, workplace, 
         outcome["facts"]["test"]["hit@5"] = 0.125
         path.write_text(json.dumps(outcome))
 
-    assert cli.main(command(workplace, seed=7, result_dir=str(workplace / "other"))) == 0
+    assert main(command(workplace, seed=7, result_dir=str(workplace / "other"))) == 0
     (other,) = (workplace / "other").glob("*.json")
     assert json.loads(other.read_text())["resumed"] == []
 
     # a lost checkpoint or a damaged note: that variant is trained again
     Path(json.loads((unfinished / "scratch-2020.json").read_text())["facts"]["checkpoint"]).unlink()
     (unfinished / "fine_tune-2020.json").write_text("{")
-    assert cli.main(command(workplace, show_progress=True)) == 0
+    assert main(command(workplace, show_progress=True)) == 0
     result = result_of(workplace)
     assert result["resumed"] == ["zero_shot-2020"]
     assert result["variants"]["zero_shot"]["test"]["hit@5"] == 0.125
@@ -292,7 +288,7 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(limit, what, short, workplac
     assert_nothing_half_written(workplace)
     # What was trained before the bundle could not be written is there for the next run.
     assert [name.rpartition("-")[0] for name in saved(workplace)] == ["unfinished-pretrain"] * (limit == 1 << 20)
-    assert cli.main(command(workplace)) == 0
+    assert main(command(workplace)) == 0
 
 
 def start(*argv, **options):

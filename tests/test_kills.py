@@ -10,7 +10,7 @@ import pytest
 from processes import starter
 from toy import settings, write_domains
 
-from recbole_idp import cli
+from recbole_idp.cli.main import main
 from recbole_idp.report.result import read_ranks, read_result
 
 pytestmark = pytest.mark.filterwarnings("ignore:pkg_resources")
@@ -107,7 +107,7 @@ def test_after_kills_at_random_moments_no_user_is_lost(processes, tmp_path):
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(tmp_path)
         changes = {"variants": ["scratch"], "trained_dir": str(tmp_path / "made")}
-        assert cli.main(command(tmp_path, "run", **changes)) == 0
+        assert main(command(tmp_path, "run", **changes)) == 0
     histories = [" ".join(f"si{(start + step) % 8}" for step in range(9)) for start in range(8)]
     (tmp_path / "users").write_text("".join(f"user {n}\t{histories[n % 8]}\n" for n in range(40_000)))
 

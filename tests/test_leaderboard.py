@@ -8,17 +8,17 @@ from pathlib import Path
 import pytest
 
 from recbole_idp import registry
-from recbole_idp.cli import main
+from recbole_idp.cli.main import main
 from recbole_idp.compat import RAY_REMEDY, STAND_IN
 from recbole_idp.errors import UserError
 from recbole_idp.leaderboard.collect import collect
 from recbole_idp.leaderboard.engines import LocalEngine, RayEngine
-from recbole_idp.leaderboard.folder import JobFolder
+from recbole_idp.leaderboard.job_folder import JobFolder
 from recbole_idp.leaderboard.plan import is_leaderboard, make_plan
 from recbole_idp.leaderboard.schedule import run_jobs, seconds_left
 from recbole_idp.leaderboard.tuning import settings_of
-from recbole_idp.report.board import read_board, save_board
-from recbole_idp.report.board_text import board_text
+from recbole_idp.report.board.file import read_board, save_board
+from recbole_idp.report.board.text import board_text
 from tests.toy import TINY
 
 SMALL = {key: str(value) for key, value in TINY.items() if key in ("hidden_size", "inner_size", "n_layers", "epochs")}
@@ -292,7 +292,7 @@ def test_ranks_of_a_board_are_compared_over_the_same_users(domains):
 
 
 PLUGIN = """
-from recbole_idp.model.sequence_model import SequenceModel
+from recbole_idp.models.base.sequence_model import SequenceModel
 
 
 class NewcomerRec(SequenceModel):

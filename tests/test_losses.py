@@ -4,10 +4,10 @@ import pytest
 import torch
 from torch.nn import functional
 
-from recbole_idp.model import in_batch, softmax
-from recbole_idp.model.dropout import dropout, dropout_mask
-from recbole_idp.model.lookup import lookup
-from recbole_idp.model.loss import PairwiseLoss, PointwiseLoss, SampledSoftmaxLoss, build_loss
+from recbole_idp.nn import in_batch, softmax
+from recbole_idp.nn.dropout import dropout, dropout_mask
+from recbole_idp.nn.lookup import lookup
+from recbole_idp.nn.loss import PairwiseLoss, PointwiseLoss, SampledSoftmaxLoss, build_loss
 
 
 @pytest.fixture

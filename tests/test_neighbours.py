@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from recbole_idp.matcher.neighbours import NOBODY, behaviour_neighbours, nearest_others, recall_of_neighbours
+from recbole_idp.models.idp.cdim.neighbours import NOBODY, behaviour_neighbours, nearest_others, recall_of_neighbours
 
 
 def by_hand(vectors, s, known):
@@ -53,7 +53,7 @@ def test_an_item_is_not_its_own_neighbour_where_many_are_equal():
 
 
 def test_blocks_of_queries_give_what_single_ones_give(monkeypatch):
-    from recbole_idp.matcher import neighbours
+    from recbole_idp.models.idp.cdim import neighbours
 
     vectors = np.random.default_rng(2).normal(size=(100, 6)).astype(np.float32)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)

@@ -7,9 +7,9 @@ import torch
 from trained import make_trained, resealed, run
 
 import recbole_idp
-from recbole_idp import bundle as bundles
-from recbole_idp import cli
-from recbole_idp.serving.folder import KIND, TrainedModel
+from recbole_idp.cli.main import main
+from recbole_idp.models.idp import bundle as bundles
+from recbole_idp.serving.trained_model import KIND, TrainedModel
 
 pytestmark = pytest.mark.filterwarnings("ignore:pkg_resources")
 HEADER = "item_id:token\ttitle:token_seq\n"
@@ -28,7 +28,7 @@ def add(trained, text, out, *more):
     """Adds the items of an ``.item`` file with this text; returns the exit status."""
     path = out.parent / f"{out.name}.item"
     path.write_text(text)
-    return cli.main(["add-items", f"--trained={trained}", f"--items={path}", f"--out={out}", *more])
+    return main(["add-items", f"--trained={trained}", f"--items={path}", f"--out={out}", *more])
 
 
 def pretrained(place):
@@ -132,7 +132,7 @@ def test_what_cannot_be_added_is_refused_in_one_line(name, text, more, says, pla
 @pytest.mark.parametrize("missing", ["trained", "items", "out"])
 def test_every_option_is_needed(missing, capfd):
     given = {"trained": "a", "items": "b", "out": "c"}
-    assert cli.main(["add-items", *(f"--{key}={value}" for key, value in given.items() if key != missing)]) == 2
+    assert main(["add-items", *(f"--{key}={value}" for key, value in given.items() if key != missing)]) == 2
     assert f"add-items needs --{missing}" in capfd.readouterr().err
 
 

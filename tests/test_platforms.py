@@ -4,18 +4,18 @@ import itertools
 
 import pytest
 
-from recbole_idp.data import platforms
+from recbole_idp.data import ml_100k
 from recbole_idp.data.atomic import read_atomic
 from recbole_idp.data.item_text import read_item_texts
 
 
 @pytest.fixture(scope="module")
 def carved(tmp_path_factory):
-    """Returns ``{name: (interactions, item texts)}`` of the four platforms."""
+    """Returns ``{name: (interactions, item texts)}`` of the four ml_100k."""
     root = tmp_path_factory.mktemp("dataset")
     result = {}
-    for name in platforms.PLATFORMS:
-        platforms.carve(name, root / name)
+    for name in ml_100k.PLATFORMS:
+        ml_100k.carve(name, root / name)
         stem = root / name / name
         result[name] = (read_atomic(f"{stem}.inter"), read_item_texts(f"{stem}.item"))
     return result
@@ -34,7 +34,7 @@ def test_no_identifier_is_shared(carved, source, target):
     assert not set(carved[source][1].texts) & set(carved[target][1].texts)
 
 
-@pytest.mark.parametrize("name", platforms.PLATFORMS)
+@pytest.mark.parametrize("name", ml_100k.PLATFORMS)
 def test_items_are_those_with_interactions(carved, name):
     inter, texts = carved[name]
     assert set(texts.texts) == set(inter["item_id"])
@@ -60,7 +60,7 @@ def test_titles_are_the_bridge(carved):
 
 def test_films_are_apart_by_year(tmp_path):
     for name, before in (("ml-100k-source-before-1995", True), ("ml-100k-target-since-1995", False)):
-        platforms.carve(name, tmp_path / name)
+        ml_100k.carve(name, tmp_path / name)
         years = read_atomic(tmp_path / name / f"{name}.item", columns=["release_year"])["release_year"].astype(int)
         assert ((years < 1995) == before).all()
 
@@ -76,10 +76,10 @@ def test_hidden_identifiers_do_not_keep_the_order(carved):
 
 def test_the_carving_is_the_same_each_time(tmp_path, carved):
     name = "ml-100k-target"
-    platforms.carve(name, tmp_path / name)
+    ml_100k.carve(name, tmp_path / name)
     assert read_atomic(tmp_path / name / f"{name}.inter").equals(carved[name][0])
 
 
 def test_unknown_platform(tmp_path):
     with pytest.raises(ValueError, match="is none of"):
-        platforms.carve("ml-100k-both", tmp_path / "x")
+        ml_100k.carve("ml-100k-both", tmp_path / "x")

@@ -9,14 +9,14 @@ from recbole.data import create_dataset, data_preparation
 from recbole.utils import get_model, get_trainer, init_seed
 from toy import settings, write_dataset
 
-from recbole_idp.config import StrictConfig
-from recbole_idp.data.batches import Batch
-from recbole_idp.data.drawn_targets import DrawnTargets, UserBatch
+from recbole_idp.config.strict import StrictConfig
+from recbole_idp.data.rows import Batch
 from recbole_idp.data.sequences import Sequences, Targets
 from recbole_idp.errors import UserError
-from recbole_idp.model.in_batch import competition_loss
-from recbole_idp.model.user_head import UserHead, latest_events
-from recbole_idp.model.user_loss import contrast_loss
+from recbole_idp.models.precise.drawn_targets import DrawnTargets, UserBatch
+from recbole_idp.models.precise.user_head import UserHead, latest_events
+from recbole_idp.models.precise.user_loss import contrast_loss
+from recbole_idp.nn.in_batch import competition_loss
 
 pytestmark = pytest.mark.filterwarnings("ignore:pkg_resources")
 

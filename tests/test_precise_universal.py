@@ -10,12 +10,12 @@ from recbole.utils import init_seed
 from test_precise import configured, fitted
 from toy import write_dataset
 
-from recbole_idp.data.targeted import targeted_config
-from recbole_idp.data.universal import load_universal
 from recbole_idp.errors import UserError
-from recbole_idp.model.precise import PRECISE_UT, transferable
-from recbole_idp.quick_start import data_fingerprint, run
-from recbole_idp.trainer.universal import UniversalModel, UniversalTrainer, find_or_train
+from recbole_idp.models.precise.model import PRECISE_UT, transferable
+from recbole_idp.models.precise.targeted_data import targeted_config
+from recbole_idp.models.precise.universal import UniversalModel, UniversalTrainer, find_or_train
+from recbole_idp.models.precise.universal_data import load_universal
+from recbole_idp.run.run import data_fingerprint, run
 
 pytestmark = pytest.mark.filterwarnings("ignore:pkg_resources")
 

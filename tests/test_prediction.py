@@ -6,14 +6,14 @@ import torch
 from recbole.data import create_dataset, data_preparation
 from toy import settings, write_dataset
 
-from recbole_idp import quick_start
-from recbole_idp.config import StrictConfig
+from recbole_idp.config.strict import StrictConfig
 from recbole_idp.data.sequences import Sequences, Targets
-from recbole_idp.matcher import prediction
-from recbole_idp.matcher.co_occurrence import behaviour_vectors
-from recbole_idp.matcher.prediction import gain_figures, predict
+from recbole_idp.models.idp import prediction
+from recbole_idp.models.idp.co_occurrence import behaviour_vectors
+from recbole_idp.models.idp.prediction import gain_figures, predict
+from recbole_idp.models.idp.transfer import prepare_start
 from recbole_idp.report.comparison import prediction_line
-from recbole_idp.trainer.transfer import prepare_start
+from recbole_idp.run.run import run
 
 N_ITEMS, N_GROUPS = 200, 20
 GROUP = np.arange(N_ITEMS) % N_GROUPS
@@ -110,7 +110,7 @@ def test_large_targets_are_sampled(monkeypatch):
     ("variants", "predicted"), [(["scratch", "zero_shot"], True), (["scratch", "text_pca", "random_match"], False)]
 )
 def test_a_run_predicts_only_where_something_could_help(domains, capsys, variants, predicted):
-    result = quick_start.run(StrictConfig("IDP", "shop", config_dict=settings(domains, variants=variants)))
+    result = run(StrictConfig("IDP", "shop", config_dict=settings(domains, variants=variants)))
     said = "Predicted before training: It is unclear whether transfer helps: the target's training data are too few"
     assert (said in capsys.readouterr().out) == predicted
     if not predicted:

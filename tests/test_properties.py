@@ -10,8 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from recbole_idp.data.atomic import TYPES, read_atomic, write_atomic
-from recbole_idp.data.batches import PositionBatches, PrefixBatches
 from recbole_idp.data.item_text import read_item_texts
+from recbole_idp.data.rows import PositionBatches, PrefixBatches
 from recbole_idp.data.sequences import Sequences, Targets
 from recbole_idp.errors import UserError
 from recbole_idp.serving.users_file import UsersFile

@@ -38,7 +38,7 @@ def test_metrics_agree_with_their_formulas(domains):
     from recbole.evaluator import Evaluator
     from toy import settings
 
-    from recbole_idp.config import StrictConfig
+    from recbole_idp.config.strict import StrictConfig
 
     changes = {"topk": [1, 3], "valid_metric": "NDCG@3", "metric_decimal_place": 8}
     config = StrictConfig("IDP", "shop", config_dict=settings(domains, **changes))
@@ -73,7 +73,7 @@ def test_metrics_agree_with_sorted_lists(domains, n_items, levels):
     from recbole.evaluator import Evaluator
     from toy import settings
 
-    from recbole_idp.config import StrictConfig
+    from recbole_idp.config.strict import StrictConfig
 
     # The last cut-off is beyond most of these catalogues.
     changes = {"topk": [1, 3, 20], "valid_metric": "NDCG@3", "metric_decimal_place": 10}
@@ -101,8 +101,8 @@ def prepared(domains, metrics):
     from recbole.data import create_dataset, data_preparation
     from toy import settings
 
-    from recbole_idp.config import StrictConfig
-    from recbole_idp.model.idp import IDP
+    from recbole_idp.config.strict import StrictConfig
+    from recbole_idp.models.idp.model import IDP
 
     changes = {"metrics": metrics, "metric_decimal_place": 8, "valid_metric": f"{metrics[0]}@5"}
     config = StrictConfig("IDP", "shop", config_dict=settings(domains, **changes))
@@ -114,7 +114,7 @@ def prepared(domains, metrics):
 def test_streaming_evaluation_gives_recboles_values(domains):
     from recbole.trainer import Trainer
 
-    from recbole_idp.trainer.base import SequenceTrainer
+    from recbole_idp.train.trainer import SequenceTrainer
 
     config, (_, valid, test), model = prepared(domains, ["Hit", "NDCG", "MRR", "Recall", "Precision", "MAP"])
     for loader in (valid, test):
@@ -127,7 +127,7 @@ def test_streaming_evaluation_gives_recboles_values(domains):
 def test_metrics_of_the_recommended_items_work(domains):
     # RecBole 1.2.1 itself cannot compute these: its collector calls .cpu() on the number of items.
     from recbole_idp.evaluation.ranking import top_items
-    from recbole_idp.trainer.base import SequenceTrainer
+    from recbole_idp.train.trainer import SequenceTrainer
 
     config, (train, valid, _), model = prepared(domains, ["ItemCoverage"])
     trainer = SequenceTrainer(config, model)
@@ -143,10 +143,10 @@ def test_drawn_candidates_give_recboles_metrics(domains, mode):
     from recbole.trainer import Trainer
     from toy import settings
 
-    from recbole_idp.config import StrictConfig
+    from recbole_idp.config.strict import StrictConfig
     from recbole_idp.evaluation.candidates import drawing
-    from recbole_idp.model.idp import IDP
-    from recbole_idp.trainer.base import SequenceTrainer
+    from recbole_idp.models.idp.model import IDP
+    from recbole_idp.train.trainer import SequenceTrainer
 
     changes = {"eval_args": {"mode": mode}, "topk": [1, 3], "valid_metric": "NDCG@3"}
     config = StrictConfig("IDP", "shop", config_dict=settings(domains, **changes))

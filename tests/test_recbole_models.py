@@ -10,17 +10,17 @@ from recbole.model.layers import FeatureSeqEmbLayer, TransformerEncoder
 from recbole.utils import get_model, init_seed
 
 from recbole_idp import compat
-from recbole_idp.config import StrictConfig
+from recbole_idp.config.strict import StrictConfig
 from recbole_idp.errors import UserError
-from recbole_idp.model import chunked_softmax, softmax
-from recbole_idp.model.chunked_softmax import take_chunked_softmax
-from recbole_idp.model.dropout import Dropout
-from recbole_idp.model.faster_layers import take_faster_layers
-from recbole_idp.model.item_features import embed_features_once
-from recbole_idp.model.short_last_layers import take_short_last_layers
-from recbole_idp.pipeline import make_dataset, trainer_class
-from recbole_idp.quick_start import run
+from recbole_idp.nn import softmax
+from recbole_idp.nn.dropout import Dropout
+from recbole_idp.recbole_models.choose import make_dataset, trainer_class
+from recbole_idp.recbole_models.fast.item_features import embed_features_once
+from recbole_idp.recbole_models.fast.last_layer import take_short_last_layers
+from recbole_idp.recbole_models.fast.layers import take_faster_layers
+from recbole_idp.recbole_models.fast.softmax import take_chunked_softmax
 from recbole_idp.report.result import read_ranks
+from recbole_idp.run.run import run
 from tests.toy import settings, write_dataset
 
 SMALL = {"hidden_size": 16, "inner_size": 32, "n_layers": 1}
@@ -144,7 +144,8 @@ def test_the_softmax_in_chunks_gives_the_same(shop, name, monkeypatch):
 
     expected, computed = [None if value is None else value.clone() for value in found()], []
     monkeypatch.setattr(
-        chunked_softmax, "softmax_loss", lambda *given: computed.append(given) or softmax.softmax_loss(*given)
+        "recbole_idp.recbole_models.fast.softmax.softmax_loss",
+        lambda *given: computed.append(given) or softmax.softmax_loss(*given),
     )
     take_chunked_softmax(model)
     for ours, theirs in zip(found(), expected, strict=True):

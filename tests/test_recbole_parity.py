@@ -13,8 +13,8 @@ from recbole.utils import get_model
 
 from recbole_idp.benchmark.evaluation import evaluate
 from recbole_idp.benchmark.sides import Side, recbole_config
-from recbole_idp.config import StrictConfig
-from recbole_idp.model.recbole_weights import load_recbole_bert4rec, load_recbole_gru4rec, load_recbole_sasrec
+from recbole_idp.config.strict import StrictConfig
+from recbole_idp.recbole_models.weights import load_recbole_bert4rec, load_recbole_gru4rec, load_recbole_sasrec
 
 CLOZE = {"training_rows": "position", "MAX_ITEM_LIST_LENGTH": 12, "train_batch_size": 300, "mask_ratio": 0.4}
 CLOZE["ft_ratio"] = 0.2

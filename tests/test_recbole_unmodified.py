@@ -26,7 +26,7 @@ def test_run_recbole_trains_and_its_checkpoint_is_opened(plain, workplace):
     config, model, dataset, _, _, test = load_data_and_model(model_file=str(checkpoint))
     assert config["model"] == "IDP"
 
-    from recbole_idp.trainer.base import SequenceTrainer
+    from recbole_idp.train.trainer import SequenceTrainer
 
     again = SequenceTrainer(config, model).evaluate(test, load_best_model=False)
     assert dict(again) == dict(outcome["test_result"])
@@ -41,10 +41,10 @@ def test_run_recbole_trains_and_its_checkpoint_is_opened(plain, workplace):
 def test_transfer_through_run_recbole_equals_the_task_run(plain, domains):
     from recbole.quick_start import run_recbole
 
-    from recbole_idp import quick_start
-    from recbole_idp.config import StrictConfig
+    from recbole_idp.config.strict import StrictConfig
+    from recbole_idp.run.run import run
 
-    ours = quick_start.run(StrictConfig("IDP", "shop", config_dict={**plain, "variants": ["fine_tune"]}))
+    ours = run(StrictConfig("IDP", "shop", config_dict={**plain, "variants": ["fine_tune"]}))
     theirs = run_recbole(model="IDP", dataset="shop", config_dict=dict(plain))
     # run_recbole seeds anew before it makes the model, as the task does.
     assert dict(theirs["test_result"]) == ours["variants"]["fine_tune"]["test"]
@@ -63,9 +63,9 @@ def test_resumed_training_ends_like_an_uninterrupted_one_in_its_first_epochs(pla
     from recbole.data import create_dataset, data_preparation
     from recbole.utils import init_seed
 
-    from recbole_idp.config import StrictConfig
-    from recbole_idp.model.idp import IDP
-    from recbole_idp.trainer.base import SequenceTrainer
+    from recbole_idp.config.strict import StrictConfig
+    from recbole_idp.models.idp.model import IDP
+    from recbole_idp.train.trainer import SequenceTrainer
 
     config = StrictConfig("IDP", "shop", config_dict={**plain, "epochs": 1})
     train, valid, _ = data_preparation(config, create_dataset(config))
@@ -83,9 +83,9 @@ def test_resumed_training_ends_like_an_uninterrupted_one_in_its_first_epochs(pla
 def test_negative_sampling_evaluation_takes_recboles_loop(plain, domains):
     from recbole.data import create_dataset, data_preparation
 
-    from recbole_idp.config import StrictConfig
-    from recbole_idp.model.idp import IDP
-    from recbole_idp.trainer.base import SequenceTrainer
+    from recbole_idp.config.strict import StrictConfig
+    from recbole_idp.models.idp.model import IDP
+    from recbole_idp.train.trainer import SequenceTrainer
 
     config = StrictConfig("IDP", "shop", config_dict={**plain, "eval_args": {"mode": "uni5"}})
     train, _, test = data_preparation(config, create_dataset(config))

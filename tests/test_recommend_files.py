@@ -12,7 +12,7 @@ import pytest
 from trained import make_trained
 
 import recbole_idp
-from recbole_idp import cli
+from recbole_idp.cli.main import main
 from recbole_idp.errors import UserError
 from recbole_idp.serving.many_users import recommend_file
 from recbole_idp.serving.users_file import UsersFile
@@ -143,7 +143,7 @@ def test_two_processes_do_not_write_one_file(recommender, lines, tmp_path):
 
 
 def test_the_command_prints_titles_and_says_what_it_skips(made, capfd):
-    assert cli.main(["recommend", f"--trained={made}", "--history=si1, nothing,si2", "--k=3"]) == 0
+    assert main(["recommend", f"--trained={made}", "--history=si1, nothing,si2", "--k=3"]) == 0
     out, err = capfd.readouterr()
     assert err == "recbole-idp: unknown to the model and skipped: nothing\n"
     header, *rows = out.splitlines()
@@ -153,13 +153,13 @@ def test_the_command_prints_titles_and_says_what_it_skips(made, capfd):
     for number, row in enumerate(rows, 1):
         rank, item, _, name = row.split(maxsplit=3)
         assert (int(rank), name) == (number, title[item])
-    assert cli.main(["recommend", f"--trained={made}", "--history=si1", "--k=99", "--exclude_seen=false"]) == 0
+    assert main(["recommend", f"--trained={made}", "--history=si1", "--k=99", "--exclude_seen=false"]) == 0
     assert len(capfd.readouterr().out.splitlines()) == 9
 
 
 def test_the_command_writes_a_file_and_says_what_it_skips(made, lines, tmp_path, capfd):
     argv = ["recommend", f"--trained={made}", f"--users={lines}", f"--out={tmp_path / 'recs.csv'}", "--k=2"]
-    assert cli.main(argv) == 0
+    assert main(argv) == 0
     out, err = capfd.readouterr()
     assert out == f"{tmp_path / 'recs.csv'}: 300 users\n"
     assert "events with items that the model does not know were skipped" in err and "get no recommendation" in err
@@ -167,7 +167,7 @@ def test_the_command_writes_a_file_and_says_what_it_skips(made, lines, tmp_path,
 
 def test_without_pyarrow_one_line_says_what_to_install(made, lines, workplace, capfd, monkeypatch):
     monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
-    assert cli.main(["recommend", f"--trained={made}", f"--users={lines}", "--out=recs.parquet"]) == 2
+    assert main(["recommend", f"--trained={made}", f"--users={lines}", "--out=recs.parquet"]) == 2
     err = capfd.readouterr().err
     assert err.count("\n") == 1 and 'pip install "pyarrow' in err
     assert not list(workplace.glob("*recs*"))
@@ -193,7 +193,7 @@ FILES = [
 def test_files_of_users_that_are_wrong_are_refused_in_one_line(content, says, made, tmp_path, capfd):
     path = tmp_path / "users"
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    assert cli.main(["recommend", f"--trained={made}", f"--users={path}", f"--out={tmp_path / 'recs.jsonl'}"]) == 2
+    assert main(["recommend", f"--trained={made}", f"--users={path}", f"--out={tmp_path / 'recs.jsonl'}"]) == 2
     err = capfd.readouterr().err
     last = err.strip().splitlines()[-1]
     assert last.startswith("recbole-idp: ") and str(path) in last and says in last
@@ -231,7 +231,7 @@ def test_wrong_commands_are_refused_in_one_line(arguments, says, made, lines, wo
     (workplace / "there.csv").write_text("mine\n")
     before = sorted(path.name for path in workplace.rglob("*"))
     places = {"made": made, "users": lines, "data": made.parents[1]}
-    assert cli.main(["recommend", *(argument.format(**places) for argument in arguments)]) == 2
+    assert main(["recommend", *(argument.format(**places) for argument in arguments)]) == 2
     out, err = capfd.readouterr()
     assert out == "" and err.startswith("recbole-idp: ") and err.count("\n") == 1 and says in err, err
     assert sorted(path.name for path in workplace.rglob("*")) == before

@@ -87,7 +87,7 @@ def test_recboles_own_functions_work_with_a_model_of_another_package(tiny):
     from recbole.utils import get_model, get_trainer
     from recbole.utils.case_study import full_sort_topk
 
-    from recbole_idp.config import StrictConfig
+    from recbole_idp.config.strict import StrictConfig
 
     write_dataset(tiny)
     options = {"data_path": "data", "epochs": 1, "metrics": ["Hit"], "topk": [5], "valid_metric": "Hit@5"}
@@ -149,7 +149,7 @@ def test_a_model_that_extends_another_has_its_defaults_below_its_own(tiny, monke
     from recbole.config import Config
     from tinymodel import Tiny
 
-    from recbole_idp.config import StrictConfig
+    from recbole_idp.config.strict import StrictConfig
 
     monkeypatch.setattr(registry, "_added", {})
     (tiny / "mine.yaml").write_text("tiny_width: 8\nn_layers: 3\n", encoding="utf-8")

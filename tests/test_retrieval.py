@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from recbole_idp.matcher import retrieval
-from recbole_idp.matcher.approximate import measured_recall
-from recbole_idp.matcher.retrieval import normalised, retrieve
+from recbole_idp.search import exact
+from recbole_idp.search.approximate import measured_recall
+from recbole_idp.search.exact import normalised, retrieve
 
 
 def clustered(n_clusters, n_each, width, seed=0):
@@ -36,8 +36,8 @@ def brute_force(targets, sources, m):
 def test_blocks_of_any_size_give_what_brute_force_gives(pool, monkeypatch, height, width):
     sources, targets = pool
     # Blocks of fewer items than matches are wanted are among them.
-    monkeypatch.setattr(retrieval, "_TARGETS", height)
-    monkeypatch.setattr(retrieval, "_SOURCES", width)
+    monkeypatch.setattr(exact, "_TARGETS", height)
+    monkeypatch.setattr(exact, "_SOURCES", width)
     matches = retrieve(targets, sources * 5, 10)
     items, cosines = brute_force(targets, sources, 10)
     assert np.array_equal(matches.items, items)
@@ -47,8 +47,8 @@ def test_blocks_of_any_size_give_what_brute_force_gives(pool, monkeypatch, heigh
 
 def test_never_more_scores_than_a_block_has_are_held(pool, monkeypatch):
     sources, targets = pool
-    monkeypatch.setattr(retrieval, "_TARGETS", 16)
-    monkeypatch.setattr(retrieval, "_SOURCES", 128)
+    monkeypatch.setattr(exact, "_TARGETS", 16)
+    monkeypatch.setattr(exact, "_SOURCES", 128)
     largest = 0
     product = torch.mm
 

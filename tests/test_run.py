@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from toy import settings, write_dataset
 
-from recbole_idp import quick_start
-from recbole_idp.bundle import Bundle
-from recbole_idp.config import StrictConfig
+from recbole_idp.config.strict import StrictConfig
 from recbole_idp.errors import UserError
 from recbole_idp.evaluation.significance import gains
+from recbole_idp.models.idp.bundle import Bundle
 from recbole_idp.report.few_shot import study_table
 from recbole_idp.report.result import markdown_table, read_ranks, read_result
+from recbole_idp.run.run import check_model, pretrain, run
 
 ALL_VARIANTS = ["scratch", "random_match", "zero_shot", "fine_tune", "new_encoder"]
 
@@ -28,7 +28,7 @@ def bundles(folder):
 
 
 def test_run_compares_all_variants_and_leaves_one_json(domains, capsys):
-    result = quick_start.run(configured(domains, variants=ALL_VARIANTS))
+    result = run(configured(domains, variants=ALL_VARIANTS))
     (path,) = (domains / "results").glob("*.json")
     saved = read_result(path)
     assert list(saved["variants"]) == ALL_VARIANTS
@@ -45,46 +45,46 @@ def test_run_compares_all_variants_and_leaves_one_json(domains, capsys):
 
 
 def test_each_variant_is_trained_with_each_seed_and_the_table_shows_mean_and_deviation(domains, capsys):
-    together = quick_start.run(configured(domains, variants=["scratch", "fine_tune"], seeds=[5, 2020, 7]))
+    together = run(configured(domains, variants=["scratch", "fine_tune"], seeds=[5, 2020, 7]))
     assert len(bundles(domains)) == 1
     printed = capsys.readouterr().out
     assert "mean ± standard deviation of seeds 5, 2020, 7" in printed
     for row in together["variants"].values():
-        values = [run["test"]["ndcg@5"] for run in row["runs"]]
-        assert [run["seed"] for run in row["runs"]] == [5, 2020, 7]
+        values = [trial["test"]["ndcg@5"] for trial in row["runs"]]
+        assert [trial["seed"] for trial in row["runs"]] == [5, 2020, 7]
         assert len(set(values)) > 1
         assert row["test"]["ndcg@5"] == pytest.approx(np.mean(values))
         assert row["test_deviation"]["ndcg@5"] == pytest.approx(np.std(values, ddof=1), abs=1e-6)
         assert f"{np.mean(values):.4f}" in printed and f"± {np.std(values, ddof=1):.4f}" in printed
 
-    alone = quick_start.run(configured(domains, variants=["scratch"], seed=7))
+    alone = run(configured(domains, variants=["scratch"], seed=7))
     assert alone["variants"]["scratch"]["test"] == together["variants"]["scratch"]["runs"][2]["test"]
-    alone = quick_start.run(configured(domains, variants=["fine_tune"]))
+    alone = run(configured(domains, variants=["fine_tune"]))
     assert alone["seeds"] == [2020]
     assert alone["variants"]["fine_tune"]["test"] == together["variants"]["fine_tune"]["runs"][1]["test"]
-    alone = quick_start.run(configured(domains, variants=["scratch"], seeds=[5]))
+    alone = run(configured(domains, variants=["scratch"], seeds=[5]))
     assert alone["variants"]["scratch"]["test"] == together["variants"]["scratch"]["runs"][0]["test"]
     names = [path.name for path in (domains / "results").glob("*.json")]
     assert {re.match(r"IDP-shop-(.+?)-[A-Z]", name)[1] for name in names} == {"3-seeds", "7", "2020", "5"}
 
 
 def test_ranks_lie_beside_the_result_and_give_its_metrics(domains):
-    result = quick_start.run(configured(domains, variants=["scratch", "zero_shot"], seeds=[1, 2]))
+    result = run(configured(domains, variants=["scratch", "zero_shot"], seeds=[1, 2]))
     (path,) = (domains / "results").glob("*.json")
     ranks = read_ranks(path)
     assert set(ranks.trials) == {"scratch-1", "scratch-2", "zero_shot-1", "zero_shot-2"}
     assert sorted(ranks.users) == sorted(f"su{user}" for user in range(30))
     for row, variant in result["variants"].items():
-        for run in variant["runs"]:
-            found = gains(ranks.trials[f"{row}-{run['seed']}"], "NDCG@5").mean()
-            assert found == pytest.approx(run["test"]["ndcg@5"], abs=5e-5)
+        for trial in variant["runs"]:
+            found = gains(ranks.trials[f"{row}-{trial['seed']}"], "NDCG@5").mean()
+            assert found == pytest.approx(trial["test"]["ndcg@5"], abs=5e-5)
     assert np.array_equal(ranks.trials["zero_shot-1"], ranks.trials["zero_shot-2"])
 
 
 def test_the_report_says_whether_transfer_helped(domains, capsys):
     changes = {"pretrain_epochs": 60, "pretrain_learning_rate": 0.01, "pretrain_stopping_step": 60, "top_m": 2}
     variants = ["scratch", "random_match", "zero_shot"]
-    result = quick_start.run(configured(domains, variants=variants, epochs=1, seeds=[1, 2], **changes))
+    result = run(configured(domains, variants=variants, epochs=1, seeds=[1, 2], **changes))
     printed = capsys.readouterr().out
     assert [(one["variant"], one["baseline"]) for one in result["comparisons"]] == [
         ("random_match", "scratch"),
@@ -104,7 +104,7 @@ def test_the_report_says_whether_transfer_helped(domains, capsys):
 
 
 def test_a_few_shot_study_is_one_result_with_a_table_and_a_plot(domains, capsys):
-    study = quick_start.run(configured(domains, variants=["scratch", "fine_tune"], few_shot=[0.2, 1.0], seeds=[1, 2]))
+    study = run(configured(domains, variants=["scratch", "fine_tune"], few_shot=[0.2, 1.0], seeds=[1, 2]))
     printed = capsys.readouterr().out
     assert list(study["variants"]) == ["scratch@0.2", "fine_tune@0.2", "scratch@1", "fine_tune@1"]
     assert [row["train_users"] for row in study["variants"].values()] == [6, 6, 30, 30]
@@ -115,9 +115,9 @@ def test_a_few_shot_study_is_one_result_with_a_table_and_a_plot(domains, capsys)
     assert "<svg" in plot and f"Plot: {path.with_suffix('.svg')}" in printed
 
     for share in (0.2, 1.0):
-        alone = quick_start.run(configured(domains, variants=["fine_tune"], train_users_share=share, seeds=[1, 2]))
+        alone = run(configured(domains, variants=["fine_tune"], train_users_share=share, seeds=[1, 2]))
         runs = [
-            [run["test"] for run in runs]
+            [trial["test"] for trial in runs]
             for runs in (alone["variants"]["fine_tune"]["runs"], study["variants"][f"fine_tune@{share:g}"]["runs"])
         ]
         assert runs[0] == runs[1]
@@ -126,7 +126,7 @@ def test_a_few_shot_study_is_one_result_with_a_table_and_a_plot(domains, capsys)
 def test_the_checkpoint_of_a_few_shot_trial_is_opened_with_its_own_users(domains):
     from recbole.quick_start import load_data_and_model
 
-    study = quick_start.run(configured(domains, variants=["scratch"], few_shot=[0.2, 1.0], seeds=[3]))
+    study = run(configured(domains, variants=["scratch"], few_shot=[0.2, 1.0], seeds=[3]))
     config, _, _, train, _, test = load_data_and_model(study["variants"]["scratch@0.2"]["runs"][0]["checkpoint"])
     assert (config["seed"], config["train_users_share"]) == (3, 0.2)
     assert len(set(train.dataset.user_tokens())) == 6 and len(test.dataset) == 30
@@ -134,58 +134,58 @@ def test_the_checkpoint_of_a_few_shot_trial_is_opened_with_its_own_users(domains
 
 def test_sampled_candidates_are_ranked_and_compared(domains):
     mode = {"eval_args": {"mode": "uni5"}, "topk": [5]}
-    result = quick_start.run(configured(domains, variants=["scratch", "zero_shot"], **mode))
+    result = run(configured(domains, variants=["scratch", "zero_shot"], **mode))
     (path,) = (domains / "results").glob("*.json")
     assert result["protocol"] == "uni5" and len(result["comparisons"]) == 1
     assert all(values.max() <= 6 for values in read_ranks(path).trials.values())
 
 
 def test_the_same_command_gives_the_same_numbers_and_pre_trains_once(domains):
-    first = quick_start.run(configured(domains))
+    first = run(configured(domains))
     (folder,) = bundles(domains)
     made = (folder / "bundle.json").stat().st_mtime_ns
-    second = quick_start.run(configured(domains))
+    second = run(configured(domains))
     assert (folder / "bundle.json").stat().st_mtime_ns == made
     assert "pretrain" not in second["stages"]
     shutil.rmtree(domains / "saved")
-    third = quick_start.run(configured(domains))
+    third = run(configured(domains))
     for other in (second, third):
         for name, variant in first["variants"].items():
             assert variant["test"] == other["variants"][name]["test"]
 
 
 def test_a_variant_alone_gives_what_it_gives_among_others(domains):
-    together = quick_start.run(configured(domains, variants=["scratch", "zero_shot", "fine_tune"]))
-    alone = quick_start.run(configured(domains, variants=["fine_tune"]))
+    together = run(configured(domains, variants=["scratch", "zero_shot", "fine_tune"]))
+    alone = run(configured(domains, variants=["fine_tune"]))
     assert alone["variants"]["fine_tune"]["test"] == together["variants"]["fine_tune"]["test"]
 
 
 def test_other_sources_or_settings_make_another_bundle(domains):
-    quick_start.pretrain(configured(domains))
-    quick_start.pretrain(configured(domains, source_domains=["pens"]))
-    quick_start.pretrain(configured(domains, pretrain_epochs=1))
+    pretrain(configured(domains))
+    pretrain(configured(domains, source_domains=["pens"]))
+    pretrain(configured(domains, pretrain_epochs=1))
     assert len(bundles(domains)) == 3
     (domains / "pens" / "pens.inter").write_text(
         (domains / "pens" / "pens.inter").read_text() + "pnew\tpi1\t1\npnew\tpi2\t2\n"
     )
-    quick_start.pretrain(configured(domains))
+    pretrain(configured(domains))
     assert len(bundles(domains)) == 4
 
 
 def test_a_bundle_given_by_its_folder_needs_no_source_data(domains, tmp_path):
-    bundle = quick_start.pretrain(configured(domains))
+    bundle = pretrain(configured(domains))
     moved = shutil.move(bundle.folder, tmp_path / "elsewhere")
-    expected = quick_start.run(configured(domains, variants=["zero_shot"]))
+    expected = run(configured(domains, variants=["zero_shot"]))
     shutil.rmtree(domains / "pens")
     shutil.rmtree(domains / "lamps")
-    result = quick_start.run(configured(domains, variants=["zero_shot"], pretrained=str(moved)))
+    result = run(configured(domains, variants=["zero_shot"], pretrained=str(moved)))
     assert result["variants"]["zero_shot"]["test"] == expected["variants"]["zero_shot"]["test"]
 
 
 def test_zero_shot_knows_the_order_that_the_sources_taught(domains):
     # The titles are the same in all domains, so each target item finds its twins, and the twins' order holds.
     changes = {"pretrain_epochs": 60, "pretrain_learning_rate": 0.01, "pretrain_stopping_step": 60, "top_m": 2}
-    result = quick_start.run(configured(domains, variants=["scratch", "zero_shot"], epochs=1, **changes))
+    result = run(configured(domains, variants=["scratch", "zero_shot"], epochs=1, **changes))
     assert result["variants"]["zero_shot"]["test"]["hit@1"] > 0.9
     assert result["variants"]["scratch"]["test"]["hit@1"] < 0.5
 
@@ -208,7 +208,7 @@ def test_items_without_text_are_counted_and_the_run_goes_on(domains):
     lines = path.read_text().splitlines()
     lines[3] = lines[3].split("\t")[0] + "\t"
     path.write_text("\n".join(lines) + "\n")
-    result = quick_start.run(configured(domains, variants=["fine_tune"]))
+    result = run(configured(domains, variants=["fine_tune"]))
     assert result["stages"]["encode"]["target_items_without_text"] == 1
 
 
@@ -217,13 +217,13 @@ def test_an_interrupted_run_goes_on_from_the_last_finished_stage(domains, monkey
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("recbole_idp.trainer.transfer.retrieve", interrupt)
+        patch.setattr("recbole_idp.models.idp.transfer.retrieve", interrupt)
         with pytest.raises(KeyboardInterrupt):
-            quick_start.run(configured(domains))
+            run(configured(domains))
     (folder,) = bundles(domains)
     made = (folder / "bundle.json").stat().st_mtime_ns
     assert not (domains / "results").exists()
-    result = quick_start.run(configured(domains))
+    result = run(configured(domains))
     assert (folder / "bundle.json").stat().st_mtime_ns == made
     assert "pretrain" not in result["stages"]
     assert result["stages"]["encode"]["encoded"] == 0
@@ -243,7 +243,7 @@ def test_an_interrupted_run_goes_on_from_the_last_finished_stage(domains, monkey
 )
 def test_what_cannot_work_is_refused_in_one_line(domains, changes, line):
     with pytest.raises(UserError, match=line) as caught:
-        quick_start.run(configured(domains, **changes))
+        run(configured(domains, **changes))
     assert "\n" not in str(caught.value)
     assert not (domains / "results").exists()
 
@@ -254,19 +254,19 @@ def test_a_target_without_users_of_three_events_is_refused(domains):
         "user_id:token\titem_id:token\ttimestamp:float\nu1\ti1\t1\nu1\ti2\t2\nu2\ti1\t1\n"
     )
     with pytest.raises(UserError, match="tiny has no user of three interactions"):
-        quick_start.run(configured(domains, dataset="tiny"))
+        run(configured(domains, dataset="tiny"))
 
 
 def test_a_target_that_is_a_source_of_the_bundle_is_refused(domains):
-    bundle = quick_start.pretrain(configured(domains))
+    bundle = pretrain(configured(domains))
     with pytest.raises(UserError, match="pens is among the bundle's source domains"):
-        quick_start.run(configured(domains, dataset="pens", pretrained=str(bundle.folder)))
+        run(configured(domains, dataset="pens", pretrained=str(bundle.folder)))
 
 
 @pytest.fixture
 def bundle(domains):
     """A bundle on disk."""
-    return quick_start.pretrain(configured(domains)).folder
+    return pretrain(configured(domains)).folder
 
 
 def test_a_bundle_tells_what_it_is(bundle):
@@ -306,7 +306,7 @@ def test_a_bundle_of_another_version_or_kind_is_refused(bundle):
 
 
 def test_a_bundle_cannot_name_files_outside_of_itself(bundle):
-    from recbole_idp.files import fingerprint, sha256_of_file
+    from recbole_idp.storage.files import fingerprint, sha256_of_file
 
     path = bundle / "bundle.json"
     description = json.loads(path.read_text())
@@ -323,4 +323,4 @@ def test_a_bundle_cannot_name_files_outside_of_itself(bundle):
 def test_inspect_is_refused_for_a_model_that_takes_nothing_over(domains):
     config = StrictConfig("SASRec", "shop", config_dict={"data_path": str(domains), "show_progress": False})
     with pytest.raises(UserError, match="SASRec takes nothing over"):
-        quick_start.check_model(config)
+        check_model(config)

@@ -5,8 +5,8 @@ from itertools import combinations, pairwise
 import pytest
 import torch
 
-from recbole_idp.data import batches
-from recbole_idp.data.batches import PositionBatches, PrefixBatches, parts_of_like_length
+from recbole_idp.data import rows
+from recbole_idp.data.rows import PositionBatches, PrefixBatches, parts_of_like_length
 from recbole_idp.data.sequences import Sequences, Targets
 
 
@@ -77,7 +77,7 @@ def test_rows_are_trimmed_and_padded_on_the_right(random_targets, rows):
 
 @pytest.mark.parametrize("at_most", [1, 2, 3, 8])
 def test_no_other_parts_have_less_padding(monkeypatch, at_most):
-    monkeypatch.setattr(batches, "PARTS", at_most)
+    monkeypatch.setattr(rows, "PARTS", at_most)
     draw = torch.Generator().manual_seed(at_most)
     for _ in range(50):
         n_rows = int(torch.randint(1, 10, (), generator=draw))
@@ -111,7 +111,7 @@ def test_prefix_rows_are_those_of_recbole(domains):
     from recbole.data.dataset import SequentialDataset
     from toy import settings
 
-    from recbole_idp.config import StrictConfig
+    from recbole_idp.config.strict import StrictConfig
     from recbole_idp.data.dataset import SequenceDataset
 
     config = StrictConfig("IDP", "shop", config_dict=settings(domains, MAX_ITEM_LIST_LENGTH=4))
@@ -126,7 +126,7 @@ def test_prefix_rows_are_those_of_recbole(domains):
 def test_events_seconds_apart_are_told_apart(workplace):
     from toy import settings
 
-    from recbole_idp.config import StrictConfig
+    from recbole_idp.config.strict import StrictConfig
     from recbole_idp.data.dataset import SequenceDataset
 
     rows = [f"u{user}\ti{step}\t{978300000 + step}" for user in range(3) for step in (4, 2, 0, 3, 1)]

@@ -15,7 +15,7 @@ from trained import make_trained, resealed, run
 
 import recbole_idp
 from recbole_idp.errors import UserError
-from recbole_idp.serving.folder import KIND, TrainedModel
+from recbole_idp.serving.trained_model import KIND, TrainedModel
 
 pytestmark = pytest.mark.filterwarnings("ignore:pkg_resources")
 
@@ -142,7 +142,7 @@ class Planted:
 
 def relisted(folder, name):
     """Names one more file in the list of hashes, and makes the checksum right again."""
-    from recbole_idp.files import fingerprint
+    from recbole_idp.storage.files import fingerprint
 
     path = folder / "trained.json"
     description = json.loads(path.read_text())

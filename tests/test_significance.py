@@ -8,7 +8,7 @@ import torch
 from recbole.evaluator import Evaluator
 from scipy import stats
 
-from recbole_idp.config import StrictConfig
+from recbole_idp.config.strict import StrictConfig
 from recbole_idp.errors import UserError
 from recbole_idp.evaluation.ranking import RankEvaluator
 from recbole_idp.evaluation.significance import (

@@ -12,7 +12,7 @@ from toy import settings
 from trained import resealed, toy_after
 
 import recbole_idp
-from recbole_idp import cli
+from recbole_idp.cli.main import main
 from recbole_idp.errors import UserError
 
 pytestmark = pytest.mark.filterwarnings("ignore:pkg_resources")
@@ -55,7 +55,7 @@ def test_a_run_opens_no_pickle(model, dataset, base, workplace):
     values = {"model": model, "dataset": "shop", **places, "topk": 5, "valid_metric": "NDCG@5", "epochs": 1}
     if model == "IDP":
         values.update(transfer="scratch", variants="scratch", source_domains="pens")
-    assert cli.main(["run", *(f"--{key}={value}" for key, value in values.items())]) == 0
+    assert main(["run", *(f"--{key}={value}" for key, value in values.items())]) == 0
     assert not list(workplace.glob("opened-*"))
 
 
@@ -135,7 +135,7 @@ def test_any_damage_to_a_result_is_read_or_refused(base, tmp_path):
 def test_any_damage_to_the_description_of_a_trained_model_is_read_or_refused(base, tmp_path):
     from recbole_idp.serving import new_items
     from recbole_idp.serving.card import model_card
-    from recbole_idp.serving.folder import KIND
+    from recbole_idp.serving.trained_model import KIND
 
     folder = shutil.copytree(base / "made", tmp_path / "made")
     (bundle,) = (base / "data" / "saved").glob("pretrain-*")
@@ -158,9 +158,9 @@ def test_any_damage_to_the_description_of_a_trained_model_is_read_or_refused(bas
 
 
 def test_any_damage_to_the_description_of_a_bundle_is_read_or_refused(base, tmp_path):
-    from recbole_idp.bundle import KIND, Bundle
-    from recbole_idp.config import StrictConfig
-    from recbole_idp.model.idp import check_encoder
+    from recbole_idp.config.strict import StrictConfig
+    from recbole_idp.models.idp.bundle import KIND, Bundle
+    from recbole_idp.models.idp.model import check_encoder
 
     folder = shutil.copytree(next((base / "data" / "saved").glob("pretrain-*")), tmp_path / "bundle")
     value = json.loads((folder / KIND.file).read_text())
@@ -192,7 +192,7 @@ def other_tensors(name, **tensors):
 def test_tensors_of_a_bundle_that_do_not_fit_are_refused_in_one_line(base, workplace, capfd):
     import torch
 
-    from recbole_idp.bundle import KIND
+    from recbole_idp.models.idp.bundle import KIND
 
     shutil.copytree(base / "data", workplace / "data")
     (bundle,) = (workplace / "data" / "saved").glob("pretrain-*")
@@ -213,6 +213,6 @@ def test_tensors_of_a_bundle_that_do_not_fit_are_refused_in_one_line(base, workp
         step(other)
         resealed(other, KIND)
         capfd.readouterr()
-        assert cli.main(command(workplace, pretrained=str(other), keep_trained=False)) == 2, name
+        assert main(command(workplace, pretrained=str(other), keep_trained=False)) == 2, name
         err = capfd.readouterr().err
         assert err.startswith("recbole-idp: ") and err.count("\n") == 1, err

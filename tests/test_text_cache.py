@@ -7,9 +7,9 @@ import time
 import numpy as np
 import pytest
 
-from recbole_idp.text import cache
-from recbole_idp.text.cache import encode_cached
-from recbole_idp.text.lsa import LsaEncoder
+from recbole_idp.content.text import cache
+from recbole_idp.content.text.cache import encode_cached
+from recbole_idp.content.text.lsa import LsaEncoder
 
 TEXTS = [f"{colour} {thing} number {n}" for n in range(5) for colour in ("red", "blue") for thing in ("pen", "lamp")]
 

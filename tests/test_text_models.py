@@ -11,8 +11,8 @@ from recbole.data.interaction import Interaction
 from recbole.utils import get_model, get_trainer, init_seed
 from toy import settings, write_dataset
 
-from recbole_idp.config import StrictConfig
-from recbole_idp.data.batches import Batch
+from recbole_idp.config.strict import StrictConfig
+from recbole_idp.data.rows import Batch
 from recbole_idp.errors import UserError
 
 pytestmark = pytest.mark.filterwarnings("ignore:pkg_resources")

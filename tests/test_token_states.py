@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from recbole_idp.text.encoder import load_text_encoder
-from recbole_idp.text.token_states import ProjectedTokens, StretchEncoder, token_vectors
+from recbole_idp.content.text.encoder import load_text_encoder
+from recbole_idp.models.precise.token_states import ProjectedTokens, StretchEncoder, token_vectors
 
 TITLES = [
     "pilot retractable gel ink pen fine point black",
@@ -97,7 +97,7 @@ def test_the_projection_keeps_the_largest_variance_at_one_scale(model_folder, tm
 
 
 def test_lsa_gives_one_token_and_vectors_are_cached(workplace, monkeypatch):
-    from recbole_idp.config import StrictConfig
+    from recbole_idp.config.strict import StrictConfig
 
     changes = {"text_encoder": "lsa", "token_count": 3, "token_width": 2, "use_gpu": False, "show_progress": False}
     config = StrictConfig("PRECISE", "shop", config_dict=changes)

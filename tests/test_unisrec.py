@@ -12,9 +12,9 @@ from trained import run
 from unisrec_formulas import SMALL, configured, perturbed, slow_adaptor, slow_state
 
 from recbole_idp.errors import UserError
-from recbole_idp.model.adaptor import MixtureAdaptor
-from recbole_idp.model.unisrec import transferable
-from recbole_idp.trainer.unisrec_pretrain import find_or_pretrain
+from recbole_idp.models.unisrec.adaptor import MixtureAdaptor
+from recbole_idp.models.unisrec.model import transferable
+from recbole_idp.models.unisrec.pretrain import find_or_pretrain
 
 pytestmark = pytest.mark.filterwarnings("ignore:pkg_resources")
 

@@ -10,19 +10,19 @@ from recbole.utils import init_seed
 from toy import settings
 from unisrec_formulas import SMALL, configured, perturbed, slow_adaptor, slow_state
 
-from recbole_idp.best_model import trial_settings
-from recbole_idp.config import StrictConfig
-from recbole_idp.data.batches import PositionBatches
+from recbole_idp.config.strict import StrictConfig
 from recbole_idp.data.domains import load_domains
+from recbole_idp.data.rows import PositionBatches
 from recbole_idp.data.sequences import Sequences, Targets
-from recbole_idp.data.views import ViewBatches
 from recbole_idp.errors import UserError
-from recbole_idp.model.unisrec_pretraining import UniSRecPretraining
-from recbole_idp.resume import Unfinished
-from recbole_idp.trainer.base import SequenceTrainer
-from recbole_idp.trainer.checkpoint import load_checkpoint
-from recbole_idp.trainer.unisrec_pretrain import PretrainedUniSRec, drop_words, find_or_pretrain
-from recbole_idp.trials import trials
+from recbole_idp.models.unisrec.pretrain import PretrainedUniSRec, drop_words, find_or_pretrain
+from recbole_idp.models.unisrec.pretraining_model import UniSRecPretraining
+from recbole_idp.models.unisrec.views import ViewBatches
+from recbole_idp.run.best_model import trial_settings
+from recbole_idp.run.trials import trials
+from recbole_idp.run.unfinished import Unfinished
+from recbole_idp.storage.checkpoint import load_checkpoint
+from recbole_idp.train.trainer import SequenceTrainer
 
 pytestmark = pytest.mark.filterwarnings("ignore:pkg_resources")
 

@@ -10,15 +10,15 @@ import torch
 from test_precise import SMALL
 from toy import settings
 
-from recbole_idp import cli
-from recbole_idp.config import StrictConfig
+from recbole_idp.cli.main import main
+from recbole_idp.config.strict import StrictConfig
 from recbole_idp.data.catalog import locate
-from recbole_idp.data.slices import load_slices
-from recbole_idp.model.precise import transferable
+from recbole_idp.models.precise.model import transferable
+from recbole_idp.models.precise.replay import Replay, restart
+from recbole_idp.models.precise.slices import load_slices
 from recbole_idp.report.warm_up import plot_warm_up, warm_up_text
-from recbole_idp.stages import StageClock
-from recbole_idp.trainer.warm_up import Replay, restart
-from recbole_idp.warm_up import sliced_tokens, summarise
+from recbole_idp.run.warm_up import sliced_tokens, summarise
+from recbole_idp.train.clock import StageClock
 
 pytestmark = pytest.mark.filterwarnings("ignore:pkg_resources")
 
@@ -313,7 +313,7 @@ def command(folder, dataset="films", **changes):
 def test_the_study_prints_its_table_and_leaves_figures_and_a_plot(made, workplace, capsys):
     _, outcomes = made
     write(workplace, events())
-    assert cli.main(command(workplace, seeds=[2020, 7])) == 0
+    assert main(command(workplace, seeds=[2020, 7])) == 0
     printed = capsys.readouterr().out
     for name in ("never", "every slice", "every 2 slices", "Recall@10, new items", "NDCG@10, all items", " ± 0."):
         assert name in printed
@@ -373,7 +373,7 @@ def strange(tmp_path_factory):
 def test_wrong_values_are_refused_in_one_line(name, strange, workplace, capsys):
     changes, says = REFUSED[name]
     changes = {"checkpoint_dir": str(workplace / "saved"), "result_dir": str(workplace / "results"), **changes}
-    assert cli.main(command(strange, **changes)) == 2
+    assert main(command(strange, **changes)) == 2
     err = capsys.readouterr().err
     assert err.startswith("recbole-idp: ") and err.count("\n") == 1 and says in err
     assert not list(workplace.glob("results/*")) and not list(workplace.glob("saved/unfinished-*"))

@@ -5,9 +5,10 @@ import json
 import pytest
 from toy import settings, write_domains
 
-from recbole_idp import cli, quick_start
-from recbole_idp.config import StrictConfig
-from recbole_idp.sealed import seal
+from recbole_idp.cli.main import main
+from recbole_idp.config.strict import StrictConfig
+from recbole_idp.run.run import run as run_job
+from recbole_idp.storage.sealed import seal
 
 
 def toy_after(folder, argv):
@@ -15,7 +16,7 @@ def toy_after(folder, argv):
     write_domains(folder / "data")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        assert cli.main(argv) == 0
+        assert main(argv) == 0
     return folder
 
 
@@ -24,7 +25,7 @@ def run(folder, model="IDP", **changes):
     config = StrictConfig(model, "shop", config_dict=settings(folder / "data", **changes))
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        return quick_start.run(config)
+        return run_job(config)
 
 
 def make_trained(folder, variant="fine_tune", **changes):

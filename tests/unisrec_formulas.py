@@ -5,7 +5,7 @@ import math
 import torch
 from toy import settings
 
-from recbole_idp.config import StrictConfig
+from recbole_idp.config.strict import StrictConfig
 
 SMALL = {"n_experts": 3}
 

@@ -7,9 +7,9 @@ from recbole.data import data_preparation
 from recbole.utils import get_model, init_seed
 
 from recbole_idp.benchmark.output import Row, announce
-from recbole_idp.config import StrictConfig
-from recbole_idp.derived_config import data_root
-from recbole_idp.pipeline import TRIMMED, make_dataset, trainer_class
+from recbole_idp.config.derive import data_root
+from recbole_idp.config.strict import StrictConfig
+from recbole_idp.recbole_models.choose import TRIMMED, make_dataset, trainer_class
 
 _SHARED = ("cache_path", "checkpoint_dir", "result_dir", "seed", "text_encoder", "text_fields", "threads", "use_gpu")
 

@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from recbole_idp import compat, registry
-from recbole_idp.arguments import parse_arguments
-from recbole_idp.config_keys import KeyType, check_layer, key_types, known_key
-from recbole_idp.config_layers import COMMAND_LINE, Layer, recbole_layers
-from recbole_idp.console import exit_status
+from recbole_idp.cli.arguments import parse_arguments
+from recbole_idp.cli.columns import columns
+from recbole_idp.cli.console import exit_status
+from recbole_idp.cli.threads import share_processors
+from recbole_idp.config.checks import KeyType, check_layer, key_types, known_key
+from recbole_idp.config.layers import COMMAND_LINE, Layer, recbole_layers
 from recbole_idp.errors import UserError
-from recbole_idp.files import unwritable
-from recbole_idp.listing import columns
-from recbole_idp.processors import share_processors
+from recbole_idp.storage.files import unwritable
 
 PROGRAM = "recbole_idp.benchmark"
 
@@ -115,9 +115,9 @@ def _run(task, options):
     from importlib import import_module
 
     from recbole_idp.benchmark.output import publish
-    from recbole_idp.config import StrictConfig
-    from recbole_idp.derived_config import derive
-    from recbole_idp.quick_start import prepare
+    from recbole_idp.config.derive import derive
+    from recbole_idp.config.strict import StrictConfig
+    from recbole_idp.run.run import prepare
 
     config = StrictConfig.from_resolved(resolved)
     if task != "new_items":
@@ -138,7 +138,7 @@ def _split(task, options):
     Returns:
         tuple[dict, Resolved]: The values of both.
     """
-    from recbole_idp.settings import DEFAULT_DATASET, DEFAULT_MODEL, option_layers, resolve
+    from recbole_idp.config.resolve import DEFAULT_DATASET, DEFAULT_MODEL, option_layers, resolve
 
     own = TASKS[task].options
     dataset = options.get("dataset", DEFAULT_DATASET)

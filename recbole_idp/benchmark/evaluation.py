@@ -5,10 +5,10 @@ import statistics
 from recbole_idp.benchmark.measure import load_average, usage
 from recbole_idp.benchmark.output import Row, announce, ratio
 from recbole_idp.benchmark.sides import Side, recbole_config
-from recbole_idp.derived_config import derive
+from recbole_idp.config.derive import derive
 from recbole_idp.errors import UserError
-from recbole_idp.model.recbole_weights import load_recbole_sasrec
-from recbole_idp.quick_start import data_fingerprint
+from recbole_idp.recbole_models.weights import load_recbole_sasrec
+from recbole_idp.run.run import data_fingerprint
 
 DECIMALS = 8
 SWAPPED_USERS = 2

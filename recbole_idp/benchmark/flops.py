@@ -1,6 +1,6 @@
 """How many floating-point operations a training step needs, from its sizes."""
 
-from recbole_idp.model.loss import PairwiseLoss, SampledSoftmaxLoss
+from recbole_idp.nn.loss import PairwiseLoss, SampledSoftmaxLoss
 
 
 def forward_flops(shapes, targets, candidates, sizes):

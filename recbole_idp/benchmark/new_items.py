@@ -10,23 +10,23 @@ from recbole.data import data_preparation
 from recbole.utils import init_seed
 
 from recbole_idp.benchmark.output import Row, announce
-from recbole_idp.best_model import keep_best
+from recbole_idp.config.derive import derive
 from recbole_idp.data.dataset import SequenceDataset
 from recbole_idp.data.domains import item_texts
 from recbole_idp.data.few_shot import training_users
-from recbole_idp.derived_config import derive
 from recbole_idp.errors import UserError
 from recbole_idp.evaluation.ranking import ranks_from_scores
-from recbole_idp.matcher.generation import centred
-from recbole_idp.matcher.retrieval import normalised
-from recbole_idp.quick_start import data_fingerprint, run_trial
-from recbole_idp.serving.folder import TrainedModel
+from recbole_idp.models.idp.generation import centred
+from recbole_idp.models.idp.pretrain import find_or_pretrain
+from recbole_idp.models.idp.transfer import prepare_start
+from recbole_idp.run.best_model import keep_best
+from recbole_idp.run.run import data_fingerprint, run_trial
+from recbole_idp.run.trials import Trial
+from recbole_idp.search.exact import normalised
 from recbole_idp.serving.new_items import NewItems, add_items
 from recbole_idp.serving.recommender import Recommender
-from recbole_idp.stages import StageClock
-from recbole_idp.trainer.pretrain import find_or_pretrain
-from recbole_idp.trainer.transfer import prepare_start
-from recbole_idp.trials import Trial
+from recbole_idp.serving.trained_model import TrainedModel
+from recbole_idp.train.clock import StageClock
 
 VARIANT = "fine_tune"
 _CHUNK = 256

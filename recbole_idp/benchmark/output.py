@@ -6,12 +6,12 @@ from typing import NamedTuple
 
 import torch
 
-from recbole_idp.arguments import command_line
 from recbole_idp.benchmark.measure import load_average
-from recbole_idp.bundle import versions
-from recbole_idp.derived_config import given_values
-from recbole_idp.files import write_json
+from recbole_idp.cli.arguments import command_line
+from recbole_idp.config.derive import given_values
+from recbole_idp.models.idp.bundle import versions
 from recbole_idp.report.result import table
+from recbole_idp.storage.files import write_json
 
 FORMAT = 1
 

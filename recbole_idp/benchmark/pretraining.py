@@ -7,10 +7,10 @@ from recbole_idp.benchmark.measure import usage
 from recbole_idp.benchmark.output import Row, announce
 from recbole_idp.benchmark.sides import batch_sizes
 from recbole_idp.benchmark.training import arithmetic_rows
+from recbole_idp.config.derive import derive
 from recbole_idp.data.domains import load_domains
-from recbole_idp.derived_config import derive
-from recbole_idp.model.idp import IDP
-from recbole_idp.trainer.base import SequenceTrainer
+from recbole_idp.models.idp.model import IDP
+from recbole_idp.train.trainer import SequenceTrainer
 
 
 def run(config, steps):

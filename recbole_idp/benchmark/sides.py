@@ -11,11 +11,11 @@ from recbole.trainer import Trainer
 from recbole.utils import get_model, init_seed
 
 from recbole_idp.benchmark.measure import usage
-from recbole_idp.config_layers import recbole_layers
+from recbole_idp.config.derive import data_root
+from recbole_idp.config.layers import recbole_layers
 from recbole_idp.data.catalog import locate
-from recbole_idp.derived_config import data_root
 from recbole_idp.errors import UserError
-from recbole_idp.trainer.base import SequenceTrainer
+from recbole_idp.train.trainer import SequenceTrainer
 
 
 @dataclass

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from recbole_idp.errors import UserError, nearest
-from recbole_idp.files import replacing
+from recbole_idp.storage.files import replacing
 
 TYPES = ("token", "float", "token_seq", "float_seq")
 # The columns of the .inter files that this package makes.

@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 import yaml
 
-from recbole_idp.config_layers import recbole_folder
-from recbole_idp.data import platforms
+from recbole_idp.config.layers import recbole_folder
+from recbole_idp.data import ml_100k
 from recbole_idp.data.download import download
 from recbole_idp.data.folders import SOURCE_FILE, dataset_folder, read_source
 from recbole_idp.errors import UserError, nearest
@@ -113,12 +113,12 @@ def locate(name, data_path="dataset/", urls=None, checksums=None):
     found = _on_disk(name, folder)
     if found:
         return found
-    if name == platforms.PACKAGED:
-        return DatasetLocation(name, platforms.packaged_folder(), platforms.PACKAGED, "carried by RecBole")
+    if name == ml_100k.PACKAGED:
+        return DatasetLocation(name, ml_100k.packaged_folder(), ml_100k.PACKAGED, "carried by RecBole")
     _refuse_folder_without_data(folder)
     urls = recbole_urls() if urls is None else urls
-    if name in platforms.PLATFORMS:
-        platforms.carve(name, folder)
+    if name in ml_100k.PLATFORMS:
+        ml_100k.carve(name, folder)
     elif url := urls.get(name) or urls.get(ALIASES.get(name)):
         download(url, name, folder, checksums)
     else:
@@ -138,8 +138,8 @@ def available(data_path="dataset/", urls=None):
     """
     urls = recbole_urls() if urls is None else urls
     rows = [Available(name, _origin(Path(data_path) / name), True) for name in _names_on_disk(data_path)]
-    rows.append(Available(platforms.PACKAGED, "carried by RecBole", True))
-    rows += [Available(name, f"carved from RecBole's {platforms.PACKAGED}", True) for name in platforms.PLATFORMS]
+    rows.append(Available(ml_100k.PACKAGED, "carried by RecBole", True))
+    rows += [Available(name, f"carved from RecBole's {ml_100k.PACKAGED}", True) for name in ml_100k.PLATFORMS]
     rows += [Available(alias, f"download: {name}", False) for alias, name in ALIASES.items() if name in urls]
     rows += [Available(name, f"download: {url}", False) for name, url in urls.items()]
     first = {}

@@ -8,13 +8,13 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
+from recbole_idp.config.derive import data_root, derive
 from recbole_idp.data.catalog import DatasetLocation, locate
 from recbole_idp.data.dataset import SequenceDataset
 from recbole_idp.data.item_text import read_item_texts
 from recbole_idp.data.sequences import Sequences, Targets
-from recbole_idp.derived_config import data_root, derive
 from recbole_idp.errors import UserError, nearest
-from recbole_idp.files import sha256_of_file
+from recbole_idp.storage.files import sha256_of_file
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from recbole_idp.data.folders import new_folder, read_source, write_source
 from recbole_idp.errors import UserError
-from recbole_idp.files import sha256_of_file
+from recbole_idp.storage.files import sha256_of_file
 
 ATOMIC_SUFFIXES = (".inter", ".item", ".user", ".kg", ".link", ".net")
 TIMEOUT_SECONDS = 30

@@ -8,7 +8,7 @@ import shutil
 from pathlib import Path
 
 from recbole_idp.errors import UserError
-from recbole_idp.files import refusing_failed_writes, temporary_beside, write_json
+from recbole_idp.storage.files import refusing_failed_writes, temporary_beside, write_json
 
 SOURCE_FILE = "source.json"
 _LONGEST_NAME = 255

@@ -2,9 +2,9 @@
 
 from recbole.utils import FeatureSource, FeatureType
 
+from recbole_idp.config.derive import data_root
 from recbole_idp.data.atomic import read_atomic
 from recbole_idp.data.catalog import locate
-from recbole_idp.derived_config import data_root
 from recbole_idp.errors import UserError
 
 

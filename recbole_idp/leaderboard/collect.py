@@ -7,10 +7,10 @@ from dataclasses import asdict
 import numpy as np
 
 from recbole_idp import registry
-from recbole_idp.arguments import command_line
-from recbole_idp.bundle import versions
+from recbole_idp.cli.arguments import command_line
 from recbole_idp.evaluation.significance import compare, gains, user_means
-from recbole_idp.leaderboard.folder import load
+from recbole_idp.leaderboard.job_folder import load
+from recbole_idp.models.idp.bundle import versions
 from recbole_idp.report.comparison import holm_corrected
 
 COMPARED_WITH = ("PositionSASRec", "TextPCASASRec", "MoRec", "TCF", "UniSRec", "UniSRec_IDt")
@@ -27,7 +27,7 @@ def collect(plan, results, failed, tuned):
         tuned (dict[tuple[str, str], dict]): By model and dataset, what tuning has chosen.
 
     Returns:
-        dict: Of the form that :func:`~recbole_idp.report.board.read_board` checks.
+        dict: Of the form that :func:`~recbole_idp.report.board.file.read_board` checks.
     """
     loaded = {job: load(path) for job, path in results.items()}
     boards = {}

@@ -6,17 +6,17 @@ import shlex
 from dataclasses import dataclass, field
 
 from recbole_idp import registry
-from recbole_idp.bundle import versions
-from recbole_idp.config_keys import key_types, known_key
-from recbole_idp.config_layers import Layer, recbole_layers
+from recbole_idp.config.checks import key_types, known_key
+from recbole_idp.config.layers import Layer, recbole_layers
+from recbole_idp.config.resolve import DEFAULT_DATASET, DEFAULT_MODEL, option_layers, resolve
 from recbole_idp.data.catalog import available, locate
 from recbole_idp.data.domains import content_hashes
 from recbole_idp.errors import UserError
 from recbole_idp.evaluation.significance import gains
-from recbole_idp.files import fingerprint
-from recbole_idp.resume import NO_MATTER
-from recbole_idp.sealed import content_digest
-from recbole_idp.settings import DEFAULT_DATASET, DEFAULT_MODEL, option_layers, resolve
+from recbole_idp.models.idp.bundle import versions
+from recbole_idp.run.unfinished import NO_MATTER
+from recbole_idp.storage.files import fingerprint
+from recbole_idp.storage.sealed import content_digest
 
 BOARD_KEYS = ("jobs", "engine", "tune", "baseline", "model_options")
 """Keys of the leaderboard itself."""

@@ -5,7 +5,7 @@ import time
 
 from tqdm import tqdm
 
-from recbole_idp.leaderboard.folder import JobFolder
+from recbole_idp.leaderboard.job_folder import JobFolder
 
 _SLOWEST = ("FDSA", "BERT4Rec", "SASRec", "GRU4Rec")
 """Models that take longest on the target, the slowest first: a row of RecBole's is trained for every event."""

@@ -3,8 +3,8 @@
 import itertools
 import random
 
-from recbole_idp.config_layers import properties_folder, read_file
-from recbole_idp.leaderboard.folder import load
+from recbole_idp.config.layers import properties_folder, read_file
+from recbole_idp.leaderboard.job_folder import load
 
 
 def settings_of(model, budget, given, seed):

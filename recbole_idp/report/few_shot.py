@@ -2,9 +2,9 @@
 
 from itertools import cycle
 
-from recbole_idp.files import replacing
 from recbole_idp.report.plot import CURVES, MARKERS
 from recbole_idp.report.result import cell, table
+from recbole_idp.storage.files import replacing
 
 PLOT = ".svg"
 """What the name of a result's plot ends in."""

@@ -1,17 +1,17 @@
 """The page of the task ``inspect``: one HTML file that needs nothing else. It reads figures and knows no model."""
 
-from recbole_idp.files import write_text
 from recbole_idp.report.comparison import prediction_line
 from recbole_idp.report.inspect_text import OWN_BEHAVIOUR, domain_rows, matcher_rows, own_behaviour_rows, shape_rows
 from recbole_idp.report.page import document, figure, html_table, safe
 from recbole_idp.report.plot import ACCENT, MUTED, svg
+from recbole_idp.storage.files import write_text
 
 
 def save_page(figures, path):
     """Writes the page, whole or not at all.
 
     Args:
-        figures (dict): What :func:`recbole_idp.inspection.inspect_figures` returns.
+        figures (dict): What :func:`recbole_idp.run.inspect.inspect_figures` returns.
         path (str | Path): The HTML file.
 
     Raises:

@@ -12,7 +12,7 @@ def inspect_text(figures, path):
     """Describes the figures in a terminal's width.
 
     Args:
-        figures (dict): What :func:`recbole_idp.inspection.inspect_figures` returns.
+        figures (dict): What :func:`recbole_idp.run.inspect.inspect_figures` returns.
         path (Path): The page.
 
     Returns:

@@ -8,7 +8,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from recbole_idp.errors import UserError
-from recbole_idp.files import replacing, sha256_of_file
+from recbole_idp.storage.files import replacing, sha256_of_file
 
 SUFFIX = ".ranks.safetensors"
 _USERS = "users"

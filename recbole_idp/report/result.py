@@ -5,9 +5,9 @@ import time
 from pathlib import Path
 
 from recbole_idp.errors import UserError
-from recbole_idp.files import read_json, unused, write_json
-from recbole_idp.form import Each, Maybe, Misfit, check
 from recbole_idp.report.ranks import SUFFIX, load_ranks, save_ranks
+from recbole_idp.storage.files import read_json, unused, write_json
+from recbole_idp.storage.schema import Each, Maybe, Misfit, check
 
 # 2: several seeds, and ranks in a file of their own.
 FORMAT = 2
@@ -51,7 +51,7 @@ def summarise(runs):
     """Joins the runs of a variant that differ in their seed.
 
     Args:
-        runs (list[dict]): The facts of each, as of :class:`~recbole_idp.trials.Outcome`.
+        runs (list[dict]): The facts of each, as of :class:`~recbole_idp.run.trials.Outcome`.
 
     Returns:
         dict: Means of ``test``, ``valid``, ``seconds`` and ``targets_per_second``; with several seeds also the standard

@@ -1,9 +1,9 @@
 """A warm-up study: recall on new items and on all items by the period, as a table and as a plot."""
 
-from recbole_idp.files import replacing
 from recbole_idp.report.plot import ACCENT, CURVES, MARKERS, MUTED, SOFT
 from recbole_idp.report.result import table
 from recbole_idp.report.text import seeds_name
+from recbole_idp.storage.files import replacing
 
 FORMAT = 1
 PLOT = ".svg"
@@ -24,7 +24,7 @@ def warm_up_table(result):
     """Draws a row for each period.
 
     Args:
-        result (dict): What :func:`~recbole_idp.warm_up.warm_up` returns.
+        result (dict): What :func:`~recbole_idp.run.warm_up.warm_up` returns.
 
     Returns:
         str: A Markdown table; the best value of each column is bold.

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from recbole_idp.config_values import CHOICES
+from recbole_idp.config.schema import CHOICES
 from recbole_idp.errors import UserError, nearest
 from recbole_idp.serving.export import as_queries, candidate_matrix, sampled_states, wide_index
 from recbole_idp.serving.recommender import Recommender

@@ -10,9 +10,9 @@ from pathlib import Path
 from tqdm import tqdm
 
 from recbole_idp.errors import UserError
-from recbole_idp.files import fingerprint, read_json, refusing_failed_writes, replacing, write_json
-from recbole_idp.locking import lock_at_once
 from recbole_idp.serving.output import output_format
+from recbole_idp.storage.files import fingerprint, read_json, refusing_failed_writes, replacing, write_json
+from recbole_idp.storage.locks import lock_at_once
 
 PART_USERS = 16_384
 """Users of a part: what a kill can cost, and what stands in memory at a time."""

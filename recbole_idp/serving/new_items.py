@@ -8,14 +8,14 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from recbole_idp.bundle import MATCHER, TEXT_ENCODER, Bundle, read_description
+from recbole_idp.content.text.encoder import open_text_encoder
 from recbole_idp.data.item_text import read_item_texts
 from recbole_idp.errors import UserError
-from recbole_idp.form import IfThere, Maybe, Misfit, check
-from recbole_idp.matcher.adapted import FrozenMatcher, open_matcher
-from recbole_idp.matcher.generation import GENERATORS, RESCALINGS, Evidence, generate
-from recbole_idp.matcher.retrieval import Matches, retrieve
-from recbole_idp.text.encoder import open_text_encoder
+from recbole_idp.models.idp.bundle import MATCHER, TEXT_ENCODER, Bundle, read_description
+from recbole_idp.models.idp.cdim.matchers import FrozenMatcher, open_matcher
+from recbole_idp.models.idp.generation import GENERATORS, RESCALINGS, Evidence, generate
+from recbole_idp.search.exact import Matches, retrieve
+from recbole_idp.storage.schema import IfThere, Maybe, Misfit, check
 
 # What generating and reading texts take from the configuration that the model was trained with.
 _SAYS = {

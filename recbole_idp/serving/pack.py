@@ -5,12 +5,12 @@ import logging
 import torch
 from recbole.data.interaction import Interaction
 
-from recbole_idp.bundle import versions
-from recbole_idp.derived_config import given_values
-from recbole_idp.model.sequence_model import SequenceModel
-from recbole_idp.resume import NO_MATTER
-from recbole_idp.serving.folder import TrainedModel
+from recbole_idp.config.derive import given_values
+from recbole_idp.models.base.sequence_model import SequenceModel
+from recbole_idp.models.idp.bundle import versions
+from recbole_idp.run.unfinished import NO_MATTER
 from recbole_idp.serving.recommender import Recommender
+from recbole_idp.serving.trained_model import TrainedModel
 from recbole_idp.serving.user_encoder import describe_encoder, history_length
 from recbole_idp.serving.user_vectors import user_vectors
 

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from recbole_idp.errors import UserError
-from recbole_idp.serving.folder import TrainedModel
+from recbole_idp.serving.trained_model import TrainedModel
 from recbole_idp.serving.user_encoder import history_length
 
 # 8 MiB of scores, and 2 MiB of states at width 64: both are read again while in the cache.

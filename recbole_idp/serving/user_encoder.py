@@ -4,11 +4,11 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from recbole_idp.form import check
-from recbole_idp.model.encoder.bert4rec import BERT4RecEncoder
-from recbole_idp.model.encoder.gru import GRUEncoder
-from recbole_idp.model.encoder.transformer import TransformerEncoder
-from recbole_idp.model.user_head import HeadedEncoder
+from recbole_idp.models.precise.user_head import HeadedEncoder
+from recbole_idp.nn.encoder.bert4rec import BERT4RecEncoder
+from recbole_idp.nn.encoder.gru import GRUEncoder
+from recbole_idp.nn.encoder.transformer import TransformerEncoder
+from recbole_idp.storage.schema import check
 
 _BLOCKS = ("n_layers", "n_heads", "inner_size", "hidden_act", "layer_norm_eps")
 _EVERY = ("hidden_size", "MAX_ITEM_LIST_LENGTH")

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from recbole_idp.errors import UserError
-from recbole_idp.files import sha256_of_file
+from recbole_idp.storage.files import sha256_of_file
 
 _COLUMNS = ("user_id", "item_id", "timestamp")
 _TYPES = ("token", "float", "token_seq", "float_seq")

@@ -1,0 +1,94 @@
+"""Where a command meets its user: what goes wrong becomes one line and an exit status."""
+
+import contextlib
+import errno
+import logging
+import os
+import re
+import sys
+import threading
+
+from recbole_idp.errors import UserError
+from recbole_idp.storage.files import is_full
+
+USER_ERROR, INTERRUPTED, BROKEN_PIPE = 2, 130, 141
+# What the system refuses because of a path that somebody gave, or of the machine: no fault of the program.
+_OF_THE_PLACE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENAMETOOLONG, errno.ELOOP, errno.EIO, errno.ENOTDIR}
+# PyTorch's own words, on the processor and on an accelerator.
+_OUT_OF_MEMORY = re.compile(r"can't allocate memory|out of memory")
+
+
+def exit_status(work, program, interrupted):
+    """Does the work of a command.
+
+    Args:
+        work (Callable[[], int]): Does it and returns the exit status.
+        program (str): The command's name, which begins each line.
+        interrupted (str): What Ctrl-C means for what was done so far.
+
+    Returns:
+        int: What ``work`` returns, or 2 (the user can fix this), 130 (interrupted), 141 (nobody reads any more).
+    """
+    try:
+        with _logs_may_fail():
+            status = work()
+            sys.stdout.flush()
+        return status
+    except UserError as error:
+        print(f"{program}: {error}", file=sys.stderr)
+        return USER_ERROR
+    except KeyboardInterrupt:
+        print(f"\n{program}: interrupted; {interrupted}", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:
+        # The reader (head, less) has gone.
+        _drop_output()
+        return BROKEN_PIPE
+    except OSError as error:
+        if not is_full(error) and (error.errno not in _OF_THE_PLACE or error.filename is None):
+            raise
+        _drop_output()
+        print(f"{program}: {_refused(error)}", file=sys.stderr)
+        return USER_ERROR
+    except (MemoryError, RuntimeError) as error:
+        if not (isinstance(error, MemoryError) or _OUT_OF_MEMORY.search(str(error))):
+            raise
+        reason = found[0] if (found := re.search(r"\d+(\.\d+)? ?(bytes|[KMGT]i?B)", str(error))) else "more"
+        remedy = "lower hidden_size, MAX_ITEM_LIST_LENGTH or a batch size, or take a larger machine"
+        print(f"{program}: not enough memory, {reason} were asked for: {remedy}", file=sys.stderr)
+        return USER_ERROR
+
+
+def _refused(error):
+    """Returns what the operating system does not do, and what to do about it."""
+    if not is_full(error):
+        return f"cannot use {error.filename} ({error.strerror}): check the path and its permissions"
+    where = f" to write {error.filename}" if error.filename else " on the disk, or for a file of this size"
+    return f"no space left{where}: free some, or choose other folders"
+
+
+def _drop_output():
+    """Sends what cannot be written to stdout nowhere: Python would flush it once more on exit and complain."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+@contextlib.contextmanager
+def _logs_may_fail():
+    """Lets a log that finds the disk full say nothing: what has to be written says it, in one line.
+
+    Python's logging and the thread in which TensorBoard's writer works would print a traceback for each record.
+    """
+    raises, hook = logging.raiseExceptions, threading.excepthook
+
+    def quiet(failure):
+        if not (isinstance(failure.exc_value, OSError) and is_full(failure.exc_value)):
+            hook(failure)
+
+    logging.raiseExceptions, threading.excepthook = False, quiet
+    try:
+        yield
+    finally:
+        logging.raiseExceptions, threading.excepthook = raises, hook

@@ -1,0 +1,139 @@
+"""The tasks that use a trained model: recommend, add-items and export."""
+
+import sys
+from pathlib import Path
+
+from recbole_idp.cli.columns import columns
+from recbole_idp.errors import UserError
+from recbole_idp.serving.recommender import Recommender
+from recbole_idp.serving.trained_model import TrainedModel, check_absent
+
+_SHOWN = 5
+
+
+def recommend(trained, history, user, users, out, k, exclude_seen, **index):
+    """Recommends items after one history, to one of the target's users, or for all users of a file.
+
+    Args:
+        trained (str): The model's folder.
+        history (str | None): Item ids, separated by commas, the latest last; their recommendations are printed.
+        user (str | None): The id of a user whom the folder knows; likewise.
+        users (str | None): A file of histories; see :class:`~recbole_idp.serving.users_file.UsersFile`.
+        out (str | None): Where the recommendations for them go.
+        k (int): Items for each user.
+        exclude_seen (bool): Whether items of a history are left out.
+        **index (str | None): ``route``, ``triggers`` and ``search`` of
+            :class:`~recbole_idp.serving.indexed.IndexedRecommender`; all None: every item is looked at.
+
+    Raises:
+        UserError: An option is missing, or a file cannot be used.
+    """
+    if sum(given is not None for given in (history, user, users)) != 1:
+        raise UserError('recommend needs either --history="ID,ID", --user=ID, or --users=FILE with --out=FILE')
+    if (users is None) != (out is None):
+        raise UserError("--users and --out belong together: the recommendations for the users of a file go to a file")
+    if index["triggers"] and index["route"] != "u2i2i":
+        raise UserError("--triggers are the items that --route=u2i2i goes by: give both, or none")
+    index = {key: value for key, value in index.items() if value is not None}
+    if user is not None:
+        (found,) = _opened(trained, {"route": "u2i", **index}).recommend_users([user], k, exclude_seen)
+        print(_table(found))
+        return
+    if history is not None:
+        print(_answer(_opened(trained, index), history, k, exclude_seen))
+        return
+    from recbole_idp.serving.many_users import recommend_file
+    from recbole_idp.serving.output import output_format
+    from recbole_idp.serving.users_file import UsersFile
+
+    output_format(Path(out))
+    file = UsersFile(users)
+    done = recommend_file(_opened(trained, index), file, out, k, exclude_seen)
+    if done["resumed"]:
+        _say(f"{done['resumed']:,} users were done by an interrupted run")
+    if done["unknown"]:
+        _say(f"{done['unknown']:,} events with items that the model does not know were skipped")
+    if done["empty"]:
+        _say(f"{done['empty']:,} users have no item that the model knows, and get no recommendation")
+    print(f"{out}: {done['users']:,} users")
+
+
+def _opened(trained, index):
+    """Opens a model, with an index of its items where something is said of one."""
+    if not index:
+        return Recommender.open(trained)
+    from recbole_idp.serving.indexed import IndexedRecommender
+
+    return IndexedRecommender(TrainedModel.open(trained), **index)
+
+
+def _answer(recommender, text, k, exclude_seen):
+    """Returns a table of recommendations after a history, and says what was skipped."""
+    history = [token for part in text.split(",") if (token := part.strip())]
+    if not history:
+        raise UserError('--history names no item: write ids and commas, as in --history="ID,ID"')
+    unknown = recommender.unknown(history)
+    if len(unknown) == len(history):
+        known = ", ".join(recommender.trained.tokens[:_SHOWN])
+        raise UserError(
+            f"none of the {len(history)} items of --history is known to the model: its ids are like {known}"
+        )
+    if unknown:
+        more = f" and {len(unknown) - _SHOWN} more" if len(unknown) > _SHOWN else ""
+        _say(f"unknown to the model and skipped: {', '.join(unknown[:_SHOWN])}{more}")
+    (found,) = recommender.recommend([history], k, exclude_seen)
+    return _table(found)
+
+
+def _table(found):
+    rows = [(rank, one.item, f"{one.score:.4f}", one.title) for rank, one in enumerate(found, 1)]
+    return columns([("rank", "item", "score", "title"), *rows])
+
+
+def add_items(trained, items, out, pretrained):
+    """Adds new items to a model, without training.
+
+    Args:
+        trained (str): The model's folder.
+        items (str): An ``.item`` file.
+        out (str): The folder to make.
+        pretrained (str | None): The bundle that the model was made from; None: it lies beside the model.
+
+    Raises:
+        UserError: A file or folder cannot be used, or the model's items were not made from texts.
+    """
+    check_absent(out)
+    opened = TrainedModel.open(trained)
+    from recbole_idp.serving import new_items
+
+    new_items.check_generated(opened)
+    new = new_items.read_new_items(opened, items)
+    bundle = new_items.find_bundle(opened, pretrained)
+    new_items.add_items(opened, new, bundle).save(out)
+    if new.known or new.blank:
+        _say(f"left out: {new.known:,} items that the model has already, {new.blank:,} without a text")
+    print(f"{out}: {len(new.texts):,} items added to {len(opened.tokens):,}")
+
+
+def export(trained, out, index):
+    """Writes a model in forms that other languages and servers read.
+
+    Args:
+        trained (str): The model's folder.
+        out (str): The folder to make.
+        index (str): ``hnsw`` or ``ivf``.
+
+    Raises:
+        UserError: The model cannot be used, the folder not be made, or a package is missing.
+    """
+    check_absent(out)
+    opened = TrainedModel.open(trained)
+    from recbole_idp.serving.export import export as write
+
+    found = write(opened, out, index)["index"]
+    recall = f"recall@{found['recall_at']} of the {found['kind']} index {found['recall']}"
+    print(f"{out}: {len(opened.tokens):,} items; {recall}")
+
+
+def _say(text):
+    print(f"recbole-idp: {text}", file=sys.stderr)

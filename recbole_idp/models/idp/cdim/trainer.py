@@ -1,0 +1,207 @@
+"""Training of the cross-domain item matcher: epochs, matching quality after each, checkpoints."""
+
+import copy
+import logging
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import nn
+from tqdm import tqdm
+
+from recbole_idp import compat
+from recbole_idp.errors import UserError
+from recbole_idp.models.idp.cdim.losses import BEHAVIOUR, TEXT, Neighbourhoods, cdim_losses
+from recbole_idp.models.idp.cdim.neighbours import NOBODY, recall_of_neighbours
+from recbole_idp.storage.checkpoint import load_checkpoint, save_checkpoint
+from recbole_idp.storage.files import fingerprint
+
+CUTOFFS = (10, 50)
+_TRIAL_BATCHES = 3
+
+
+class Schedule(NamedTuple):
+    """How a depth is trained.
+
+    Attributes:
+        epochs (int): Passes over the items.
+        batch_size (int): Items a batch.
+        learning_rate (float): At the start; it falls to zero in a straight line.
+    """
+
+    epochs: int
+    batch_size: int
+    learning_rate: float
+
+
+class CdimTrainer:
+    """Trains a matcher and keeps the epoch after which it finds most behaviour neighbours of items kept out.
+
+    items of a batch -> two dropout passes, a positive from V_s -> text and behaviour loss -> trainee
+
+    What an epoch draws depends on the seed and its number alone, so that a resumed training goes on as if it had not
+    been interrupted.
+
+    Args:
+        config (Config): With the ``cdim_*`` keys and ``seed``.
+        trainee (HeadTrainee | LayersTrainee): Its ``module`` is trained.
+        schedule (Schedule): How long and how fast.
+        neighbours (np.ndarray): V_s of each item, empty for items that do not take part; shape [S, s].
+        texts (np.ndarray): Number of each item's text, -1 without one; shape [S].
+        checkpoint (Path): Where the training stands after each epoch.
+    """
+
+    def __init__(self, config, trainee, schedule, neighbours, texts, checkpoint):
+        self._config, self._trainee, self._schedule = config, trainee, schedule
+        self._neighbours, self._checkpoint = neighbours, Path(checkpoint)
+        self._losses, self._temperature = config["cdim_losses"], config["cdim_temperature"]
+        valid, train = held_out(neighbours, texts, config["cdim_valid_items"], config["seed"])
+        self.valid, self._train = valid, torch.from_numpy(train)
+        self._hoods = Neighbourhoods(neighbours, texts, np.isin(np.arange(len(texts)), train))
+        self._optimizer = torch.optim.AdamW(trainee.module.parameters(), lr=schedule.learning_rate, weight_decay=0.0)
+        self._best = copy.deepcopy(trainee.module)
+        # The matching quality before the training and after each epoch.
+        self.history = []
+        self._logger = logging.getLogger()
+
+    @property
+    def best_epoch(self):
+        """int: The epoch with the largest sum of recalls, from 1; 0 where none was better than no training."""
+        qualities = [sum(quality.values()) for quality in self.history]
+        return qualities.index(max(qualities))
+
+    def fit(self):
+        """Trains, or goes on where an interrupted training stood; leaves the best epoch in the trainee."""
+        began = time.perf_counter()
+        self._resume()
+        if not self.history:
+            self._note(self._quality(), "before training", began)
+        with compat.without_anomaly_detection():
+            for epoch in range(len(self.history), self._schedule.epochs + 1):
+                losses = self._train_epoch(epoch)
+                said = ", ".join(f"{name} loss {value:.4f}" for name, value in losses.items())
+                self._note(self._quality(), f"epoch {epoch}/{self._schedule.epochs}: {said}", began)
+                self._save()
+        self._trainee.module.load_state_dict(self._best.state_dict())
+
+    def estimate(self):
+        """Measures a few batches and says how long the whole training will take.
+
+        Returns:
+            float: Seconds.
+        """
+        generator = torch.Generator().manual_seed(0)
+        rows = self._train[torch.randperm(len(self._train), generator=generator)]
+        batches = rows.split(self._schedule.batch_size)[:_TRIAL_BATCHES]
+        with torch.random.fork_rng(), compat.without_anomaly_detection():
+            began = time.perf_counter()
+            for batch in batches:
+                sum(self._batch_losses(batch, generator).values()).backward()
+            training = (time.perf_counter() - began) / sum(len(batch) for batch in batches)
+            with torch.no_grad():
+                began = time.perf_counter()
+                self._trainee.encode(batches[0])
+                encoding = (time.perf_counter() - began) / len(batches[0])
+        self._optimizer.zero_grad()
+        return self._schedule.epochs * (len(self._train) * training + len(self._neighbours) * encoding)
+
+    def _train_epoch(self, epoch):
+        """Trains on each item once; returns the mean of each loss."""
+        seed = int(fingerprint(["cdim", self._config["seed"], epoch])[:12], 16)
+        generator = torch.Generator().manual_seed(seed)
+        batches = self._train[torch.randperm(len(self._train), generator=generator)].split(self._schedule.batch_size)
+        steps = self._schedule.epochs * len(batches)
+        totals = dict.fromkeys(self._losses, 0.0)
+        bar = tqdm(
+            batches,
+            desc=f"CDIM {epoch:>5}",
+            ncols=100,
+            disable=not self._config["show_progress"],
+            leave=False,
+            unit="batch",
+        )
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)
+            for number, rows in enumerate(bar, (epoch - 1) * len(batches)):
+                for group in self._optimizer.param_groups:
+                    group["lr"] = self._schedule.learning_rate * (1 - number / steps)
+                self._optimizer.zero_grad()
+                losses = self._batch_losses(rows, generator)
+                sum(losses.values()).backward()
+                self._optimizer.step()
+                for name, value in losses.items():
+                    totals[name] += float(value.detach()) * len(rows)
+        means = {name: total / len(self._train) for name, total in totals.items()}
+        if not all(np.isfinite(value) for value in means.values()):
+            raise UserError("the matcher's training diverged: lower cdim_learning_rate, or cdim_encoder_learning_rate")
+        return means
+
+    def _batch_losses(self, rows, generator):
+        """Computes the configured losses of a batch; rows has shape [B]."""
+        passes, has_one = {}, torch.ones(len(rows), dtype=torch.bool)
+        if TEXT in self._losses:
+            passes[TEXT] = (rows, has_one)
+        if BEHAVIOUR in self._losses:
+            passes[BEHAVIOUR] = self._hoods.draw(rows, generator)
+        vectors = self._trainee.encode(torch.cat([rows, *(others for others, _ in passes.values())]))
+        first, *positives = vectors.split(len(rows))
+        pairs = zip(passes, positives, strict=True)
+        positives = {name: (vector, passes[name][1].to(first.device)) for name, vector in pairs}
+        allowed = self._hoods.negatives_allowed(rows).to(first.device)
+        return cdim_losses(first, positives, allowed, self._temperature)
+
+    def _quality(self):
+        return recall_of_neighbours(self._trainee.vectors(), self._neighbours, self.valid, CUTOFFS)
+
+    def _note(self, quality, what, began):
+        """Keeps and logs the quality; what is now the best is kept as well."""
+        self.history.append(quality)
+        if self.best_epoch == len(self.history) - 1:
+            self._best.load_state_dict(self._trainee.module.state_dict())
+        said = ", ".join(f"{name} {value:.4f}" for name, value in quality.items())
+        self._logger.info(
+            f"CDIM {what}: {said} of {len(self.valid):,} items kept out, {time.perf_counter() - began:.1f} s"
+        )
+
+    def _save(self):
+        both = nn.ModuleDict({"current": self._trainee.module, "best": self._best})
+        save_checkpoint(self._checkpoint, both, {"history": self.history}, self._optimizer)
+
+    def _resume(self):
+        """Takes up the checkpoint, if there is one that fits."""
+        if not self._checkpoint.is_file():
+            return
+        both = nn.ModuleDict({"current": self._trainee.module, "best": self._best})
+        try:
+            state, description, optimizer = load_checkpoint(self._checkpoint)
+            shapes = {name: value.shape for name, value in state.items()}
+            if shapes != {name: value.shape for name, value in both.state_dict().items()}:
+                raise UserError("its weights have other shapes")
+        except UserError as error:
+            self._logger.warning(f"the matcher's training starts anew: {error}")
+            return
+        both.load_state_dict(state)
+        self._optimizer.load_state_dict(optimizer)
+        self.history = description["history"]
+        self._logger.info(f"CDIM goes on after epoch {len(self.history) - 1}: {self._checkpoint}")
+
+
+def held_out(neighbours, texts, wanted, seed):
+    """Splits the items with text into those that quality is measured at and those that are trained on.
+
+    Args:
+        neighbours (np.ndarray): V_s of each item; shape [S, s].
+        texts (np.ndarray): Number of each item's text, -1 without one; shape [S].
+        wanted (int): Items to keep out, at most a fifth of those with neighbours.
+        seed (int): Decides on them.
+
+    Returns:
+        tuple[np.ndarray, np.ndarray]: The items kept out, and the others.
+    """
+    eligible = np.flatnonzero((neighbours != NOBODY).any(1))
+    kept_out = np.random.default_rng(seed).permutation(eligible)[: min(wanted, len(eligible) // 5)]
+    trained = texts >= 0
+    trained[kept_out] = False
+    return np.sort(kept_out), np.flatnonzero(trained)

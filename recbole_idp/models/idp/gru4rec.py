@@ -1,0 +1,26 @@
+"""IDP on GRU4Rec."""
+
+from torch import nn
+
+from recbole_idp.models.idp.model import IDP
+from recbole_idp.nn.encoder.gru import GRUEncoder
+
+
+class IDP_GRU4Rec(IDP):
+    """IDP whose base model is GRU4Rec (IDP: any ID-based sequence model would do).
+
+    item ids -> E^T -> GRU, dense layer -> last state . E^T -> scores
+    """
+
+    kind = "GRU4Rec"
+    encoder_keys = ("hidden_size", "gru_hidden_size", "gru_layers")
+    training_keys = ("gru_dropout_prob",)
+
+    def build_encoder(self, config):
+        """Makes the recurrent encoder."""
+        return GRUEncoder(config)
+
+    def _initialise(self, module):
+        # The layer after the GRU keeps PyTorch's own start, as in RecBole: no norm makes up for smaller weights.
+        if not isinstance(module, nn.Linear):
+            super()._initialise(module)

@@ -1,0 +1,34 @@
+"""IDP with the target's texts beside its generated IDs."""
+
+from torch import nn
+
+from recbole_idp.models.base.text_vectors import unit_text_vectors
+from recbole_idp.models.idp.model import IDP
+
+
+class IDP_IDt(IDP):
+    """IDP_{ID+t}: generated ID plus adapted text, at the input and at the candidate side (IDP, by UniSRec_{ID+t}).
+
+    e_i = E^T_i + A t_i -> SASRec blocks -> last state . e_i -> scores
+
+    The adapter A starts at zero: before training this is IDP. It is shared, so that what training tells of one item
+    reaches those with similar texts, seldom seen ones too, while E^T holds what is an item's own.
+
+    Attributes:
+        adapter (nn.Linear): A, from text vectors [W] to [D].
+        text_vectors (torch.Tensor): The frozen text vectors t, centred and of length one, zero where an item has no
+            text; shape [N, W]. Not in the checkpoint: they come from the texts.
+    """
+
+    can_be_pretrained = False
+
+    def __init__(self, config, dataset):
+        super().__init__(config, dataset)
+        vectors = unit_text_vectors(config, dataset)
+        self.adapter = nn.Linear(vectors.shape[1], self.hidden_size, bias=False)
+        nn.init.zeros_(self.adapter.weight)
+        self.register_buffer("text_vectors", vectors, persistent=False)
+
+    def item_vectors(self):
+        """Returns the vector of every item, as input and as candidate; shape [N, D]."""
+        return self.item_embedding.weight + self.adapter(self.text_vectors)

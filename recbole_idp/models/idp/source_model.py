@@ -1,0 +1,88 @@
+"""What training on the source domains gave: taken from a bundle that has it, or kept until a bundle has it."""
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from recbole_idp.errors import UserError
+from recbole_idp.models.idp.bundle import DESCRIPTION, Bundle, read_description
+from recbole_idp.storage.checkpoint import load_checkpoint, save_checkpoint
+
+_ITEMS = "item_embedding.weight"
+_ENCODER = "encoder."
+
+
+@dataclass(frozen=True)
+class SourceModel:
+    """Item IDs and sequence encoder, before anything is known of texts.
+
+    Attributes:
+        item_embeddings (torch.Tensor): ID embeddings without padding; shape [S, D].
+        encoder (dict[str, torch.Tensor]): State of the sequence encoder.
+        valid (dict[str, float]): Validation metrics on held-out source users.
+    """
+
+    item_embeddings: torch.Tensor
+    encoder: dict
+    valid: dict
+
+    @classmethod
+    def from_state(cls, state, valid):
+        """Takes the parts out of a model's state."""
+        encoder = {name[len(_ENCODER) :]: value for name, value in state.items() if name.startswith(_ENCODER)}
+        copied = {name: value.detach().cpu().clone() for name, value in encoder.items()}
+        return cls(state[_ITEMS].detach().cpu()[1:].clone(), copied, valid)
+
+
+def find_source_model(checkpoint_dir, digits, kept):
+    """Looks for what the same sources and settings gave before.
+
+    Args:
+        checkpoint_dir (str | Path): Folder with bundles.
+        digits (str): The fingerprint of sources and settings, ``pretrain_fingerprint`` of bundles.
+        kept (Path): Where :func:`keep_source_model` keeps it.
+
+    Returns:
+        SourceModel | None: None where there is none that can be read.
+    """
+    logger = logging.getLogger()
+    for path in sorted(Path(checkpoint_dir).glob(f"*/{DESCRIPTION}")):
+        try:
+            if read_description(path.parent).get("pretrain_fingerprint") != digits:
+                continue
+            bundle = Bundle.open(path.parent)
+        except UserError as error:
+            logger.debug(f"not looked at: {error}")
+            continue
+        logger.info(f"Item IDs and sequence encoder were trained before with the same data and settings: {path.parent}")
+        return SourceModel(bundle.item_embeddings, bundle.encoder, bundle.description["valid"])
+    if not kept.is_file():
+        return None
+    try:
+        state, description, _ = load_checkpoint(kept)
+        model = SourceModel.from_state(state, description["valid"])
+    except (UserError, KeyError) as error:
+        logger.warning(f"{kept} is not used: {error}")
+        return None
+    logger.info(f"Item IDs and sequence encoder of an interrupted run are taken up: {kept}")
+    return model
+
+
+def keep_source_model(path, model, valid):
+    """Keeps a trained model until the bundle is written.
+
+    Args:
+        path (Path): The file.
+        model (IDP): The model.
+        valid (dict[str, float]): Its validation metrics.
+
+    Returns:
+        SourceModel: What was kept.
+
+    Raises:
+        UserError: It cannot be written.
+    """
+    save_checkpoint(path, model, {"valid": valid})
+    return SourceModel.from_state(model.state_dict(), valid)

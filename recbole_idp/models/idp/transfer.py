@@ -1,0 +1,181 @@
+"""The cross-domain transfer trainer: a target model that starts from matched source IDs."""
+
+import hashlib
+import logging
+from dataclasses import dataclass
+
+import numpy as np
+
+from recbole_idp.config.derive import derive
+from recbole_idp.content.text.cache import cache_folder, encode_cached
+from recbole_idp.content.text.encoder import configured_text_encoder, open_text_encoder
+from recbole_idp.models.base.text_vectors import target_texts
+from recbole_idp.models.idp.bundle import TEXT_ENCODER, Bundle
+from recbole_idp.models.idp.generation import Evidence, generate, neighbours, principal_components
+from recbole_idp.models.idp.model import check_encoder
+from recbole_idp.models.idp.prediction import predict
+from recbole_idp.models.idp.pretrain import find_or_pretrain, planned_encoder
+from recbole_idp.search.exact import Matches, random_matches, retrieve
+from recbole_idp.train.clock import StageClock
+from recbole_idp.train.trainer import SequenceTrainer
+
+VARIANTS = {
+    "scratch": "random IDs, random encoder, trained",
+    "text_pca": "principal components of the target's own text vectors, random encoder, trained",
+    "random_match": "IDs of random source items, pre-trained encoder, trained",
+    "zero_shot": "generated IDs, pre-trained encoder, not trained",
+    "fine_tune": "generated IDs, pre-trained encoder, trained",
+    "new_encoder": "generated IDs, random encoder, trained",
+}
+"""What each variant starts from (IDP, direct use, fine-tuning and replaced encoder; the first three are controls)."""
+
+SOURCELESS = ("scratch", "text_pca")
+"""The variants that take nothing over from source domains."""
+
+OWN_ENCODER = (*SOURCELESS, "new_encoder")
+"""The variants whose encoder starts at random."""
+
+
+@dataclass(frozen=True)
+class TransferStart:
+    """What a target model starts from.
+
+    Attributes:
+        bundle (Bundle | None): The pre-trained model; None where no variant takes anything over.
+        matches (Matches | None): Source items matched to items 1 to N - 1 of the target.
+        frozen_vectors (np.ndarray): Vectors of their texts by the frozen encoder, zero without text; shape [N - 1, W].
+        vectors (np.ndarray): The adapted vectors that matching compared; shape [N - 1, W].
+    """
+
+    bundle: Bundle
+    matches: Matches
+    frozen_vectors: np.ndarray
+    vectors: np.ndarray
+
+    def evidence(self, matches=None):
+        """Returns what generators look at, with the found matches or others."""
+        vectors = self.bundle.adapted_vectors
+        return Evidence(self.bundle.item_embeddings, vectors, self.vectors, matches or self.matches)
+
+    def generated(self, config):
+        """Returns the generated embeddings as figures look at them: zero for items without text; shape [N - 1, D]."""
+        generated = generate(self.evidence(), config).numpy()
+        generated[~self.matches.matched] = 0
+        return generated
+
+    def prediction(self, config, dataset):
+        """Predicts whether transfer is likely to help this target.
+
+        See :func:`~recbole_idp.models.idp.prediction.predict`.
+
+        The embeddings are those that the sources give: with none of the target's own texts, which ``blend`` mixes in.
+        """
+        generated = self.generated(derive(config, own_texts=0.0))
+        return predict(dataset.targets(), generated, self.frozen_vectors, config["seed"])
+
+
+def prepare_start(config, dataset, variants, clock=None):
+    """Finds or makes the bundle, encodes the target's texts and matches them.
+
+    Args:
+        config (Config): RecBole's configuration.
+        dataset (SequenceDataset): The target.
+        variants (Iterable[str]): What it is prepared for; keys of :data:`VARIANTS`.
+        clock (StageClock, optional): Where stages are timed.
+
+    Returns:
+        TransferStart: What every variant starts from.
+
+    Raises:
+        UserError: The bundle, the sources or the target's texts cannot be used.
+    """
+    clock = clock or StageClock()
+    transferred = [variant for variant in variants if variant not in SOURCELESS]
+    # What does not fit, and a mistake in the target's texts, show before hours of pre-training.
+    if transferred:
+        check_encoder(config, planned_encoder(config), [name for name in transferred if name not in OWN_ENCODER])
+    wanted = target_texts(config, dataset)
+    bundle = find_or_pretrain(config, clock) if transferred else None
+    if bundle:
+        encoder = open_text_encoder(bundle.folder / TEXT_ENCODER, device=config["device"])
+    else:
+        encoder = configured_text_encoder(config).fit(wanted)
+    with clock.stage("encode", f"encoding {len(wanted):,} target texts with {encoder.name}") as facts:
+        frozen_vectors, report = encode_cached(encoder, wanted, cache_folder(config), config["show_progress"])
+        vectors = bundle.matcher(config).vectors(wanted, frozen_vectors) if bundle else frozen_vectors
+        facts["encoded"] = facts.get("encoded", 0) + report.encoded
+        facts["target_items_without_text"] = sum(not text for text in wanted)
+    if not bundle:
+        return TransferStart(None, None, frozen_vectors, vectors)
+    m = config["top_m"]
+    with clock.stage("match", f"matching them to {m} of {len(bundle.tokens):,} source items each") as facts:
+        search, recall = config["search"], config["search_recall"]
+        matches = retrieve(vectors, bundle.adapted_vectors, m, search, recall, cache_folder(config), config["device"])
+        facts["search"], facts["recall"] = search, round(matches.recall, 4)
+        facts["mean_similarity"] = round(float(matches.similarities[:, 0].mean()), 4)
+    return TransferStart(bundle, matches, frozen_vectors, vectors)
+
+
+def initialise(model, variant, start, config):
+    """Gives a new model the weights that a variant starts from.
+
+    Args:
+        model (IDP): The target model, random as made.
+        variant (str): A key of :data:`VARIANTS`.
+        start (TransferStart): What was pre-trained and matched; not looked at for ``scratch``.
+        config (Config): RecBole's configuration.
+    """
+    if variant == "scratch":
+        return
+    encoder = None if variant in OWN_ENCODER else start.bundle.encoder
+    if variant == "text_pca":
+        generated = principal_components(start.frozen_vectors, model.hidden_size, config["generated_spread"])
+    elif variant == "random_match":
+        generated = neighbours(start.evidence(_random_matches(start, config["seed"])), config)
+    else:
+        generated = generate(start.evidence(), config)
+    model.start_from(generated, encoder)
+    if variant == "random_match":
+        # Nothing speaks for random items: the control shall not be held where it started.
+        model.generated.zero_()
+
+
+def _random_matches(start, seed):
+    """Draws as many source items for each target item as were matched (IDP, "w/o M")."""
+    # Not the seed itself: the same stream drew the model's first weights.
+    digits = hashlib.sha256(f"random match {seed}".encode()).hexdigest()[:8]
+    n_targets, m = start.matches.items.shape
+    return random_matches(n_targets, len(start.bundle.tokens), m, int(digits, 16))
+
+
+class TransferTrainer(SequenceTrainer):
+    """Starts the target model from the source domains, then trains it as :class:`SequenceTrainer` does.
+
+    The configuration's ``transfer`` names the variant. The bundle is the one named by ``pretrained``, or the one made
+    before from the same sources, or is made now.
+
+    Attributes:
+        start (TransferStart | None): Set by callers that have it already; made in ``fit`` otherwise.
+    """
+
+    def __init__(self, config, model):
+        super().__init__(config, model)
+        self.start = None
+
+    def fit(self, train_data, valid_data=None, verbose=True, saved=True, show_progress=False, callback_fn=None):
+        """Initialises and trains the model; arguments and result as in RecBole."""
+        variant = self.config["transfer"]
+        if self.start_epoch == 0:
+            if self.start is None and variant != "scratch":
+                with self.preparing():
+                    self.start = prepare_start(self.config, train_data.dataset, [variant])
+            initialise(self.model, variant, self.start, self.config)
+        if variant != "zero_shot":
+            return super().fit(train_data, valid_data, verbose, saved, show_progress, callback_fn)
+        self.eval_collector.data_collect(train_data)
+        if valid_data:
+            self.best_valid_score, self.best_valid_result = self._valid_epoch(valid_data, show_progress)
+        if saved:
+            self._save_checkpoint(-1, verbose=verbose)
+        logging.getLogger().info("Zero-shot: the model is used as it was generated, without training")
+        return self.best_valid_score, self.best_valid_result

@@ -1,0 +1,260 @@
+"""PRECISE: pre-trained sequential recommendation from IDs and texts, universal, then targeted (arXiv 2412.06308)."""
+
+import torch
+
+from recbole_idp.data.rows import Batch, PositionBatches, after_last
+from recbole_idp.errors import UserError
+from recbole_idp.models.base.encoded_items import EncodedItemsModel
+from recbole_idp.models.base.sequence_model import target_counts
+from recbole_idp.models.precise.drawn_targets import DrawnTargets
+from recbole_idp.models.precise.fusion import EmbeddingFusion
+from recbole_idp.models.precise.user_head import HeadedEncoder, UserHead, latest_events
+from recbole_idp.models.precise.user_loss import contrast_loss
+from recbole_idp.nn.encoder.transformer import TransformerEncoder
+from recbole_idp.nn.in_batch import competition_loss
+
+
+class PreciseModel(EncodedItemsModel):
+    """What both stages of PRECISE share: fused item vectors and a Transformer.
+
+    item -> ID (+) pooled token vectors -> item vectors e
+    item ids -> item vectors + positions -> Transformer blocks -> states
+
+    Shapes: B batch, L length, D width, N items.
+
+    What training never compares it cannot tell apart: neither stage compares an item with others of the same history,
+    so that these get the lowest score (``exclude_history``).
+
+    Made from a configuration alone its weights are random and its token vectors zero;
+    :class:`~recbole_idp.models.precise.trainer.PreciseTrainer` gives it those of the universal model, or the texts'
+    own.
+
+    Attributes:
+        causal (bool): Whether a position sees itself and earlier ones only.
+        universal (bool): Whether it starts from the universal model.
+        targeted (bool): Whether it is trained on the target task.
+        encoder_keys (tuple[str, ...]): Keys that must be equal in both stages for the weights to fit.
+        training_keys (tuple[str, ...]): Further keys on which it hangs what universal training yields.
+        fusion (EmbeddingFusion): Makes item vectors.
+    """
+
+    causal, universal, targeted = True, True, True
+    encoder_keys = (
+        *("hidden_size", "n_layers", "n_heads", "inner_size", "hidden_act", "MAX_ITEM_LIST_LENGTH"),
+        *("fusion", "semantic_size", "n_experts", "top_experts", "token_count", "token_width"),
+    )
+    training_keys = (
+        *("hidden_dropout_prob", "attn_dropout_prob", "layer_norm_eps", "initializer_range"),
+        *("balance_weight", "frozen_share", "popularity_correction", "targeted_interval"),
+    )
+
+    def __init__(self, config, dataset):
+        check_sizes(config)
+        super().__init__(config, dataset)
+        del self.item_embedding
+        self.fusion = EmbeddingFusion(config, self.n_items)
+        self.balance_weight = config["balance_weight"]
+        self.register_buffer("target_shares", None, persistent=False)
+
+    def build_encoder(self, config):
+        """Makes the Transformer."""
+        return TransformerEncoder(config, causal=self.causal)
+
+    def encode_items(self):
+        """Makes the vector of every item; shape [N, D]."""
+        return self.fusion.every_item()
+
+    def start_from(self, state, rows):
+        """Takes over the weights of a universal model.
+
+        Args:
+            state (dict[str, torch.Tensor]): Weights of its ``encoder`` and ``fusion``.
+            rows (torch.LongTensor): The number there of each of this model's items; shape [N].
+
+        Raises:
+            UserError: The weights are of other sizes than this model's.
+        """
+        taken = {name: value[rows] if name in OF_ITEMS else value for name, value in state.items()}
+        own = {name: value.shape for name, value in transferable(self).items()}
+        if own != {name: value.shape for name, value in taken.items()}:
+            keys = ", ".join(self.encoder_keys)
+            raise UserError(f"the universal model does not fit this one: {keys} must be as in universal training")
+        self.load_state_dict(taken, strict=False)
+
+    def calculate_loss(self, interaction):
+        """RecBole's hook: the mean loss of rows with one target each."""
+        items = interaction[self.ITEM_SEQ]
+        targets = after_last(items, interaction[self.ITEM_SEQ_LEN], interaction[self.POS_ITEM_ID])
+        return self.position_loss(Batch(((items, targets),), len(items)))
+
+    def _count_targets(self, dataset):
+        """Sets ``target_shares`` to each item's share of the training targets; shape [N]."""
+        counts = target_counts(dataset, self.n_items)
+        self.target_shares = counts / counts.sum()
+
+    def _negative_bias(self, candidates, n_targets):
+        """Returns what is added to the scores of negatives; shape [K]."""
+        if self.target_shares is None:
+            return torch.zeros(len(candidates), device=candidates.device)
+        # The chance that the item is a target in a batch of so many.
+        drawn = -torch.expm1(n_targets * torch.log1p(-self.target_shares[candidates].clamp(1e-9, 1 - 1e-6)))
+        return -drawn.log()
+
+    def _numbered(self, *parts):
+        """Numbers items within a batch, padding staying 0, and makes their vectors, each once.
+
+        Args:
+            *parts (torch.LongTensor): Items of any shape.
+
+        Returns:
+            tuple[torch.LongTensor, torch.Tensor, list[torch.LongTensor]]: The K distinct items, padding first, shape
+            [K]; their vectors, shape [K, D]; and each part in their numbers.
+        """
+        flat = torch.cat([parts[0].new_zeros(1), *(part.flatten() for part in parts)])
+        items, places = flat.unique(return_inverse=True)
+        places = places[1:].split([part.numel() for part in parts])
+        numbered = [place.view(part.shape) for place, part in zip(places, parts, strict=True)]
+        return items, self.fusion(items), numbered
+
+    def _balance_loss(self, items):
+        """Returns the cost of uneven use of the experts, weighted; a scalar."""
+        return self.balance_weight * self.fusion.balance_loss(items[1:]) if self.balance_weight else 0.0
+
+
+class PRECISE_UT(PreciseModel):
+    """PRECISE after universal training alone (arXiv 2412.06308, L_nip).
+
+    item ids -> item vectors + positions -> causal Transformer -> last state . item vectors -> scores
+
+    Each position predicts the next item against the next items of the batch's other sequences, each counted once; items
+    of the sequence itself are no negatives. Plain dot products, neither normalised nor scaled, as in the paper.
+
+    Attributes:
+        target_shares (torch.Tensor | None): With ``popularity_correction``, which is not the paper's, each item's share
+            of the training targets, which lessens the scores of frequent negatives; shape [N].
+    """
+
+    targeted = False
+
+    def __init__(self, config, dataset):
+        super().__init__(config, dataset)
+        if config["popularity_correction"]:
+            self._count_targets(dataset)
+
+    def training_batches(self, targets, config, generator):
+        """Makes rows with a target at every position; arguments as in :class:`SequenceModel`."""
+        return PositionBatches(targets, config["MAX_ITEM_LIST_LENGTH"], config["train_batch_size"], generator)
+
+    def position_loss(self, batch):
+        """Computes the mean loss over all positions that have a target; arguments as in :class:`SequenceModel`."""
+        ((items, targets),) = batch.parts
+        numbers, vectors, (items, targets) = self._numbered(items, targets)
+        with self.items_encoded_once(vectors):
+            states = self.encode(items)
+        rows, places = targets.nonzero(as_tuple=True)
+        wanted = targets[rows, places]
+        events, bias = torch.cat([items, targets], 1), self._negative_bias(numbers, len(wanted))
+        loss = competition_loss(states[rows, places], rows, vectors, wanted, events, bias)
+        return loss + self._balance_loss(numbers)
+
+
+class PRECISE_TT(PreciseModel):
+    """PRECISE's targeted training alone, from random weights and the texts' token vectors (arXiv 2412.06308, L_bpr).
+
+    the latest n events -> item vectors + positions -> bidirectional Transformer -> all states side by side -> MLP ->
+    one user vector h'; h' . item vectors -> scores
+
+    Attributes:
+        length (int): n, ``targeted_length``.
+        head (UserHead): Concatenation and MLP.
+        contrast (str): What the loss compares; the paper's fixes the item and compares users.
+    """
+
+    causal, universal = False, False
+
+    def __init__(self, config, dataset):
+        super().__init__(config, dataset)
+        self.length, self.contrast = config["targeted_length"], config["targeted_contrast"]
+        self.head = UserHead(self.length, self.hidden_size, config["head_size"], config["user_head"])
+        if self.contrast == "softmax":
+            self._count_targets(dataset)
+
+    def served_encoder(self):
+        """Returns Transformer and head as one; see :class:`SequenceModel`."""
+        return HeadedEncoder(None, (self.encoder, self.head))
+
+    def training_batches(self, targets, config, generator):
+        """Makes rows of one target each; arguments as in :class:`SequenceModel`."""
+        return DrawnTargets(targets, self.length, config["train_batch_size"], config["targeted_rows"], generator)
+
+    def forward(self, item_seq, item_seq_len):
+        """Makes user vectors.
+
+        Args:
+            item_seq (torch.LongTensor): Padded with 0 on the right; shape [B, L].
+            item_seq_len (torch.LongTensor): Shape [B].
+
+        Returns:
+            torch.Tensor: Shape [B, D].
+        """
+        items, lengths = latest_events(item_seq, item_seq_len, self.length)
+        return self.head(self.encode(items), lengths)
+
+    def position_loss(self, batch):
+        """Computes the mean loss over the rows, each with one target after its last event.
+
+        Args:
+            batch (Batch): Items and targets of shape [B, L]; a
+                :class:`~recbole_idp.models.precise.drawn_targets.UserBatch` also tells which rows are one user's.
+
+        Returns:
+            torch.Tensor: Scalar.
+        """
+        ((items, targets),) = batch.parts
+        lengths = (items > 0).sum(1)
+        wanted = targets.gather(1, lengths.unsqueeze(1) - 1).squeeze(1)
+        numbers, vectors, (items, wanted) = self._numbered(items, wanted)
+        with self.items_encoded_once(vectors):
+            users = self.forward(items, lengths)
+        rows = torch.arange(len(items), device=items.device)
+        if self.contrast == "softmax":
+            bias = self._negative_bias(numbers, len(wanted))
+            loss = competition_loss(users, rows, vectors, wanted, items, bias)
+        else:
+            loss = contrast_loss(users, vectors[wanted], wanted, getattr(batch, "users", rows), self.contrast)
+        return loss + self._balance_loss(numbers)
+
+
+class PRECISE(PRECISE_TT):
+    """PRECISE, both stages: targeted training from the universal model (arXiv 2412.06308); see :class:`PRECISE_TT`."""
+
+    universal = True
+
+
+OF_ITEMS = ("fusion.ids", "fusion.tokens", "fusion.present")
+"""Names of the weights that have a row for each item."""
+
+
+def transferable(model):
+    """Returns the weights that universal training hands on: those of Transformer and fusion, by their names."""
+    return {name: value for name, value in model.state_dict().items() if name.startswith(("encoder.", "fusion."))}
+
+
+def check_sizes(config):
+    """Checks sizes that must fit each other.
+
+    Raises:
+        UserError: They do not.
+    """
+    for small, large in (
+        ("semantic_size", "hidden_size"),
+        ("targeted_length", "MAX_ITEM_LIST_LENGTH"),
+        ("top_experts", "n_experts"),
+    ):
+        if config[small] > config[large]:
+            raise UserError(f"{small} {config[small]} is more than {large} {config[large]}: lower it, or raise {large}")
+    if config["semantic_size"] == config["hidden_size"] and config["fusion"] not in ("id_only", "text_only"):
+        raise UserError(
+            f"semantic_size {config['semantic_size']} leaves no room for the ID in hidden_size: lower it, or "
+            "--fusion=text_only"
+        )

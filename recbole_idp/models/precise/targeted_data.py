@@ -1,0 +1,48 @@
+"""The dataset of a task that counts some events only, such as films rated four and more."""
+
+from recbole_idp.config.derive import data_root, derive
+from recbole_idp.data.catalog import locate
+from recbole_idp.data.dataset import SequenceDataset
+from recbole_idp.errors import UserError
+
+
+class TargetedDataset(SequenceDataset):
+    """A :class:`SequenceDataset` of the events that ``targeted_interval`` lets through (PRECISE, targeted sequences).
+
+    Its own configuration says which these are, in ``val_interval`` and ``load_col``.
+    """
+
+    def __init__(self, config):
+        super().__init__(targeted_config(config))
+
+
+def targeted_config(config):
+    """Returns the configuration of a target's targeted events.
+
+    Args:
+        config (Config): With ``targeted_interval``, which restricts by the columns that the dataset has.
+
+    Returns:
+        Config: A copy with the intervals in ``val_interval`` and their columns in ``load_col``; the same configuration
+        where nothing is restricted.
+    """
+    intervals = config["targeted_interval"] or {}
+    there = _columns(config) if intervals else ()
+    intervals = {name: interval for name, interval in intervals.items() if name in there}
+    if not intervals:
+        return config
+    load_col = dict(config["load_col"] or {})
+    if "inter" in load_col:
+        load_col["inter"] = list(dict.fromkeys([*load_col["inter"], *intervals]))
+    return derive(config, load_col=load_col, val_interval={**(config["val_interval"] or {}), **intervals})
+
+
+def _columns(config):
+    """Returns the names of the columns of a dataset's interactions."""
+    path = locate(config["dataset"], data_root(config)).inter_file
+    try:
+        with open(path, encoding=config["encoding"] or "utf-8-sig") as file:
+            header = file.readline()
+    except (OSError, UnicodeError) as error:
+        raise UserError(f"{path} cannot be read ({error}): correct the file, or its encoding") from error
+    return [part.partition(":")[0].strip() for part in header.rstrip("\n").split(config["field_separator"])]

@@ -1,0 +1,177 @@
+"""Few and narrow token vectors of texts: a language model's last hidden states, joined and projected."""
+
+import hashlib
+
+import numpy as np
+import torch
+
+from recbole_idp.content.text.cache import cache_folder, encode_cached
+from recbole_idp.content.text.encoder import configured_text_encoder
+from recbole_idp.content.text.interface import TextEncoder
+from recbole_idp.storage.files import fingerprint
+
+_SAMPLE = 2048
+
+
+class StretchEncoder(TextEncoder):
+    """The last hidden states of a text, as many as wanted: the mean of each of ``count`` stretches of its tokens.
+
+    text -> tokens, without those that the model adds -> last hidden states -> stretches of about equal length -> means
+
+    A text of fewer tokens gives as many states as it has, the others are zero. An encoder without tokens (``lsa``)
+    gives one.
+
+    Args:
+        encoder (TextEncoder): Fitted; a :class:`~recbole_idp.content.text.sentence.SentenceEncoder` has tokens.
+        count (int): States of a text.
+    """
+
+    def __init__(self, encoder, count):
+        self.encoder, self.count, self.name = encoder, count, encoder.name
+        self.state_width = _state_width(encoder)
+        self.width = count * self.state_width
+
+    @property
+    def fingerprint(self):
+        """str: See :class:`TextEncoder`."""
+        return fingerprint(["stretches", self.encoder.fingerprint, self.count])
+
+    def save(self, folder):
+        """See :meth:`TextEncoder.save`; the encoder itself is saved."""
+        self.encoder.save(folder)
+
+    def encode_distinct(self, texts, advance):
+        """See :meth:`TextEncoder.encode_distinct`; a row holds the states one after the other."""
+        states = np.zeros((len(texts), self.count, self.state_width), dtype=np.float32)
+        if not hasattr(self.encoder, "tokens"):
+            states[:, 0] = self.encoder.encode_distinct(texts, advance)
+            return states.reshape(len(texts), self.width)
+        table = self.encoder.tokens(texts)
+        special = torch.tensor(sorted(set(self.encoder.model.tokenizer.all_special_ids)), device=self.encoder.device)
+        # Longest first: too little memory shows at once.
+        order = np.argsort(-table.lengths, kind="stable")
+        for start in range(0, len(order), self.encoder.batch_size):
+            rows = order[start : start + self.encoder.batch_size]
+            states[rows] = self._stretches(table.batch(rows, self.encoder.device), special)
+            advance(len(rows))
+        return states.reshape(len(texts), self.width)
+
+    @torch.inference_mode()
+    def _stretches(self, batch, special):
+        """Returns the means of the stretches of each text of a batch; shape [B, count, state width]."""
+        own = batch["attention_mask"].bool()
+        content = own & ~torch.isin(batch["input_ids"], special)
+        # A text of nothing but added tokens keeps these.
+        content = torch.where(content.any(1, keepdim=True), content, own)
+        states = self.encoder.model[0](dict(batch))["token_embeddings"].float()
+        lengths = content.sum(1, keepdim=True)
+        place = content.cumsum(1) - 1
+        # Token p of n belongs to stretch floor(p * count / n), or p where there are fewer tokens than stretches.
+        stretch = place * self.count // lengths.clamp_min(self.count)
+        member = torch.nn.functional.one_hot(stretch.clamp_min(0), self.count) * content.unsqueeze(-1)
+        member = member.to(states.dtype).transpose(1, 2)
+        return ((member @ states) / member.sum(-1, keepdim=True).clamp_min(1)).cpu().numpy()
+
+
+class ProjectedTokens(TextEncoder):
+    """The states of :class:`StretchEncoder`, in few dimensions: principal components of a sample of the texts.
+
+    One factor scales them all, so that a number is one in the root mean square over the sample.
+
+    Args:
+        encoder (StretchEncoder): Gives the states.
+        width (int): Numbers of a token vector; what the states lack in width is zero.
+    """
+
+    needs_fitting = True
+
+    def __init__(self, encoder, width):
+        self.encoder, self.token_width, self.name = encoder, width, encoder.name
+        self.width = encoder.count * width
+        self._centre = self._components = self._sample = None
+        self._known = {}
+
+    @property
+    def fingerprint(self):
+        """str: See :class:`TextEncoder`."""
+        return fingerprint(["components", self.encoder.fingerprint, self.token_width, self._sample])
+
+    def fit(self, texts, folder):
+        """Finds the components; the sample depends on the texts alone.
+
+        Args:
+            texts (Sequence[str]): The texts.
+            folder (str | Path): The cache of texts.
+
+        Returns:
+            ProjectedTokens: This encoder.
+        """
+        digests = {hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest(): text for text in texts if text}
+        chosen = sorted(digests)[:_SAMPLE]
+        sample = [digests[digest] for digest in chosen]
+        found, _ = encode_cached(self.encoder, sample, folder)
+        self._known = dict(zip(sample, found, strict=True))
+        states = found.reshape(-1, self.encoder.state_width).astype(np.float64)
+        states = states[np.any(states, axis=1)]
+        self._sample = fingerprint(chosen)
+        self._centre = states.mean(0)
+        variances, components = np.linalg.eigh(np.cov(states, rowvar=False, bias=True).reshape(len(self._centre), -1))
+        components = components[:, ::-1][:, : self.token_width]
+        kept = max(float(variances[::-1][: self.token_width].sum()), 1e-12)
+        # Signs are free: the largest number of each component is positive.
+        signs = np.sign(components[np.abs(components).argmax(0), np.arange(components.shape[1])])
+        self._components = components * signs / (kept / self.token_width) ** 0.5
+        return self
+
+    def save(self, folder):
+        """See :meth:`TextEncoder.save`; the encoder itself is saved."""
+        self.encoder.save(folder)
+
+    def encode_distinct(self, texts, advance):
+        """See :meth:`TextEncoder.encode_distinct`; a row holds the token vectors one after the other."""
+        states = np.empty((len(texts), self.encoder.width), dtype=np.float32)
+        new = [row for row, text in enumerate(texts) if text not in self._known]
+        states[new] = self.encoder.encode_distinct([texts[row] for row in new], advance)
+        for row, text in enumerate(texts):
+            if text in self._known:
+                states[row] = self._known[text]
+        advance(len(texts) - len(new))
+        states = states.reshape(len(texts), self.encoder.count, -1)
+        present = np.any(states, axis=2, keepdims=True)
+        projected = np.zeros((len(texts), self.encoder.count, self.token_width), dtype=np.float32)
+        projected[..., : self._components.shape[1]] = ((states - self._centre) @ self._components) * present
+        return projected.reshape(len(texts), self.width)
+
+
+def token_vectors(config, texts, known=None):
+    """Makes the first token vectors of items, or takes them from the cache.
+
+    Args:
+        config (Config): With the keys of the text encoder, ``token_count`` and ``token_width``.
+        texts (list[str]): A text for each item; blank ones have no tokens.
+        known (list[str], optional): What is fitted to texts looks at these alone; None: at all of them.
+
+    Returns:
+        np.ndarray: Zero where an item has no further token; float32, shape [len(texts), M, W].
+
+    Raises:
+        UserError: The encoder cannot be loaded, or the cache not be written.
+    """
+    folder, count, width = cache_folder(config), config["token_count"], config["token_width"]
+    # Models draw the same first weights whether or not their texts had to be encoded first.
+    with torch.random.fork_rng(devices=[]):
+        encoder = configured_text_encoder(config)
+        if encoder.needs_fitting:
+            encoder.fit(known or texts)
+        projected = ProjectedTokens(StretchEncoder(encoder, count), width).fit(known or texts, folder)
+        vectors, _ = encode_cached(projected, texts, folder, config["show_progress"])
+    return vectors.reshape(len(texts), count, width)
+
+
+def _state_width(encoder):
+    """Returns the width of an encoder's hidden states, which need not be that of its vectors."""
+    if not hasattr(encoder, "tokens"):
+        return encoder.width
+    with torch.inference_mode():
+        batch = encoder.tokens(["width"]).batch(np.array([0]), encoder.device)
+        return int(encoder.model[0](batch)["token_embeddings"].shape[-1])

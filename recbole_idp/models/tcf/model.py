@@ -1,0 +1,74 @@
+"""TCF: text-based collaborative filtering (arXiv 2305.11700)."""
+
+import torch
+
+from recbole_idp.data.rows import Batch, after_last
+from recbole_idp.models.morec.model import MoRec
+from recbole_idp.nn.in_batch import held_by_rows, in_batch_softmax_loss
+
+
+class TCF(MoRec):
+    """TCF with frozen text vectors, in SASRec (arXiv 2305.11700).
+
+    item texts -> frozen vectors -> dense layers with GELU -> item vectors
+    item ids -> item vectors + positions -> SASRec blocks -> last state . item vectors -> scores
+
+    What differs from MoRec: the softmax is over the events of the batch instead of all items, each score being lessened
+    by the logarithm of its item's popularity; the user's own items are no negatives. What training never compares, it
+    cannot tell apart: items of the history get the lowest score (``exclude_history``), as the paper takes them off the
+    candidates.
+
+    Attributes:
+        log_popularity (torch.Tensor): Logarithm of each item's share of the training events; shape [N].
+    """
+
+    def __init__(self, config, dataset):
+        super().__init__(config, dataset)
+        self.register_buffer("log_popularity", log_popularity(dataset, self.n_items), persistent=False)
+
+    def position_loss(self, batch):
+        """Computes the mean loss over all positions that have a target; arguments as in :class:`SequenceModel`."""
+        with self.items_encoded_once():
+            vectors = self.item_vectors()
+            events = [events_of(items, targets) for items, targets in batch.parts]
+            candidates, counts = torch.cat([part[part > 0] for part in events]).unique(return_counts=True)
+            bias = counts.log() - self.log_popularity[candidates]
+            total = 0.0
+            for (items, targets), own in zip(batch.parts, events, strict=True):
+                rows, places = targets.nonzero(as_tuple=True)
+                states, wanted = self.encode(items)[rows, places], targets[rows, places]
+                # Of the target's own events one counts, and none of its user's other items.
+                held = held_by_rows(own, self.n_items, candidates)
+                place, wanted_bias = torch.searchsorted(candidates, wanted), -self.log_popularity[wanted]
+                total = total + in_batch_softmax_loss(states, place, rows, vectors[candidates], bias, held, wanted_bias)
+        return total / batch.n_targets
+
+    def calculate_loss(self, interaction):
+        """RecBole's hook: the mean loss of rows with one target each."""
+        items = interaction[self.ITEM_SEQ]
+        targets = after_last(items, interaction[self.ITEM_SEQ_LEN], interaction[self.POS_ITEM_ID])
+        return self.position_loss(Batch(((items, targets),), len(items)))
+
+
+def events_of(items, targets):
+    """Returns the events of each row: its items and its last target; shape [B, L + 1]."""
+    last = (items > 0).sum(1, keepdim=True) - 1
+    return torch.cat([items, targets.gather(1, last)], 1)
+
+
+def log_popularity(dataset, n_items):
+    """Counts training events; an item without any counts as if it had one.
+
+    Args:
+        dataset (Dataset): The training data; where it has no targets yet all items are alike.
+        n_items (int): N.
+
+    Returns:
+        torch.Tensor: Logarithm of each item's share of the events; shape [N].
+    """
+    counts = torch.ones(n_items)
+    if hasattr(dataset, "targets"):
+        targets = dataset.targets()
+        events = torch.cat([targets.starts, targets.ends]).unique()
+        counts = torch.bincount(targets.sequences.items[events], minlength=n_items).clamp_min(1).float()
+    return (counts / counts.sum()).log()

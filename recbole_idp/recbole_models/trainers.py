@@ -1,0 +1,126 @@
+"""Trainers for RecBole's own models, whose classes stay as they are."""
+
+import torch
+from recbole.data.dataloader import FullSortEvalDataLoader
+from recbole.trainer import TraditionalTrainer
+from recbole.utils import get_trainer
+
+from recbole_idp import compat
+from recbole_idp.evaluation.ranking import RankEvaluator, ranks_from_scores
+from recbole_idp.models.base.history import exclude_history
+from recbole_idp.recbole_models.fast.item_features import embed_features_once
+from recbole_idp.recbole_models.fast.last_layer import take_short_last_layers
+from recbole_idp.recbole_models.fast.layers import take_faster_layers
+from recbole_idp.recbole_models.fast.softmax import take_chunked_softmax
+from recbole_idp.recbole_models.trimmed import TrimmedLoader
+from recbole_idp.train.resumable import Resumable
+from recbole_idp.train.trainer import SequenceTrainer
+
+
+class _HistoryLeftOut:
+    """To be mixed into a trainer of RecBole's models: ``exclude_history`` holds for those that read histories."""
+
+    def __init__(self, config, model):
+        super().__init__(config, model)
+        if config["exclude_history"] and hasattr(model, "ITEM_SEQ"):
+            exclude_history(model)
+
+
+class TrimmedTrainer(_HistoryLeftOut, SequenceTrainer):
+    """Trains one of RecBole's sequential models on RecBole's batches, without their padding.
+
+    The order of rows, the negatives, the hidden items and the loss are RecBole's; without dropout, the metrics are the
+    same as those of its own loop. Evaluation streams.
+    """
+
+    unread_keys = {"enable_amp": False, "enable_scaler": False}
+    unread_remedy = "leave it away, or give --exact_recbole for RecBole's own loop"
+
+    def __init__(self, config, model):
+        take_faster_layers(model)
+        take_short_last_layers(model)
+        take_chunked_softmax(model)
+        self._features_once = embed_features_once(model)
+        super().__init__(config, model)
+
+    def _training_batches(self, train_data):
+        if self._batches is None:
+            self._batches = TrimmedLoader(train_data, self.config)
+        return self._batches
+
+    def _training_loss(self, batch):
+        with self._features_once([part[self.model.ITEM_SEQ] for part in batch.parts]):
+            losses = (self.model.calculate_loss(part) for part in batch.parts)
+            return sum(weight * loss for weight, loss in zip(batch.weights, losses, strict=True))
+
+
+class CountingTrainer(TraditionalTrainer):
+    """Fits RecBole's models that count instead of learning (Pop, ItemKNN), and ranks one item for each user.
+
+    What a user has had is not ranked, which is RecBole's rule for models that know no order. Nothing is saved: to count
+    again takes no longer than to read.
+
+    Attributes:
+        ranks (torch.LongTensor | None): As of :class:`~recbole_idp.train.trainer.SequenceTrainer`.
+        targets_per_second (float): 0, since nothing is trained.
+    """
+
+    targets_per_second = 0.0
+
+    def __init__(self, config, model):
+        super().__init__(config, model)
+        self.rank_evaluator = RankEvaluator(config, self.evaluator)
+        self.saved_model_file = None
+        self.ranks = None
+
+    def _train_epoch(self, train_data, epoch_idx, loss_func=None, show_progress=False):
+        def count(rows):
+            parts = compat.occurrences(rows[self.model.ITEM_ID].cpu())
+            return [self.model.calculate_loss(rows[part]) for part in parts][-1]
+
+        return super()._train_epoch(train_data, epoch_idx, loss_func or count, show_progress)
+
+    def _save_checkpoint(self, epoch, verbose=True, **kwargs):
+        """Saves nothing."""
+
+    @torch.no_grad()
+    def evaluate(self, eval_data, load_best_model=True, model_file=None, show_progress=False):
+        """Evaluates the model; arguments and result as in RecBole."""
+        if not (isinstance(eval_data, FullSortEvalDataLoader) and self.rank_evaluator.ranks_suffice()):
+            self.ranks = None
+            return super().evaluate(eval_data, load_best_model=False, show_progress=show_progress)
+        self.model.eval()
+        self.ranks = torch.cat([self._ranks(*batch) for batch in eval_data])
+        return self.rank_evaluator.evaluate(self.ranks, None, self.eval_collector.data_struct)
+
+    def _ranks(self, users, history, rows, items):
+        scores = self.model.full_sort_predict(users.to(self.device)).view(-1, self.model.n_items)
+        if history is not None:
+            scores[history] = -torch.inf
+        return ranks_from_scores(scores[rows], items.to(self.device)).cpu()
+
+
+def recboles_trainer(model_type, name):
+    """Returns RecBole's own trainer of one of its models, but for the files that it writes.
+
+    Args:
+        model_type (ModelType): RecBole's type of the model.
+        name (str): The model's name.
+
+    Returns:
+        type: A trainer class.
+    """
+    return type("RecBolesTrainer", (_RecBolesLoop, get_trainer(model_type, name)), {})
+
+
+class _RecBolesLoop(_HistoryLeftOut, Resumable):
+    """RecBole's training and evaluation as they are; checkpoints are safetensors, from which training can go on."""
+
+    ranks = None
+    targets_per_second = 0.0
+
+    def evaluate(self, eval_data, load_best_model=True, model_file=None, show_progress=False):
+        """Evaluates the model by RecBole's own loop."""
+        if load_best_model and eval_data:
+            self.restore(model_file or self.saved_model_file)
+        return super().evaluate(eval_data, load_best_model=False, show_progress=show_progress)

@@ -1,0 +1,180 @@
+"""What every drawing of a leaderboard shows: rows in order, the best and second of each metric, gains, facts."""
+
+from typing import NamedTuple
+
+from recbole_idp.config.schema import RANKING_METRICS
+from recbole_idp.report.comparison import LEVEL
+from recbole_idp.report.result import COLUMNS
+from recbole_idp.report.text import seeds_name
+
+_BETTER_HIGH = ("hit", "mrr", "map", "recall", "ndcg", "precision", "gauc")
+_SPELLING = {name.lower(): name for name in RANKING_METRICS}
+
+
+class Cell(NamedTuple):
+    """A metric of a row.
+
+    Attributes:
+        value (float | None): The mean; None where the row has none.
+        deviation (float | None): Its deviation over the seeds.
+        place (int): 1 for the best of its column, 2 for the second, 0 otherwise; of values that look equal both win.
+    """
+
+    value: float | None
+    deviation: float | None
+    place: int
+
+
+class Line(NamedTuple):
+    """A row as tables show it.
+
+    Attributes:
+        row (dict): The row.
+        cells (list[Cell]): Its metrics.
+        gain (float | None): In the leaderboard's metric, over the baseline; None for that itself.
+        significant (bool): Whether that is more than chance.
+        seconds (float): Mean of its runs.
+    """
+
+    row: dict
+    cells: list
+    gain: float | None
+    significant: bool
+    seconds: float
+
+
+def columns_of(board, metric, wanted=COLUMNS):
+    """Returns the metrics that a board's table shows.
+
+    Args:
+        board (dict): One of ``boards``.
+        metric (str): The one that the rows are sorted by; it is always shown.
+        wanted (Iterable[str]): The others, where the rows have them.
+
+    Returns:
+        list[str]: Their keys.
+    """
+    known = set().union(*(row["mean"] for row in board["rows"]))
+    found = [name for name in wanted if name in known]
+    return found if metric in found else [*found, metric]
+
+
+def lines_of(board, metric, columns):
+    """Arranges the rows of a board, best first.
+
+    Args:
+        board (dict): One of ``boards``.
+        metric (str): What they are sorted by.
+        columns (list[str]): The metrics to show.
+
+    Returns:
+        list[Line]: One for each row.
+    """
+    rows = sorted(board["rows"], key=lambda row: (-row["mean"][metric], row["model"]))
+    columns_cells = [_column(rows, name) for name in columns]
+    found = {comparison["variant"]: comparison for comparison in comparisons_of(board)}
+    lines = []
+    for number, row in enumerate(rows):
+        comparison = found.get(row["model"])
+        lines.append(
+            Line(
+                row,
+                [cells[number] for cells in columns_cells],
+                comparison and comparison["gain"],
+                comparison is not None and comparison["p_holm"] < LEVEL,
+                mean_of(row, "seconds"),
+            )
+        )
+    return lines
+
+
+def comparisons_of(board):
+    """Returns the comparisons of a board with its baseline."""
+    return [one for one in board["comparisons"] if one["baseline"] == board["baseline"]]
+
+
+def mean_of(row, key):
+    """Returns the mean of a figure over the runs of a row."""
+    values = [run[key] for run in row["runs"]]
+    return sum(values) / len(values)
+
+
+def _column(rows, name):
+    """Returns the cells of one metric, compared as they are shown: with four decimals."""
+    values = [row["mean"].get(name) for row in rows]
+    shown = [None if value is None else round(value, 4) for value in values]
+    places = {}
+    if name.partition("@")[0] in _BETTER_HIGH:
+        ranked = sorted((value for value in shown if value is not None), reverse=True)
+        # Where two share the first place, there is no second.
+        places = {value: ranked.index(value) + 1 for value in ranked[:2]}
+    return [
+        Cell(value, row["deviation"].get(name), places.get(seen, 0))
+        for row, value, seen in zip(rows, values, shown, strict=True)
+    ]
+
+
+def metric_name(key):
+    """Returns a metric as people write it, such as ``NDCG@10``."""
+    name, at, cutoff = key.partition("@")
+    return f"{_SPELLING.get(name, name)}{at}{cutoff}"
+
+
+def remarks(row, seeds):
+    """Says in words how a row differs from a model trained with its defaults on the target alone.
+
+    Args:
+        row (dict): The row.
+        seeds (list[int]): The leaderboard's.
+
+    Returns:
+        list[str]: For example ``pre-trained`` and ``tuned``.
+    """
+    words = ["pre-trained"] * row["transfers"] + ["tuned"] * (row["tuned"] is not None)
+    if len(row["runs"]) < len(seeds):
+        words.append(f"{len(row['runs'])} of {len(seeds)} seeds")
+    return words
+
+
+def board_title(board, seeds):
+    """Returns dataset, protocol and seeds of a board in one line."""
+    return f"{board['dataset']}, {protocol_name(board['protocol'])}, {seeds_name(seeds)}"
+
+
+def protocol_name(protocol):
+    """Says how a board's models were ranked."""
+    if protocol == "full":
+        return "full ranking"
+    for prefix, kind in (("uni", "uniform"), ("pop", "popular")):
+        if (number := protocol.removeprefix(prefix)).isdecimal():
+            return f"one right item among {number} {kind} negatives"
+    return f"{protocol} ranking"
+
+
+def facts(board):
+    """Returns the size and the fingerprint of a board's data in one line, where a job has read them."""
+    if board["users"] is None:
+        return "unknown data"
+    return (
+        f"{board['users']:,} users, {board['items']:,} items, {board['interactions']:,} interactions, "
+        f"data {board['data_fingerprint']}"
+    )
+
+
+def legend(board):
+    """Returns the lines that explain the marks of a table."""
+    compared = comparisons_of(board)
+    if not compared:
+        return []
+    users = sorted({one["users"] for one in compared})
+    said = f"{users[0]:,}" if len(users) == 1 else f"{users[0]:,} to {users[-1]:,}"
+    family = len(board["comparisons"])
+    return [
+        f"The improvement is that in {compared[0]['metric']} over {board['baseline']}, the baseline",
+        f"* p < {LEVEL} (paired t-test over {said} users, Holm's correction for {family} comparisons)",
+    ]
+
+
+def failures(board):
+    """Returns a line for each job of a board that failed."""
+    return [f"Failed: {job['model']} with seed {job['seed']}: {job['error']}" for job in board["failed"]]

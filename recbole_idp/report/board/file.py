@@ -1,0 +1,119 @@
+"""The JSON file that a leaderboard leaves, from which all its tables and pages are drawn."""
+
+from recbole_idp.errors import UserError
+from recbole_idp.report.result import BUCKETS, COMPARISON, METRICS
+from recbole_idp.storage.files import read_json, write_json
+from recbole_idp.storage.schema import Each, Maybe, Misfit, check
+
+FORMAT = 1
+KIND = "leaderboard"
+
+_RUN = {"seed": int, "test": METRICS, "valid": METRICS, "seconds": float, "targets_per_second": Maybe(float)}
+_ROW = {
+    "model": str,
+    "transfers": bool,
+    "tuned": Maybe({"budget": int, "chosen": Each(), "valid": float}),
+    "runs": [_RUN],
+    "mean": METRICS,
+    "deviation": METRICS,
+    "buckets": Each(BUCKETS),
+    "few_shot": [{"share": float, "mean": METRICS, "deviation": METRICS}],
+    "config": Each(),
+    "command": str,
+}
+_BOARD = {
+    "dataset": str,
+    "protocol": str,
+    # Null where no job has been finished.
+    "data_fingerprint": Maybe(str),
+    **dict.fromkeys(("users", "items", "interactions"), Maybe(int)),
+    "rows": [_ROW],
+    "failed": [{"model": str, "seed": int, "error": str}],
+    "baseline": Maybe(str),
+    "comparisons": [COMPARISON],
+    "notes": [str],
+}
+_FORM = {
+    "command": str,
+    "created": str,
+    "versions": Each(),
+    "seeds": [int],
+    "metric": str,
+    "boards": [_BOARD],
+}
+
+
+def save_board(board, path):
+    """Writes a leaderboard, whole or not at all.
+
+    Args:
+        board (dict): Of the form that :func:`read_board` checks; ``format`` and ``kind`` are added.
+        path (str | Path): The JSON file.
+
+    Raises:
+        UserError: It cannot be written.
+    """
+    write_json(path, {**board, "format": FORMAT, "kind": KIND})
+
+
+def read_board(path):
+    """Reads a leaderboard and checks all that its tables and pages are drawn from.
+
+    Args:
+        path (str | Path): A file that :func:`save_board` wrote.
+
+    Returns:
+        dict: The leaderboard; keys that this release does not know are kept.
+
+    Raises:
+        UserError: The file is missing, damaged, no leaderboard, or of another version.
+    """
+    board = read_json(path, "leaderboard", "give the JSON file that one has left in result_dir")
+    if not isinstance(board, dict) or board.get("kind") != KIND:
+        raise UserError(f"{path} is no leaderboard of recbole_idp: give the JSON file that one has left in result_dir")
+    if board.get("format") != FORMAT:
+        raise UserError(
+            f"{path} is a leaderboard of format {board.get('format')}, this release reads format {FORMAT}: run the "
+            "leaderboard again, or read it with the release that wrote it"
+        )
+    try:
+        check(board, _FORM)
+        _check_boards(board)
+    except Misfit as misfit:
+        raise UserError(
+            f"{path} is a damaged leaderboard ({misfit}): give the file as it was written, or run the leaderboard again"
+        ) from None
+    return board
+
+
+def metric_key(board):
+    """Returns the metric that a leaderboard is sorted by as its rows spell it."""
+    return board["metric"].lower()
+
+
+def _check_boards(leaderboard):
+    """Checks what must fit together within and between the boards."""
+    if not leaderboard["boards"]:
+        raise Misfit("it has no board")
+    seen = set()
+    for number, board in enumerate(leaderboard["boards"]):
+        name = f"{board['dataset']} by {board['protocol']}"
+        if (key := (board["dataset"], board["data_fingerprint"], board["protocol"])) in seen:
+            raise Misfit(f"boards has {name} twice")
+        seen.add(key)
+        _check_board(board, f"boards[{number}]", metric_key(leaderboard))
+
+
+def _check_board(board, where, metric):
+    models = [row["model"] for row in board["rows"]]
+    for number, row in enumerate(board["rows"]):
+        if models.count(row["model"]) > 1:
+            raise Misfit(f"{where} has two rows of {row['model']}")
+        if not row["runs"]:
+            raise Misfit(f"{where}.rows[{number}] has no runs")
+        if metric not in row["mean"]:
+            raise Misfit(f"{where}.rows[{number}].mean has no {metric}")
+    for comparison in board["comparisons"]:
+        for side in ("variant", "baseline"):
+            if comparison[side] not in models:
+                raise Misfit(f"{where}.comparisons names {comparison[side]}, which has no row")

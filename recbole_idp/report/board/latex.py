@@ -1,0 +1,78 @@
+"""A leaderboard as LaTeX tables, which need the package booktabs."""
+
+from recbole_idp.report.board.cells import board_title, columns_of, comparisons_of, legend, lines_of, metric_name
+from recbole_idp.report.board.file import metric_key
+from recbole_idp.report.board.text import gain_text, printable
+
+# How a value is written by its place: any, best, second.
+_MARKS = ("{}", r"\textbf{{{}}}", r"\underline{{{}}}")
+
+_ESCAPES = {
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    "±": r"$\pm$",
+    **{letter: f"\\{letter}" for letter in "&%$#_{}"},
+}
+
+
+def board_latex(leaderboard):
+    """Draws a leaderboard, a table for each board.
+
+    Args:
+        leaderboard (dict): What :func:`~recbole_idp.report.board.file.read_board` returns.
+
+    Returns:
+        str: LaTeX; the best of each metric is bold and the second underlined.
+    """
+    parts = [r"% \usepackage{booktabs}"]
+    for board in leaderboard["boards"]:
+        parts += ["", _table(leaderboard, board) if board["rows"] else f"% no job of {printable(board['dataset'])}"]
+    return "\n".join(parts) + "\n"
+
+
+def latex(text):
+    """Returns plain text as LaTeX."""
+    return "".join(_ESCAPES.get(letter, letter) for letter in printable(text))
+
+
+def _table(leaderboard, board):
+    metric = metric_key(leaderboard)
+    columns = columns_of(board, metric)
+    against = [f"over {latex(board['baseline'])}"] if comparisons_of(board) else []
+    header = ["Model", *(latex(metric_name(name)) for name in columns), *against]
+    rows = [header]
+    for line in lines_of(board, metric, columns):
+        gain = [_gain(line)] if against else []
+        rows.append([latex(line.row["model"]), *map(_cell, line.cells), *gain])
+    lines = [" & ".join(row) + r" \\" for row in rows]
+    said = ". ".join([board_title(board, leaderboard["seeds"]), *legend(board)])
+    return "\n".join(
+        [
+            r"\begin{table*}[t]",
+            r"\centering\small",
+            f"\\caption{{{latex(said)}.}}",
+            f"\\begin{{tabular}}{{l{'r' * (len(header) - 1)}}}",
+            r"\toprule",
+            lines[0],
+            r"\midrule",
+            *lines[1:],
+            r"\bottomrule",
+            r"\end{tabular}",
+            r"\end{table*}",
+        ]
+    )
+
+
+def _gain(line):
+    return "--" if line.gain is None else gain_text(line, r"\,\%", "$^{*}$").replace("-", "$-$")
+
+
+def _cell(cell):
+    if cell.value is None:
+        return "--"
+    text = _MARKS[cell.place].format(f"{cell.value:.4f}")
+    return text if cell.deviation is None else f"{text} {{\\tiny$\\pm${cell.deviation:.4f}}}"

@@ -1,0 +1,34 @@
+"""All that is drawn of a leaderboard, from its JSON file alone."""
+
+from pathlib import Path
+
+from recbole_idp.report.board.file import read_board
+from recbole_idp.report.board.latex import board_latex
+from recbole_idp.report.board.page import board_page
+from recbole_idp.report.board.text import board_markdown, board_text
+from recbole_idp.storage.files import check_writable, write_text
+
+
+def redraw(result, output=None):
+    """Prints the tables of a leaderboard, and writes them as Markdown, as LaTeX, and as a page with plots.
+
+    Args:
+        result (str | Path): The JSON file.
+        output (str | Path, optional): The folder for the files; that of the JSON file where none is given.
+
+    Returns:
+        list[Path]: The files, named like the JSON file.
+
+    Raises:
+        UserError: The JSON file is damaged or no leaderboard, or the folder cannot be written.
+    """
+    path = Path(result)
+    folder = path.parent if output is None else Path(output)
+    board = read_board(path)
+    check_writable("output", folder)
+    drawn = {".md": board_markdown(board), ".tex": board_latex(board), ".html": board_page(board)}
+    files = [folder / f"{path.stem}{suffix}" for suffix in drawn]
+    for file, text in zip(files, drawn.values(), strict=True):
+        write_text(file, text)
+    print("\n".join([board_text(board), f"\nResult: {path}", *(f"Drawn: {file}" for file in files)]))
+    return files

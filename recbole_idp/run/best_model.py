@@ -1,0 +1,104 @@
+"""The best model of a run, kept as a folder that can be used without the data."""
+
+import logging
+import shutil
+from pathlib import Path
+
+from recbole.utils import get_model
+
+from recbole_idp.config.derive import as_pretrained, derive
+from recbole_idp.data.domains import item_texts
+from recbole_idp.errors import UserError
+from recbole_idp.models.base.sequence_model import SequenceModel
+from recbole_idp.models.idp.transfer import VARIANTS
+from recbole_idp.serving.pack import trained_model
+from recbole_idp.serving.trained_model import TrainedModel, check_absent
+from recbole_idp.storage.checkpoint import load_checkpoint
+from recbole_idp.storage.files import check_writable, fingerprint
+
+_GENERATED = ("zero_shot", "fine_tune", "new_encoder")
+
+
+def check_trained_dir(config):
+    """Checks before any work that the configured folder can be made.
+
+    Raises:
+        UserError: It is there already, or cannot be written.
+    """
+    if config["keep_trained"] and config["trained_dir"]:
+        check_absent(config["trained_dir"])
+        check_writable("trained_dir", Path(config["trained_dir"]).absolute().parent)
+
+
+def trial_settings(config, trial):
+    """Returns the configuration of one trial of a run."""
+    share = trial.share or config["train_users_share"]
+    # The trial of a model without variants bears the model's name.
+    transfer = trial.variant if trial.variant in VARIANTS else config["transfer"]
+    # What is pre-trained is the same for all trials.
+    pretrain_seed = as_pretrained(config)["seed"]
+    values = {"transfer": transfer, "train_users_share": share, "few_shot": None, "pretrain_seed": pretrain_seed}
+    return derive(config, seed=trial.seed, **values)
+
+
+def keep_best(config, outcomes, start, dataset, digits):
+    """Writes the folder of the trial that is best on validation; of equal ones, and without validation, the last.
+
+    Args:
+        config (Config): RecBole's configuration, with ``keep_trained`` and ``trained_dir``.
+        outcomes (dict[Trial, Outcome]): What each trial has yielded.
+        start (TransferStart | None): What was pre-trained and matched.
+        dataset (SequenceDataset): The training part of the target.
+        digits (str): Stand for data, settings and bundle.
+
+    Returns:
+        tuple[Path, str] | None: The folder, and the trial's name; None where none is wanted, or the model is none of
+        those that can be used without RecBole.
+    """
+    if not config["keep_trained"] or not issubclass(get_model(config["model"]), SequenceModel):
+        return None
+    metric, sign = config["valid_metric"].lower(), 1 if config["valid_metric_bigger"] else -1
+    trials = list(outcomes)
+    trial = max(reversed(trials), key=lambda trial: sign * outcomes[trial].facts["valid"].get(metric, 0.0))
+    facts = outcomes[trial].facts
+    if not facts["checkpoint"]:
+        return None
+    name = f"trained-{config['model']}-{config['dataset'][:80]}-{fingerprint([digits, trial.name])[:8]}"
+    folder = Path(config["trained_dir"] or Path(config["checkpoint_dir"]) / name)
+    if not config["trained_dir"] and _is_whole(folder, config["keep_users"]):
+        return folder, trial.name
+    settings = trial_settings(config, trial)
+    model = get_model(config["model"])(settings, dataset).to(config["device"])
+    model.load_state_dict(load_checkpoint(facts["checkpoint"])[0])
+    # What stands beside generated IDs, such as adapted texts, is made in another way.
+    is_generated = trial.variant in _GENERATED and type(model).item_vectors is SequenceModel.item_vectors
+    titles = _titles(config, dataset)
+    trained = trained_model(model, settings, dataset, titles, facts, start if is_generated else None)
+    if trained is None:
+        return None
+    trained.save(folder, may_exist=not config["trained_dir"])
+    return folder, trial.name
+
+
+def _is_whole(folder, with_users):
+    """Returns whether a folder was made by an earlier run of the same; one that was damaged since is removed."""
+    if not folder.exists():
+        return False
+    try:
+        users = TrainedModel.open(folder).users
+        if (users is not None) != with_users:
+            raise UserError(f"{folder} is {'with' if users else 'without'} users, and keep_users is {with_users}")
+    except UserError as error:
+        logging.getLogger().warning(f"made again: {error}")
+        shutil.rmtree(folder)
+        return False
+    return True
+
+
+def _titles(config, dataset):
+    """Returns the titles of items 1 to N - 1, empty where there is none."""
+    location = dataset.location
+    if not (location.folder / f"{location.stem}.item").is_file():
+        return [""] * (dataset.item_num - 1)
+    titles = item_texts(config, location, config["text_fields"]).titles
+    return [titles.get(token, "") for token in dataset.item_tokens()[1:]]

@@ -1,0 +1,50 @@
+"""Opening what training saved: the model with its data, as RecBole's ``load_data_and_model`` gives them."""
+
+from recbole.data import data_preparation
+from recbole.utils import get_model, init_logger, init_seed
+
+from recbole_idp import registry
+from recbole_idp.config.checks import key_types
+from recbole_idp.config.layers import recbole_layers
+from recbole_idp.config.strict import StrictConfig
+from recbole_idp.recbole_models.choose import make_dataset
+from recbole_idp.storage.checkpoint import load_checkpoint
+
+
+def load_data_and_model(model_file):
+    """Rebuilds configuration, data and model from a checkpoint; RecBole's function of this name calls it for ours.
+
+    Args:
+        model_file (str | Path): A checkpoint of this package.
+
+    Returns:
+        tuple: Configuration, model, dataset, and loaders for training, validation and test.
+
+    Raises:
+        UserError: The checkpoint or the data cannot be used.
+    """
+    state, description, _ = load_checkpoint(model_file)
+    config = saved_config(description)
+    init_seed(config["seed"], config["reproducibility"])
+    init_logger(config)
+    dataset = make_dataset(config)
+    train, valid, test = data_preparation(config, dataset)
+    init_seed(config["seed"], config["reproducibility"])
+    model = get_model(config["model"])(config, train.dataset).to(config["device"])
+    model.load_state_dict(state)
+    return config, model, dataset, train, valid, test
+
+
+def saved_config(description):
+    """Rebuilds the configuration of a checkpoint.
+
+    Args:
+        description (dict): What :func:`load_checkpoint` returns.
+
+    Returns:
+        StrictConfig: The configuration; keys that only a plain RecBole ``Config`` accepts are left out.
+    """
+    values = description["config"]
+    model, dataset = description["model"], description["dataset"]
+    known = key_types(recbole_layers(model, dataset) + registry.model_layers(model, dataset))
+    return StrictConfig.from_dict({key: value for key, value in values.items() if key in known})

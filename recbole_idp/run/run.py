@@ -1,0 +1,288 @@
+"""The whole job, from source data to a table, to be read from top to bottom."""
+
+import logging
+import time
+from pathlib import Path
+
+import torch
+from recbole.data import data_preparation
+from recbole.utils import get_model, init_logger, init_seed
+
+from recbole_idp.cli.arguments import command_line
+from recbole_idp.config.derive import given_values
+from recbole_idp.data.domains import check_domains, content_hashes
+from recbole_idp.data.few_shot import few_shot_loader
+from recbole_idp.errors import UserError
+from recbole_idp.evaluation.buckets import bucket_metrics
+from recbole_idp.models.idp.bundle import versions
+from recbole_idp.models.idp.pretrain import cache_folder, find_or_pretrain
+from recbole_idp.models.idp.transfer import SOURCELESS, VARIANTS, TransferTrainer, prepare_start
+from recbole_idp.recbole_models.choose import make_dataset, trainer_class
+from recbole_idp.report.comparison import CONTROLS, compare_variants, prediction_line, verdicts
+from recbole_idp.report.few_shot import PLOT, plot_study
+from recbole_idp.report.ranks import Ranks
+from recbole_idp.report.result import read_result, save_result, summarise
+from recbole_idp.report.text import report_text, study_metric
+from recbole_idp.run.best_model import check_trained_dir, keep_best, trial_settings
+from recbole_idp.run.trials import Outcome, trials
+from recbole_idp.run.unfinished import Unfinished
+from recbole_idp.storage.files import check_writable, fingerprint, refusing_failed_writes
+from recbole_idp.train.clock import StageClock, peak_memory_mb
+from recbole_idp.train.resumable import Resumable
+
+
+def pretrain(config):
+    """The task ``pretrain``: makes the bundle of a configuration, or finds it.
+
+    Args:
+        config (Config): The configuration.
+
+    Returns:
+        Bundle: The bundle.
+    """
+    prepare(config)
+    bundle = find_or_pretrain(config)
+    print(f"Bundle: {bundle.folder}")
+    return bundle
+
+
+def run(config):
+    """The task ``run``: pre-trains, transfers, and compares the variants on one target.
+
+    A model that takes nothing over from source domains is trained alone.
+
+    Args:
+        config (Config): The configuration.
+
+    Returns:
+        dict: The result, as saved.
+
+    Raises:
+        UserError: Something in the data or the configuration is wrong.
+    """
+    trained_by = trainer_class(config)
+    transfers = issubclass(trained_by, TransferTrainer)
+    variants = config["variants"] if transfers else [config["model"]]
+    check_trained_dir(config)
+    prepare(config)
+    clock = StageClock()
+    logger = logging.getLogger()
+    if transfers and not set(variants) <= set(SOURCELESS) and not config["pretrained"]:
+        check_domains(config)
+
+    with clock.stage("read", f"reading {config['dataset']}"):
+        dataset = make_dataset(config)
+        size = {"users": dataset.user_num - 1, "items": dataset.item_num - 1, "interactions": dataset.inter_num}
+        train, valid, test = data_preparation(config, dataset)
+        logger.info(dataset)
+
+    start = None
+    if transfers and set(variants) != {"scratch"}:
+        start = prepare_start(config, train.dataset, variants, clock)
+    prediction = predict_gain(config, start, train.dataset, variants, clock)
+
+    data = data_fingerprint(config, dataset)
+    bundle = start.bundle if start else None
+    unfinished = Unfinished(config, data, bundle)
+    outcomes = {}
+    for trial in trials(config, variants):
+        with unfinished.alone(trial):
+            outcome = unfinished.find(trial)
+            if outcome is None:
+                outcome = run_trial(config, trial, start, (train, valid, test), clock, unfinished.latest(trial))
+                unfinished.keep(trial, outcome)
+            outcomes[trial] = outcome
+
+    rows = list(dict.fromkeys(trial.row for trial in outcomes))
+    found = {row: summarise([outcomes[trial].facts for trial in outcomes if trial.row == row]) for row in rows}
+    ranks = collect_ranks(outcomes, test.dataset)
+    comparisons = compare_variants(found, ranks)
+    kept = keep_best(config, outcomes, start, train.dataset, unfinished.folder.name)
+    result = {
+        "model": config["model"],
+        "dataset": config["dataset"],
+        "data": size,
+        "data_fingerprint": data,
+        "protocol": config["eval_args"]["mode"]["test"],
+        "seed": config["seed"],
+        "seeds": config["seeds"] or [config["seed"]],
+        "few_shot": config["few_shot"],
+        "variants": found,
+        "comparisons": comparisons,
+        "transfer_helped": verdicts(comparisons),
+        "prediction": prediction,
+        "stages": clock.stages,
+        # The stages' seconds are without those of trials that an interrupted run had finished.
+        "resumed": unfinished.resumed,
+        "peak_memory_mb": peak_memory_mb(),
+        "bundle": str(bundle.folder) if bundle else None,
+        "trained": kept and {"folder": str(kept[0]), "trial": kept[1]},
+        "config": given_values(config),
+        "versions": versions(),
+        "command": command_line(),
+    }
+    path = save_result(result, config["result_dir"], ranks)
+    unfinished.discard(outcomes)
+    if config["few_shot"]:
+        plot_study(result, study_metric(result), path.with_suffix(PLOT))
+    print(report_text(read_result(path), path))
+    if kept:
+        print(f"Trained model: {kept[0]} ({kept[1]}), for recbole-idp recommend --trained={kept[0]}")
+    return result
+
+
+def predict_gain(config, start, dataset, variants, clock):
+    """Predicts, before the target is trained, whether transfer is likely to help, and logs it.
+
+    Args:
+        config (Config): The configuration.
+        start (TransferStart | None): What was pre-trained and matched.
+        dataset (SequenceDataset): The training part of the target.
+        variants (list[str]): What is going to be trained.
+        clock (StageClock): Where stages are timed.
+
+    Returns:
+        dict | None: What :func:`~recbole_idp.models.idp.prediction.predict` says, and ``train_users_share``, for which
+        it holds. None where nothing that could help is taken over.
+    """
+    if start is None or set(variants) <= set(CONTROLS):
+        return None
+    with clock.stage("predict", "asking what the generated embeddings know beyond the target's own data"):
+        found = start.prediction(config, dataset)
+        logging.getLogger().info(prediction_line(found))
+    return {"train_users_share": config["train_users_share"], **found}
+
+
+def run_trial(config, trial, start, loaders, clock, latest=None):
+    """Makes, trains and evaluates one variant of the target model with one seed.
+
+    An interrupted training goes on after its last epoch.
+
+    Args:
+        config (Config): The configuration.
+        trial (Trial): The variant (a key of ``VARIANTS``, or the model's name where it transfers nothing), the seed,
+            and the share of the users in a few-shot study.
+        start (TransferStart | None): What was pre-trained and matched.
+        loaders (tuple): RecBole's loaders for training, validation and test.
+        clock (StageClock): Where stages are timed.
+        latest (Path, optional): The file by which the training goes on where it was interrupted; without it it is
+            trained anew.
+
+    Returns:
+        Outcome: Metrics, seconds (what is pre-trained on sources is not counted), training speed and ranks.
+    """
+    train, valid, test = loaders
+    variant, seed, share = trial.variant, trial.seed, trial.share
+    if share is not None:
+        train = few_shot_loader(train, share, config["train_users_seed"])
+    share = share or config["train_users_share"]
+    settings = trial_settings(config, trial)
+    began = time.perf_counter()
+    # The same seed for each: variants differ in what they start from and in nothing else.
+    init_seed(seed, config["reproducibility"])
+    # RecBole's loaders are seeded once, and draw on through all trials.
+    train.generator.manual_seed(seed)
+    model = get_model(config["model"])(settings, train.dataset).to(config["device"])
+    trainer = trainer_class(config)(settings, model)
+    if isinstance(trainer, TransferTrainer):
+        trainer.start = start
+    if trainer.saved_model_file:
+        trainer.saved_model_file = trainer.saved_model_file.replace(".safetensors", f"-{trial.name}.safetensors")
+    if isinstance(trainer, Resumable):
+        trainer.latest = latest
+    try:
+        stage = "transfer" if isinstance(trainer, TransferTrainer) else "train"
+        with clock.stage(stage, f"{trial.name}: {VARIANTS.get(variant, 'trained')}"):
+            _, valid_result = trainer.fit(train, valid, saved=True, show_progress=config["show_progress"])
+        with clock.stage("evaluate", f"{trial.name} on {len(test.dataset):,} test users"):
+            test_result = trainer.evaluate(test, load_best_model=True, show_progress=config["show_progress"])
+    except BaseException:
+        # Nobody would look for the checkpoint of a trial that is trained anew.
+        if trainer.saved_model_file and not (latest and latest.is_file()):
+            Path(trainer.saved_model_file).unlink(missing_ok=True)
+        raise
+    seconds = time.perf_counter() - began
+    if isinstance(trainer, Resumable):
+        seconds += trainer.earlier_seconds - trainer.prepared_seconds
+    ranks = None if trainer.ranks is None else trainer.ranks.numpy().astype("int32")
+    facts = {
+        "variant": variant,
+        "seed": seed,
+        "train_users_share": share,
+        "train_users": len(set(train.dataset.user_tokens())),
+        "test": dict(test_result),
+        "valid": dict(valid_result or {}),
+        "seconds": round(seconds, 2),
+        "targets_per_second": round(trainer.targets_per_second),
+        "checkpoint": trainer.saved_model_file,
+    }
+    if ranks is not None:
+        items = test.dataset.inter_feat[config["ITEM_ID_FIELD"]].numpy()
+        counts, lengths = train.dataset.item_counts()[items], test.dataset.history_lengths()
+        facts["buckets"] = bucket_metrics(ranks, counts, lengths, config)
+    return Outcome(facts, ranks)
+
+
+def collect_ranks(outcomes, dataset):
+    """Puts the ranks of all trials beside the ids of the test users.
+
+    Args:
+        outcomes (dict[Trial, Outcome]): What each trial has yielded.
+        dataset (SequenceDataset): The test part of the target.
+
+    Returns:
+        Ranks | None: None where the protocol has no ranks.
+    """
+    if any(outcome.ranks is None for outcome in outcomes.values()):
+        return None
+    return Ranks(dataset.user_tokens(), {trial.name: outcome.ranks for trial, outcome in outcomes.items()})
+
+
+def prepare(config):
+    """Checks and makes the folders, and sets threads, seed and logging as the configuration says.
+
+    Raises:
+        UserError: A folder cannot be written.
+    """
+    folders = {key: config[key] for key in ("checkpoint_dir", "result_dir")}
+    # RecBole's own, which it makes in the current folder.
+    folders.update({"the log": "log", "TensorBoard's log": "log_tensorboard", "cache_path": cache_folder(config)})
+    for key, folder in folders.items():
+        check_writable(key, folder)
+    # RecBole looks whether its folders are there and then makes them, so that of two runs that start at once one fails.
+    for folder in (Path("log", config["model"]), Path("log_tensorboard"), Path(config["checkpoint_dir"])):
+        with refusing_failed_writes(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+    if config["threads"]:
+        import faiss
+
+        torch.set_num_threads(config["threads"])
+        faiss.omp_set_num_threads(config["threads"])
+    init_seed(config["seed"], config["reproducibility"])
+    init_logger(config)
+
+
+def check_model(config):
+    """Checks that the model can start from source domains.
+
+    Raises:
+        UserError: It takes nothing over from them.
+    """
+    if not issubclass(trainer_class(config), TransferTrainer):
+        raise UserError(
+            f"{config['model']} takes nothing over from source domains: the task run trains it, name IDP here"
+        )
+
+
+def data_fingerprint(config, dataset):
+    """Returns 16 hexadecimal digits for the target's files and all that decides on rows and split."""
+    keys = (
+        "load_col",
+        "val_interval",
+        "user_inter_num_interval",
+        "item_inter_num_interval",
+        "rm_dup_inter",
+        "eval_args",
+    )
+    # A dataset may take a part of the events, and says so in its own configuration.
+    return fingerprint([content_hashes(dataset.location), {key: dataset.config[key] for key in keys}])

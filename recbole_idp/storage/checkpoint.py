@@ -1,0 +1,73 @@
+"""Checkpoints as one safetensors file: tensors, and the rest as JSON in its header. Nothing is unpickled."""
+
+import json
+from pathlib import Path
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from recbole_idp.errors import UserError
+from recbole_idp.storage.files import replacing
+
+FORMAT = "recbole_idp checkpoint"
+VERSION = 1
+OPTIMIZER = "optimizer/"
+MODEL = "model/"
+
+
+def save_checkpoint(path, model, description, optimizer=None):
+    """Writes a model, and the optimizer's state where it is given, whole or not at all.
+
+    Args:
+        path (str | Path): The file.
+        model (nn.Module): Its ``state_dict`` is written.
+        description (dict): JSON-serialisable facts: configuration, epoch, score.
+        optimizer (torch.optim.Optimizer, optional): Its state is written too, for training to go on.
+
+    Raises:
+        UserError: The file cannot be written.
+    """
+    tensors = {MODEL + name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
+    header = {"format": FORMAT, "version": VERSION, "description": description}
+    if optimizer is not None:
+        state = optimizer.state_dict()
+        header["param_groups"] = state["param_groups"]
+        for number, values in state["state"].items():
+            for name, value in values.items():
+                tensors[f"{OPTIMIZER}{number}/{name}"] = value.detach().cpu().contiguous()
+    with replacing(path) as temporary:
+        save_file(tensors, temporary, metadata={"recbole_idp": json.dumps(header, default=str)})
+
+
+def load_checkpoint(path):
+    """Reads a checkpoint.
+
+    Args:
+        path (str | Path): A file that :func:`save_checkpoint` wrote.
+
+    Returns:
+        tuple[dict, dict, dict | None]: The model's state, the description, and the optimizer's state or None.
+
+    Raises:
+        UserError: The file is missing, damaged, or none of ours.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise UserError(f"no checkpoint at {path}: give the .safetensors file that training wrote under saved/")
+    try:
+        with safe_open(path, framework="pt") as file:
+            header = json.loads((file.metadata() or {}).get("recbole_idp", "{}"))
+            if header.get("format") != FORMAT or header.get("version") != VERSION:
+                raise UserError(f"{path} is not a checkpoint of this version of recbole_idp: train again to write one")
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118, it is no mapping
+    except (SafetensorError, json.JSONDecodeError, OSError) as error:
+        raise UserError(f"{path} is not a readable checkpoint ({error}): delete it and train again") from error
+    model = {name[len(MODEL) :]: value for name, value in tensors.items() if name.startswith(MODEL)}
+    if "param_groups" not in header:
+        return model, header["description"], None
+    state = {}
+    for name, value in tensors.items():
+        if name.startswith(OPTIMIZER):
+            number, key = name[len(OPTIMIZER) :].split("/", 1)
+            state.setdefault(int(number), {})[key] = value
+    return model, header["description"], {"state": state, "param_groups": header["param_groups"]}

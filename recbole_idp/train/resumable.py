@@ -1,0 +1,126 @@
+"""A training that goes on where it was interrupted, to the number as if it had not been."""
+
+import os
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+
+from recbole_idp.errors import UserError
+from recbole_idp.storage.checkpoint import load_checkpoint, save_checkpoint
+from recbole_idp.storage.files import remove_kept
+from recbole_idp.train.random_states import random_states, set_random_states
+from recbole_idp.train.safe_checkpoints import SafeCheckpoints
+
+
+def kept_files(folder):
+    """Returns the files by which a training in this folder goes on: where it stands, and the best model so far."""
+    return Path(folder) / "latest.safetensors", Path(folder) / "best.safetensors"
+
+
+class Resumable(SafeCheckpoints):
+    """To be mixed into a RecBole trainer: after each epoch with a validation it keeps where training stands.
+
+    That is the model, the optimizer, the random numbers and the best score; the best model so far is RecBole's
+    checkpoint. Nothing is kept before :attr:`latest` is set, by :meth:`keep_in` or by itself.
+
+    Attributes:
+        latest (Path | None): The file in which it is kept, and from which :meth:`fit` goes on if it is there.
+        earlier_seconds (float): How long the training had taken before: when it was interrupted, or what it goes on
+            from was trained on the same target.
+        prepared_seconds (float): How long it took this time to make, or find, what the training starts from.
+    """
+
+    latest = None
+    earlier_seconds = 0.0
+    prepared_seconds = 0.0
+    counters = ("cur_step",)
+    """Attributes that are kept besides; numbers."""
+
+    def keep_in(self, folder):
+        """Keeps where training stands, and its checkpoints, in a folder of its own.
+
+        Args:
+            folder (str | Path): The folder.
+        """
+        self.latest, best = kept_files(folder)
+        self.saved_model_file = str(best)
+
+    @contextmanager
+    def preparing(self):
+        """Times a block that makes what the training starts from, and leaves the CPU's random numbers as they were.
+
+        Training draws the same numbers whether there was something to encode or to pre-train, or all was found.
+        """
+        state, began = torch.get_rng_state(), time.perf_counter()
+        yield
+        torch.set_rng_state(state)
+        self.prepared_seconds += time.perf_counter() - began
+
+    def discard(self):
+        """Removes what :meth:`keep_in` keeps, as the caller has the result, and the folder if nothing else is in it."""
+        remove_kept(kept_files(self.latest.parent))
+
+    def fit(self, train_data, valid_data=None, verbose=True, saved=True, show_progress=False, callback_fn=None):
+        """Trains, or goes on; arguments and result as in RecBole."""
+        began = time.perf_counter()
+        if kept := self._find_kept():
+            self._go_on(train_data, *kept)
+        earlier = self.earlier_seconds
+
+        def after_epoch(epoch, valid_score):
+            self._after_epoch(epoch)
+            if self.latest and saved:
+                self._keep(epoch, train_data, earlier + time.perf_counter() - began)
+            if callback_fn:
+                callback_fn(epoch, valid_score)
+
+        if kept and (self.start_epoch >= self.epochs or self.cur_step > self.stopping_step):
+            self.eval_collector.data_collect(train_data)
+            return self.best_valid_score, self.best_valid_result
+        return super().fit(train_data, valid_data, verbose, saved, show_progress, after_epoch)
+
+    def _after_epoch(self, epoch):
+        """Is called after each epoch with a validation, before anything is kept."""
+
+    def _keep(self, epoch, train_data, seconds):
+        description = {
+            "epoch": epoch,
+            "best": os.path.relpath(self.saved_model_file, self.latest.parent),
+            "best_valid_score": float(self.best_valid_score),
+            "best_valid_result": dict(self.best_valid_result),
+            "counters": {name: getattr(self, name) for name in self.counters},
+            "seconds": seconds,
+            "random": random_states(self._generators(train_data), self.device),
+        }
+        save_checkpoint(self.latest, self.model, description, self.optimizer)
+
+    def _find_kept(self):
+        """Returns what there is to go on from, or None; files that were damaged since are not looked at again."""
+        if not (self.latest and self.latest.is_file()):
+            return None
+        try:
+            kept = load_checkpoint(self.latest)
+            load_checkpoint(self.latest.parent / kept[1]["best"])
+        except (UserError, KeyError) as error:
+            self.logger.warning(f"the training starts anew: {error}")
+            return None
+        return kept
+
+    def _go_on(self, train_data, state, description, optimizer):
+        self.model.load_state_dict(state)
+        self.optimizer.load_state_dict(optimizer)
+        self.saved_model_file = os.path.normpath(self.latest.parent / description["best"])
+        self.start_epoch, self.earlier_seconds = description["epoch"] + 1, description["seconds"]
+        self.best_valid_score = description["best_valid_score"]
+        self.best_valid_result = description["best_valid_result"]
+        for name in self.counters:
+            setattr(self, name, description["counters"][name])
+        set_random_states(description["random"], self._generators(train_data), self.device)
+        self.logger.info(f"An interrupted training goes on after epoch {description['epoch']}: {self.latest}")
+
+    def _generators(self, train_data):
+        """Returns the sources of random numbers that this training alone draws from."""
+        found = (getattr(self, "generator", None), getattr(train_data, "generator", None))
+        return [generator for generator in found if isinstance(generator, torch.Generator)]

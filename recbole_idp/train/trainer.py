@@ -1,0 +1,197 @@
+"""RecBole's trainer with fast epochs, streaming evaluation and safe checkpoints."""
+
+import time
+
+import torch
+from recbole.data.dataloader import FullSortEvalDataLoader, NegSampleEvalDataLoader
+from recbole.trainer import Trainer
+from recbole.utils import EvaluatorType
+from torch.nn.utils import clip_grad_norm_
+from tqdm import tqdm
+
+from recbole_idp import compat
+from recbole_idp.data.domains import TargetLoader
+from recbole_idp.data.rows import Passes
+from recbole_idp.errors import UserError
+from recbole_idp.evaluation.candidates import rank_candidates
+from recbole_idp.evaluation.ranking import RankEvaluator, rank_targets, top_items
+from recbole_idp.train.resumable import Resumable
+
+# What RecBole makes of train_neg_sample_args where it names no distribution.
+_NO_NEGATIVES = {
+    "distribution": "none",
+    "sample_num": "none",
+    "alpha": "none",
+    "dynamic": False,
+    "candidate_num": 0,
+}
+
+
+class SequenceTrainer(Resumable, Trainer):
+    """Trains and evaluates a :class:`~recbole_idp.models.base.sequence_model.SequenceModel`.
+
+    RecBole's ``fit`` runs as it is: epochs, early stopping, TensorBoard, callbacks. An epoch reads each event once
+    (``training_rows: position``) or builds RecBole's rows (``prefix``), or does so several times where that takes a few
+    steps only (``epoch_steps``); evaluation streams; checkpoints are safetensors,
+    and an interrupted training can go on.
+
+    Args:
+        config (Config): RecBole's configuration.
+        model (SequenceModel): The model.
+
+    Attributes:
+        generator (torch.Generator): What batches are drawn from.
+        targets_per_second (float): Training speed, epochs' evaluation not counted; 0 before the first epoch.
+        ranks (torch.LongTensor | None): The rank of each target in the latest evaluation, from 1, shape [R]; None where
+            RecBole's own loop evaluated.
+    """
+
+    counters = ("cur_step", "trained_targets", "trained_seconds")
+
+    # RecBole's keys that this training does not read, with the value that asks for nothing.
+    unread_keys = {
+        "enable_amp": False,
+        "enable_scaler": False,
+        "shuffle": True,
+        "train_neg_sample_args": _NO_NEGATIVES,
+        "transform": None,
+    }
+    unread_remedy = "leave it away"
+
+    @classmethod
+    def check_config(cls, config):
+        """Checks that a configuration asks for nothing that this training would leave out without a word.
+
+        Args:
+            config (Config): The configuration.
+
+        Raises:
+            UserError: It does.
+        """
+        for key, nothing in cls.unread_keys.items():
+            if config[key] != nothing:
+                raise UserError(
+                    f"{key} is {config[key]}, but the training of {config['model']} does not read it: "
+                    f"{cls.unread_remedy}"
+                )
+
+    def __init__(self, config, model):
+        self.check_config(config)
+        super().__init__(config, model)
+        self.rank_evaluator = RankEvaluator(config, self.evaluator)
+        self.max_length = config["MAX_ITEM_LIST_LENGTH"]
+        self.trained_targets, self.trained_seconds = 0, 0.0
+        self.ranks = None
+        self.generator = torch.Generator().manual_seed(config["seed"])
+        self._batches = None
+        self._check_cutoffs()
+
+    def _check_cutoffs(self):
+        """Raises where a cut-off is beyond the catalogue and the metrics need the lists themselves."""
+        largest, items = max(self.config["topk"]), self.model.n_items - 1
+        full = set(self.config["eval_args"]["mode"].values()) <= {"full"}
+        if largest > items and not (full and self.rank_evaluator.ranks_suffice()):
+            raise UserError(
+                f"topk has {largest}, but {self.config['dataset']} has {items} items: with these metrics and this mode "
+                "of eval_args it can be no more than that"
+            )
+
+    @property
+    def targets_per_second(self):
+        """float: Training targets a second, over all epochs so far."""
+        return self.trained_targets / self.trained_seconds if self.trained_seconds else 0.0
+
+    def _build_optimizer(self, **kwargs):
+        learner = kwargs.get("learner", self.learner).lower()
+        if learner in ("adam", "adamw") and self.device.type in ("cpu", "cuda"):
+            # The same update as RecBole's, in one pass over the parameters.
+            cls = torch.optim.Adam if learner == "adam" else torch.optim.AdamW
+            return cls(
+                kwargs.get("params", self.model.parameters()),
+                lr=kwargs.get("learning_rate", self.learning_rate),
+                weight_decay=kwargs.get("weight_decay", self.weight_decay),
+                fused=True,
+            )
+        return super()._build_optimizer(**kwargs)
+
+    def _training_batches(self, train_data):
+        """Returns what an epoch iterates over: batches that know their ``n_targets`` and the way ``to`` a device."""
+        if self._batches is None:
+            one_pass = self.model.training_batches(train_data.dataset.targets(), self.config, self.generator)
+            self._batches = Passes(one_pass, self.config["epoch_steps"])
+        return self._batches
+
+    def _go_on(self, train_data, *kept):
+        # What draws numbers when it is made has to be there before they are set back.
+        self._training_batches(train_data)
+        super()._go_on(train_data, *kept)
+
+    def _training_loss(self, batch):
+        """Returns the loss of one of these batches, the mean over its targets; a scalar."""
+        return self.model.position_loss(batch)
+
+    def _train_epoch(self, train_data, epoch_idx, loss_func=None, show_progress=False):
+        self.model.train()
+        batches, compute_loss = self._training_batches(train_data), loss_func or self._training_loss
+        total, count, started = 0.0, 0, time.perf_counter()
+        bar = tqdm(
+            batches, desc=f"Train {epoch_idx:>5}", ncols=100, disable=not show_progress, leave=False, unit="batch"
+        )
+        with compat.without_anomaly_detection():
+            for batch in bar:
+                self.optimizer.zero_grad()
+                loss = compute_loss(batch.to(self.device))
+                loss.backward()
+                if self.clip_grad_norm:
+                    clip_grad_norm_(self.model.parameters(), **self.clip_grad_norm)
+                self.optimizer.step()
+                # Kept on the device: reading a value back in each step would stop the accelerator.
+                total = total + loss.detach() * batch.n_targets
+                count += batch.n_targets
+        loss = total / max(count, 1)
+        self._check_nan(torch.as_tensor(loss))
+        self.trained_targets += count
+        self.trained_seconds += time.perf_counter() - started
+        return float(loss)
+
+    def _check_nan(self, loss):
+        if not torch.isfinite(loss):
+            raise UserError(
+                f"training on {self.config['dataset']} diverged, its loss is {float(loss)}: lower learning_rate "
+                "(or pretrain_learning_rate), or set clip_grad_norm"
+            )
+
+    def evaluate(self, eval_data, load_best_model=True, model_file=None, show_progress=False):
+        """Evaluates the model; arguments and result as in RecBole.
+
+        Full ranking streams, and drawn candidates are ranked history by history. Metrics that need every score, or the
+        drawn items themselves, take RecBole's own loop.
+        """
+        if not eval_data:
+            return None
+        if load_best_model:
+            self.restore(model_file or self.saved_model_file)
+        if self._draws_candidates(eval_data):
+            self.ranks = rank_candidates(self.model, eval_data, self.config["train_users_seed"], show_progress)
+            return self.rank_evaluator.evaluate(self.ranks, None, self.eval_collector.data_struct)
+        if not self._streams(eval_data):
+            self.ranks = None
+            return super().evaluate(eval_data, load_best_model=False, show_progress=show_progress)
+        targets = eval_data.dataset.targets()
+        self.ranks = rank_targets(self.model, targets, self.max_length, show_progress)
+        items = None
+        if self.rank_evaluator.needs_items():
+            items = top_items(self.model, targets, self.max_length, max(self.config["topk"]))
+        result = self.rank_evaluator.evaluate(self.ranks, items, self.eval_collector.data_struct)
+        self.wandblogger.log_eval_metrics(result, head="eval")
+        return result
+
+    def _draws_candidates(self, eval_data):
+        return isinstance(eval_data, NegSampleEvalDataLoader) and self.rank_evaluator.ranks_suffice()
+
+    def _streams(self, eval_data):
+        return (
+            isinstance(eval_data, (FullSortEvalDataLoader, TargetLoader))
+            and self.config["eval_type"] == EvaluatorType.RANKING
+            and self.rank_evaluator.supports_all_metrics()
+        )
