@@ -4,7 +4,8 @@
 """
 
 from recbole_idp.errors import UserError
-from recbole_idp.registry import add_model, register
+from recbole_idp.hooks import register
+from recbole_idp.registry import add_model
 
 __all__ = ["UserError", "__version__", "add_model", "load", "register"]
 

@@ -5,11 +5,15 @@ import contextlib
 import functools
 import importlib
 import importlib.metadata
+import importlib.util
 import re
 import sys
 import types
 import warnings
+from pathlib import Path
 from typing import NamedTuple
+
+from recbole_idp.errors import UserError
 
 
 class Problem(NamedTuple):
@@ -333,3 +337,15 @@ def _numbers(version):
     """Returns the release part of a version as three integers: "2.13.0+cpu" -> (2, 13, 0)."""
     found = [int(part) for part in re.match(r"[\d.]*", version).group().split(".") if part]
     return (*found, 0, 0, 0)[:3]
+
+
+def recbole_folder():
+    """Returns the folder of the installed RecBole, without importing it (which takes seconds).
+
+    Raises:
+        UserError: RecBole is not installed.
+    """
+    spec = importlib.util.find_spec("recbole")
+    if spec is None or spec.origin is None:
+        raise UserError("RecBole is not installed: run pip install recbole==1.2.1")
+    return Path(spec.origin).parent

@@ -12,7 +12,7 @@ from toy import settings
 
 from recbole_idp.config.strict import StrictConfig
 from recbole_idp.data.rows import Batch
-from recbole_idp.models.base.history import without_history
+from recbole_idp.nn.history import without_history
 
 
 class ModelContract:

@@ -10,9 +10,10 @@ import pytest
 
 from recbole_idp import compat
 from recbole_idp.cli import console
-from recbole_idp.cli.arguments import parse_arguments, split_files
+from recbole_idp.cli.arguments import parse_arguments
 from recbole_idp.cli.columns import columns
 from recbole_idp.cli.main import TASKS, Task, main
+from recbole_idp.config.resolve import split_files
 from recbole_idp.errors import UserError
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -9,11 +9,12 @@ import pytest
 from recbole.config import Config
 
 from recbole_idp.config.layers import parse_yaml, properties_folder, read_file, recbole_layers
+from recbole_idp.config.model_defaults import model_layers
 from recbole_idp.config.resolve import option_layers, resolve, user_layers
 from recbole_idp.config.schema import CHOICES, RANKING_METRICS
 from recbole_idp.config.strict import StrictConfig, build_config
 from recbole_idp.errors import UserError
-from recbole_idp.registry import model_layers, recbole_models
+from recbole_idp.registry import recbole_models
 
 
 def refusal(call, *arguments, **options):

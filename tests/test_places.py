@@ -166,8 +166,8 @@ def test_two_runs_of_one_command_at_once_find_the_same_and_leave_it_once(model, 
 
 
 def test_what_a_killed_process_left_is_removed_by_the_next_that_makes_the_same(tmp_path):
-    from recbole_idp.data.folders import new_folder
     from recbole_idp.storage.files import write_text
+    from recbole_idp.storage.folders import new_folder
 
     ended = os.fork()
     if ended == 0:

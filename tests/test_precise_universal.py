@@ -15,7 +15,8 @@ from recbole_idp.models.precise.model import PRECISE_UT, transferable
 from recbole_idp.models.precise.targeted_data import targeted_config
 from recbole_idp.models.precise.universal import UniversalModel, UniversalTrainer, find_or_train
 from recbole_idp.models.precise.universal_data import load_universal
-from recbole_idp.run.run import data_fingerprint, run
+from recbole_idp.run.prepare import data_fingerprint
+from recbole_idp.run.run import run
 
 pytestmark = pytest.mark.filterwarnings("ignore:pkg_resources")
 

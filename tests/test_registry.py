@@ -12,6 +12,7 @@ import torch
 
 import recbole_idp
 from recbole_idp import compat, registry
+from recbole_idp.config.model_defaults import model_layers
 from recbole_idp.errors import UserError
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -234,4 +235,4 @@ def test_versions_are_judged_by_number():
 
 def test_every_registered_model_has_its_properties():
     for name in registry.MODELS:
-        assert [layer for layer in registry.model_layers(name, "any") if layer.origin.endswith(f"model/{name}.yaml")]
+        assert [layer for layer in model_layers(name, "any") if layer.origin.endswith(f"model/{name}.yaml")]

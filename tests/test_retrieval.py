@@ -8,7 +8,8 @@ import torch
 
 from recbole_idp.search import exact
 from recbole_idp.search.approximate import measured_recall
-from recbole_idp.search.exact import normalised, retrieve
+from recbole_idp.search.exact import retrieve
+from recbole_idp.search.vectors import normalised
 
 
 def clustered(n_clusters, n_each, width, seed=0):

@@ -14,7 +14,8 @@ from recbole_idp.evaluation.significance import gains
 from recbole_idp.models.idp.bundle import Bundle
 from recbole_idp.report.few_shot import study_table
 from recbole_idp.report.result import markdown_table, read_ranks, read_result
-from recbole_idp.run.run import check_model, pretrain, run
+from recbole_idp.run.prepare import check_model
+from recbole_idp.run.run import pretrain, run
 
 ALL_VARIANTS = ["scratch", "random_match", "zero_shot", "fine_tune", "new_encoder"]
 

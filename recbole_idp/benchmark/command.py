@@ -6,13 +6,14 @@ import sys
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from recbole_idp import compat, registry
+from recbole_idp import compat
 from recbole_idp.cli.arguments import parse_arguments
 from recbole_idp.cli.columns import columns
 from recbole_idp.cli.console import exit_status
 from recbole_idp.cli.threads import share_processors
 from recbole_idp.config.checks import KeyType, check_layer, key_types, known_key
 from recbole_idp.config.layers import COMMAND_LINE, Layer, recbole_layers
+from recbole_idp.config.model_defaults import model_layers
 from recbole_idp.errors import UserError
 from recbole_idp.storage.files import unwritable
 
@@ -117,7 +118,7 @@ def _run(task, options):
     from recbole_idp.benchmark.output import publish
     from recbole_idp.config.derive import derive
     from recbole_idp.config.strict import StrictConfig
-    from recbole_idp.run.run import prepare
+    from recbole_idp.run.prepare import prepare
 
     config = StrictConfig.from_resolved(resolved)
     if task != "new_items":
@@ -142,7 +143,7 @@ def _split(task, options):
 
     own = TASKS[task].options
     dataset = options.get("dataset", DEFAULT_DATASET)
-    keys = key_types(recbole_layers(DEFAULT_MODEL, dataset) + registry.model_layers(DEFAULT_MODEL, dataset))
+    keys = key_types(recbole_layers(DEFAULT_MODEL, dataset) + model_layers(DEFAULT_MODEL, dataset))
     everything = Layer(COMMAND_LINE, options)
     for key in options:
         known_key(key, {**own, "config_files": None, **keys}, everything)

@@ -8,7 +8,7 @@ from recbole_idp.benchmark.sides import Side, recbole_config
 from recbole_idp.config.derive import derive
 from recbole_idp.errors import UserError
 from recbole_idp.recbole_models.weights import load_recbole_sasrec
-from recbole_idp.run.run import data_fingerprint
+from recbole_idp.run.prepare import data_fingerprint
 
 DECIMALS = 8
 SWAPPED_USERS = 2

@@ -12,7 +12,7 @@ from recbole.utils import init_seed
 from recbole_idp.benchmark.output import Row, announce
 from recbole_idp.config.derive import derive
 from recbole_idp.data.dataset import SequenceDataset
-from recbole_idp.data.domains import item_texts
+from recbole_idp.data.domain_texts import item_texts
 from recbole_idp.data.few_shot import training_users
 from recbole_idp.errors import UserError
 from recbole_idp.evaluation.ranking import ranks_from_scores
@@ -20,9 +20,10 @@ from recbole_idp.models.idp.generation import centred
 from recbole_idp.models.idp.pretrain import find_or_pretrain
 from recbole_idp.models.idp.transfer import prepare_start
 from recbole_idp.run.best_model import keep_best
-from recbole_idp.run.run import data_fingerprint, run_trial
+from recbole_idp.run.prepare import data_fingerprint
+from recbole_idp.run.run import run_trial
 from recbole_idp.run.trials import Trial
-from recbole_idp.search.exact import normalised
+from recbole_idp.search.vectors import normalised
 from recbole_idp.serving.new_items import NewItems, add_items
 from recbole_idp.serving.recommender import Recommender
 from recbole_idp.serving.trained_model import TrainedModel

@@ -7,10 +7,9 @@ from typing import NamedTuple
 import torch
 
 from recbole_idp.benchmark.measure import load_average
-from recbole_idp.cli.arguments import command_line
 from recbole_idp.config.derive import given_values
-from recbole_idp.models.idp.bundle import versions
 from recbole_idp.report.result import table
+from recbole_idp.storage.environment import command_line, versions
 from recbole_idp.storage.files import write_json
 
 FORMAT = 1

@@ -7,7 +7,7 @@ from recbole_idp.benchmark.evaluation import evaluate, evaluation_rows
 from recbole_idp.benchmark.loop import measure_training
 from recbole_idp.benchmark.output import Row, announce, ratio
 from recbole_idp.benchmark.sides import Side, recbole_config
-from recbole_idp.run.run import data_fingerprint
+from recbole_idp.run.prepare import data_fingerprint
 
 PLAIN = "recbole_without_anomaly_detection"
 

@@ -1,8 +1,5 @@
 """The command line as a task and a dict of texts; what the texts mean is for the configuration to say."""
 
-import shlex
-import sys
-
 from recbole_idp.errors import UserError, nearest
 
 SWITCHES = ("dry_run", "help")
@@ -47,28 +44,6 @@ def parse_arguments(argv, tasks, default="run"):
     return task or default, options
 
 
-def split_files(value):
-    """Returns the file names in the text of ``--config_files``, which spaces separate; quotation marks protect them.
-
-    Args:
-        value (str | list[str] | bool | None): What the command line says.
-
-    Returns:
-        list[str]: The file names, in order.
-
-    Raises:
-        UserError: A quotation mark is left open, or no file is named.
-    """
-    if value is None or isinstance(value, list):
-        return value or []
-    if value is True:
-        raise UserError('--config_files names no file: write --config_files="a.yaml b.yaml"')
-    try:
-        return shlex.split(value)
-    except ValueError as error:
-        raise UserError(f"--config_files={value}: {str(error).lower()}: close the quotation mark") from None
-
-
 def _task(argument, task, tasks):
     if argument not in tasks:
         matches = nearest(argument, tasks)
@@ -77,13 +52,3 @@ def _task(argument, task, tasks):
     if task not in (None, argument):
         raise UserError(f"two tasks on the command line, {task} and {argument}: give one")
     return argument
-
-
-def command_line(*program):
-    """Returns the command that this process was started by, as a shell takes it and results tell it.
-
-    Args:
-        *program (str): The words before the options; none: as it was started.
-    """
-    started = ["python", sys.argv[0]] if sys.argv[0].endswith(".py") else sys.argv[:1]
-    return shlex.join([*(program or started), *sys.argv[1:]])

@@ -2,7 +2,7 @@
 
 import copy
 
-from recbole_idp import registry
+from recbole_idp.config.model_defaults import model_layers
 
 _PLAIN = (bool, int, float, str, list, dict, type(None))
 
@@ -63,6 +63,6 @@ def as_model(config, model):
 def _defaults(model, config):
     """Returns the plugin's default values for a model."""
     values = {}
-    for layer in registry.model_layers(model, config["dataset"]):
+    for layer in model_layers(model, config["dataset"]):
         values.update(layer.values)
     return values

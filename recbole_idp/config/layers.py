@@ -1,6 +1,5 @@
 """The YAML files that a configuration is made of, read safely and without importing RecBole."""
 
-import importlib.util
 import os
 import re
 from pathlib import Path
@@ -8,6 +7,7 @@ from typing import Any, NamedTuple
 
 import yaml
 
+from recbole_idp.compat import recbole_folder
 from recbole_idp.errors import UserError
 
 COMMAND_LINE = "command line"
@@ -82,18 +82,6 @@ def properties_folder():
     package = Path(__file__).parents[1]
     installed = package / "properties"
     return installed if installed.is_dir() else package.parent / "properties"
-
-
-def recbole_folder():
-    """Returns the folder of the installed RecBole, without importing it (which takes seconds).
-
-    Raises:
-        UserError: RecBole is not installed.
-    """
-    spec = importlib.util.find_spec("recbole")
-    if spec is None or spec.origin is None:
-        raise UserError("RecBole is not installed: run pip install recbole==1.2.1")
-    return Path(spec.origin).parent
 
 
 def parse_yaml(text):

@@ -6,12 +6,13 @@ A mistake in a key or value shows here, before any work begins. ``config.StrictC
 """
 
 import copy
+import shlex
 from typing import Any, NamedTuple
 
 from recbole_idp import registry
-from recbole_idp.cli.arguments import split_files
 from recbole_idp.config.checks import check_layer, check_together, key_types
 from recbole_idp.config.layers import COMMAND_LINE, CONFIG_DICT, Layer, read_file, recbole_layers
+from recbole_idp.config.model_defaults import model_layers
 from recbole_idp.errors import UserError
 
 DEFAULT_MODEL = "IDP"
@@ -52,7 +53,7 @@ def resolve(layers, model=None, dataset=None):
     model, model_origin = _named("model", model, layers, DEFAULT_MODEL)
     dataset, dataset_origin = _named("dataset", dataset, layers, DEFAULT_DATASET)
     registry.check_model(model)
-    below = recbole_layers(model, dataset) + registry.model_layers(model, dataset)
+    below = recbole_layers(model, dataset) + model_layers(model, dataset)
     types = key_types(below)
     checked = [layer._replace(values=check_layer(layer, types)) for layer in layers]
     values, origins = {}, {}
@@ -122,3 +123,25 @@ def _named(key, given, layers, default):
                 raise UserError(f"{key} must be a name, but is {name!r} {layer.place}")
             return name, layer.origin
     return default, DEFAULT_RUN
+
+
+def split_files(value):
+    """Returns the file names in the text of ``--config_files``, which spaces separate; quotation marks protect them.
+
+    Args:
+        value (str | list[str] | bool | None): What the command line says.
+
+    Returns:
+        list[str]: The file names, in order.
+
+    Raises:
+        UserError: A quotation mark is left open, or no file is named.
+    """
+    if value is None or isinstance(value, list):
+        return value or []
+    if value is True:
+        raise UserError('--config_files names no file: write --config_files="a.yaml b.yaml"')
+    try:
+        return shlex.split(value)
+    except ValueError as error:
+        raise UserError(f"--config_files={value}: {str(error).lower()}: close the quotation mark") from None

@@ -5,19 +5,15 @@ import copy
 from recbole.config import Config
 from recbole.utils import InputType
 
-from recbole_idp.cli.arguments import parse_arguments
 from recbole_idp.config.layers import (
     COMMAND_LINE,
     CONFIG_DICT,
     SAVED,
     Layer,
     SafeYamlLoader,
-    properties_folder,
 )
 from recbole_idp.config.resolve import option_layers, resolve, user_layers
 from recbole_idp.errors import UserError
-
-__all__ = ["StrictConfig", "build_config", "parse_arguments", "properties_folder"]
 
 
 class StrictConfig(Config):

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import yaml
 
-from recbole_idp.config.layers import recbole_folder
+from recbole_idp.compat import recbole_folder
 from recbole_idp.data import ml_100k
 from recbole_idp.data.download import download
 from recbole_idp.data.folders import SOURCE_FILE, dataset_folder, read_source

@@ -12,9 +12,10 @@ from pathlib import PurePosixPath, PureWindowsPath
 
 from tqdm import tqdm
 
-from recbole_idp.data.folders import new_folder, read_source, write_source
+from recbole_idp.data.folders import SOURCE_FILE, read_source, write_source
 from recbole_idp.errors import UserError
 from recbole_idp.storage.files import sha256_of_file
+from recbole_idp.storage.folders import new_folder
 
 ATOMIC_SUFFIXES = (".inter", ".item", ".user", ".kg", ".link", ".net")
 TIMEOUT_SECONDS = 30
@@ -42,7 +43,7 @@ def download(url, name, folder, checksums=None):
             or without interactions, or the folder cannot be written.
     """
     known = KNOWN_SHA256 if checksums is None else checksums
-    with new_folder(folder) as building:
+    with new_folder(folder, note=SOURCE_FILE) as building:
         archive, unpacked = building / ".archive.zip", building / ".unpacked"
         _fetch(url, archive, name, folder)
         checksum = sha256_of_file(archive)

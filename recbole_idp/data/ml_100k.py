@@ -13,11 +13,12 @@ The release year is a ``token_seq`` here, unlike in RecBole's own file, so that 
 import numpy as np
 import pandas as pd
 
-from recbole_idp.config.layers import recbole_folder
+from recbole_idp.compat import recbole_folder
 from recbole_idp.data.atomic import INTER_TYPES, read_atomic, write_atomic
-from recbole_idp.data.folders import new_folder, write_source
+from recbole_idp.data.folders import SOURCE_FILE, write_source
 from recbole_idp.errors import UserError
 from recbole_idp.storage.files import sha256_of_file
+from recbole_idp.storage.folders import new_folder
 
 PACKAGED = "ml-100k"
 # Who is on which platform, and which hidden identifier stands for what, hang on this number alone.
@@ -84,7 +85,7 @@ def carve(name, folder):
     items = items[items["item_id"].isin(inter["item_id"])]
     if "target" in name:
         inter, items = _hide(inter, items, users, films)
-    with new_folder(folder) as building:
+    with new_folder(folder, note=SOURCE_FILE) as building:
         write_atomic(building / f"{name}.item", items, _ITEM_TYPES)
         write_atomic(building / f"{name}.inter", inter, INTER_TYPES)
         write_source(

@@ -7,11 +7,10 @@ from dataclasses import asdict
 import numpy as np
 
 from recbole_idp import registry
-from recbole_idp.cli.arguments import command_line
 from recbole_idp.evaluation.significance import compare, gains, user_means
 from recbole_idp.leaderboard.job_folder import load
-from recbole_idp.models.idp.bundle import versions
 from recbole_idp.report.comparison import holm_corrected
+from recbole_idp.storage.environment import command_line, versions
 
 COMPARED_WITH = ("PositionSASRec", "TextPCASASRec", "MoRec", "TCF", "UniSRec", "UniSRec_IDt")
 """The plugin's models that others are compared with, beside those of RecBole."""

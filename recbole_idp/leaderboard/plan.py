@@ -7,14 +7,15 @@ from dataclasses import dataclass, field
 
 from recbole_idp import registry
 from recbole_idp.config.checks import key_types, known_key
+from recbole_idp.config.fingerprint import NO_MATTER
 from recbole_idp.config.layers import Layer, recbole_layers
+from recbole_idp.config.model_defaults import model_layers
 from recbole_idp.config.resolve import DEFAULT_DATASET, DEFAULT_MODEL, option_layers, resolve
 from recbole_idp.data.catalog import available, locate
-from recbole_idp.data.domains import content_hashes
+from recbole_idp.data.content_hashes import content_hashes
 from recbole_idp.errors import UserError
 from recbole_idp.evaluation.significance import gains
-from recbole_idp.models.idp.bundle import versions
-from recbole_idp.run.unfinished import NO_MATTER
+from recbole_idp.storage.environment import versions
 from recbole_idp.storage.files import fingerprint
 from recbole_idp.storage.sealed import content_digest
 
@@ -176,7 +177,7 @@ def _default_transfer(model, dataset):
 @functools.cache
 def known_keys(model, dataset):
     """Returns the keys that a model's configuration has."""
-    return frozenset(key_types(recbole_layers(model, dataset) + registry.model_layers(model, dataset)))
+    return frozenset(key_types(recbole_layers(model, dataset) + model_layers(model, dataset)))
 
 
 def job_fingerprint(values, transfers):

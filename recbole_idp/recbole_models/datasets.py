@@ -5,7 +5,7 @@ from recbole.data.dataset import SequentialDataset
 from recbole.utils import FeatureSource, FeatureType
 
 from recbole_idp.data.dataset import SequenceDataset
-from recbole_idp.data.domains import check_any_text, item_texts
+from recbole_idp.data.domain_texts import check_any_text, item_texts
 from recbole_idp.data.few_shot import few_shot
 from recbole_idp.data.reading import LiteralReading
 

@@ -7,7 +7,7 @@ from recbole.utils import get_trainer
 
 from recbole_idp import compat
 from recbole_idp.evaluation.ranking import RankEvaluator, ranks_from_scores
-from recbole_idp.models.base.history import exclude_history
+from recbole_idp.recbole_models.fast.history import exclude_history
 from recbole_idp.recbole_models.fast.item_features import embed_features_once
 from recbole_idp.recbole_models.fast.last_layer import take_short_last_layers
 from recbole_idp.recbole_models.fast.layers import take_faster_layers

@@ -7,10 +7,10 @@ from pathlib import Path
 from recbole.utils import get_model
 
 from recbole_idp.config.derive import as_pretrained, derive
-from recbole_idp.data.domains import item_texts
+from recbole_idp.data.domain_texts import item_texts
 from recbole_idp.errors import UserError
 from recbole_idp.models.base.sequence_model import SequenceModel
-from recbole_idp.models.idp.transfer import VARIANTS
+from recbole_idp.models.idp.variants import VARIANTS
 from recbole_idp.serving.pack import trained_model
 from recbole_idp.serving.trained_model import TrainedModel, check_absent
 from recbole_idp.storage.checkpoint import load_checkpoint

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from recbole.data import create_dataset, data_preparation
 
-from recbole_idp.data.domains import item_texts
+from recbole_idp.data.domain_texts import item_texts
 from recbole_idp.data.html_text import unescaped
 from recbole_idp.errors import UserError, nearest
 from recbole_idp.models.idp.co_occurrence import behaviour_vectors
@@ -22,7 +22,7 @@ from recbole_idp.models.idp.generation import centred, match_weights
 from recbole_idp.models.idp.transfer import prepare_start
 from recbole_idp.report.inspect_page import save_page
 from recbole_idp.report.inspect_text import inspect_text
-from recbole_idp.run.run import check_model, prepare
+from recbole_idp.run.prepare import check_model, prepare
 
 
 def inspect(config):

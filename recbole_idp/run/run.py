@@ -4,19 +4,16 @@ import logging
 import time
 from pathlib import Path
 
-import torch
 from recbole.data import data_preparation
-from recbole.utils import get_model, init_logger, init_seed
+from recbole.utils import get_model, init_seed
 
-from recbole_idp.cli.arguments import command_line
 from recbole_idp.config.derive import given_values
-from recbole_idp.data.domains import check_domains, content_hashes
+from recbole_idp.data.domains import check_domains
 from recbole_idp.data.few_shot import few_shot_loader
-from recbole_idp.errors import UserError
 from recbole_idp.evaluation.buckets import bucket_metrics
-from recbole_idp.models.idp.bundle import versions
-from recbole_idp.models.idp.pretrain import cache_folder, find_or_pretrain
-from recbole_idp.models.idp.transfer import SOURCELESS, VARIANTS, TransferTrainer, prepare_start
+from recbole_idp.models.idp.pretrain import find_or_pretrain
+from recbole_idp.models.idp.transfer import TransferTrainer, prepare_start
+from recbole_idp.models.idp.variants import SOURCELESS, VARIANTS
 from recbole_idp.recbole_models.choose import make_dataset, trainer_class
 from recbole_idp.report.comparison import CONTROLS, compare_variants, prediction_line, verdicts
 from recbole_idp.report.few_shot import PLOT, plot_study
@@ -24,9 +21,10 @@ from recbole_idp.report.ranks import Ranks
 from recbole_idp.report.result import read_result, save_result, summarise
 from recbole_idp.report.text import report_text, study_metric
 from recbole_idp.run.best_model import check_trained_dir, keep_best, trial_settings
+from recbole_idp.run.prepare import data_fingerprint, prepare
 from recbole_idp.run.trials import Outcome, trials
 from recbole_idp.run.unfinished import Unfinished
-from recbole_idp.storage.files import check_writable, fingerprint, refusing_failed_writes
+from recbole_idp.storage.environment import command_line, versions
 from recbole_idp.train.clock import StageClock, peak_memory_mb
 from recbole_idp.train.resumable import Resumable
 
@@ -236,53 +234,3 @@ def collect_ranks(outcomes, dataset):
     if any(outcome.ranks is None for outcome in outcomes.values()):
         return None
     return Ranks(dataset.user_tokens(), {trial.name: outcome.ranks for trial, outcome in outcomes.items()})
-
-
-def prepare(config):
-    """Checks and makes the folders, and sets threads, seed and logging as the configuration says.
-
-    Raises:
-        UserError: A folder cannot be written.
-    """
-    folders = {key: config[key] for key in ("checkpoint_dir", "result_dir")}
-    # RecBole's own, which it makes in the current folder.
-    folders.update({"the log": "log", "TensorBoard's log": "log_tensorboard", "cache_path": cache_folder(config)})
-    for key, folder in folders.items():
-        check_writable(key, folder)
-    # RecBole looks whether its folders are there and then makes them, so that of two runs that start at once one fails.
-    for folder in (Path("log", config["model"]), Path("log_tensorboard"), Path(config["checkpoint_dir"])):
-        with refusing_failed_writes(folder):
-            folder.mkdir(parents=True, exist_ok=True)
-    if config["threads"]:
-        import faiss
-
-        torch.set_num_threads(config["threads"])
-        faiss.omp_set_num_threads(config["threads"])
-    init_seed(config["seed"], config["reproducibility"])
-    init_logger(config)
-
-
-def check_model(config):
-    """Checks that the model can start from source domains.
-
-    Raises:
-        UserError: It takes nothing over from them.
-    """
-    if not issubclass(trainer_class(config), TransferTrainer):
-        raise UserError(
-            f"{config['model']} takes nothing over from source domains: the task run trains it, name IDP here"
-        )
-
-
-def data_fingerprint(config, dataset):
-    """Returns 16 hexadecimal digits for the target's files and all that decides on rows and split."""
-    keys = (
-        "load_col",
-        "val_interval",
-        "user_inter_num_interval",
-        "item_inter_num_interval",
-        "rm_dup_inter",
-        "eval_args",
-    )
-    # A dataset may take a part of the events, and says so in its own configuration.
-    return fingerprint([content_hashes(dataset.location), {key: dataset.config[key] for key in keys}])

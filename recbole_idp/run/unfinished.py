@@ -5,24 +5,14 @@ import logging
 from pathlib import Path
 
 from recbole_idp.config.derive import given_values
+from recbole_idp.config.fingerprint import NO_MATTER
 from recbole_idp.errors import UserError
-from recbole_idp.models.idp.bundle import versions
 from recbole_idp.report.ranks import SUFFIX, Ranks, load_ranks, save_ranks
 from recbole_idp.run.trials import Outcome
+from recbole_idp.storage.environment import versions
 from recbole_idp.storage.files import fingerprint, remove_kept, write_json
 from recbole_idp.storage.locks import alone
 from recbole_idp.storage.sealed import content_digest
-
-# Keys on which no number hangs: where things lie and are put, what is shown, and which trials stand beside this one.
-# The content of data and bundle counts, not the place. What the task warm-up reads means nothing to others.
-_PLACES = ("cache_path", "checkpoint_dir", "data_path", "pretrained", "result_dir", "trained_dir")
-_SHOWN = ("keep_trained", "keep_users", "log_wandb", "show_progress", "state", "wandb_project")
-_BESIDE = ("variants", "seeds", "few_shot")
-WARM_UP = (
-    *("warm_up_period", "warm_up_start", "warm_up_slices", "warm_up_new_slices", "warm_up_replay"),
-    *("warm_up_test_events", "warm_up_universal_epochs", "warm_up_targeted_epochs", "warm_up_slice_epochs"),
-)
-NO_MATTER = (*_PLACES, *_SHOWN, *_BESIDE, *WARM_UP)
 
 
 class Unfinished:

@@ -10,18 +10,18 @@ import statistics
 import time
 from pathlib import Path
 
-from recbole_idp.cli.arguments import command_line
 from recbole_idp.config.derive import data_root, derive, given_values
+from recbole_idp.config.fingerprint import NO_MATTER, WARM_UP
 from recbole_idp.data.catalog import locate
-from recbole_idp.data.domains import check_any_text, content_hashes, texts_by_domain
+from recbole_idp.data.content_hashes import content_hashes
+from recbole_idp.data.domain_texts import check_any_text, texts_by_domain
 from recbole_idp.errors import UserError
-from recbole_idp.models.idp.bundle import versions
 from recbole_idp.models.precise.replay import METRICS, Replay, restart
 from recbole_idp.models.precise.slices import load_slices
 from recbole_idp.models.precise.token_states import token_vectors
 from recbole_idp.report.warm_up import FORMAT, PLOT, plot_warm_up, warm_up_text
-from recbole_idp.run.run import prepare
-from recbole_idp.run.unfinished import NO_MATTER, WARM_UP
+from recbole_idp.run.prepare import prepare
+from recbole_idp.storage.environment import command_line, versions
 from recbole_idp.storage.files import fingerprint, unused, write_json
 from recbole_idp.train.clock import StageClock, peak_memory_mb
 

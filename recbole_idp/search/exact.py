@@ -6,6 +6,7 @@ import numpy as np
 import torch
 
 from recbole_idp.search.approximate import search_approximately
+from recbole_idp.search.vectors import normalised
 
 # Scores that are looked at together, 16 MiB of them; a GPU wants more at once.
 _TARGETS, _SOURCES = 1024, 4096
@@ -97,13 +98,6 @@ def search_exactly(targets, source_vectors, m, device="cpu"):
             best[part], order = merged.topk(m, dim=1)
             rows[part] = numbers.gather(1, order)
     return rows.cpu().numpy(), best.cpu().numpy()
-
-
-def normalised(vectors):
-    """Returns the rows as float32 of length one; rows of zeros stay as they are."""
-    vectors = np.asarray(vectors, dtype=np.float32)
-    norms = np.sqrt(np.einsum("nw,nw->n", vectors, vectors))[:, None]
-    return vectors / np.where(norms > 0, norms, 1)
 
 
 def random_matches(n_targets, n_sources, m, seed):

@@ -8,7 +8,6 @@ import warnings
 import numpy as np
 import torch
 
-from recbole_idp.data.folders import new_folder
 from recbole_idp.errors import UserError
 from recbole_idp.search.approximate import build_index, widen
 from recbole_idp.serving.card import export_card
@@ -17,6 +16,7 @@ from recbole_idp.serving.trained_model import check_absent, write_items
 from recbole_idp.serving.user_encoder import history_length
 from recbole_idp.serving.user_vectors import IDS as USER_IDS
 from recbole_idp.storage.files import sha256_of_file, write_json
+from recbole_idp.storage.folders import new_folder
 
 ENCODER, VECTORS, ITEMS, USERS, INDEX, ABOUT, CARD = (
     "user_encoder.onnx",

@@ -6,13 +6,13 @@ import torch
 from recbole.data.interaction import Interaction
 
 from recbole_idp.config.derive import given_values
+from recbole_idp.config.fingerprint import NO_MATTER
 from recbole_idp.models.base.sequence_model import SequenceModel
-from recbole_idp.models.idp.bundle import versions
-from recbole_idp.run.unfinished import NO_MATTER
 from recbole_idp.serving.recommender import Recommender
 from recbole_idp.serving.trained_model import TrainedModel
 from recbole_idp.serving.user_encoder import describe_encoder, history_length
 from recbole_idp.serving.user_vectors import user_vectors
+from recbole_idp.storage.environment import versions
 
 _COMPARED = 16
 _TOLERANCE = 1e-4

@@ -7,7 +7,6 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from recbole_idp.data.folders import new_folder
 from recbole_idp.errors import UserError
 from recbole_idp.serving.card import model_card
 from recbole_idp.serving.user_encoder import KINDS, build_user_encoder, history_length
@@ -15,6 +14,7 @@ from recbole_idp.serving.user_vectors import IDS as USER_IDS
 from recbole_idp.serving.user_vectors import VECTORS as USERS
 from recbole_idp.serving.user_vectors import UserVectors
 from recbole_idp.storage.files import fingerprint
+from recbole_idp.storage.folders import new_folder
 from recbole_idp.storage.schema import Each, Maybe
 from recbole_idp.storage.sealed import Kind, check_sealed, seal
 

@@ -15,8 +15,9 @@ from recbole_idp.data.amazon.items import ITEM_TYPES, read_metadata
 from recbole_idp.data.amazon.lines import RawFile
 from recbole_idp.data.amazon.reviews import read_reviews, review_layout
 from recbole_idp.data.atomic import INTER_TYPES, write_atomic
-from recbole_idp.data.folders import dataset_folder, new_folder, write_source
+from recbole_idp.data.folders import SOURCE_FILE, dataset_folder, write_source
 from recbole_idp.errors import UserError
+from recbole_idp.storage.folders import new_folder
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,7 @@ def convert_amazon(reviews, metadata, name, output, k_core=None, min_length=None
         metadata_file = RawFile(metadata)
         catalog = read_metadata(metadata_file, inter["item_id"].unique())
         malformed += metadata_file.malformed
-    with new_folder(folder) as building:
+    with new_folder(folder, note=SOURCE_FILE) as building:
         origin = f"converted from Amazon reviews ({layout} layout)"
         write_source(building, origin=origin, k_core=k_core, min_length=min_length)
         write_atomic(building / f"{name}.inter", inter, INTER_TYPES)

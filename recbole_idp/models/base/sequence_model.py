@@ -6,8 +6,8 @@ from recbole.utils import InputType
 from torch import nn
 
 from recbole_idp.data.rows import PositionBatches, PrefixBatches
-from recbole_idp.models.base.history import without_history
 from recbole_idp.nn.encoder.transformer import TransformerEncoder
+from recbole_idp.nn.history import without_history
 from recbole_idp.nn.lookup import lookup
 from recbole_idp.nn.loss import build_loss
 

@@ -5,8 +5,8 @@ import torch
 
 from recbole_idp.content.text.cache import cache_folder, encode_cached
 from recbole_idp.content.text.encoder import configured_text_encoder
-from recbole_idp.data.domains import check_any_text, item_texts
-from recbole_idp.search.exact import normalised
+from recbole_idp.data.domain_texts import check_any_text, item_texts
+from recbole_idp.search.vectors import normalised
 
 
 def target_texts(config, dataset):

@@ -1,6 +1,5 @@
 """What pre-training hands to transfer: a folder of tensors, JSON and text that executes nothing when it is opened."""
 
-import importlib.metadata
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -10,9 +9,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from recbole_idp.content.text.cache import cache_folder
-from recbole_idp.data.folders import new_folder
 from recbole_idp.errors import UserError
 from recbole_idp.models.idp.cdim.matchers import FrozenMatcher, open_matcher
+from recbole_idp.storage.folders import new_folder
 from recbole_idp.storage.schema import Each, IfThere
 from recbole_idp.storage.sealed import Kind, check_sealed, read_sealed, seal
 
@@ -34,7 +33,6 @@ _SAYS = {
 KIND = Kind("bundle", "the task pretrain", "recbole_idp bundle", VERSION, _READABLE, DESCRIPTION, _NEEDS, _SAYS)
 TEXT_ENCODER = "text_encoder"
 MATCHER = "cdim"
-PACKAGES = ("recbole_idp", "recbole", "torch", "numpy", "transformers", "sentence-transformers", "faiss-cpu")
 
 
 @dataclass
@@ -177,17 +175,6 @@ def read_description(folder):
         UserError: It is no bundle, or one of another version.
     """
     return read_sealed(folder, KIND)
-
-
-def versions():
-    """Returns the versions of the packages that results depend on."""
-    found = {}
-    for name in PACKAGES:
-        try:
-            found[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return found
 
 
 def _check_items(embeddings, texts, adapted, n_items, width):

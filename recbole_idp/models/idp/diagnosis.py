@@ -7,7 +7,7 @@ import numpy as np
 from scipy.stats import spearmanr
 
 from recbole_idp.models.idp.cdim.neighbours import NOBODY, nearest_others
-from recbole_idp.search.exact import normalised
+from recbole_idp.search.vectors import normalised
 
 NEAR_TWIN = 0.9
 """Cosine of two items' text vectors from which on they are taken for the same thing. With sentence encoders such texts

@@ -10,12 +10,15 @@ from recbole_idp import registry
 from recbole_idp.config.derive import as_model, as_pretrained, derive
 from recbole_idp.content.text.cache import cache_folder, encode_cached
 from recbole_idp.content.text.encoder import configured_text_encoder
-from recbole_idp.data.domains import check_domains, content_hashes, domain_texts, load_domains
+from recbole_idp.data.content_hashes import content_hashes
+from recbole_idp.data.domain_texts import domain_texts
+from recbole_idp.data.domains import check_domains, load_domains
 from recbole_idp.errors import UserError
-from recbole_idp.models.idp.bundle import KIND, Bundle, read_description, versions
+from recbole_idp.models.idp.bundle import KIND, Bundle, read_description
 from recbole_idp.models.idp.cdim.depths import SourceItems, check_depth, matcher_settings, train_matcher
 from recbole_idp.models.idp.model import IDP
 from recbole_idp.models.idp.source_model import find_source_model, keep_source_model
+from recbole_idp.storage.environment import versions
 from recbole_idp.storage.files import fingerprint, remove_kept
 from recbole_idp.storage.sealed import find_or_make
 from recbole_idp.train.clock import StageClock

@@ -15,25 +15,10 @@ from recbole_idp.models.idp.generation import Evidence, generate, neighbours, pr
 from recbole_idp.models.idp.model import check_encoder
 from recbole_idp.models.idp.prediction import predict
 from recbole_idp.models.idp.pretrain import find_or_pretrain, planned_encoder
+from recbole_idp.models.idp.variants import OWN_ENCODER, SOURCELESS
 from recbole_idp.search.exact import Matches, random_matches, retrieve
 from recbole_idp.train.clock import StageClock
 from recbole_idp.train.trainer import SequenceTrainer
-
-VARIANTS = {
-    "scratch": "random IDs, random encoder, trained",
-    "text_pca": "principal components of the target's own text vectors, random encoder, trained",
-    "random_match": "IDs of random source items, pre-trained encoder, trained",
-    "zero_shot": "generated IDs, pre-trained encoder, not trained",
-    "fine_tune": "generated IDs, pre-trained encoder, trained",
-    "new_encoder": "generated IDs, random encoder, trained",
-}
-"""What each variant starts from (IDP, direct use, fine-tuning and replaced encoder; the first three are controls)."""
-
-SOURCELESS = ("scratch", "text_pca")
-"""The variants that take nothing over from source domains."""
-
-OWN_ENCODER = (*SOURCELESS, "new_encoder")
-"""The variants whose encoder starts at random."""
 
 
 @dataclass(frozen=True)

@@ -10,17 +10,19 @@ from safetensors.torch import save_file
 
 from recbole_idp.config.derive import as_pretrained, derive
 from recbole_idp.content.text.encoder import configured_text_encoder
-from recbole_idp.data.domains import TargetLoader, check_any_text, check_domains, content_hashes, texts_by_domain
-from recbole_idp.data.folders import new_folder
+from recbole_idp.data.content_hashes import content_hashes
+from recbole_idp.data.domain_texts import check_any_text, texts_by_domain
+from recbole_idp.data.domains import TargetLoader, check_domains
 from recbole_idp.data.sequences import Targets
 from recbole_idp.errors import UserError
-from recbole_idp.models.idp.bundle import versions
 from recbole_idp.models.idp.pretrain import HYPER_PARAMETERS, source_settings
 from recbole_idp.models.precise.experts import log_experts
 from recbole_idp.models.precise.model import PRECISE_UT, PreciseModel, transferable
 from recbole_idp.models.precise.token_states import token_vectors
 from recbole_idp.models.precise.universal_data import load_universal
+from recbole_idp.storage.environment import versions
 from recbole_idp.storage.files import fingerprint
+from recbole_idp.storage.folders import new_folder
 from recbole_idp.storage.schema import Each
 from recbole_idp.storage.sealed import Kind, check_sealed, find_or_make, read_weights, seal
 from recbole_idp.train.clock import StageClock, peak_memory_mb

@@ -11,14 +11,17 @@ from safetensors.torch import save_file
 from recbole_idp.config.derive import as_pretrained
 from recbole_idp.content.text.cache import cache_folder, encode_cached
 from recbole_idp.content.text.encoder import configured_text_encoder
-from recbole_idp.data.domains import check_domains, content_hashes, domain_texts, load_domains
-from recbole_idp.data.folders import new_folder
+from recbole_idp.data.content_hashes import content_hashes
+from recbole_idp.data.domain_texts import domain_texts
+from recbole_idp.data.domains import check_domains, load_domains
 from recbole_idp.errors import UserError
-from recbole_idp.models.idp.bundle import TEXT_ENCODER, versions
+from recbole_idp.models.idp.bundle import TEXT_ENCODER
 from recbole_idp.models.idp.pretrain import HYPER_PARAMETERS, source_settings
 from recbole_idp.models.unisrec.model import UniSRec, transferable
 from recbole_idp.models.unisrec.pretraining_model import UniSRecPretraining
+from recbole_idp.storage.environment import versions
 from recbole_idp.storage.files import fingerprint
+from recbole_idp.storage.folders import new_folder
 from recbole_idp.storage.schema import Each
 from recbole_idp.storage.sealed import Kind, check_sealed, find_or_make, read_weights, seal
 from recbole_idp.train.clock import StageClock

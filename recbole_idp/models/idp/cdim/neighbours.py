@@ -3,7 +3,7 @@
 import faiss
 import numpy as np
 
-from recbole_idp.search.exact import normalised
+from recbole_idp.search.vectors import normalised
 
 NOBODY = -1
 """Stands where an item has fewer neighbours than there are columns."""

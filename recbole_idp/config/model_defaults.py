@@ -1,0 +1,37 @@
+"""The plugin's YAML layers of a model: its own file over those of the models that it extends."""
+
+from recbole_idp import registry
+from recbole_idp.errors import UserError
+
+
+def model_layers(model, dataset):
+    """Returns the plugin's YAML layers for a model of any package, lowest first.
+
+    Args:
+        model (str): A model's name.
+        dataset (str): A dataset's name.
+
+    Returns:
+        list[Layer]: overall.yaml, the files of the models that it extends, its own and the dataset's, where they exist.
+
+    Raises:
+        UserError: The model extends one that is not registered, or itself.
+    """
+    from recbole_idp.config.layers import plugin_layers
+
+    return plugin_layers(_lineage(model), dataset)
+
+
+def _lineage(model):
+    """Returns the properties of a model and of those that it extends, None for the plugin's own; lowest first."""
+    known = registry.models()
+    if model not in known:
+        return {model: None}
+    found = {}
+    while model is not None:
+        registration = registry.described(known[model])
+        found[model], extended = registration.properties, registration.extends
+        if extended is not None and (extended not in known or extended in found):
+            raise UserError(f"model {model} extends {extended}: name a registered model that does not extend {model}")
+        model = extended
+    return dict(reversed(found.items()))

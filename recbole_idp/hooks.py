@@ -1,0 +1,182 @@
+"""The hooks into RecBole 1.2.1. Nothing else in the plugin knows how RecBole looks things up.
+
+RecBole finds a model in the module ``recbole.model.sequential_recommender.<name in lower case>``, its trainer in
+``recbole.trainer``, its dataset in ``recbole.data.dataset`` and its defaults in its own properties folder. ``register``
+adds those of registry.py to these four places. It imports no module of RecBole, which takes seconds: a module that is
+not imported yet gets its hook when it is.
+"""
+
+import contextlib
+import functools
+import importlib
+import importlib.machinery
+import importlib.metadata
+import sys
+
+from recbole_idp import compat, registry
+from recbole_idp.config.model_defaults import model_layers
+
+_MODELS_PACKAGE = "recbole.model.sequential_recommender"
+_QUICK_START = "recbole.quick_start.quick_start"
+
+
+def register():
+    """Hooks the plugin into RecBole; further calls change nothing."""
+    compat.silence_upstream_warnings()
+    if not any(isinstance(finder, _Finder) for finder in sys.meta_path):
+        sys.meta_path.insert(0, _Finder())
+    for name, hook in _HOOKS.items():
+        if name in sys.modules:
+            hook(sys.modules[name])
+
+
+def run_recboles(rank, *args):
+    """RecBole's worker of a distributed run, from a module whose import registers the plugin in the new process."""
+    from recbole.quick_start import quick_start
+
+    return quick_start.run_recboles.__wrapped__(rank, *args)
+
+
+class _Finder:
+    """Finds our models as modules of RecBole, and lets a hook run after the import of a module in ``_HOOKS``."""
+
+    def find_spec(self, name, path=None, target=None):
+        """Answers Python's import system; None passes the question on."""
+        if name in _HOOKS:
+            return self._hooked(name, path, target)
+        package, _, module = name.rpartition(".")
+        if package == _MODELS_PACKAGE:
+            for model, registration in registry.models().items():
+                if model.lower() == module:
+                    return importlib.machinery.ModuleSpec(name, _ModelLoader(model, registration))
+        return None
+
+    def _hooked(self, name, path, target):
+        if problems := compat.check_versions():
+            raise ImportError(f"recbole_idp: {compat.summary(problems)}")
+        specs = (finder.find_spec(name, path, target) for finder in sys.meta_path if finder is not self)
+        spec = next((spec for spec in specs if spec is not None), None)
+        if spec is not None:
+            execute = spec.loader.exec_module
+
+            def exec_module(module):
+                with compat.importable_ray() if name == _QUICK_START else contextlib.nullcontext():
+                    execute(module)
+                _HOOKS[name](module)
+
+            spec.loader.exec_module = exec_module
+        return spec
+
+
+class _ModelLoader:
+    """Makes a module that holds one model class, so that the class keeps a single identity."""
+
+    def __init__(self, name, registration):
+        self.name, self.registration = name, registration
+
+    def create_module(self, spec):
+        """Leaves the making of an empty module to Python."""
+
+    def exec_module(self, module):
+        """Puts the model class into the module under its registered name."""
+        setattr(module, self.name, registry.resolve(self.registration.model))
+
+
+def _hook_classes(module, suffix, field):
+    """Lets ``getattr(module, <model name> + suffix)`` return a registered model's class, imported on demand."""
+    if hasattr(module, "__getattr__"):
+        return
+
+    def __getattr__(name):
+        registration = registry.models().get(name.removesuffix(suffix)) if name.endswith(suffix) else None
+        if registration is None:
+            raise AttributeError(f"module {module.__name__!r} has no attribute {name!r}")
+        return registry.resolve(getattr(registry.described(registration), field))
+
+    module.__getattr__ = __getattr__
+
+
+def _hook_config(module):
+    """Lets RecBole's ``Config`` read the plugin's properties of registered models, over its own; see also compat."""
+    compat.mend_config(module)
+    original = module.Config._load_internal_config_dict
+    if hasattr(original, "__wrapped__"):
+        return
+
+    @functools.wraps(original)
+    def load(self, model, model_class, dataset):
+        original(self, model, model_class, dataset)
+        if model in registry.models():
+            for layer in model_layers(model, dataset):
+                self.internal_config_dict.update(layer.values)
+
+    module.Config._load_internal_config_dict = load
+
+
+def _hook_workers(module):
+    """Lets a spawned worker (``--nproc``) import the plugin: it unpickles the function by the name of its module."""
+    if module.run_recboles is not run_recboles:
+        run_recboles.__wrapped__ = module.run_recboles
+        module.run_recboles = run_recboles
+
+
+def _hook_loading(module):
+    """Lets RecBole's ``load_data_and_model`` open our checkpoints, which are safetensors; others it opens as before."""
+    original = module.load_data_and_model
+    if hasattr(original, "__wrapped__"):
+        return
+
+    @functools.wraps(original)
+    def load_data_and_model(model_file):
+        if str(model_file).endswith(".safetensors"):
+            return registry.resolve("recbole_idp.run.restore:load_data_and_model")(model_file)
+        return original(model_file)
+
+    module.load_data_and_model = load_data_and_model
+    package = sys.modules.get("recbole.quick_start")
+    if getattr(package, "load_data_and_model", None) is original:
+        package.load_data_and_model = load_data_and_model
+
+
+def _hook_data(module):
+    """Lets RecBole open no pickle of a dataset or of its splits, which lie in ``checkpoint_dir`` by a name that any
+    stranger knows: for registered models, and wherever the configuration is the plugin's own.
+    """
+    if hasattr(module.create_dataset, "__wrapped__"):
+        return
+    create, load = module.create_dataset, module.load_split_dataloaders
+
+    @functools.wraps(create)
+    def create_dataset(config):
+        if config["model"] in registry.models():
+            return getattr(importlib.import_module("recbole.data.dataset"), config["model"] + "Dataset")(config)
+        return create(config)
+
+    @functools.wraps(load)
+    def load_split_dataloaders(config):
+        if config["model"] in registry.models() or hasattr(config, "origins"):
+            return None
+        return load(config)
+
+    module.create_dataset, module.load_split_dataloaders = create_dataset, load_split_dataloaders
+    for name in ("recbole.data", _QUICK_START):
+        if getattr(sys.modules.get(name), "create_dataset", None) is create:
+            sys.modules[name].create_dataset = create_dataset
+
+
+def _hook_quick_start(module):
+    """Puts both hooks into RecBole's quick start."""
+    _hook_workers(module)
+    _hook_loading(module)
+
+
+_HOOKS = {
+    "recbole.config.configurator": _hook_config,
+    "recbole.trainer": functools.partial(_hook_classes, suffix="Trainer", field="trainer"),
+    "recbole.data.dataset": functools.partial(_hook_classes, suffix="Dataset", field="dataset"),
+    "recbole.data.dataset.dataset": compat.mend_dataset,
+    "recbole.data.dataset.kg_dataset": compat.mend_lengths,
+    "recbole.data.dataset.sequential_dataset": compat.mend_lengths,
+    "recbole.data.utils": _hook_data,
+    _QUICK_START: _hook_quick_start,
+}

@@ -1,0 +1,63 @@
+"""What comes before a run: folders, threads, seed and log; what the model and the data are."""
+
+from pathlib import Path
+
+import torch
+from recbole.utils import init_logger, init_seed
+
+from recbole_idp.data.content_hashes import content_hashes
+from recbole_idp.errors import UserError
+from recbole_idp.models.idp.pretrain import cache_folder
+from recbole_idp.models.idp.transfer import TransferTrainer
+from recbole_idp.recbole_models.choose import trainer_class
+from recbole_idp.storage.files import check_writable, fingerprint, refusing_failed_writes
+
+
+def prepare(config):
+    """Checks and makes the folders, and sets threads, seed and logging as the configuration says.
+
+    Raises:
+        UserError: A folder cannot be written.
+    """
+    folders = {key: config[key] for key in ("checkpoint_dir", "result_dir")}
+    # RecBole's own, which it makes in the current folder.
+    folders.update({"the log": "log", "TensorBoard's log": "log_tensorboard", "cache_path": cache_folder(config)})
+    for key, folder in folders.items():
+        check_writable(key, folder)
+    # RecBole looks whether its folders are there and then makes them, so that of two runs that start at once one fails.
+    for folder in (Path("log", config["model"]), Path("log_tensorboard"), Path(config["checkpoint_dir"])):
+        with refusing_failed_writes(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+    if config["threads"]:
+        import faiss
+
+        torch.set_num_threads(config["threads"])
+        faiss.omp_set_num_threads(config["threads"])
+    init_seed(config["seed"], config["reproducibility"])
+    init_logger(config)
+
+
+def check_model(config):
+    """Checks that the model can start from source domains.
+
+    Raises:
+        UserError: It takes nothing over from them.
+    """
+    if not issubclass(trainer_class(config), TransferTrainer):
+        raise UserError(
+            f"{config['model']} takes nothing over from source domains: the task run trains it, name IDP here"
+        )
+
+
+def data_fingerprint(config, dataset):
+    """Returns 16 hexadecimal digits for the target's files and all that decides on rows and split."""
+    keys = (
+        "load_col",
+        "val_interval",
+        "user_inter_num_interval",
+        "item_inter_num_interval",
+        "rm_dup_inter",
+        "eval_args",
+    )
+    # A dataset may take a part of the events, and says so in its own configuration.
+    return fingerprint([content_hashes(dataset.location), {key: dataset.config[key] for key in keys}])
