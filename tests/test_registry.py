@@ -204,7 +204,7 @@ def test_a_spawned_worker_imports_the_plugin():
 
     worker = pickle.dumps(quick_start.run_recboles)
     code = f"import pickle, sys; pickle.loads({worker!r}); print(type(sys.meta_path[0]).__module__)"
-    assert python(code) == "recbole_idp.registry"
+    assert python(code) == "recbole_idp.hooks"
     assert quick_start.run_recboles.__wrapped__.__module__ == "recbole.quick_start.quick_start"
 
 
