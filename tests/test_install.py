@@ -10,11 +10,11 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from floors import PATH as FLOORS
-from floors import floors
 from packaging.requirements import Requirement
 
 from recbole_idp import __version__, compat
+from tests.floors import PATH as FLOORS
+from tests.floors import floors
 
 ROOT = Path(__file__).resolve().parents[1]
 FILES = ("setup.py", "pyproject.toml", "MANIFEST.in", "LICENSE", "README.md")

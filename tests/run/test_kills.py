@@ -1,0 +1,128 @@
+"""Kill -9 at random moments of each kind of job: the next run goes on, and finds what an uninterrupted one finds."""
+
+import json
+import os
+import random
+import signal
+import time
+
+import pytest
+
+from recbole_idp.cli.main import main
+from recbole_idp.report.result import read_ranks, read_result
+from tests.support.processes import starter
+from tests.support.toy import settings, write_domains
+
+pytestmark = pytest.mark.filterwarnings("ignore:pkg_resources")
+TICKS = os.sysconf("SC_CLK_TCK")
+LONG = {"pretrain_epochs": 15, "pretrain_stopping_step": 15, "epochs": 15, "stopping_step": 15}
+IDP = {**LONG, "cdim_epochs": 15, "variants": ["zero_shot", "fine_tune", "scratch"]}
+PRECISE = {"semantic_size": 8, "token_count": 2, "token_width": 4, "targeted_length": 6, "head_size": 32}
+BERT4REC = {"hidden_size": 16, "inner_size": 32}
+# Kind of job, what it trains, and how often it is killed before it may end.
+JOBS = {
+    "pre-training, matching and fine-tuning": ("run", {"model": "IDP", **IDP}, 5),
+    "UniSRec": ("run", {"model": "UniSRec", **LONG}, 2),
+    "PRECISE": ("run", {"model": "PRECISE", **LONG, **PRECISE}, 2),
+    "RecBole's BERT4Rec": ("run", {"model": "BERT4Rec", **LONG, **BERT4REC, "seeds": [1, 2]}, 2),
+    "leaderboard": ("leaderboard", {"model": "PositionSASRec", "epochs": 5}, 1),
+}
+
+
+@pytest.fixture(scope="module")
+def processes():
+    """Starts processes; see tests/processes.py."""
+    yield from starter()
+
+
+def command(folder, task, **changes):
+    values = {"dataset": "shop", **settings(folder / "data", **changes), "keep_trained": task != "leaderboard"}
+    if task == "leaderboard":
+        values = {key: value for key, value in values.items() if key not in ("keep_trained", "source_domains")}
+    texts = {key: value if isinstance(value, str) else json.dumps(value) for key, value in values.items()}
+    return [task, *(f"--{key}={text}" for key, text in texts.items())]
+
+
+def found(folder):
+    """Returns metrics and ranks of all that was trained below a folder."""
+    results = folder / "data" / "saved" / "leaderboard"
+    paths = [path for path in results.glob("*/*.json") if path.name != "job.json"] if results.exists() else []
+    numbers = []
+    for path in sorted([*paths, *(folder / "data" / "results").glob("[!l]*.json")]):
+        result, ranks = read_result(path), read_ranks(path)
+        metrics = {row: (one["test"], one["valid"]) for row, one in result["variants"].items()}
+        numbers.append((result["model"], metrics, {name: part.tolist() for name, part in ranks.trials.items()}))
+    return sorted(numbers, key=repr)
+
+
+def seconds(process):
+    """Returns the processor time that a process has used, which a busy machine does not stretch."""
+    try:
+        with open(f"/proc/{process.pid}/stat") as file:
+            fields = file.read().rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    # Its own, and that of children that have ended.
+    return sum(int(field) for field in fields[11:15]) / TICKS
+
+
+def killed_after(process, moment):
+    """Kills a process when it has used so many seconds; returns how it ended."""
+    while process.is_alive() and seconds(process) < moment:
+        time.sleep(0.002)
+    process.kill()
+    process.join(60)
+    return process.exitcode
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/stat"), reason="there is no /proc here")
+@pytest.mark.parametrize("job", JOBS)
+def test_after_kills_at_random_moments_the_next_run_finds_the_same(job, processes, tmp_path):
+    task, changes, kills = JOBS[job]
+    whole, struck = tmp_path / "whole", tmp_path / "struck"
+    for folder in (whole, struck):
+        write_domains(folder / "data")
+    process = processes(whole, command(whole, task, **changes))
+    process.join(120)
+    assert process.exitcode == 0, (whole / "err").read_text()
+    expected = found(whole)
+    assert expected
+
+    # What is left takes at least what is left of the whole: a share of that strikes before the end.
+    draw, left = random.Random(job), float((whole / "cpu").read_text())
+    for _ in range(kills):
+        moment = draw.uniform(0.05, 0.5) * left
+        process = processes(struck, command(struck, task, **changes))
+        assert killed_after(process, moment) == -signal.SIGKILL, (struck / "err").read_text()
+        left -= moment
+    process = processes(struck, command(struck, task, **changes))
+    process.join(120)
+    assert process.exitcode == 0, (struck / "err").read_text()
+    assert found(struck) == expected
+    assert not list((struck / "data").rglob("unfinished-*"))
+
+
+def test_after_kills_at_random_moments_no_user_is_lost(processes, tmp_path):
+    write_domains(tmp_path / "data")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path)
+        changes = {"variants": ["scratch"], "trained_dir": str(tmp_path / "made")}
+        assert main(command(tmp_path, "run", **changes)) == 0
+    histories = [" ".join(f"si{(start + step) % 8}" for step in range(9)) for start in range(8)]
+    (tmp_path / "users").write_text("".join(f"user {n}\t{histories[n % 8]}\n" for n in range(40_000)))
+
+    def recommend(out):
+        return processes(tmp_path, ["recommend", "--trained=made", "--users=users", f"--out={out}"])
+
+    process = recommend("whole.jsonl")
+    process.join(120)
+    assert process.exitcode == 0
+    draw, left = random.Random("recommend"), float((tmp_path / "cpu").read_text())
+    for _ in range(2):
+        moment = draw.uniform(0.1, 0.6) * left
+        assert killed_after(recommend("recs.jsonl"), moment) == -signal.SIGKILL
+        left -= moment
+    process = recommend("recs.jsonl")
+    process.join(120)
+    assert process.exitcode == 0
+    assert (tmp_path / "recs.jsonl").read_bytes() == (tmp_path / "whole.jsonl").read_bytes()

@@ -1,0 +1,48 @@
+"""Trained folders on the toy domains, for tests of what uses them."""
+
+import json
+
+import pytest
+
+from recbole_idp.cli.main import main
+from recbole_idp.config.strict import StrictConfig
+from recbole_idp.run.run import run as run_job
+from recbole_idp.storage.sealed import seal
+from tests.support.toy import settings, write_domains
+
+
+def toy_after(folder, argv):
+    """Writes the toy domains below a new folder and runs a command there; returns the folder."""
+    write_domains(folder / "data")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        assert main(argv) == 0
+    return folder
+
+
+def run(folder, model="IDP", **changes):
+    """Runs a model on the toy domains below ``folder``; returns the result."""
+    config = StrictConfig(model, "shop", config_dict=settings(folder / "data", **changes))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        return run_job(config)
+
+
+def make_trained(folder, variant="fine_tune", **changes):
+    """Trains on the toy domains; returns the trained folder, which lies beside its bundle."""
+    if not (folder / "data").exists():
+        write_domains(folder / "data")
+    saved = folder / "data" / "saved" / f"mine-{variant}"
+    result = run(folder, variants=[variant], trained_dir=str(saved), **changes)
+    assert result["trained"] == {"folder": str(saved), "trial": f"{variant}-2020"}
+    return saved
+
+
+def resealed(folder, kind, description=None, **changes):
+    """Describes a folder anew, as a stranger can who knows how; None: as it was, but for the changes."""
+    path = folder / kind.file
+    description = {**(json.loads(path.read_text()) if description is None else description), **changes}
+    for key in ("sha256", "checksum"):
+        description.pop(key, None)
+    path.unlink()
+    seal(folder, kind, description)
