@@ -43,6 +43,6 @@ def workplace(tmp_path, monkeypatch):
 @pytest.fixture
 def domains(workplace):
     """Writes the toy domains of tests/toy.py; returns their folder."""
-    from tests.support.toy import write_domains
+    from recbole_idp.testing.toy import write_domains
 
     return write_domains(workplace / "data")

@@ -18,7 +18,7 @@ from recbole_idp.benchmark.sides import batch_sizes
 from recbole_idp.config.strict import StrictConfig
 from recbole_idp.data.rows import Batch
 from recbole_idp.models.idp.model import IDP
-from tests.support.toy import write_dataset
+from recbole_idp.testing.toy import write_dataset
 
 pytestmark = pytest.mark.filterwarnings("ignore:pkg_resources")
 TINY = ["--data_path=data", "--hidden_size=8", "--inner_size=12", "--train_batch_size=64", "--topk=5,10"]

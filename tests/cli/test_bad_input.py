@@ -8,7 +8,7 @@ from typing import NamedTuple
 import pytest
 
 from recbole_idp.cli.main import main
-from tests.support.toy import settings
+from recbole_idp.testing.toy import settings
 from tests.support.trained import toy_after
 
 ONE_VARIANT = {"variants": ["fine_tune"], "epochs": 1}

@@ -12,7 +12,7 @@ from recbole_idp.data.few_shot import few_shot, few_shot_loader, training_users
 from recbole_idp.data.rows import Passes, PositionBatches, PrefixBatches
 from recbole_idp.data.sequences import Sequences, Targets
 from recbole_idp.models.base.sequence_model import target_counts
-from tests.support.toy import settings
+from recbole_idp.testing.toy import settings
 
 TOKENS = [f"user {number}" for number in range(1000)]
 SHARES = (0.05, 0.1, 0.2, 0.5, 1.0)

@@ -112,7 +112,7 @@ def test_prefix_rows_are_those_of_recbole(domains):
 
     from recbole_idp.config.strict import StrictConfig
     from recbole_idp.data.dataset import SequenceDataset
-    from tests.support.toy import settings
+    from recbole_idp.testing.toy import settings
 
     config = StrictConfig("IDP", "shop", config_dict=settings(domains, MAX_ITEM_LIST_LENGTH=4))
     config.final_config_dict["load_col"] = {"inter": ["user_id", "item_id", "timestamp"]}
@@ -126,7 +126,7 @@ def test_prefix_rows_are_those_of_recbole(domains):
 def test_events_seconds_apart_are_told_apart(workplace):
     from recbole_idp.config.strict import StrictConfig
     from recbole_idp.data.dataset import SequenceDataset
-    from tests.support.toy import settings
+    from recbole_idp.testing.toy import settings
 
     rows = [f"u{user}\ti{step}\t{978300000 + step}" for user in range(3) for step in (4, 2, 0, 3, 1)]
     (workplace / "near").mkdir()

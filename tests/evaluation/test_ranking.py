@@ -38,7 +38,7 @@ def test_metrics_agree_with_their_formulas(domains):
     from recbole.evaluator import Evaluator
 
     from recbole_idp.config.strict import StrictConfig
-    from tests.support.toy import settings
+    from recbole_idp.testing.toy import settings
 
     changes = {"topk": [1, 3], "valid_metric": "NDCG@3", "metric_decimal_place": 8}
     config = StrictConfig("IDP", "shop", config_dict=settings(domains, **changes))
@@ -73,7 +73,7 @@ def test_metrics_agree_with_sorted_lists(domains, n_items, levels):
     from recbole.evaluator import Evaluator
 
     from recbole_idp.config.strict import StrictConfig
-    from tests.support.toy import settings
+    from recbole_idp.testing.toy import settings
 
     # The last cut-off is beyond most of these catalogues.
     changes = {"topk": [1, 3, 20], "valid_metric": "NDCG@3", "metric_decimal_place": 10}
@@ -102,7 +102,7 @@ def prepared(domains, metrics):
 
     from recbole_idp.config.strict import StrictConfig
     from recbole_idp.models.idp.model import IDP
-    from tests.support.toy import settings
+    from recbole_idp.testing.toy import settings
 
     changes = {"metrics": metrics, "metric_decimal_place": 8, "valid_metric": f"{metrics[0]}@5"}
     config = StrictConfig("IDP", "shop", config_dict=settings(domains, **changes))
@@ -145,8 +145,8 @@ def test_drawn_candidates_give_recboles_metrics(domains, mode):
     from recbole_idp.config.strict import StrictConfig
     from recbole_idp.evaluation.candidates import drawing
     from recbole_idp.models.idp.model import IDP
+    from recbole_idp.testing.toy import settings
     from recbole_idp.train.trainer import SequenceTrainer
-    from tests.support.toy import settings
 
     changes = {"eval_args": {"mode": mode}, "topk": [1, 3], "valid_metric": "NDCG@3"}
     config = StrictConfig("IDP", "shop", config_dict=settings(domains, **changes))

@@ -19,7 +19,7 @@ from recbole_idp.leaderboard.schedule import run_jobs, seconds_left
 from recbole_idp.leaderboard.tuning import settings_of
 from recbole_idp.report.board.file import read_board, save_board
 from recbole_idp.report.board.text import board_text
-from tests.support.toy import TINY
+from recbole_idp.testing.toy import TINY
 
 SMALL = {key: str(value) for key, value in TINY.items() if key in ("hidden_size", "inner_size", "n_layers", "epochs")}
 

@@ -20,8 +20,8 @@ from recbole_idp.recbole_models.fast.layers import take_faster_layers
 from recbole_idp.recbole_models.fast.softmax import take_chunked_softmax
 from recbole_idp.report.result import read_ranks
 from recbole_idp.run.run import run
-from tests.support.interrupted import assert_ends_like_uninterrupted
-from tests.support.toy import settings, write_dataset
+from recbole_idp.testing.interruption import assert_ends_like_uninterrupted
+from recbole_idp.testing.toy import settings, write_dataset
 
 SMALL = {"hidden_size": 16, "inner_size": 32, "n_layers": 1}
 NO_DROPOUT = {"hidden_dropout_prob": 0.0, "attn_dropout_prob": 0.0}

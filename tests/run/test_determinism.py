@@ -8,7 +8,7 @@ from safetensors.torch import load_file
 
 from recbole_idp.cli.main import main
 from recbole_idp.report.result import read_ranks, read_result
-from tests.support.toy import settings, write_domains
+from recbole_idp.testing.toy import settings, write_domains
 
 pytestmark = pytest.mark.filterwarnings("ignore:pkg_resources")
 PRECISE = {"semantic_size": 8, "token_count": 2, "token_width": 4, "targeted_length": 6, "head_size": 32}

@@ -10,7 +10,7 @@ from recbole_idp.cli.main import main
 from recbole_idp.config.strict import StrictConfig
 from recbole_idp.errors import UserError
 from recbole_idp.run.inspect import inspect, own_behaviour
-from tests.support.toy import settings
+from recbole_idp.testing.toy import settings
 
 
 def inspected(folder, **changes):

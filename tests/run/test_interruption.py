@@ -16,8 +16,8 @@ import pytest
 from recbole_idp.cli.main import main
 from recbole_idp.report.ranks import SUFFIX
 from recbole_idp.report.result import read_ranks
+from recbole_idp.testing.toy import settings, write_domains
 from tests.support.processes import starter
-from tests.support.toy import settings, write_domains
 from tests.support.trained import toy_after
 
 ROOT = Path(__file__).resolve().parents[2]

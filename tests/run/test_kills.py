@@ -10,8 +10,8 @@ import pytest
 
 from recbole_idp.cli.main import main
 from recbole_idp.report.result import read_ranks, read_result
+from recbole_idp.testing.toy import settings, write_domains
 from tests.support.processes import starter
-from tests.support.toy import settings, write_domains
 
 pytestmark = pytest.mark.filterwarnings("ignore:pkg_resources")
 TICKS = os.sysconf("SC_CLK_TCK")

@@ -15,7 +15,7 @@ from recbole_idp.report.few_shot import study_table
 from recbole_idp.report.result import markdown_table, read_ranks, read_result
 from recbole_idp.run.prepare import check_model
 from recbole_idp.run.run import pretrain, run
-from tests.support.toy import settings, write_dataset
+from recbole_idp.testing.toy import settings, write_dataset
 
 ALL_VARIANTS = ["scratch", "random_match", "zero_shot", "fine_tune", "new_encoder"]
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 import recbole_idp  # noqa: F401, it registers the models
-from tests.support.toy import settings
+from recbole_idp.testing.toy import settings
 
 
 @pytest.fixture

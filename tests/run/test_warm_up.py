@@ -16,9 +16,9 @@ from recbole_idp.models.precise.replay import Replay, restart
 from recbole_idp.models.precise.slices import load_slices
 from recbole_idp.report.warm_up import plot_warm_up, warm_up_text
 from recbole_idp.run.warm_up import sliced_tokens, summarise
+from recbole_idp.testing.toy import settings
 from recbole_idp.train.clock import StageClock
 from tests.models.precise.test_precise import SMALL
-from tests.support.toy import settings
 
 pytestmark = pytest.mark.filterwarnings("ignore:pkg_resources")
 

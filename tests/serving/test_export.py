@@ -14,7 +14,7 @@ from recbole_idp.cli.main import main
 from recbole_idp.serving.export import candidate_matrix, write_index
 from recbole_idp.serving.recommender import Recommender
 from recbole_idp.storage.files import sha256_of_file
-from tests.support.toy import write_domains
+from recbole_idp.testing.toy import write_domains
 from tests.support.trained import make_trained, run
 
 pytestmark = pytest.mark.filterwarnings("ignore:pkg_resources")

@@ -18,8 +18,8 @@ from recbole_idp.run.run import run
 from recbole_idp.serving import indexed
 from recbole_idp.serving.export import as_queries, candidate_matrix
 from recbole_idp.serving.trained_model import KIND, TrainedModel
+from recbole_idp.testing.toy import settings, write_dataset, write_domains
 from tests.models.precise.test_precise import SMALL
-from tests.support.toy import settings, write_dataset, write_domains
 from tests.support.trained import make_trained, resealed
 
 pytestmark = pytest.mark.filterwarnings("ignore:pkg_resources")

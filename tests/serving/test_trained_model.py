@@ -14,7 +14,7 @@ import torch
 import recbole_idp
 from recbole_idp.errors import UserError
 from recbole_idp.serving.trained_model import KIND, TrainedModel
-from tests.support.toy import write_domains
+from recbole_idp.testing.toy import write_domains
 from tests.support.trained import make_trained, resealed, run
 
 pytestmark = pytest.mark.filterwarnings("ignore:pkg_resources")

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from recbole_idp.testing.toy import settings, write_domains
 from tests.cli.test_bad_input import command
 from tests.support.processes import answers, starter
-from tests.support.toy import settings, write_domains
 from tests.support.trained import toy_after
 
 pytestmark = pytest.mark.filterwarnings("ignore:pkg_resources")

@@ -11,8 +11,8 @@ import pytest
 import recbole_idp
 from recbole_idp.cli.main import main
 from recbole_idp.errors import UserError
+from recbole_idp.testing.toy import settings
 from tests.cli.test_bad_input import command
-from tests.support.toy import settings
 from tests.support.trained import resealed, toy_after
 
 pytestmark = pytest.mark.filterwarnings("ignore:pkg_resources")

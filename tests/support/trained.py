@@ -8,7 +8,7 @@ from recbole_idp.cli.main import main
 from recbole_idp.config.strict import StrictConfig
 from recbole_idp.run.run import run as run_job
 from recbole_idp.storage.sealed import seal
-from tests.support.toy import settings, write_domains
+from recbole_idp.testing.toy import settings, write_domains
 
 
 def toy_after(folder, argv):

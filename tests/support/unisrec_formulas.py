@@ -5,7 +5,7 @@ import math
 import torch
 
 from recbole_idp.config.strict import StrictConfig
-from tests.support.toy import settings
+from recbole_idp.testing.toy import settings
 
 SMALL = {"n_experts": 3}
 

@@ -11,8 +11,8 @@ from recbole_idp.errors import UserError
 from recbole_idp.models.idp.bundle import Bundle
 from recbole_idp.models.idp.pretrain import pretrain_config
 from recbole_idp.run.run import pretrain, run
-from tests.support.contracts import ModelContract
-from tests.support.toy import settings
+from recbole_idp.testing import ModelContract
+from recbole_idp.testing.toy import settings
 
 pytestmark = pytest.mark.filterwarnings("ignore:pkg_resources")
 
@@ -24,11 +24,13 @@ SHORT_ROWS = {"MAX_ITEM_LIST_LENGTH": 2, "ft_ratio": 1.0}
 
 class TestIDPGRU4Rec(ModelContract):
     model = "IDP_GRU4Rec"
+    random_start = {"transfer": "scratch"}
     changes = {"gru_hidden_size": 24, "gru_dropout_prob": 0.1}
 
 
 class TestIDPBERT4Rec(ModelContract):
     model = "IDP_BERT4Rec"
+    random_start = {"transfer": "scratch"}
     causal = False
     learning = {**SHORT_ROWS, "epochs": 30}
 

@@ -8,12 +8,13 @@ from recbole_idp.config.strict import StrictConfig
 from recbole_idp.errors import UserError
 from recbole_idp.models.idp.id_plus_text import IDP_IDt
 from recbole_idp.run.run import run
-from tests.support.contracts import ModelContract
-from tests.support.toy import settings, write_dataset
+from recbole_idp.testing import ModelContract
+from recbole_idp.testing.toy import settings, write_dataset
 
 
 class TestIDPIDt(ModelContract):
     model = "IDP_IDt"
+    random_start = {"transfer": "scratch"}
 
 
 def make(folder, **changes):

@@ -21,16 +21,18 @@ from recbole_idp.models.idp.model import IDP, check_encoder
 from recbole_idp.run.run import run
 from recbole_idp.search.exact import Matches, retrieve
 from recbole_idp.storage.checkpoint import load_checkpoint
-from tests.support.contracts import ModelContract
-from tests.support.toy import settings
+from recbole_idp.testing import ModelContract
+from recbole_idp.testing.toy import settings
 
 
 class TestIDP(ModelContract):
     model = "IDP"
+    random_start = {"transfer": "scratch"}
 
 
 class TestIDPWithBPR(ModelContract):
     model = "IDP"
+    random_start = {"transfer": "scratch"}
     changes = {"loss_type": "BPR", "train_negatives": 4}
 
     # The loss draws negatives, so that two calls differ.
@@ -39,6 +41,7 @@ class TestIDPWithBPR(ModelContract):
 
 class TestIDPWithSampledSoftmax(ModelContract):
     model = "IDP"
+    random_start = {"transfer": "scratch"}
     changes = {"train_negatives": 5}
 
     test_prefix_and_position_losses_agree_where_there_is_one_target = None

@@ -13,7 +13,7 @@ from recbole_idp.models.idp.prediction import gain_figures, predict
 from recbole_idp.models.idp.transfer import prepare_start
 from recbole_idp.report.comparison import prediction_line
 from recbole_idp.run.run import run
-from tests.support.toy import settings, write_dataset
+from recbole_idp.testing.toy import settings, write_dataset
 
 N_ITEMS, N_GROUPS = 200, 20
 GROUP = np.arange(N_ITEMS) % N_GROUPS

@@ -12,20 +12,18 @@ from recbole.utils import get_model, get_trainer, init_seed
 from recbole_idp.config.strict import StrictConfig
 from recbole_idp.data.rows import Batch
 from recbole_idp.errors import UserError
-from tests.support.contracts import ModelContract
-from tests.support.toy import settings, write_dataset
+from recbole_idp.testing import ModelContract
+from recbole_idp.testing.toy import settings, write_dataset
 
 pytestmark = pytest.mark.filterwarnings("ignore:pkg_resources")
 
 
 class TestMoRec(ModelContract):
     model = "MoRec"
-    random_start = {}
 
 
 class TestDeepMoRecWithBCE(ModelContract):
     model = "MoRec"
-    random_start = {}
     changes = {"projection_layers": 3, "loss_type": "BCE", "train_negatives": 4}
 
     # The loss draws negatives, so that two calls differ.
@@ -34,7 +32,6 @@ class TestDeepMoRecWithBCE(ModelContract):
 
 class TestTCF(ModelContract):
     model = "TCF"
-    random_start = {}
 
     # Of eight items on a circle nearly all are the user's own, which are no negatives: see the wide circle below.
     test_learns_which_item_follows_which = None

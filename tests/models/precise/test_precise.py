@@ -15,8 +15,8 @@ from recbole_idp.models.precise.drawn_targets import DrawnTargets, UserBatch
 from recbole_idp.models.precise.user_head import UserHead, latest_events
 from recbole_idp.models.precise.user_loss import contrast_loss
 from recbole_idp.nn.in_batch import competition_loss
-from tests.support.contracts import ModelContract
-from tests.support.toy import settings, write_dataset
+from recbole_idp.testing import ModelContract
+from recbole_idp.testing.toy import settings, write_dataset
 
 pytestmark = pytest.mark.filterwarnings("ignore:pkg_resources")
 
@@ -37,7 +37,6 @@ class TestPRECISE(ModelContract):
     model = "PRECISE"
     causal = False
     changes = SMALL
-    random_start = {}
     # The paper's loss compares users: which of two items a user wants more follows only indirectly.
     learning = {"targeted_contrast": "both", **REPEATING}
 
@@ -45,7 +44,6 @@ class TestPRECISE(ModelContract):
 class TestPRECISEUT(ModelContract):
     model = "PRECISE_UT"
     changes = SMALL
-    random_start = {}
 
     # Of eight items on a circle nearly all are the user's own, which are no negatives: see the wide circle below.
     test_learns_which_item_follows_which = None
@@ -55,7 +53,6 @@ class TestPRECISETT(ModelContract):
     model = "PRECISE_TT"
     causal = False
     changes = SMALL
-    random_start = {}
     learning = {"targeted_contrast": "users", "user_head": "mlp", **REPEATING}
 
 

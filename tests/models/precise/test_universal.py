@@ -15,8 +15,8 @@ from recbole_idp.models.precise.universal import UniversalModel, UniversalTraine
 from recbole_idp.models.precise.universal_data import load_universal
 from recbole_idp.run.prepare import data_fingerprint
 from recbole_idp.run.run import run
+from recbole_idp.testing.toy import write_dataset
 from tests.models.precise.test_precise import configured, fitted
-from tests.support.toy import write_dataset
 
 pytestmark = pytest.mark.filterwarnings("ignore:pkg_resources")
 

@@ -4,20 +4,18 @@ import pytest
 
 from recbole_idp.config.strict import StrictConfig
 from recbole_idp.run.run import run
-from tests.support.contracts import ModelContract
-from tests.support.toy import settings
+from recbole_idp.testing import ModelContract
+from recbole_idp.testing.toy import settings
 
 pytestmark = pytest.mark.filterwarnings("ignore:pkg_resources")
 
 
 class TestPositionSASRec(ModelContract):
     model = "PositionSASRec"
-    random_start = {}
 
 
 class TestPositionSASRecWithBPR(ModelContract):
     model = "PositionSASRec"
-    random_start = {}
     changes = {"loss_type": "BPR", "train_negatives": 4}
 
     # The loss draws negatives, so that two calls differ.
@@ -26,7 +24,6 @@ class TestPositionSASRecWithBPR(ModelContract):
 
 class TestTextPCASASRec(ModelContract):
     model = "TextPCASASRec"
-    random_start = {}
 
 
 @pytest.mark.parametrize(("model", "variant"), [("PositionSASRec", "scratch"), ("TextPCASASRec", "text_pca")])

@@ -20,8 +20,8 @@ from recbole_idp.run.best_model import trial_settings
 from recbole_idp.run.trials import trials
 from recbole_idp.run.unfinished import Unfinished
 from recbole_idp.storage.checkpoint import load_checkpoint
+from recbole_idp.testing.toy import settings
 from recbole_idp.train.trainer import SequenceTrainer
-from tests.support.toy import settings
 from tests.support.unisrec_formulas import SMALL, configured, perturbed, slow_adaptor, slow_state
 
 pytestmark = pytest.mark.filterwarnings("ignore:pkg_resources")

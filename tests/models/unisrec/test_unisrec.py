@@ -11,8 +11,8 @@ from recbole_idp.errors import UserError
 from recbole_idp.models.unisrec.adaptor import MixtureAdaptor
 from recbole_idp.models.unisrec.model import transferable
 from recbole_idp.models.unisrec.pretrain import find_or_pretrain
-from tests.support.contracts import ModelContract
-from tests.support.toy import settings, write_dataset
+from recbole_idp.testing import ModelContract
+from recbole_idp.testing.toy import settings, write_dataset
 from tests.support.trained import run
 from tests.support.unisrec_formulas import SMALL, configured, perturbed, slow_adaptor, slow_state
 
@@ -21,11 +21,13 @@ pytestmark = pytest.mark.filterwarnings("ignore:pkg_resources")
 
 class TestUniSRec(ModelContract):
     model = "UniSRec"
+    random_start = {"transfer": "scratch"}
     changes = SMALL
 
 
 class TestUniSRecIDt(ModelContract):
     model = "UniSRec_IDt"
+    random_start = {"transfer": "scratch"}
     changes = SMALL
 
 

@@ -21,8 +21,8 @@ from recbole_idp.models.idp.cdim.neighbours import NOBODY, behaviour_neighbours,
 from recbole_idp.models.idp.cdim.trainer import CdimTrainer, Schedule, held_out
 from recbole_idp.models.idp.pretrain import find_or_pretrain
 from recbole_idp.storage.files import fingerprint
+from recbole_idp.testing.toy import WORDS, settings
 from recbole_idp.train.clock import StageClock
-from tests.support.toy import WORDS, settings
 
 KEYS = {
     "cdim_depth": "head",

@@ -1,10 +1,13 @@
-"""Small data whose right answers are known, and the configuration that trains on it in a second."""
+"""Small data whose right answers are known, and a configuration that trains on them in a second."""
+
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-WORDS = ["red pen", "blue pen", "green ink", "paper pad", "wall clock", "desk lamp", "steel ruler", "soft eraser"]
-SIZES = ["", "small ", "large ", "huge ", "tiny "]
-TINY = {
+WORDS = ("red pen", "blue pen", "green ink", "paper pad", "wall clock", "desk lamp", "steel ruler", "soft eraser")
+_SIZES = ("", "small ", "large ", "huge ", "tiny ")
+TINY: dict[str, Any] = {
     "hidden_size": 16,
     "inner_size": 32,
     "n_layers": 1,
@@ -26,19 +29,22 @@ TINY = {
     "threads": 1,
     "state": "WARNING",
 }
+"""Keys of a model that trains in a second."""
 
 
-def write_dataset(folder, name, users, n_items=8, prefix="", seed=0, texts=True):
-    """Writes a dataset in which each item is always followed by the next one, round a circle.
+def write_dataset(
+    folder: Path, name: str, users: int, n_items: int = 8, prefix: str = "", seed: int = 0, texts: bool = True
+) -> None:
+    """Write a dataset in which each item is always followed by the next one, round a circle.
 
     Args:
-        folder (Path): ``data_path``.
-        name (str): The dataset's name.
-        users (int): How many users, each with 5 to 9 events.
-        n_items (int): How many items.
-        prefix (str): Put before user and item ids.
-        seed (int): Decides on where each user starts.
-        texts (bool): Whether to write an ``.item`` file.
+        folder: ``data_path``.
+        name: The dataset's name.
+        users: Number of users, each with 5 to 9 events.
+        n_items: Number of items.
+        prefix: Put before user and item ids.
+        seed: Decides where each user starts.
+        texts: Whether to write an ``.item`` file.
     """
     draw = np.random.default_rng(seed)
     lines = ["user_id:token\titem_id:token\ttimestamp:float"]
@@ -53,22 +59,31 @@ def write_dataset(folder, name, users, n_items=8, prefix="", seed=0, texts=True)
         (folder / name / f"{name}.item").write_text("\n".join(["item_id:token\ttitle:token_seq", *rows]) + "\n")
 
 
-def title(item):
-    """Returns the title of an item; those of the first 40 differ in their words, and all in their number."""
+def title(item: int) -> str:
+    """Return the title of an item; the first 40 titles differ in their words, and all in their number."""
     lap, place = divmod(item, len(WORDS))
-    return f"{SIZES[lap % len(SIZES)]}{WORDS[place]} {lap}"
+    return f"{_SIZES[lap % len(_SIZES)]}{WORDS[place]} {lap}"
 
 
-def write_domains(folder):
-    """Writes two sources and a target with the same titles and other ids; returns the folder."""
+def write_domains(folder: Path) -> Path:
+    """Write two sources (pens, lamps) and a target (shop) with the same titles and different ids.
+
+    Returns:
+        The folder, which is the ``data_path``.
+    """
     write_dataset(folder, "pens", 40, prefix="p", seed=1)
     write_dataset(folder, "lamps", 30, prefix="l", seed=2)
     write_dataset(folder, "shop", 30, prefix="s", seed=3)
     return folder
 
 
-def settings(folder, **changes):
-    """Returns a configuration for :func:`write_domains`, all that it writes going below ``folder``."""
+def settings(folder: Path, **changes: Any) -> dict[str, Any]:
+    """Return the keys of a short run on :func:`write_domains`, which writes nothing outside ``folder``.
+
+    Args:
+        folder: The folder of the domains.
+        **changes: Keys that differ.
+    """
     return {
         **TINY,
         "data_path": str(folder),
