@@ -42,7 +42,28 @@ def workplace(tmp_path, monkeypatch):
 
 @pytest.fixture
 def domains(workplace):
-    """Writes the toy domains of tests/toy.py; returns their folder."""
+    """Writes the toy domains; returns their folder."""
     from recbole_idp.testing.toy import write_domains
 
     return write_domains(workplace / "data")
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """The folder of a finished run: toy domains in ``data``, with a bundle and a result, and a trained folder ``made``.
+
+    Not to be changed.
+    """
+    from tests.support.mistakes import command
+    from tests.support.trained import toy_after
+
+    folder = tmp_path_factory.mktemp("finished")
+    return toy_after(folder, command(folder, trained_dir=str(folder / "made"), variants=["scratch", "fine_tune"]))
+
+
+@pytest.fixture(scope="module")
+def processes():
+    """Returns a function that starts commands in processes; see tests/support/processes.py."""
+    from tests.support.processes import starter
+
+    yield from starter()

@@ -1,8 +1,6 @@
 """What upstream versions force: RecBole does with today's NumPy and pandas what it did with NumPy 1 and pandas 2."""
 
 import hashlib
-import os
-import subprocess
 import sys
 import warnings
 from pathlib import Path
@@ -12,8 +10,7 @@ import pandas as pd
 import pytest
 
 from recbole_idp import compat
-
-ROOT = Path(__file__).resolve().parents[1]
+from tests.support.python import ROOT, python
 
 # What RecBole 1.2.1 itself makes of the data below, with numpy 1.26.4, pandas 2.3.3, torch 2.13.0 and ray 2.6.3.
 DISCRETE, NORMALISED, BENCHMARK = "41824dd8023d1570", "5d14a2fe3ac962a0", "445e0755a9c3cebd"
@@ -130,25 +127,6 @@ def test_numpy_has_the_lent_names_only_while_recbole_reads_them():
     with compat.numpy_names():
         assert (np.float_, np.complex_, np.unicode_) == (np.float64, np.complex128, np.str_)
     assert removed == [name for name in ("float_", "complex_", "unicode_") if not hasattr(np, name)]
-
-
-def python(code, *options, path=()):
-    """Runs code in a new process.
-
-    Args:
-        code (str): The code.
-        *options (str): Of the interpreter.
-        path (Sequence[Path]): Folders that are searched first.
-
-    Returns:
-        str: What it prints.
-    """
-    folders = [*map(str, path), str(ROOT)]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(folders)}
-    command = [sys.executable, *options, "-c", code]
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
-    assert done.returncode == 0, done.stderr
-    return done.stdout.strip()
 
 
 RAYS = {

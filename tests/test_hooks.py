@@ -1,11 +1,8 @@
 """The hooks: RecBole's own functions find the plugin's models, and each class keeps one identity."""
 
-import os
 import pickle
-import subprocess
 import sys
 import warnings
-from pathlib import Path
 
 import pytest
 import torch
@@ -14,8 +11,8 @@ import recbole_idp
 from recbole_idp import compat, registry
 from recbole_idp.config.model_defaults import model_layers
 from recbole_idp.errors import UserError
+from tests.support.python import python
 
-ROOT = Path(__file__).resolve().parents[1]
 TINY = '''
 """A tiny real model: the last item's embedding against all item embeddings."""
 from torch import nn
@@ -72,14 +69,6 @@ def write_dataset(folder):
     rows = [f"i{item}\t{item if item % 3 else ''}" for item in range(12)]
     text = "\n".join(["item_id:token\tprice:float", *rows]) + "\n"
     (folder / "data" / "small" / "small.item").write_text(text, encoding="utf-8")
-
-
-def python(code):
-    """Runs code in a new process and returns what it prints."""
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path[:1]])}
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=False)
-    assert done.returncode == 0, done.stderr
-    return done.stdout.strip()
 
 
 def test_recboles_own_functions_work_with_a_model_of_another_package(tiny):
@@ -208,13 +197,12 @@ def test_a_spawned_worker_imports_the_plugin():
     assert quick_start.run_recboles.__wrapped__.__module__ == "recbole.quick_start.quick_start"
 
 
-def test_unsuitable_versions_stop_the_import_of_recbole_with_one_line(tmp_path, monkeypatch):
+def test_unsuitable_versions_stop_the_import_of_recbole_with_one_line(tmp_path):
     information = tmp_path / "recbole-1.1.0.dist-info"
     information.mkdir()
     (information / "METADATA").write_text("Metadata-Version: 2.1\nName: recbole\nVersion: 1.1.0\n", encoding="utf-8")
-    monkeypatch.syspath_prepend(str(tmp_path))
     code = "import recbole_idp\ntry:\n    import recbole.config\nexcept ImportError as error:\n    print(error)"
-    line = python(code)
+    line = python(code, path=[tmp_path])
     assert line.startswith("recbole_idp: recbole 1.1.0 is not supported") and "\n" not in line
     assert line.endswith(compat._recbole_remedy(sys.version_info))
 

@@ -7,7 +7,6 @@ import subprocess
 import sys
 import tarfile
 import zipfile
-from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
@@ -15,8 +14,8 @@ from packaging.requirements import Requirement
 from recbole_idp import __version__, compat
 from tests.floors import PATH as FLOORS
 from tests.floors import floors
+from tests.support.python import ROOT
 
-ROOT = Path(__file__).resolve().parents[1]
 FILES = ("setup.py", "pyproject.toml", "MANIFEST.in", "LICENSE", "README.md")
 SOURCES = ("recbole_idp", "properties", "compat", "tests", *FILES)
 

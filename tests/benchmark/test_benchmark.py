@@ -19,6 +19,7 @@ from recbole_idp.config.strict import StrictConfig
 from recbole_idp.data.rows import Batch
 from recbole_idp.models.idp.model import IDP
 from recbole_idp.testing.toy import write_dataset
+from tests.support.commands import refused
 
 pytestmark = pytest.mark.filterwarnings("ignore:pkg_resources")
 TINY = ["--data_path=data", "--hidden_size=8", "--inner_size=12", "--train_batch_size=64", "--topk=5,10"]
@@ -133,10 +134,7 @@ def test_new_items_are_ranked_beside_three_baselines(capsys, tmp_path):
     ],
 )
 def test_mistakes_are_refused_in_one_line(capsys, arguments, line):
-    assert main(arguments) == 2
-    out, err = capsys.readouterr()
-    last = err.strip().splitlines()[-1]
-    assert out == "" and last.startswith("recbole_idp.benchmark: ") and line in last
+    refused(capsys, arguments, line, main=main, name="recbole_idp.benchmark")
 
 
 @pytest.mark.parametrize("arguments", [[], ["help"], ["training", "--help"]])

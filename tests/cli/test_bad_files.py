@@ -9,26 +9,28 @@ from pathlib import Path
 import pytest
 
 from recbole_idp.cli.main import main
-from tests.cli.test_bad_input import HEADER, INTER, ITEM, Case, command, parametrized, refused, replaced
-from tests.support.trained import toy_after
+from tests.support.headers import INTER_HEADER, ITEM_HEADER
+from tests.support.mistakes import (
+    INTER,
+    ITEM,
+    Case,
+    command,
+    edited,
+    parametrized,
+    refused,
+    replaced,
+    toy_bundle,
+)
 
 pytestmark = pytest.mark.filterwarnings("ignore:pkg_resources")
-ITEM_HEADER = "item_id:token\ttitle:token_seq\n"
 LONG = "a" * 300
 
 
-@pytest.fixture(scope="module")
-def base(tmp_path_factory):
-    """Toy domains with a bundle, a trained folder ``made`` and a result."""
-    folder = tmp_path_factory.mktemp("base")
-    return toy_after(folder, command(folder, trained_dir=str(folder / "made"), variants=["scratch", "fine_tune"]))
-
-
 @pytest.fixture
-def place(base, workplace):
+def place(finished, workplace):
     """A copy of all that, in the current folder."""
     for name in ("data", "made"):
-        shutil.copytree(base / name, workplace / name)
+        shutil.copytree(finished / name, workplace / name)
     return workplace
 
 
@@ -38,23 +40,7 @@ def metrics(folder):
     return json.loads(path.read_text())["variants"]["fine_tune"]["test"]
 
 
-def bundle_of(folder):
-    (bundle,) = (folder / "data" / "saved").glob("pretrain-*")
-    return bundle
-
-
 # ---- odd interactions and items: other names for the same thing give the same figures
-
-
-def edited(edit, *names):
-    """Returns a step that edits the content of files of the data folder."""
-
-    def step(folder):
-        for name in names:
-            path = folder / "data" / name
-            path.write_bytes(edit(path.read_bytes()))
-
-    return step
 
 
 def item_called(name):
@@ -100,8 +86,8 @@ SAME = {
 
 
 @pytest.mark.parametrize("name", SAME)
-def test_odd_files_that_say_the_same_give_the_same_figures(name, base, place):
-    expected = metrics(base)
+def test_odd_files_that_say_the_same_give_the_same_figures(name, finished, place):
+    expected = metrics(finished)
     SAME[name](place)
     assert main(command(place, keep_trained=False)) == 0
     assert metrics(place) == expected
@@ -161,7 +147,12 @@ WRONG = [
     Case("a quoted tab", replaced(ITEM, "red pen 0", '"red\tpen 0"'), {}, ("shop.item, line 2 has 3 of 2",)),
     Case("a line break in a title", replaced(ITEM, "red pen 0", '"red\npen 0"'), {}, ("shop.item, line 3 has 1 of 2",)),
     Case("no header", edited(lambda content: content.partition(b"\n")[2], INTER), {}, ("line 1", "has no type")),
-    Case("two headers", edited(lambda content: HEADER.encode() + content, INTER), {}, ("line 2", "'timestamp:float'")),
+    Case(
+        "two headers",
+        edited(lambda content: INTER_HEADER.encode() + content, INTER),
+        {},
+        ("line 2", "'timestamp:float'"),
+    ),
     Case("commas", edited(lambda b: b.replace(b"\t", b","), INTER), {}, ("is field_separator the one",)),
     Case("a comma in a time", timed(lambda time: f"{time},5"), {}, ("shop.inter, line 2", "not a finite number")),
     Case("dates", timed(lambda time: f"2018-01-0{time + 1}"), {}, ("line 2", "'2018-01-0", "not a finite number")),
@@ -216,7 +207,7 @@ def with_file(name, content, *argv):
 
     def step(folder):
         (folder / name).write_bytes(content if isinstance(content, bytes) else content.encode())
-        return [argument.format(bundle=bundle_of(folder)) for argument in argv]
+        return [argument.format(bundle=toy_bundle(folder)) for argument in argv]
 
     return step
 
@@ -247,7 +238,7 @@ GOOD_USERS = {
     "blank lines": "\n" + PLAIN + "\n \n",
     "several blanks": PLAIN.replace(" ", "  \u2003 "),
     "items that nobody knows": PLAIN.replace("si2", "si2 📎 x\0y").replace("si2 📎", "📎 si2"),
-    "events before 1970": HEADER + "u1\tsi1\t-9\nu2\tsi3\t-5\nu1\tsi2\t-7.5\n",
+    "events before 1970": INTER_HEADER + "u1\tsi1\t-9\nu2\tsi3\t-5\nu1\tsi2\t-7.5\n",
     "events without a time": "user_id:token\titem_id:token\nu1\tsi1\nu1\tsi2\nu2\tsi3\n",
 }
 
@@ -300,7 +291,7 @@ COMMANDS = {
     "users cut off": (users(PLAIN + "u3"), "users, line 3 has 1 fields"),
     "events without items": (users("user_id:token\ttimestamp:float\nu\t3\n"), "names no column item_id"),
     "a column twice": (users("user_id:token\titem_id:token\titem_id:token\nu\ta\tb\n"), "names a column twice"),
-    "events cut off": (users(HEADER + "u\tsi1\t3\nu\tsi"), "users, line 3 has 2 of 3"),
+    "events cut off": (users(INTER_HEADER + "u\tsi1\t3\nu\tsi"), "users, line 3 has 2 of 3"),
     "users are a pipe": (
         arguments("recommend", "--trained=made", "--users=p", "--out=a.csv", prepare=lambda at: os.mkfifo(at / "p")),
         "there is no file p",

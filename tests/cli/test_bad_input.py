@@ -3,33 +3,26 @@
 import json
 import shutil
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 
 from recbole_idp.cli.main import main
-from recbole_idp.testing.toy import settings
+from tests.support.headers import INTER_HEADER, ITEM_HEADER
+from tests.support.mistakes import (
+    INTER,
+    ITEM,
+    SOURCE,
+    Case,
+    command,
+    parametrized,
+    refused,
+    removed,
+    replaced,
+    run_case,
+    toy_bundle,
+    written,
+)
 from tests.support.trained import toy_after
-
-ONE_VARIANT = {"variants": ["fine_tune"], "epochs": 1}
-
-
-def command(folder, task="run", dataset="shop", **changes):
-    """Returns the arguments that run a task on the toy domains below ``folder``; a value None leaves its key out."""
-    values = {"dataset": dataset, **settings(folder / "data", **{**ONE_VARIANT, **changes})}
-    texts = {key: value if isinstance(value, str) else json.dumps(value) for key, value in values.items()}
-    return [task, *(f"--{key}={text}" for key, text in texts.items() if values[key] is not None)]
-
-
-def files(folder):
-    """Returns every file that counts below ``folder``, with size and time: not logs, and not the cache of texts."""
-    found = (path for path in folder.rglob("*") if path.is_file())
-    names = {path.relative_to(folder): path.stat() for path in found}
-    return {
-        name: (status.st_size, status.st_mtime_ns)
-        for name, status in names.items()
-        if name.suffix == ".tmp" or not {"log", "log_tensorboard", "cache"} & set(name.parts)
-    }
 
 
 def results(folder):
@@ -50,26 +43,6 @@ def place(prepared, workplace):
     return workplace
 
 
-def bundle_of(folder):
-    (bundle,) = (folder / "data" / "saved").glob("pretrain-*")
-    return bundle
-
-
-def refused(capfd, folder, argv, *says):
-    """Runs a command that must be refused; returns its one line."""
-    before = files(folder)
-    capfd.readouterr()
-    status = main(argv)
-    out, err = capfd.readouterr()
-    assert status == 2, out + err
-    assert err.startswith("recbole-idp: ") and err.count("\n") == 1, err
-    assert "Traceback" not in out + err
-    for text in says:
-        assert text in err
-    assert files(folder) == before
-    return err
-
-
 def accepted(folder, **changes):
     """Runs a command that must work; returns its result."""
     known = set(results(folder))
@@ -79,77 +52,13 @@ def accepted(folder, **changes):
     return json.loads(path.read_text())
 
 
-class Case(NamedTuple):
-    """One mistake.
-
-    Attributes:
-        name (str): What is wrong.
-        prepare (Callable | None): Given the folder, makes the mistake.
-        changes (dict): Keys of the command line.
-        says (tuple[str, ...]): What the line must hold.
-    """
-
-    name: str
-    prepare: object
-    changes: dict
-    says: tuple
-
-
-def parametrized(cases):
-    return pytest.mark.parametrize("case", cases, ids=[case.name for case in cases])
-
-
-def run_case(capfd, folder, case):
-    if case.prepare is not None:
-        case.prepare(folder)
-    changes = {key: value(folder) if callable(value) else value for key, value in case.changes.items()}
-    refused(capfd, folder, command(folder, **changes), *case.says)
-
-
-def written(name, content):
-    """Returns a step that writes ``content`` to a file of the data folder."""
-
-    def step(folder):
-        path = folder / "data" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content if isinstance(content, bytes) else content.encode())
-
-    return step
-
-
-def replaced(name, old, new, count=1):
-    """Returns a step that replaces text in a file of the data folder."""
-
-    def step(folder):
-        path = folder / "data" / name
-        content = path.read_bytes()
-        old_bytes, new_bytes = (text if isinstance(text, bytes) else text.encode() for text in (old, new))
-        assert old_bytes in content
-        path.write_bytes(content.replace(old_bytes, new_bytes, count))
-
-    return step
-
-
-def removed(name):
-    """Returns a step that removes a file or folder of the data folder."""
-
-    def step(folder):
-        path = folder / "data" / name
-        shutil.rmtree(path) if path.is_dir() else path.unlink()
-
-    return step
-
-
-HEADER = "user_id:token\titem_id:token\ttimestamp:float\n"
-INTER, ITEM, SOURCE = "shop/shop.inter", "shop/shop.item", "pens/pens.inter"
-
 DATA = [
     Case("no data folder", removed("."), {}, ("unknown dataset", "recbole-idp datasets")),
     Case("no .inter", removed(INTER), {}, ("shop has no .inter file", "add shop.inter")),
     Case("no .inter of a source", removed(SOURCE), {}, ("pens has no .inter file", "add pens.inter")),
     Case("empty .inter", written(INTER, ""), {}, ("shop.inter is empty", "must name the columns")),
     Case("empty .inter of a source", written(SOURCE, ""), {}, ("pens.inter is empty", "must name the columns")),
-    Case("header alone", written(INTER, HEADER), {}, ("shop.inter has no rows",)),
+    Case("header alone", written(INTER, INTER_HEADER), {}, ("shop.inter has no rows",)),
     Case(
         "no user column", replaced(INTER, "user_id:", "person:"), {}, ("shop.inter has no column 'user_id'", "it has")
     ),
@@ -186,27 +95,27 @@ DATA = [
     Case("no text column", replaced(ITEM, "title:token_seq", "price:float"), {}, ("shop.item", "text_fields")),
     Case("unknown text field", None, {"text_fields": ["titel"]}, ("shop.item", "'titel'", "did you mean 'title'?")),
     Case("unknown source text field", None, {"source_text_fields": ["titel"]}, ("'titel'", "did you mean 'title'?")),
-    Case("all items without text", written(ITEM, "item_id:token\ttitle:token_seq\nsi1\t\n"), {}, ("shop", "text")),
+    Case("all items without text", written(ITEM, ITEM_HEADER + "si1\t\n"), {}, ("shop", "text")),
     Case(
         "no source item with text",
-        lambda folder: [
-            written(f"{name}/{name}.item", "item_id:token\ttitle:token_seq\nx\t\n")(folder)
-            for name in ("pens", "lamps")
-        ],
+        lambda folder: [written(f"{name}/{name}.item", ITEM_HEADER + "x\t\n")(folder) for name in ("pens", "lamps")],
         {},
         ("text",),
     ),
     Case(
         "no user of three events",
-        written(INTER, HEADER + "".join(f"u{user}\tsi{item}\t{item}\n" for user in range(9) for item in range(2))),
+        written(
+            INTER, INTER_HEADER + "".join(f"u{user}\tsi{item}\t{item}\n" for user in range(9) for item in range(2))
+        ),
         {},
         ("shop has no user of three interactions",),
     ),
-    Case("one event", written(INTER, HEADER + "u\ti\t1\n"), {}, ("shop has no user of three interactions",)),
+    Case("one event", written(INTER, INTER_HEADER + "u\ti\t1\n"), {}, ("shop has no user of three interactions",)),
     Case(
         "sources of one event a user",
         lambda folder: [
-            written(f"{name}/{name}.inter", HEADER + "u\tpi1\t1\nv\tpi2\t1\n")(folder) for name in ("pens", "lamps")
+            written(f"{name}/{name}.inter", INTER_HEADER + "u\tpi1\t1\nv\tpi2\t1\n")(folder)
+            for name in ("pens", "lamps")
         ],
         {},
         ("no user of pens, lamps has two events",),
@@ -406,7 +315,7 @@ def bundle_files():
 
 @pytest.mark.parametrize("how", ["flipped", "truncated", "emptied", "removed"])
 def test_a_bundle_with_any_damaged_file_is_refused(how, place, capfd):
-    bundle = bundle_of(place)
+    bundle = toy_bundle(place)
     paths = sorted(path for path in bundle.rglob("*") if path.is_file())
     assert {path.name for path in paths} >= set(bundle_files()) and len(paths) > len(bundle_files())
     for path in paths:
@@ -425,7 +334,7 @@ def test_a_bundle_with_any_damaged_file_is_refused(how, place, capfd):
 
 
 def other_version(folder):
-    path = bundle_of(folder) / "bundle.json"
+    path = toy_bundle(folder) / "bundle.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), "version": 99}))
 
 
@@ -433,18 +342,27 @@ BUNDLES = [
     Case("no such folder", None, {"pretrained": "nowhere"}, ("nowhere is no bundle", "pretrain")),
     Case("a file", None, {"pretrained": lambda folder: str(a_file(folder))}, ("file is no bundle", "pretrain")),
     Case("a data set", None, {"pretrained": "data/pens"}, ("data/pens is no bundle", "pretrain")),
-    Case("version", other_version, {"pretrained": lambda folder: str(bundle_of(folder))}, ("version 99", "version 2")),
+    Case(
+        "version",
+        other_version,
+        {"pretrained": lambda folder: str(toy_bundle(folder))},
+        ("version 99", "version 2"),
+    ),
     Case("found, of another version", other_version, {}, ("version 99", "version 2")),
     Case(
         "target among its sources",
         None,
-        {"pretrained": lambda folder: str(bundle_of(folder)), "dataset": "pens", "source_domains": ["lamps"]},
+        {
+            "pretrained": lambda folder: str(toy_bundle(folder)),
+            "dataset": "pens",
+            "source_domains": ["lamps"],
+        },
         ("pens is among the bundle's source domains", "choose another"),
     ),
     Case(
         "other width",
         None,
-        {"pretrained": lambda folder: str(bundle_of(folder)), "hidden_size": 32},
+        {"pretrained": lambda folder: str(toy_bundle(folder)), "hidden_size": 32},
         ("hidden_size=16", "--hidden_size=16"),
     ),
 ]
@@ -456,14 +374,14 @@ def test_bundles_that_do_not_suit_are_refused_in_one_line(case, place, capfd):
 
 
 def test_where_a_file_lies_in_the_place_of_a_bundle_the_line_says_so(place, capfd):
-    bundle = bundle_of(place)
+    bundle = toy_bundle(place)
     shutil.rmtree(bundle)
     bundle.write_text("")
     refused(capfd, place, command(place), bundle.name)
 
 
 def test_a_mistake_in_the_target_shows_before_the_pre_training(place, capfd):
-    shutil.rmtree(bundle_of(place))
+    shutil.rmtree(toy_bundle(place))
     (place / ITEM_PATH).unlink()
     refused(capfd, place, command(place), "shop.item is missing")
 
@@ -523,16 +441,20 @@ STRANGE = [
     ("an approximate search of 16 items", None, {"search": "ivf"}),
     ("an item without text", title(""), {}),
     ("an item that .item does not have", replaced(ITEM, "\nsi1\t", "\nother\t"), {}),
-    ("one user", written(INTER, HEADER + "".join(f"u\tsi{item}\t{item}\n" for item in range(8))), {}),
-    ("one item", written(INTER, HEADER + "".join(f"u{row // 4}\tsi1\t{row}\n" for row in range(40))), {}),
-    ("one item in the sources", written(SOURCE, HEADER + "".join(f"u{n // 4}\tpi1\t{n}\n" for n in range(40))), {}),
+    ("one user", written(INTER, INTER_HEADER + "".join(f"u\tsi{item}\t{item}\n" for item in range(8))), {}),
+    ("one item", written(INTER, INTER_HEADER + "".join(f"u{row // 4}\tsi1\t{row}\n" for row in range(40))), {}),
+    (
+        "one item in the sources",
+        written(SOURCE, INTER_HEADER + "".join(f"u{n // 4}\tpi1\t{n}\n" for n in range(40))),
+        {},
+    ),
     ("one of the matcher's losses", None, {"cdim_losses": ["behaviour"]}),
     ("more neighbours than source items", None, {"cdim_neighbours": 1000}),
     ("a matcher's batch of one item", None, {"cdim_batch_size": 1, "cdim_epochs": 1}),
     ("negatives beyond the catalogue", None, {"train_negatives": 1000}),
     (
         "one item and BPR",
-        written(INTER, HEADER + "".join(f"u{n // 4}\tsi1\t{n}\n" for n in range(40))),
+        written(INTER, INTER_HEADER + "".join(f"u{n // 4}\tsi1\t{n}\n" for n in range(40))),
         {"loss_type": "BPR"},
     ),
     ("dropout 0", None, {"hidden_dropout_prob": 0, "attn_dropout_prob": 0.0}),

@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
@@ -15,8 +14,9 @@ from recbole_idp.cli.columns import columns
 from recbole_idp.cli.main import TASKS, Task, main
 from recbole_idp.config.resolve import split_files
 from recbole_idp.errors import UserError
+from tests.support.commands import printed, refused
+from tests.support.python import python, run_python, start_program
 
-ROOT = Path(__file__).resolve().parents[2]
 SOME_TASKS = ("run", "pretrain", "models")
 
 
@@ -24,21 +24,6 @@ SOME_TASKS = ("run", "pretrain", "models")
 def empty_folder(tmp_path, monkeypatch):
     """Lets every test work in a folder of its own."""
     monkeypatch.chdir(tmp_path)
-
-
-def refused(capsys, *argv):
-    """Returns the single line that the command line leaves on stderr."""
-    assert main(list(argv)) == 2
-    out, err = capsys.readouterr()
-    assert out == "" and err.startswith("recbole-idp: ") and err.count("\n") == 1
-    return err.strip()
-
-
-def printed(capsys, *argv, status=0):
-    assert main(list(argv)) == status
-    out, err = capsys.readouterr()
-    assert err == ""
-    return out
 
 
 @pytest.mark.parametrize(
@@ -98,37 +83,37 @@ def test_dry_run_shows_every_key_with_value_and_origin(capsys, tmp_path):
 
 
 def test_mistakes_are_refused_before_any_work(capsys, tmp_path):
-    assert "did you mean run?" in refused(capsys, "rn")
-    assert "did you mean --learning_rate?" in refused(capsys, "--learing_rate=0.5")
-    assert "must be a number" in refused(capsys, "--learning_rate=abc")
-    assert "unknown key --x" in refused(capsys, "--x=1/0")
-    assert "unknown model 'IPD': did you mean IDP?" in refused(capsys, "--model=IPD")
-    assert "unknown dataset 'Offce'" in refused(capsys, "--dataset=Offce")
-    assert "unknown dataset 'Helth'" in refused(capsys, "pretrain", "--source_domains=Helth")
-    assert "is one of source_domains" in refused(capsys, "--dataset=ml-100k", "--source_domains=ml-100k")
-    assert "stands twice" in refused(capsys, "pretrain", "--source_domains=ml-100k,ml-100k")
-    assert "no source_domains" in refused(capsys, "pretrain", "--source_domains=[]")
-    assert "--dry_run has no meaning for models" in refused(capsys, "models", "--dry_run")
-    assert "does not exist" in refused(capsys, "--config_files=none.yaml")
+    assert "did you mean run?" in refused(capsys, ["rn"])
+    assert "did you mean --learning_rate?" in refused(capsys, ["--learing_rate=0.5"])
+    assert "must be a number" in refused(capsys, ["--learning_rate=abc"])
+    assert "unknown key --x" in refused(capsys, ["--x=1/0"])
+    assert "unknown model 'IPD': did you mean IDP?" in refused(capsys, ["--model=IPD"])
+    assert "unknown dataset 'Offce'" in refused(capsys, ["--dataset=Offce"])
+    assert "unknown dataset 'Helth'" in refused(capsys, ["pretrain", "--source_domains=Helth"])
+    assert "is one of source_domains" in refused(capsys, ["--dataset=ml-100k", "--source_domains=ml-100k"])
+    assert "stands twice" in refused(capsys, ["pretrain", "--source_domains=ml-100k,ml-100k"])
+    assert "no source_domains" in refused(capsys, ["pretrain", "--source_domains=[]"])
+    assert "--dry_run has no meaning for models" in refused(capsys, ["models", "--dry_run"])
+    assert "does not exist" in refused(capsys, ["--config_files=none.yaml"])
     assert list(tmp_path.iterdir()) == []
 
 
 def test_an_unknown_source_is_refused_before_another_is_fetched(capsys, tmp_path):
-    assert "unknown dataset 'Nowhere'" in refused(capsys, "pretrain", "--source_domains=ml-100k-source,Nowhere")
+    assert "unknown dataset 'Nowhere'" in refused(capsys, ["pretrain", "--source_domains=ml-100k-source,Nowhere"])
     assert not (tmp_path / "dataset").exists()
 
 
 def test_convert_checks_its_own_options(capsys):
-    assert "did you mean --reviews?" in refused(capsys, "convert", "--reviws=a")
-    assert "k_core must be a whole number" in refused(capsys, "convert", "--reviews=a", "--k_core=x")
-    assert "1 or more" in refused(capsys, "convert", "--reviews=a", "--name=b", "--k_core=0")
-    assert "convert needs --reviews" in refused(capsys, "convert")
-    assert "convert needs --name" in refused(capsys, "convert", "--reviews=a")
-    assert "none.json" in refused(capsys, "convert", "--reviews=none.json", "--name=Mine")
+    assert "did you mean --reviews?" in refused(capsys, ["convert", "--reviws=a"])
+    assert "k_core must be a whole number" in refused(capsys, ["convert", "--reviews=a", "--k_core=x"])
+    assert "1 or more" in refused(capsys, ["convert", "--reviews=a", "--name=b", "--k_core=0"])
+    assert "convert needs --reviews" in refused(capsys, ["convert"])
+    assert "convert needs --name" in refused(capsys, ["convert", "--reviews=a"])
+    assert "none.json" in refused(capsys, ["convert", "--reviews=none.json", "--name=Mine"])
 
 
 def test_a_task_with_keys_of_its_own_lists_them(capsys):
-    said = refused(capsys, "report", "--data_path=dataset")
+    said = refused(capsys, ["report", "--data_path=dataset"])
     assert "unknown key --data_path on the command line: it takes --result, --output" in said
 
 
@@ -212,19 +197,8 @@ def test_a_bug_keeps_its_traceback(monkeypatch):
         main(["models"])
 
 
-def start(*argv, **options):
-    return subprocess.Popen(
-        [sys.executable, str(ROOT / "run_recbole_idp.py"), *argv],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        **options,
-    )
-
-
 def test_a_reader_that_leaves_early_is_no_error():
-    process = start("--dry_run")
+    process = start_program("--dry_run", stdout=subprocess.PIPE)
     process.stdout.close()
     assert process.stderr.read() == ""
     process.stderr.close()
@@ -233,9 +207,9 @@ def test_a_reader_that_leaves_early_is_no_error():
 
 def test_help_comes_without_the_slow_imports():
     code = "import sys; from recbole_idp.cli.main import main; main(['--help']); print(*sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
-    assert all(task in done.stdout for task in SOME_TASKS)
-    loaded = done.stdout.splitlines()[-1].split()
+    shown = python(code)
+    assert all(task in shown for task in SOME_TASKS)
+    loaded = shown.splitlines()[-1].split()
     assert "torch" not in loaded and "recbole.config" not in loaded
 
 
@@ -249,9 +223,8 @@ def test_threads_that_wait_fall_asleep_soon_unless_told_otherwise(module, given,
     names = ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")
     environment = {name: value for name, value in os.environ.items() if name not in names}
     environment.update(given, OMP_DISPLAY_ENV="verbose")
-    command = [sys.executable, "-c", code]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=environment, check=True)
-    assert f"GOMP_SPINCOUNT = '{spins}'" in done.stderr
+    done = run_python("-c", code, environment=environment)
+    assert done.returncode == 0 and f"GOMP_SPINCOUNT = '{spins}'" in done.stderr
 
 
 def test_columns_are_aligned():

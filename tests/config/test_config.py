@@ -13,17 +13,8 @@ from recbole_idp.config.model_defaults import model_layers
 from recbole_idp.config.resolve import option_layers, resolve, user_layers
 from recbole_idp.config.schema import CHOICES, RANKING_METRICS
 from recbole_idp.config.strict import StrictConfig, build_config
-from recbole_idp.errors import UserError
 from recbole_idp.registry import recbole_models
-
-
-def refusal(call, *arguments, **options):
-    """Returns the line with which ``call`` refuses its arguments."""
-    with pytest.raises(UserError) as caught:
-        call(*arguments, **options)
-    line = str(caught.value)
-    assert line and "\n" not in line
-    return line
+from tests.support.commands import refusal
 
 
 def refused(**options):

@@ -9,6 +9,7 @@ import pytest
 from recbole_idp.data.atomic import read_atomic, write_atomic
 from recbole_idp.data.item_text import read_item_texts
 from recbole_idp.errors import UserError
+from tests.support.headers import INTER_HEADER
 
 INTER_TYPES = {"user_id": "token", "item_id": "token", "timestamp": "float"}
 
@@ -77,30 +78,27 @@ def test_missing_number_among_features_is_nan(tmp_path):
     np.testing.assert_array_equal(read_atomic(path)["price"], [np.nan, 2.5])
 
 
-HEADER = "user_id:token\titem_id:token\ttimestamp:float\n"
-
-
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
         ("", "is empty"),
         (" \n", "is empty"),
-        (HEADER, "has no rows"),
+        (INTER_HEADER, "has no rows"),
         ("user_id\titem_id\nu\ti\n", "line 1: column 'user_id' has no type"),
         ("user_id:token\t:token\nu\ti\n", "line 1: column ':token' has no type"),
         ("user_id:tokn\nu\n", "line 1: column 'user_id' has the unknown type 'tokn'"),
         ("user_id:token\tuser_id:float\nu\t1\n", "line 1: column 'user_id' is there twice"),
         ("user_id:token\titem_id:token\nu\ti\n", "has no column 'timestamp'; it has user_id, item_id"),
-        (HEADER + "u\ti\t1\nu\ti\n", "line 3 has 2 of 3 fields"),
-        (HEADER + "u\ti\t1\nu\ti\t1\t9\n", "line 3 has 4 of 3 fields"),
-        (HEADER + "u\ti\t1\n\nu\ti\t1\n", "line 3 has 1 of 3 fields"),
-        (HEADER + "u\ti\t1\nu\ti\tsoon\n", "line 3: timestamp is 'soon', not a finite number"),
-        (HEADER + "u\ti\t1\nu\ti\t\n", "line 3: timestamp is '', not a finite number"),
-        (HEADER + "u\ti\t1\nu\ti\tNaN\n", "line 3: timestamp is 'NaN', not a finite number"),
-        (HEADER + "u\ti\t1\nu\ti\tinf\n", "line 3: timestamp is 'inf', not a finite number"),
-        (HEADER + "u\ti\t1\n\ti\t1\n", "line 3: user_id is empty"),
-        (HEADER + "u\ti\t1\nu\t\t1\n", "line 3: item_id is empty"),
-        (HEADER + "u\ti\0\t1\n", "line 2: a NUL byte"),
+        (INTER_HEADER + "u\ti\t1\nu\ti\n", "line 3 has 2 of 3 fields"),
+        (INTER_HEADER + "u\ti\t1\nu\ti\t1\t9\n", "line 3 has 4 of 3 fields"),
+        (INTER_HEADER + "u\ti\t1\n\nu\ti\t1\n", "line 3 has 1 of 3 fields"),
+        (INTER_HEADER + "u\ti\t1\nu\ti\tsoon\n", "line 3: timestamp is 'soon', not a finite number"),
+        (INTER_HEADER + "u\ti\t1\nu\ti\t\n", "line 3: timestamp is '', not a finite number"),
+        (INTER_HEADER + "u\ti\t1\nu\ti\tNaN\n", "line 3: timestamp is 'NaN', not a finite number"),
+        (INTER_HEADER + "u\ti\t1\nu\ti\tinf\n", "line 3: timestamp is 'inf', not a finite number"),
+        (INTER_HEADER + "u\ti\t1\n\ti\t1\n", "line 3: user_id is empty"),
+        (INTER_HEADER + "u\ti\t1\nu\t\t1\n", "line 3: item_id is empty"),
+        (INTER_HEADER + "u\ti\0\t1\n", "line 2: a NUL byte"),
     ],
 )
 def test_faults_are_one_line_with_the_place(tmp_path, text, expected):
@@ -121,7 +119,7 @@ def test_wrong_encoding_names_the_line(tmp_path):
 
 
 def test_missing_file_names_its_neighbours(tmp_path):
-    write(tmp_path / "Office.inter", HEADER)
+    write(tmp_path / "Office.inter", INTER_HEADER)
     with pytest.raises(UserError, match=r"its folder has Office\.inter"):
         read_atomic(tmp_path / "Ofice.inter")
     with pytest.raises(UserError, match="there is no folder"):

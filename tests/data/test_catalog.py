@@ -12,10 +12,11 @@ import pytest
 from recbole_idp.data.atomic import read_atomic
 from recbole_idp.data.catalog import ALIASES, available, locate, recbole_urls
 from recbole_idp.data.folders import read_source
-from recbole_idp.errors import UserError
+from tests.support.commands import refusal
+from tests.support.headers import INTER_HEADER, ITEM_HEADER
 
-INTER = "user_id:token\titem_id:token\ttimestamp:float\nu\ti\t1\n"
-ITEM = "item_id:token\ttitle:token_seq\ni\tPen\n"
+INTER = INTER_HEADER + "u\ti\t1\n"
+ITEM = ITEM_HEADER + "i\tPen\n"
 
 
 def zipped(files):
@@ -83,10 +84,7 @@ def folder_with(root, name, **files):
 
 
 def fails(expected, *arguments, **options):
-    with pytest.raises(UserError) as caught:
-        locate(*arguments, **options)
-    message = str(caught.value)
-    assert "\n" not in message
+    message = refusal(locate, *arguments, **options)
     assert expected in message
     return message
 

@@ -7,19 +7,18 @@ import pytest
 import torch
 from recbole.data import create_dataset, data_preparation
 
-from recbole_idp.config.strict import StrictConfig
 from recbole_idp.data.few_shot import few_shot, few_shot_loader, training_users
 from recbole_idp.data.rows import Passes, PositionBatches, PrefixBatches
 from recbole_idp.data.sequences import Sequences, Targets
 from recbole_idp.models.base.sequence_model import target_counts
-from recbole_idp.testing.toy import settings
+from recbole_idp.testing import configured
 
 TOKENS = [f"user {number}" for number in range(1000)]
 SHARES = (0.05, 0.1, 0.2, 0.5, 1.0)
 
 
 def loaders(folder, **changes):
-    config = StrictConfig("IDP", "shop", config_dict=settings(folder, **changes))
+    config = configured(folder, "IDP", **changes)
     return data_preparation(config, create_dataset(config))
 
 

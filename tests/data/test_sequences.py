@@ -8,6 +8,7 @@ import torch
 from recbole_idp.data import rows
 from recbole_idp.data.rows import PositionBatches, PrefixBatches, parts_of_like_length
 from recbole_idp.data.sequences import Sequences, Targets
+from recbole_idp.testing import configured
 
 
 def all_targets(sequences):
@@ -110,11 +111,9 @@ def test_the_same_seed_gives_the_same_batches(random_targets):
 def test_prefix_rows_are_those_of_recbole(domains):
     from recbole.data.dataset import SequentialDataset
 
-    from recbole_idp.config.strict import StrictConfig
     from recbole_idp.data.dataset import SequenceDataset
-    from recbole_idp.testing.toy import settings
 
-    config = StrictConfig("IDP", "shop", config_dict=settings(domains, MAX_ITEM_LIST_LENGTH=4))
+    config = configured(domains, "IDP", MAX_ITEM_LIST_LENGTH=4)
     config.final_config_dict["load_col"] = {"inter": ["user_id", "item_id", "timestamp"]}
     ours, theirs = SequenceDataset(config).build(), SequentialDataset(config).build()
     for own, other in zip(ours, theirs, strict=True):
@@ -124,15 +123,13 @@ def test_prefix_rows_are_those_of_recbole(domains):
 
 
 def test_events_seconds_apart_are_told_apart(workplace):
-    from recbole_idp.config.strict import StrictConfig
     from recbole_idp.data.dataset import SequenceDataset
-    from recbole_idp.testing.toy import settings
 
     rows = [f"u{user}\ti{step}\t{978300000 + step}" for user in range(3) for step in (4, 2, 0, 3, 1)]
     (workplace / "near").mkdir()
     header = "user_id:token\titem_id:token\ttimestamp:float"
     (workplace / "near" / "near.inter").write_text("\n".join([header, *rows]) + "\n")
-    dataset = SequenceDataset(StrictConfig("IDP", "near", config_dict=settings(workplace)))
+    dataset = SequenceDataset(configured(workplace, "IDP", "near"))
     dataset.build()
     tokens = dataset.id2token("item_id", dataset.sequences.items)
     assert tokens.reshape(3, 5).tolist() == [[f"i{step}" for step in range(5)]] * 3

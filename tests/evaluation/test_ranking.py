@@ -6,6 +6,7 @@ import torch
 
 from recbole_idp.errors import UserError
 from recbole_idp.evaluation.ranking import RankEvaluator, ranks_from_scores
+from recbole_idp.testing import configured
 
 
 def slow_rank(scores, wanted):
@@ -37,11 +38,8 @@ def test_scores_that_are_no_numbers_are_an_error():
 def test_metrics_agree_with_their_formulas(domains):
     from recbole.evaluator import Evaluator
 
-    from recbole_idp.config.strict import StrictConfig
-    from recbole_idp.testing.toy import settings
-
     changes = {"topk": [1, 3], "valid_metric": "NDCG@3", "metric_decimal_place": 8}
-    config = StrictConfig("IDP", "shop", config_dict=settings(domains, **changes))
+    config = configured(domains, "IDP", **changes)
     ranks = torch.tensor([1, 2, 3, 4, 100])
     result = RankEvaluator(config, Evaluator(config)).evaluate(ranks)
     assert result["hit@1"] == pytest.approx(1 / 5)
@@ -72,13 +70,10 @@ def slow_metrics(scores, wanted, k):
 def test_metrics_agree_with_sorted_lists(domains, n_items, levels):
     from recbole.evaluator import Evaluator
 
-    from recbole_idp.config.strict import StrictConfig
-    from recbole_idp.testing.toy import settings
-
     # The last cut-off is beyond most of these catalogues.
     changes = {"topk": [1, 3, 20], "valid_metric": "NDCG@3", "metric_decimal_place": 10}
     changes["metrics"] = ["Hit", "NDCG", "MRR", "Recall", "Precision", "MAP"]
-    config = StrictConfig("IDP", "shop", config_dict=settings(domains, **changes))
+    config = configured(domains, "IDP", **changes)
     draw = np.random.default_rng([n_items, levels])
     scores = draw.integers(0, levels, (50, n_items)).astype(np.float32)
     wanted = draw.integers(1, n_items, 50)
@@ -100,12 +95,10 @@ def prepared(domains, metrics):
     """Returns configuration, loaders and a model with random weights on the toy target."""
     from recbole.data import create_dataset, data_preparation
 
-    from recbole_idp.config.strict import StrictConfig
     from recbole_idp.models.idp.model import IDP
-    from recbole_idp.testing.toy import settings
 
     changes = {"metrics": metrics, "metric_decimal_place": 8, "valid_metric": f"{metrics[0]}@5"}
-    config = StrictConfig("IDP", "shop", config_dict=settings(domains, **changes))
+    config = configured(domains, "IDP", **changes)
     loaders = data_preparation(config, create_dataset(config))
     torch.manual_seed(0)
     return config, loaders, IDP(config, loaders[0].dataset)
@@ -142,14 +135,12 @@ def test_drawn_candidates_give_recboles_metrics(domains, mode):
     from recbole.data import create_dataset, data_preparation
     from recbole.trainer import Trainer
 
-    from recbole_idp.config.strict import StrictConfig
     from recbole_idp.evaluation.candidates import drawing
     from recbole_idp.models.idp.model import IDP
-    from recbole_idp.testing.toy import settings
     from recbole_idp.train.trainer import SequenceTrainer
 
     changes = {"eval_args": {"mode": mode}, "topk": [1, 3], "valid_metric": "NDCG@3"}
-    config = StrictConfig("IDP", "shop", config_dict=settings(domains, **changes))
+    config = configured(domains, "IDP", **changes)
     train, _, test = data_preparation(config, create_dataset(config))
     torch.manual_seed(3)
     trainer = SequenceTrainer(config, IDP(config, train.dataset))

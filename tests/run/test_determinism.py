@@ -1,7 +1,5 @@
 """The same command gives the same numbers to the last digit; another number of threads only rounds otherwise."""
 
-import json
-
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -9,6 +7,7 @@ from safetensors.torch import load_file
 from recbole_idp.cli.main import main
 from recbole_idp.report.result import read_ranks, read_result
 from recbole_idp.testing.toy import settings, write_domains
+from tests.support.commands import options
 
 pytestmark = pytest.mark.filterwarnings("ignore:pkg_resources")
 PRECISE = {"semantic_size": 8, "token_count": 2, "token_width": 4, "targeted_length": 6, "head_size": 32}
@@ -27,8 +26,7 @@ def run(workplace):
         if model == "GRU4Rec":
             keys = ("data_path", "checkpoint_dir", "result_dir", "epochs", "topk", "valid_metric", "threads", "state")
             values = {key: values[key] for key in ("model", "dataset", *keys)}
-        texts = {key: value if isinstance(value, str) else json.dumps(value) for key, value in values.items()}
-        assert main(["run", *(f"--{key}={text}" for key, text in texts.items())]) == 0
+        assert main(["run", *options(values)]) == 0
         (path,) = (data / "results").glob("*.json")
         rows, ranks = read_result(path)["variants"], read_ranks(path)
         metrics = {row: (one["test"], one["valid"], one["runs"][0].get("buckets")) for row, one in rows.items()}

@@ -7,15 +7,16 @@ import pytest
 from recbole.data import create_dataset
 
 from recbole_idp.cli.main import main
-from recbole_idp.config.strict import StrictConfig
 from recbole_idp.errors import UserError
 from recbole_idp.run.inspect import inspect, own_behaviour
+from recbole_idp.testing import configured
 from recbole_idp.testing.toy import settings
+from tests.support.trained import bundles
 
 
 def inspected(folder, **changes):
     """Returns the figures of the toy target, and the page."""
-    figures = inspect(StrictConfig("IDP", "shop", config_dict=settings(folder, **changes)))
+    figures = inspect(configured(folder, "IDP", **changes))
     (path,) = (folder / "results").glob("inspect-shop-*.html")
     return figures, path.read_text(encoding="utf-8")
 
@@ -48,10 +49,10 @@ def test_chosen_items_come_in_the_given_order(domains):
 
 
 def test_an_unknown_item_is_refused_in_one_line(domains):
-    config = StrictConfig("IDP", "shop", config_dict=settings(domains, inspect_items=["si1", "s99x"]))
+    config = configured(domains, "IDP", inspect_items=["si1", "s99x"])
     with pytest.raises(UserError, match="inspect_items names s99x, which is no item of shop"):
         inspect(config)
-    assert not (domains / "saved").exists() or not list((domains / "saved").glob("pretrain-*"))
+    assert not (domains / "saved").exists() or not bundles(domains / "saved")
 
 
 def test_titles_are_escaped_and_the_page_needs_nothing_else(domains):
@@ -90,7 +91,7 @@ def test_similarities_are_compared_with_what_follows_what_in_the_target(domains)
         assert -1 <= side["random"]["correlation"] <= 1
     # Items follow one another round a circle, and texts know nothing of it.
     draw = np.random.default_rng(0)
-    dataset = create_dataset(StrictConfig("IDP", "shop", config_dict=settings(domains)))
+    dataset = create_dataset(configured(domains, "IDP"))
     train = dataset.build()[0]
     place = np.array([int(token[2:]) for token in train.item_tokens()[1:]])
     circle = np.stack([np.cos(place * np.pi / 4), np.sin(place * np.pi / 4)], 1).astype(np.float32)

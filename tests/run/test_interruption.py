@@ -1,5 +1,6 @@
 """Ctrl-C, a kill and a full disk in every stage: one line, nothing half-written, and the next run goes on."""
 
+import functools
 import json
 import logging
 import os
@@ -7,7 +8,6 @@ import re
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -16,31 +16,21 @@ import pytest
 from recbole_idp.cli.main import main
 from recbole_idp.report.ranks import SUFFIX
 from recbole_idp.report.result import read_ranks
-from recbole_idp.testing.toy import settings, write_domains
-from tests.support.processes import starter
-from tests.support.trained import toy_after
+from recbole_idp.testing.toy import write_domains
+from tests.support import commands
+from tests.support.python import start_program
+from tests.support.trained import bundle_of, bundles, toy_after
 
-ROOT = Path(__file__).resolve().parents[2]
 STAGES = ("pretrain", "encode", "match", "predict", "transfer", "evaluate")
 VARIANTS = ["zero_shot", "fine_tune", "scratch"]
+command = functools.partial(commands.command, variants=VARIANTS, state="INFO")
 # Long enough to be struck in the middle, and short enough to be done again.
 LONG = {"pretrain_epochs": 90, "pretrain_stopping_step": 90, "epochs": 40, "stopping_step": 40}
-
-
-def command(folder, task="run", **changes):
-    """Returns the arguments that run a task on the toy domains below ``folder``."""
-    values = {"dataset": "shop", **settings(folder / "data", **{"variants": VARIANTS, "state": "INFO", **changes})}
-    texts = {key: value if isinstance(value, str) else json.dumps(value) for key, value in values.items()}
-    return [task, *(f"--{key}={text}" for key, text in texts.items())]
 
 
 def saved(folder):
     """Returns the names of what is saved below ``folder``, the cache of texts apart."""
     return sorted(path.name for path in (folder / "data" / "saved").glob("*") if path.name != "cache")
-
-
-def bundles(folder):
-    return sorted((folder / "data" / "saved").glob("pretrain-*"))
 
 
 def result_of(folder):
@@ -78,20 +68,19 @@ def start_from(folder, finished, with_bundle):
         shutil.copytree(finished / "data" / name, folder / "data" / name)
     if not with_bundle:
         return None
-    (bundle,) = bundles(finished)
+    bundle = bundle_of(finished / "data" / "saved")
     shutil.copytree(bundle, folder / "data" / "saved" / bundle.name)
     return made(folder)
 
 
 def made(folder):
-    (bundle,) = bundles(folder)
-    return (bundle / "bundle.json").stat().st_mtime_ns
+    return (bundle_of(folder / "data" / "saved") / "bundle.json").stat().st_mtime_ns
 
 
 def assert_nothing_half_written(folder):
     assert not list(folder.rglob("*.tmp"))
     assert not list((folder / "data").glob("results/*"))
-    for bundle in bundles(folder):
+    for bundle in bundles(folder / "data" / "saved"):
         assert (bundle / "bundle.json").is_file()
 
 
@@ -110,7 +99,7 @@ def test_control_c_at_the_start_of_a_stage(stage, short, workplace, capfd, caplo
     err = capfd.readouterr().err
     assert err.strip().startswith("recbole-idp: interrupted") and err.strip().count("\n") == 0
     assert_nothing_half_written(workplace)
-    assert len(saved(workplace)) == len(bundles(workplace))
+    assert len(saved(workplace)) == len(bundles(workplace / "data" / "saved"))
 
     assert main(command(workplace)) == 0
     result = result_of(workplace)
@@ -120,12 +109,6 @@ def test_control_c_at_the_start_of_a_stage(stage, short, workplace, capfd, caplo
 
 
 # ---- real processes, struck from outside
-
-
-@pytest.fixture(scope="module")
-def processes():
-    """Starts processes; see tests/processes.py."""
-    yield from starter()
 
 
 def wait_for(process, folder, *texts):
@@ -161,7 +144,7 @@ def test_the_next_run_goes_on_from_the_last_finished_epoch(
         assert_nothing_half_written(workplace)
         # the bundle, a checkpoint of each variant so far, and the folder that the next run goes on from
         variants = len(finished) + (stage == "transfer")
-        assert len(saved(workplace)) == len(bundles(workplace)) + variants + 1
+        assert len(saved(workplace)) == len(bundles(workplace / "data" / "saved")) + variants + 1
     else:
         assert process.exitcode == -signal.SIGKILL
 
@@ -291,20 +274,10 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(limit, what, short, workplac
     assert main(command(workplace)) == 0
 
 
-def start(*argv, **options):
-    return subprocess.Popen(
-        [sys.executable, str(ROOT / "run_recbole_idp.py"), *argv],
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        **options,
-    )
-
-
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
 def test_an_output_that_is_full_is_one_line(workplace):
     with open("/dev/full", "w") as full:
-        process = start("--dry_run", stdout=full)
+        process = start_program("--dry_run", stdout=full)
         err = process.communicate(timeout=60)[1]
     assert process.returncode == 2
     assert err.startswith("recbole-idp: no space left") and err.count("\n") == 1
@@ -312,7 +285,7 @@ def test_an_output_that_is_full_is_one_line(workplace):
 
 def test_control_c_on_the_program_itself(long, workplace):
     start_from(workplace, long, with_bundle=False)
-    process = start(*command(workplace, **LONG), stdout=subprocess.DEVNULL, cwd=workplace)
+    process = start_program(*command(workplace, **LONG), stdout=subprocess.DEVNULL, cwd=workplace)
     lines = []
     for line in process.stderr:
         # Once: the stage's last line has the word as well, and a second signal may meet an interpreter that ends.

@@ -1,6 +1,5 @@
 """Kill -9 at random moments of each kind of job: the next run goes on, and finds what an uninterrupted one finds."""
 
-import json
 import os
 import random
 import signal
@@ -10,8 +9,8 @@ import pytest
 
 from recbole_idp.cli.main import main
 from recbole_idp.report.result import read_ranks, read_result
-from recbole_idp.testing.toy import settings, write_domains
-from tests.support.processes import starter
+from recbole_idp.testing.toy import write_domains
+from tests.support import commands
 
 pytestmark = pytest.mark.filterwarnings("ignore:pkg_resources")
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -29,18 +28,10 @@ JOBS = {
 }
 
 
-@pytest.fixture(scope="module")
-def processes():
-    """Starts processes; see tests/processes.py."""
-    yield from starter()
-
-
 def command(folder, task, **changes):
-    values = {"dataset": "shop", **settings(folder / "data", **changes), "keep_trained": task != "leaderboard"}
     if task == "leaderboard":
-        values = {key: value for key, value in values.items() if key not in ("keep_trained", "source_domains")}
-    texts = {key: value if isinstance(value, str) else json.dumps(value) for key, value in values.items()}
-    return [task, *(f"--{key}={text}" for key, text in texts.items())]
+        return commands.command(folder, task, **changes, source_domains=None)
+    return commands.command(folder, task, **changes, keep_trained=True)
 
 
 def found(folder):

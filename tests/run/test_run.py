@@ -1,5 +1,6 @@
 """The whole job on toy domains: what it compares, saves, finds again and refuses."""
 
+import functools
 import json
 import re
 import shutil
@@ -7,6 +8,7 @@ import shutil
 import numpy as np
 import pytest
 
+from recbole_idp import testing
 from recbole_idp.config.strict import StrictConfig
 from recbole_idp.errors import UserError
 from recbole_idp.evaluation.significance import gains
@@ -15,17 +17,11 @@ from recbole_idp.report.few_shot import study_table
 from recbole_idp.report.result import markdown_table, read_ranks, read_result
 from recbole_idp.run.prepare import check_model
 from recbole_idp.run.run import pretrain, run
-from recbole_idp.testing.toy import settings, write_dataset
+from recbole_idp.testing.toy import write_dataset
+from tests.support.trained import bundles
 
+configured = functools.partial(testing.configured, model="IDP")
 ALL_VARIANTS = ["scratch", "random_match", "zero_shot", "fine_tune", "new_encoder"]
-
-
-def configured(folder, dataset="shop", **changes):
-    return StrictConfig("IDP", dataset, config_dict=settings(folder, **changes))
-
-
-def bundles(folder):
-    return sorted((folder / "saved").glob("pretrain-*"))
 
 
 def test_run_compares_all_variants_and_leaves_one_json(domains, capsys):
@@ -47,7 +43,7 @@ def test_run_compares_all_variants_and_leaves_one_json(domains, capsys):
 
 def test_each_variant_is_trained_with_each_seed_and_the_table_shows_mean_and_deviation(domains, capsys):
     together = run(configured(domains, variants=["scratch", "fine_tune"], seeds=[5, 2020, 7]))
-    assert len(bundles(domains)) == 1
+    assert len(bundles(domains / "saved")) == 1
     printed = capsys.readouterr().out
     assert "mean ± standard deviation of seeds 5, 2020, 7" in printed
     for row in together["variants"].values():
@@ -143,7 +139,7 @@ def test_sampled_candidates_are_ranked_and_compared(domains):
 
 def test_the_same_command_gives_the_same_numbers_and_pre_trains_once(domains):
     first = run(configured(domains))
-    (folder,) = bundles(domains)
+    (folder,) = bundles(domains / "saved")
     made = (folder / "bundle.json").stat().st_mtime_ns
     second = run(configured(domains))
     assert (folder / "bundle.json").stat().st_mtime_ns == made
@@ -165,12 +161,12 @@ def test_other_sources_or_settings_make_another_bundle(domains):
     pretrain(configured(domains))
     pretrain(configured(domains, source_domains=["pens"]))
     pretrain(configured(domains, pretrain_epochs=1))
-    assert len(bundles(domains)) == 3
+    assert len(bundles(domains / "saved")) == 3
     (domains / "pens" / "pens.inter").write_text(
         (domains / "pens" / "pens.inter").read_text() + "pnew\tpi1\t1\npnew\tpi2\t2\n"
     )
     pretrain(configured(domains))
-    assert len(bundles(domains)) == 4
+    assert len(bundles(domains / "saved")) == 4
 
 
 def test_a_bundle_given_by_its_folder_needs_no_source_data(domains, tmp_path):
@@ -221,7 +217,7 @@ def test_an_interrupted_run_goes_on_from_the_last_finished_stage(domains, monkey
         patch.setattr("recbole_idp.models.idp.transfer.retrieve", interrupt)
         with pytest.raises(KeyboardInterrupt):
             run(configured(domains))
-    (folder,) = bundles(domains)
+    (folder,) = bundles(domains / "saved")
     made = (folder / "bundle.json").stat().st_mtime_ns
     assert not (domains / "results").exists()
     result = run(configured(domains))

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
+from recbole_idp import testing
 from recbole_idp.cli.main import main
-from recbole_idp.config.strict import StrictConfig
 from recbole_idp.data.catalog import locate
 from recbole_idp.models.precise.model import transferable
 from recbole_idp.models.precise.replay import Replay, restart
@@ -18,7 +18,8 @@ from recbole_idp.report.warm_up import plot_warm_up, warm_up_text
 from recbole_idp.run.warm_up import sliced_tokens, summarise
 from recbole_idp.testing.toy import settings
 from recbole_idp.train.clock import StageClock
-from tests.models.precise.test_precise import SMALL
+from tests.support.commands import options, refused
+from tests.support.precise import SMALL
 
 pytestmark = pytest.mark.filterwarnings("ignore:pkg_resources")
 
@@ -58,7 +59,7 @@ def write(folder, rows, name="films", ratings=True):
 
 
 def configured(folder, dataset="films", **changes):
-    return StrictConfig("PRECISE", dataset, config_dict=settings(folder, **{**SMALL, **WARM, **changes}))
+    return testing.configured(folder, "PRECISE", dataset, **{**SMALL, **WARM, **changes})
 
 
 def replayed(folder, kept="kept", **changes):
@@ -304,10 +305,7 @@ def test_a_study_without_new_items_is_drawn_and_told(tmp_path):
 
 def command(folder, dataset="films", **changes):
     values = {"model": "PRECISE", "dataset": dataset, **settings(folder, **{**SMALL, **WARM, **changes})}
-    return [
-        "warm-up",
-        *(f"--{key}={value if isinstance(value, str) else json.dumps(value)}" for key, value in values.items()),
-    ]
+    return ["warm-up", *options(values)]
 
 
 def test_the_study_prints_its_table_and_leaves_figures_and_a_plot(made, workplace, capsys):
@@ -373,7 +371,5 @@ def strange(tmp_path_factory):
 def test_wrong_values_are_refused_in_one_line(name, strange, workplace, capsys):
     changes, says = REFUSED[name]
     changes = {"checkpoint_dir": str(workplace / "saved"), "result_dir": str(workplace / "results"), **changes}
-    assert main(command(strange, **changes)) == 2
-    err = capsys.readouterr().err
-    assert err.startswith("recbole-idp: ") and err.count("\n") == 1 and says in err
+    refused(capsys, command(strange, **changes), says)
     assert not list(workplace.glob("results/*")) and not list(workplace.glob("saved/unfinished-*"))

@@ -15,6 +15,7 @@ from recbole_idp.serving.export import candidate_matrix, write_index
 from recbole_idp.serving.recommender import Recommender
 from recbole_idp.storage.files import sha256_of_file
 from recbole_idp.testing.toy import write_domains
+from tests.support.commands import refused
 from tests.support.trained import make_trained, run
 
 pytestmark = pytest.mark.filterwarnings("ignore:pkg_resources")
@@ -122,9 +123,7 @@ def test_items_and_cards_are_there_and_whole(out):
 
 def test_without_onnx_one_line_says_what_to_install(made, workplace, capfd, monkeypatch):
     monkeypatch.setitem(sys.modules, "onnx", None)
-    assert main(["export", f"--trained={made}", "--out=out"]) == 2
-    err = capfd.readouterr().err
-    assert err.count("\n") == 1 and 'pip install "recbole_idp[export]"' in err
+    refused(capfd, ["export", f"--trained={made}", "--out=out"], 'pip install "recbole_idp[export]"')
     assert not (workplace / "out").exists()
 
 
@@ -141,7 +140,5 @@ COMMANDS = [
 @pytest.mark.parametrize(("arguments", "says"), COMMANDS)
 def test_wrong_commands_are_refused_in_one_line(arguments, says, made, workplace, capfd):
     (workplace / "there").mkdir()
-    assert main(["export", *(argument.format(made=made) for argument in arguments)]) == 2
-    out, err = capfd.readouterr()
-    assert out == "" and err.startswith("recbole-idp: ") and err.count("\n") == 1 and says in err, err
+    refused(capfd, ["export", *(argument.format(made=made) for argument in arguments)], says)
     assert [path.name for path in workplace.iterdir()] == ["there"]

@@ -15,6 +15,8 @@ from recbole_idp.cli.main import main
 from recbole_idp.errors import UserError
 from recbole_idp.serving.many_users import recommend_file
 from recbole_idp.serving.users_file import UsersFile
+from tests.support.commands import refused
+from tests.support.headers import INTER_HEADER
 from tests.support.trained import make_trained
 
 pytestmark = pytest.mark.filterwarnings("ignore:pkg_resources")
@@ -167,13 +169,10 @@ def test_the_command_writes_a_file_and_says_what_it_skips(made, lines, tmp_path,
 
 def test_without_pyarrow_one_line_says_what_to_install(made, lines, workplace, capfd, monkeypatch):
     monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
-    assert main(["recommend", f"--trained={made}", f"--users={lines}", "--out=recs.parquet"]) == 2
-    err = capfd.readouterr().err
-    assert err.count("\n") == 1 and 'pip install "pyarrow' in err
+    refused(capfd, ["recommend", f"--trained={made}", f"--users={lines}", "--out=recs.parquet"], 'pip install "pyarrow')
     assert not list(workplace.glob("*recs*"))
 
 
-INTER = "user_id:token\titem_id:token\ttimestamp:float\n"
 FILES = [
     ("", "is empty"),
     ("\n\n", "is empty"),
@@ -181,11 +180,11 @@ FILES = [
     ("u1\tsi1\tsi2\n", "line 1 has 3 fields"),
     ("\tsi1\n", "line 1 has 2 fields"),
     (b"u1\tsi1\nu2\t\xff\n", "line 2 is not UTF-8 text"),
-    (INTER, "has no rows"),
-    (INTER + "u1\tsi1\n", "line 2 has 2 of 3 fields"),
-    (INTER + "u1\tsi1\tMonday\n", "line 2 has the timestamp 'Monday'"),
-    (INTER + "u1\tsi1\tnan\n", "line 2 has the timestamp 'nan'"),
-    (INTER + "u1\t\t1\n", "line 2 has an empty id"),
+    (INTER_HEADER, "has no rows"),
+    (INTER_HEADER + "u1\tsi1\n", "line 2 has 2 of 3 fields"),
+    (INTER_HEADER + "u1\tsi1\tMonday\n", "line 2 has the timestamp 'Monday'"),
+    (INTER_HEADER + "u1\tsi1\tnan\n", "line 2 has the timestamp 'nan'"),
+    (INTER_HEADER + "u1\t\t1\n", "line 2 has an empty id"),
 ]
 
 
@@ -193,10 +192,8 @@ FILES = [
 def test_files_of_users_that_are_wrong_are_refused_in_one_line(content, says, made, tmp_path, capfd):
     path = tmp_path / "users"
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    assert main(["recommend", f"--trained={made}", f"--users={path}", f"--out={tmp_path / 'recs.jsonl'}"]) == 2
-    err = capfd.readouterr().err
-    last = err.strip().splitlines()[-1]
-    assert last.startswith("recbole-idp: ") and str(path) in last and says in last
+    argv = ["recommend", f"--trained={made}", f"--users={path}", f"--out={tmp_path / 'recs.jsonl'}"]
+    refused(capfd, argv, str(path), says)
     assert list(tmp_path.iterdir()) == [path]
 
 
@@ -231,8 +228,6 @@ def test_wrong_commands_are_refused_in_one_line(arguments, says, made, lines, wo
     (workplace / "there.csv").write_text("mine\n")
     before = sorted(path.name for path in workplace.rglob("*"))
     places = {"made": made, "users": lines, "data": made.parents[1]}
-    assert main(["recommend", *(argument.format(**places) for argument in arguments)]) == 2
-    out, err = capfd.readouterr()
-    assert out == "" and err.startswith("recbole-idp: ") and err.count("\n") == 1 and says in err, err
+    refused(capfd, ["recommend", *(argument.format(**places) for argument in arguments)], says)
     assert sorted(path.name for path in workplace.rglob("*")) == before
     assert (workplace / "there.csv").read_text() == "mine\n"

@@ -9,10 +9,11 @@ import recbole_idp
 from recbole_idp.cli.main import main
 from recbole_idp.models.idp import bundle as bundles
 from recbole_idp.serving.trained_model import KIND, TrainedModel
-from tests.support.trained import make_trained, resealed, run
+from tests.support.commands import options, refused
+from tests.support.headers import ITEM_HEADER
+from tests.support.trained import bundle_of, make_trained, resealed, run
 
 pytestmark = pytest.mark.filterwarnings("ignore:pkg_resources")
-HEADER = "item_id:token\ttitle:token_seq\n"
 
 
 @pytest.fixture(scope="module")
@@ -24,23 +25,30 @@ def place(tmp_path_factory):
     return folder / "data" / "saved"
 
 
-def add(trained, text, out, *more):
-    """Adds the items of an ``.item`` file with this text; returns the exit status."""
+def adding(trained, text, out, *more):
+    """Returns the command that adds the items of an ``.item`` file with this text, which is written."""
     path = out.parent / f"{out.name}.item"
     path.write_text(text)
-    return main(["add-items", f"--trained={trained}", f"--items={path}", f"--out={out}", *more])
+    return ["add-items", f"--trained={trained}", f"--items={path}", f"--out={out}", *more]
+
+
+def add(trained, text, out, *more):
+    """Adds the items of an ``.item`` file with this text; returns the exit status."""
+    return main(adding(trained, text, out, *more))
 
 
 def pretrained(place):
-    (bundle,) = place.glob("pretrain-*")
-    return f"--pretrained={bundle}"
+    return f"--pretrained={bundle_of(place)}"
 
 
 @pytest.mark.parametrize("generator", ["paper", "neighbours", "map", "mixture", "blend"])
 def test_an_item_gets_what_it_would_have_started_from(generator, place, tmp_path):
     shutil.copytree(place.parent, tmp_path / "data", ignore=shutil.ignore_patterns("mine-*", "trained-*", "results"))
     trained = make_trained(tmp_path, "zero_shot", generator=generator)
-    assert add(trained, HEADER + "twin\twall clock 0\nother\tdesk lamp 0\n", tmp_path / "more", pretrained(place)) == 0
+    assert (
+        add(trained, ITEM_HEADER + "twin\twall clock 0\nother\tdesk lamp 0\n", tmp_path / "more", pretrained(place))
+        == 0
+    )
     model = TrainedModel.open(tmp_path / "more")
     vector = dict(zip(model.tokens, model.item_vectors[1:], strict=True))
     torch.testing.assert_close(vector["twin"], vector["si4"])
@@ -49,7 +57,7 @@ def test_an_item_gets_what_it_would_have_started_from(generator, place, tmp_path
 
 
 def test_what_was_there_stays_and_new_items_are_recommended(place, tmp_path, capfd):
-    text = HEADER + "si1\tknown already\nblank\t\nn1\tblue pen\nn2\tdesk ruler, soft\n"
+    text = ITEM_HEADER + "si1\tknown already\nblank\t\nn1\tblue pen\nn2\tdesk ruler, soft\n"
     assert add(place / "mine-fine_tune", text, tmp_path / "more", pretrained(place)) == 0
     out, err = capfd.readouterr()
     assert out == f"{tmp_path / 'more'}: 2 items added to 8\n"
@@ -66,9 +74,9 @@ def test_what_was_there_stays_and_new_items_are_recommended(place, tmp_path, cap
 def test_items_may_join_one_after_the_other(place, tmp_path):
     first, second = "n1\tblue wall\n", "n2\tgreen ruler\n"
     trained, bundle = place / "mine-fine_tune", pretrained(place)
-    assert add(trained, HEADER + first + second, tmp_path / "both", bundle) == 0
-    assert add(trained, HEADER + first, tmp_path / "one", bundle) == 0
-    assert add(tmp_path / "one", HEADER + second, tmp_path / "two", bundle) == 0
+    assert add(trained, ITEM_HEADER + first + second, tmp_path / "both", bundle) == 0
+    assert add(trained, ITEM_HEADER + first, tmp_path / "one", bundle) == 0
+    assert add(tmp_path / "one", ITEM_HEADER + second, tmp_path / "two", bundle) == 0
     both, two = TrainedModel.open(tmp_path / "both"), TrainedModel.open(tmp_path / "two")
     torch.testing.assert_close(two.item_vectors, both.item_vectors)
     assert (two.tokens, two.titles, two.description["added"]) == (both.tokens, both.titles, 2)
@@ -76,7 +84,7 @@ def test_items_may_join_one_after_the_other(place, tmp_path):
 
 def test_the_bundle_is_found_beside_the_model(place, tmp_path):
     out = place / "more"
-    assert add(place / "mine-fine_tune", HEADER + "n1\tblue wall\n", out) == 0
+    assert add(place / "mine-fine_tune", ITEM_HEADER + "n1\tblue wall\n", out) == 0
     assert recbole_idp.load(out).trained.description["bundle"]["domains"] == ["pens", "lamps"]
 
 
@@ -84,30 +92,30 @@ def test_items_join_a_bidirectional_model(place, tmp_path):
     shutil.copytree(place.parent, tmp_path / "data", ignore=shutil.ignore_patterns("mine-*", "results", "saved"))
     result = run(tmp_path, "IDP_BERT4Rec", variants=["fine_tune"])
     trained = tmp_path / "data" / "saved" / result["trained"]["folder"].rpartition("/")[2]
-    assert add(trained, HEADER + "n1\tblue wall\n", tmp_path / "more", pretrained(trained.parent)) == 0
+    assert add(trained, ITEM_HEADER + "n1\tblue wall\n", tmp_path / "more", pretrained(trained.parent)) == 0
     assert recbole_idp.load(tmp_path / "more").scores([[1, 9]]).isfinite()[0, 1:].all()
 
 
 def test_a_stranger_cannot_name_another_folder_as_the_bundle(place, tmp_path):
     trained = shutil.copytree(place / "mine-fine_tune", tmp_path / "inner" / "trained")
     about = TrainedModel.open(trained).description["bundle"]
-    (bundle,) = place.glob("pretrain-*")
+    bundle = bundle_of(place)
     shutil.copytree(bundle, tmp_path / bundle.name)
     resealed(trained, KIND, bundle={**about, "name": f"../{bundle.name}"})
-    assert add(trained, HEADER + "n1\tblue wall\n", tmp_path / "more") == 2
+    assert add(trained, ITEM_HEADER + "n1\tblue wall\n", tmp_path / "more") == 2
 
 
 WRONG = [
-    ("mine-scratch", HEADER + "n1\tblue\n", [], "trained without generated embeddings"),
-    ("mine-fine_tune", HEADER + "si1\tblue\n", [], "no new item with a text: 1 of its 1 items are in the model"),
-    ("mine-fine_tune", HEADER + "n1\t\n", [], "no new item with a text"),
-    ("mine-fine_tune", HEADER + "n1\ta\nn1\tb\n", [], "'n1' is there twice"),
+    ("mine-scratch", ITEM_HEADER + "n1\tblue\n", [], "trained without generated embeddings"),
+    ("mine-fine_tune", ITEM_HEADER + "si1\tblue\n", [], "no new item with a text: 1 of its 1 items are in the model"),
+    ("mine-fine_tune", ITEM_HEADER + "n1\t\n", [], "no new item with a text"),
+    ("mine-fine_tune", ITEM_HEADER + "n1\ta\nn1\tb\n", [], "'n1' is there twice"),
     ("mine-fine_tune", "item_id:token\tprice:float\nn1\t3\n", [], "no text column"),
     ("mine-fine_tune", "", [], "is empty"),
-    ("mine-fine_tune", HEADER + "n1\tblue\n", ["--pretrained=nowhere"], "nowhere is no bundle"),
-    ("mine-fine_tune", HEADER + "n1\tblue\n", ["--pretrained={other}"], "is another bundle"),
-    ("alone", HEADER + "n1\tblue\n", [], "is not beside it: name it, --pretrained=DIR"),
-    ("nowhere", HEADER + "n1\tblue\n", [], "nowhere is no trained model"),
+    ("mine-fine_tune", ITEM_HEADER + "n1\tblue\n", ["--pretrained=nowhere"], "nowhere is no bundle"),
+    ("mine-fine_tune", ITEM_HEADER + "n1\tblue\n", ["--pretrained={other}"], "is another bundle"),
+    ("alone", ITEM_HEADER + "n1\tblue\n", [], "is not beside it: name it, --pretrained=DIR"),
+    ("nowhere", ITEM_HEADER + "n1\tblue\n", [], "nowhere is no trained model"),
 ]
 
 
@@ -117,26 +125,22 @@ def test_what_cannot_be_added_is_refused_in_one_line(name, text, more, says, pla
     if name == "alone":
         trained = shutil.copytree(place / "mine-fine_tune", tmp_path / "there" / "alone")
     if "{other}" in "".join(more):
-        (bundle,) = place.glob("pretrain-*")
+        bundle = bundle_of(place)
         other = shutil.copytree(bundle, tmp_path / "other")
         resealed(other, bundles.KIND, fingerprint="0" * 16)
         more = [f"--pretrained={other}"]
-    capfd.readouterr()
-    assert add(trained, text, tmp_path / "more", *more) == 2
-    out, err = capfd.readouterr()
-    last = err.strip().splitlines()[-1]
-    assert out == "" and last.startswith("recbole-idp: ") and says in last, err
-    assert "Traceback" not in err and not (tmp_path / "more").exists() and not list(tmp_path.glob("*.tmp"))
+    refused(capfd, adding(trained, text, tmp_path / "more", *more), says)
+    assert not (tmp_path / "more").exists() and not list(tmp_path.glob("*.tmp"))
 
 
 @pytest.mark.parametrize("missing", ["trained", "items", "out"])
 def test_every_option_is_needed(missing, capfd):
     given = {"trained": "a", "items": "b", "out": "c"}
-    assert main(["add-items", *(f"--{key}={value}" for key, value in given.items() if key != missing)]) == 2
-    assert f"add-items needs --{missing}" in capfd.readouterr().err
+    refused(capfd, ["add-items", *options({**given, missing: None})], f"add-items needs --{missing}")
 
 
 def test_a_folder_that_is_there_is_not_written_over(place, tmp_path, capfd):
     (tmp_path / "more").mkdir()
-    assert add(place / "mine-fine_tune", HEADER + "n1\tblue\n", tmp_path / "more") == 2
-    assert "more exists already" in capfd.readouterr().err
+    refused(
+        capfd, adding(place / "mine-fine_tune", ITEM_HEADER + "n1\tblue\n", tmp_path / "more"), "more exists already"
+    )

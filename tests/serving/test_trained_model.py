@@ -1,12 +1,8 @@
 """A trained folder: made by a run, opened without data, closed to strangers' code, the same answers one by one."""
 
 import json
-import os
 import pickle
 import shutil
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 import torch
@@ -15,7 +11,10 @@ import recbole_idp
 from recbole_idp.errors import UserError
 from recbole_idp.serving.trained_model import KIND, TrainedModel
 from recbole_idp.testing.toy import write_domains
-from tests.support.trained import make_trained, resealed, run
+from tests.support.commands import refusal
+from tests.support.planted import Planted
+from tests.support.python import python
+from tests.support.trained import change_tensors, make_trained, resealed, run
 
 pytestmark = pytest.mark.filterwarnings("ignore:pkg_resources")
 
@@ -89,10 +88,7 @@ def test_opening_and_recommending_needs_neither_data_nor_recbole(trained):
         "heavy = {'recbole', 'transformers', 'sentence_transformers', 'pandas', 'sklearn', 'faiss', 'ray'}\n"
         "print(sorted(heavy & {name.partition('.')[0] for name in sys.modules}))\n"
     )
-    path = {**os.environ, "PYTHONPATH": str(Path(recbole_idp.__file__).parents[1])}
-    argv = [sys.executable, "-c", code, str(trained)]
-    done = subprocess.run(argv, capture_output=True, text=True, cwd=trained, check=True, env=path)
-    first, second = done.stdout.splitlines()
+    first, second = python(code, arguments=[str(trained)], cwd=trained).splitlines()
     assert first.startswith("3 ") and len(first.split()) > 2
     assert second == "[]"
 
@@ -130,16 +126,6 @@ def test_wrong_questions_are_refused(trained, histories, k):
 # ---- strangers' folders
 
 
-class Planted:
-    """Makes a folder when it is unpickled."""
-
-    def __init__(self, folder):
-        self.folder = str(folder)
-
-    def __reduce__(self):
-        return os.mkdir, (self.folder,)
-
-
 def relisted(folder, name):
     """Names one more file in the list of hashes, and makes the checksum right again."""
     from recbole_idp.storage.files import fingerprint
@@ -175,10 +161,7 @@ def changed(folder):
 
 def other_tensors(**tensors):
     def write(folder):
-        from safetensors.torch import load_file, save_file
-
-        path = folder / "model.safetensors"
-        save_file({**load_file(path), **tensors}, path)
+        change_tensors(folder / "model.safetensors", **tensors)
         resealed(folder, KIND)
 
     return write
@@ -236,7 +219,5 @@ STRANGE = {
 def test_a_folder_that_is_not_as_it_was_made_is_refused_and_nothing_is_run(name, trained, tmp_path):
     prepare, says = STRANGE[name]
     prepare(trained)
-    with pytest.raises(UserError) as caught:
-        recbole_idp.load(trained)
-    assert says in str(caught.value) and "\n" not in str(caught.value)
+    assert says in refusal(recbole_idp.load, trained)
     assert not (tmp_path / "planted").exists()

@@ -1,6 +1,5 @@
 """Checkpoints: exact, resumable, and closed to strangers' code."""
 
-import os
 import pickle
 
 import pytest
@@ -8,16 +7,7 @@ import torch
 
 from recbole_idp.errors import UserError
 from recbole_idp.storage.checkpoint import load_checkpoint, save_checkpoint
-
-
-class Planted:
-    """Makes a folder when it is unpickled."""
-
-    def __init__(self, folder):
-        self.folder = str(folder)
-
-    def __reduce__(self):
-        return os.mkdir, (self.folder,)
+from tests.support.planted import Planted
 
 
 @pytest.fixture

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from recbole_idp.testing.toy import settings, write_domains
-from tests.cli.test_bad_input import command
-from tests.support.processes import answers, starter
-from tests.support.trained import toy_after
+from tests.support.mistakes import command
+from tests.support.processes import answers
+from tests.support.trained import bundle_of, toy_after
 
 pytestmark = pytest.mark.filterwarnings("ignore:pkg_resources")
 USERS = "".join(f"user {number}\tsi{number % 8} si{(number + 1) % 8}\n" for number in range(200))
@@ -27,8 +27,7 @@ def base(tmp_path_factory):
 
     folder = tmp_path_factory.mktemp("base")
     toy_after(folder, command(folder, trained_dir=str(folder / "made")))
-    (bundle,) = (folder / "data" / "saved").glob("pretrain-*")
-    bundle.rename(folder / "bundle")
+    bundle_of(folder / "data" / "saved").rename(folder / "bundle")
     (folder / "users").write_text(USERS)
     (folder / "reviews.csv").write_text(REVIEWS)
     (folder / "new.item").write_text("item_id:token\ttitle:token_seq\nn1\tblue pen\n")
@@ -38,11 +37,7 @@ def base(tmp_path_factory):
 
 def run(**changes):
     """Returns the arguments of a run in the current folder."""
-    values = {"dataset": "shop", **settings(Path("data"), variants=["fine_tune"], epochs=1, pretrained="bundle")}
-    texts = {
-        key: value if isinstance(value, str) else json.dumps(value) for key, value in {**values, **changes}.items()
-    }
-    return ["run", *(f"--{key}={text}" for key, text in texts.items() if text != "null")]
+    return command(Path(), **{"pretrained": "bundle", **changes})
 
 
 def tasks(out):
@@ -132,12 +127,6 @@ def test_every_task_says_in_one_line_that_the_disk_is_full(base, tmp_path):
 
 
 # ---- two at once
-
-
-@pytest.fixture(scope="module")
-def processes():
-    """Starts processes; see tests/processes.py."""
-    yield from starter()
 
 
 @pytest.mark.parametrize("model", ["IDP", "UniSRec"])

@@ -2,7 +2,6 @@
 
 import copy
 import json
-import os
 import pickle
 import shutil
 
@@ -11,28 +10,14 @@ import pytest
 import recbole_idp
 from recbole_idp.cli.main import main
 from recbole_idp.errors import UserError
+from recbole_idp.testing import configured
 from recbole_idp.testing.toy import settings
-from tests.cli.test_bad_input import command
-from tests.support.trained import resealed, toy_after
+from tests.support.commands import refused
+from tests.support.mistakes import command
+from tests.support.planted import Planted
+from tests.support.trained import bundle_of, change_tensors, resealed
 
 pytestmark = pytest.mark.filterwarnings("ignore:pkg_resources")
-
-
-class Planted:
-    """Makes a folder when it is unpickled."""
-
-    def __init__(self, folder):
-        self.folder = str(folder)
-
-    def __reduce__(self):
-        return os.mkdir, (self.folder,)
-
-
-@pytest.fixture(scope="module")
-def base(tmp_path_factory):
-    """Toy domains with a bundle, a trained folder ``made`` and a result."""
-    folder = tmp_path_factory.mktemp("base")
-    return toy_after(folder, command(folder, trained_dir=str(folder / "made"), variants=["scratch", "fine_tune"]))
 
 
 # ---- RecBole looks for pickles of a dataset and of its parts, by names that anybody knows
@@ -48,8 +33,8 @@ PLANTED = [("IDP", "SequenceDataset"), ("IDP", "IDPDataset"), ("SASRec", "Sequen
 
 
 @pytest.mark.parametrize(("model", "dataset"), PLANTED)
-def test_a_run_opens_no_pickle(model, dataset, base, workplace):
-    shutil.copytree(base / "data", workplace / "data")
+def test_a_run_opens_no_pickle(model, dataset, finished, workplace):
+    shutil.copytree(finished / "data", workplace / "data")
     plant(workplace, model, dataset)
     places = {"data_path": "data", "checkpoint_dir": "data/saved", "result_dir": "data/results"}
     values = {"model": model, "dataset": "shop", **places, "topk": 5, "valid_metric": "NDCG@5", "epochs": 1}
@@ -59,10 +44,10 @@ def test_a_run_opens_no_pickle(model, dataset, base, workplace):
     assert not list(workplace.glob("opened-*"))
 
 
-def test_recboles_own_functions_open_none_for_a_registered_model(base, workplace, monkeypatch):
+def test_recboles_own_functions_open_none_for_a_registered_model(finished, workplace, monkeypatch):
     from recbole.quick_start import load_data_and_model, run_recbole
 
-    shutil.copytree(base / "data", workplace / "data")
+    shutil.copytree(finished / "data", workplace / "data")
     plant(workplace, "IDP", "SequenceDataset")
     monkeypatch.setattr("sys.argv", ["recbole"])
     run_recbole(model="IDP", dataset="shop", config_dict=settings(workplace / "data", transfer="scratch"))
@@ -113,11 +98,11 @@ def refusals(read, values):
     return found
 
 
-def test_any_damage_to_a_result_is_read_or_refused(base, tmp_path):
+def test_any_damage_to_a_result_is_read_or_refused(finished, tmp_path):
     from recbole_idp.report.result import markdown_table, read_ranks, read_result
     from recbole_idp.report.text import report_text
 
-    (result,) = (base / "data" / "results").glob("*.json")
+    (result,) = (finished / "data" / "results").glob("*.json")
     value = json.loads(result.read_text())
     for part in ("config", "versions"):
         value[part] = {"valid_metric": "NDCG@5"}
@@ -132,13 +117,13 @@ def test_any_damage_to_a_result_is_read_or_refused(base, tmp_path):
     assert refusals(read, damaged(value)) > 100
 
 
-def test_any_damage_to_the_description_of_a_trained_model_is_read_or_refused(base, tmp_path):
+def test_any_damage_to_the_description_of_a_trained_model_is_read_or_refused(finished, tmp_path):
     from recbole_idp.serving import new_items
     from recbole_idp.serving.card import model_card
     from recbole_idp.serving.trained_model import KIND
 
-    folder = shutil.copytree(base / "made", tmp_path / "made")
-    (bundle,) = (base / "data" / "saved").glob("pretrain-*")
+    folder = shutil.copytree(finished / "made", tmp_path / "made")
+    bundle = bundle_of(finished / "data" / "saved")
     value = json.loads((folder / KIND.file).read_text())
     # Of the configuration what adding items reads; the list of files is for other tests.
     value["config"] = {key: value["config"][key] for key in new_items._SAYS if key in value["config"]}
@@ -157,16 +142,15 @@ def test_any_damage_to_the_description_of_a_trained_model_is_read_or_refused(bas
     assert refusals(read, damaged(value)) > 100
 
 
-def test_any_damage_to_the_description_of_a_bundle_is_read_or_refused(base, tmp_path):
-    from recbole_idp.config.strict import StrictConfig
+def test_any_damage_to_the_description_of_a_bundle_is_read_or_refused(finished, tmp_path):
     from recbole_idp.models.idp.bundle import KIND, Bundle
     from recbole_idp.models.idp.model import check_encoder
 
-    folder = shutil.copytree(next((base / "data" / "saved").glob("pretrain-*")), tmp_path / "bundle")
+    folder = shutil.copytree(bundle_of(finished / "data" / "saved"), tmp_path / "bundle")
     value = json.loads((folder / KIND.file).read_text())
     for key in ("sha256", "checksum", "versions", "hyper_parameters"):
         del value[key]
-    config = StrictConfig("IDP", "shop", config_dict=settings(base / "data"))
+    config = configured(finished / "data", "IDP")
 
     def read(changed):
         resealed(folder, KIND, changed)
@@ -179,23 +163,16 @@ def test_any_damage_to_the_description_of_a_bundle_is_read_or_refused(base, tmp_
 
 
 def other_tensors(name, **tensors):
-    def write(folder):
-        from safetensors.torch import load_file, save_file
-
-        path = folder / name
-        found = {**load_file(path), **tensors}
-        save_file({key: value for key, value in found.items() if value is not None}, path)
-
-    return write
+    return lambda folder: change_tensors(folder / name, **tensors)
 
 
-def test_tensors_of_a_bundle_that_do_not_fit_are_refused_in_one_line(base, workplace, capfd):
+def test_tensors_of_a_bundle_that_do_not_fit_are_refused_in_one_line(finished, workplace, capfd):
     import torch
 
     from recbole_idp.models.idp.bundle import KIND
 
-    shutil.copytree(base / "data", workplace / "data")
-    (bundle,) = (workplace / "data" / "saved").glob("pretrain-*")
+    shutil.copytree(finished / "data", workplace / "data")
+    bundle = bundle_of(workplace / "data" / "saved")
     steps = {
         "fewer IDs": other_tensors("items.safetensors", item_embeddings=torch.zeros(3, 16)),
         "no IDs": other_tensors("items.safetensors", item_embeddings=None),
@@ -212,7 +189,4 @@ def test_tensors_of_a_bundle_that_do_not_fit_are_refused_in_one_line(base, workp
         other = shutil.copytree(bundle, workplace / name)
         step(other)
         resealed(other, KIND)
-        capfd.readouterr()
-        assert main(command(workplace, pretrained=str(other), keep_trained=False)) == 2, name
-        err = capfd.readouterr().err
-        assert err.startswith("recbole-idp: ") and err.count("\n") == 1, err
+        refused(capfd, command(workplace, pretrained=str(other), keep_trained=False))

@@ -3,12 +3,13 @@
 import json
 
 import pytest
+from safetensors.torch import load_file, save_file
 
 from recbole_idp.cli.main import main
-from recbole_idp.config.strict import StrictConfig
 from recbole_idp.run.run import run as run_job
 from recbole_idp.storage.sealed import seal
-from recbole_idp.testing.toy import settings, write_domains
+from recbole_idp.testing import configured
+from recbole_idp.testing.toy import write_domains
 
 
 def toy_after(folder, argv):
@@ -22,7 +23,7 @@ def toy_after(folder, argv):
 
 def run(folder, model="IDP", **changes):
     """Runs a model on the toy domains below ``folder``; returns the result."""
-    config = StrictConfig(model, "shop", config_dict=settings(folder / "data", **changes))
+    config = configured(folder / "data", model, **changes)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         return run_job(config)
@@ -36,6 +37,24 @@ def make_trained(folder, variant="fine_tune", **changes):
     result = run(folder, variants=[variant], trained_dir=str(saved), **changes)
     assert result["trained"] == {"folder": str(saved), "trial": f"{variant}-2020"}
     return saved
+
+
+def bundles(saved):
+    """Returns the bundles in a folder of checkpoints."""
+    return sorted(saved.glob("pretrain-*"))
+
+
+def bundle_of(saved):
+    """Returns the only bundle in a folder of checkpoints."""
+    (bundle,) = bundles(saved)
+    return bundle
+
+
+def change_tensors(path, **tensors):
+    """Writes a file of tensors anew with other ones; None leaves one out, and a function makes one of what is there."""
+    found = load_file(path)
+    made = {name: new(found[name]) if callable(new) else new for name, new in tensors.items()}
+    save_file({name: tensor for name, tensor in {**found, **made}.items() if tensor is not None}, path)
 
 
 def resealed(folder, kind, description=None, **changes):

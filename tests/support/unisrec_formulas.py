@@ -4,24 +4,6 @@ import math
 
 import torch
 
-from recbole_idp.config.strict import StrictConfig
-from recbole_idp.testing.toy import settings
-
-SMALL = {"n_experts": 3}
-
-
-def configured(folder, model="UniSRec", **changes):
-    return StrictConfig(model, "shop", config_dict=settings(folder, **{**SMALL, **changes}))
-
-
-def perturbed(model):
-    """Returns a model with weights at which differences show."""
-    torch.manual_seed(7)
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.add_(torch.randn_like(parameter) * 0.3)
-    return model.eval()
-
 
 def slow_adaptor(adaptor, vector):
     """v = sum_k g_k (x - b_k) W_k, g = softmax(x W_gate), number by number."""

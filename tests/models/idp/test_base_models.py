@@ -6,13 +6,13 @@ import torch
 from recbole_idp.config.strict import StrictConfig
 from recbole_idp.data.masked_rows import MaskedBatches, append_event
 from recbole_idp.data.rows import Batch, PositionBatches, PrefixBatches
-from recbole_idp.data.sequences import Sequences, Targets
 from recbole_idp.errors import UserError
 from recbole_idp.models.idp.bundle import Bundle
 from recbole_idp.models.idp.pretrain import pretrain_config
 from recbole_idp.run.run import pretrain, run
-from recbole_idp.testing import ModelContract
+from recbole_idp.testing import ModelContract, configured
 from recbole_idp.testing.toy import settings
+from tests.support.targets import targets_of
 
 pytestmark = pytest.mark.filterwarnings("ignore:pkg_resources")
 
@@ -56,25 +56,9 @@ class TestIDPBS(TestIDPBERT4Rec):
     test_learns_which_item_follows_which = None
 
 
-def rows_of(lengths):
-    """Returns targets of users with so many events each, all but the last of which are for training."""
-    sequences = Sequences.from_events(
-        [user for user, length in enumerate(lengths) for _ in range(length)],
-        [user * 20 + step + 1 for user, length in enumerate(lengths) for step in range(length)],
-    )
-    ends = [
-        end
-        for user, length in enumerate(lengths)
-        for end in range(sum(lengths[:user]) + 1, sum(lengths[: user + 1]) - 1)
-    ]
-    ends = torch.tensor(ends)
-    starts = sequences.offsets[torch.bucketize(ends, sequences.offsets, right=True) - 1]
-    return Targets(sequences, starts, ends)
-
-
 def masked(rows, mask_ratio, ft_ratio, max_length=6):
     generator = torch.Generator().manual_seed(0)
-    batches = rows(rows_of(LENGTHS), max_length, 8, generator)
+    batches = rows(targets_of(LENGTHS, held_out=1), max_length, 8, generator)
     return MaskedBatches(batches, rows is PositionBatches, MASK, mask_ratio, ft_ratio, max_length, generator)
 
 
@@ -120,7 +104,7 @@ def test_each_target_is_the_last_event_of_a_row_at_times(rows):
             before, hidden = items.gather(1, last - 1), targets.gather(1, last)
             assert torch.equal(before + 1, hidden)
             seen |= set(hidden.flatten().tolist())
-    assert seen == set(rows_of(LENGTHS).items.tolist())
+    assert seen == set(targets_of(LENGTHS, held_out=1).items.tolist())
 
 
 def test_the_last_event_alone_is_hidden_in_the_wanted_share_of_rows():
@@ -138,17 +122,13 @@ def test_a_full_row_loses_its_oldest_event():
     assert rows.tolist() == [[1, 2, 3, 7], [4, 5, 8, 0]] and lengths.tolist() == [4, 3]
 
 
-def configured(model, folder, **changes):
-    return StrictConfig(model, "shop", config_dict=settings(folder, **changes))
-
-
 @pytest.mark.parametrize(("model", "kind"), [("IDP_BERT4Rec", "BERT4Rec"), ("IDP_GRU4Rec", "GRU4Rec")])
 def test_a_base_model_is_pre_trained_and_taken_over(domains, model, kind):
     # The titles are the same in both domains, so that each target item gets the ID of its twin, and with it the order.
     changes = {"pretrain_epochs": 30, "pretrain_learning_rate": 0.01, "pretrain_stopping_step": 30, "epochs": 1}
     changes |= {**SHORT_ROWS, "pretrain_valid_users": 20, "source_domains": ["pens"], "generator": "paper", "top_m": 1}
     variants = ["scratch", "zero_shot", "fine_tune", "new_encoder"]
-    result = run(configured(model, domains, variants=variants, **changes))
+    result = run(configured(domains, model, variants=variants, **changes))
     found = {name: variant["test"]["hit@1"] for name, variant in result["variants"].items()}
     assert found["zero_shot"] > 0.9 and found["fine_tune"] > 0.9 and found["scratch"] < 0.5
     bundle = Bundle.open(result["bundle"])
@@ -156,14 +136,14 @@ def test_a_base_model_is_pre_trained_and_taken_over(domains, model, kind):
 
 
 def test_sasrecs_ids_start_a_new_bert4rec(domains):
-    config = configured("IDP_BS", domains)
+    config = configured(domains, "IDP_BS")
     assert (config["variants"], config["transfer"]) == (["scratch", "new_encoder"], "new_encoder")
     result = run(config)
     assert set(result["variants"]) == {"scratch", "new_encoder"}
     bundle = Bundle.open(result["bundle"])
     assert bundle.description["encoder"]["kind"] == "SASRec" and "mask_vector" not in bundle.encoder
     # It is the bundle of IDP itself, be it asked for with the target's model or alone.
-    assert pretrain(configured("IDP", domains)).folder == bundle.folder
+    assert pretrain(configured(domains, "IDP")).folder == bundle.folder
 
 
 def test_the_pre_trained_model_has_its_own_defaults_and_what_the_user_changed(domains):
@@ -183,17 +163,17 @@ def test_an_encoder_of_another_kind_is_refused_before_any_work(domains, variant)
     with pytest.raises(
         UserError, match=f"{variant} takes over the encoder, but SASRec was pre-trained.*new_encoder"
     ) as caught:
-        run(configured("IDP_BS", domains, variants=["scratch", variant]))
+        run(configured(domains, "IDP_BS", variants=["scratch", variant]))
     assert "\n" not in str(caught.value)
     assert not list((domains / "saved").rglob("*")) and not (domains / "results").exists()
 
 
 def test_a_bundle_of_another_kind_gives_its_ids(domains):
-    bundle = pretrain(configured("IDP", domains)).folder
+    bundle = pretrain(configured(domains, "IDP")).folder
     given = {"pretrained": str(bundle), "source_domains": []}
-    run(configured("IDP_GRU4Rec", domains, variants=["new_encoder"], **given))
+    run(configured(domains, "IDP_GRU4Rec", variants=["new_encoder"], **given))
     with pytest.raises(UserError, match="SASRec was pre-trained and IDP_GRU4Rec is GRU4Rec"):
-        run(configured("IDP_GRU4Rec", domains, variants=["fine_tune"], **given))
+        run(configured(domains, "IDP_GRU4Rec", variants=["fine_tune"], **given))
 
 
 @pytest.mark.parametrize(
@@ -201,7 +181,7 @@ def test_a_bundle_of_another_kind_gives_its_ids(domains):
 )
 def test_what_cannot_be_pre_trained_is_refused_in_one_line(domains, name, line):
     with pytest.raises(UserError, match=line):
-        run(configured("IDP_BERT4Rec", domains, pretrain_model=name))
+        run(configured(domains, "IDP_BERT4Rec", pretrain_model=name))
     assert not list((domains / "saved").rglob("*"))
 
 

@@ -4,12 +4,12 @@ import pytest
 import torch
 from recbole.data import create_dataset, data_preparation
 
-from recbole_idp.config.strict import StrictConfig
 from recbole_idp.errors import UserError
 from recbole_idp.models.idp.id_plus_text import IDP_IDt
 from recbole_idp.run.run import run
-from recbole_idp.testing import ModelContract
-from recbole_idp.testing.toy import settings, write_dataset
+from recbole_idp.testing import ModelContract, configured
+from recbole_idp.testing.toy import write_dataset
+from tests.support.trained import bundles
 
 
 class TestIDPIDt(ModelContract):
@@ -19,7 +19,7 @@ class TestIDPIDt(ModelContract):
 
 def make(folder, **changes):
     """Returns the model on the toy target, and its training loader."""
-    config = StrictConfig("IDP_IDt", "shop", config_dict=settings(folder, **changes))
+    config = configured(folder, "IDP_IDt", **changes)
     train, _, _ = data_preparation(config, create_dataset(config))
     return IDP_IDt(config, train.dataset), train
 
@@ -56,22 +56,20 @@ def test_text_vectors_are_centred_unit_and_zero_without_text(domains):
 
 def test_a_target_without_texts_is_refused_in_one_line(domains):
     write_dataset(domains, "bare", 20, texts=False)
-    config = StrictConfig("IDP_IDt", "bare", config_dict=settings(domains))
+    config = configured(domains, "IDP_IDt", "bare")
     train, _, _ = data_preparation(config, create_dataset(config))
     with pytest.raises(UserError, match="bare has no item texts"):
         IDP_IDt(config, train.dataset)
 
 
 def test_ids_and_encoder_are_shared_with_idp(domains):
-    run(StrictConfig("IDP", "shop", config_dict=settings(domains, variants=["zero_shot"])))
-    result = run(
-        StrictConfig("IDP_IDt", "shop", config_dict=settings(domains, variants=["scratch", "zero_shot", "fine_tune"]))
-    )
-    assert len(list((domains / "saved").glob("pretrain-*"))) == 1
+    run(configured(domains, "IDP", variants=["zero_shot"]))
+    result = run(configured(domains, "IDP_IDt", variants=["scratch", "zero_shot", "fine_tune"]))
+    assert len(bundles(domains / "saved")) == 1
     assert set(result["variants"]) == {"scratch", "zero_shot", "fine_tune"}
 
 
 def test_it_is_not_pretrained_itself(domains):
-    config = StrictConfig("IDP_IDt", "shop", config_dict=settings(domains, pretrain_model="IDP_IDt"))
+    config = configured(domains, "IDP_IDt", pretrain_model="IDP_IDt")
     with pytest.raises(UserError, match="pretrain_model IDP_IDt cannot be pre-trained"):
         run(config)

@@ -5,7 +5,6 @@ import pytest
 import torch
 from recbole.data import create_dataset, data_preparation
 
-from recbole_idp.config.strict import StrictConfig
 from recbole_idp.errors import UserError
 from recbole_idp.models.idp.generation import (
     GENERATORS,
@@ -21,8 +20,7 @@ from recbole_idp.models.idp.model import IDP, check_encoder
 from recbole_idp.run.run import run
 from recbole_idp.search.exact import Matches, retrieve
 from recbole_idp.storage.checkpoint import load_checkpoint
-from recbole_idp.testing import ModelContract
-from recbole_idp.testing.toy import settings
+from recbole_idp.testing import ModelContract, configured
 
 
 class TestIDP(ModelContract):
@@ -188,7 +186,7 @@ def test_more_matches_than_source_items_gives_all_of_them():
 def test_start_from_keeps_the_padding_row_and_takes_the_encoder(domains):
     from recbole_idp.data.dataset import SequenceDataset
 
-    config = StrictConfig("IDP", "shop", config_dict=settings(domains))
+    config = configured(domains, "IDP")
     dataset = SequenceDataset(config)
     dataset.build()
     donor, model = IDP(config, dataset), IDP(config, dataset)
@@ -202,7 +200,7 @@ def test_start_from_keeps_the_padding_row_and_takes_the_encoder(domains):
 
 def test_an_encoder_of_another_size_is_refused_by_the_name_of_the_key(domains):
 
-    config = StrictConfig("IDP", "shop", config_dict=settings(domains))
+    config = configured(domains, "IDP")
     bundle = IDP.describe_encoder(config)
     check_encoder(config, bundle, ["fine_tune"])
     with pytest.raises(UserError, match="n_layers=5"):
@@ -213,7 +211,7 @@ def test_an_encoder_of_another_size_is_refused_by_the_name_of_the_key(domains):
 
 
 def test_the_prior_costs_the_squared_distance_from_what_was_generated(domains):
-    config = StrictConfig("IDP", "shop", config_dict=settings(domains, generated_prior=8.0))
+    config = configured(domains, "IDP", generated_prior=8.0)
     train, _, _ = data_preparation(config, create_dataset(config))
     model = IDP(config, train.dataset)
     assert model.prior_loss() == 0
@@ -229,7 +227,7 @@ def test_a_strong_prior_keeps_ids_where_they_were_generated(domains):
     moved = {}
     for prior in (0.0, 1e4):
         changes = {"generated_prior": prior, "variants": ["fine_tune"], "epochs": 5}
-        result = run(StrictConfig("IDP", "shop", config_dict=settings(domains, **changes)))
+        result = run(configured(domains, "IDP", **changes))
         state, _, _ = load_checkpoint(result["variants"]["fine_tune"]["runs"][0]["checkpoint"])
         moved[prior] = float((state["item_embedding.weight"] - state["generated"]).norm())
     assert moved[1e4] < 0.1 * moved[0.0]

@@ -5,7 +5,6 @@ import pytest
 import torch
 from recbole.data import create_dataset, data_preparation
 
-from recbole_idp.config.strict import StrictConfig
 from recbole_idp.data.sequences import Sequences, Targets
 from recbole_idp.models.idp import prediction
 from recbole_idp.models.idp.co_occurrence import behaviour_vectors
@@ -13,7 +12,8 @@ from recbole_idp.models.idp.prediction import gain_figures, predict
 from recbole_idp.models.idp.transfer import prepare_start
 from recbole_idp.report.comparison import prediction_line
 from recbole_idp.run.run import run
-from recbole_idp.testing.toy import settings, write_dataset
+from recbole_idp.testing import configured
+from recbole_idp.testing.toy import write_dataset
 
 N_ITEMS, N_GROUPS = 200, 20
 GROUP = np.arange(N_ITEMS) % N_GROUPS
@@ -110,7 +110,7 @@ def test_large_targets_are_sampled(monkeypatch):
     ("variants", "predicted"), [(["scratch", "zero_shot"], True), (["scratch", "text_pca", "random_match"], False)]
 )
 def test_a_run_predicts_only_where_something_could_help(domains, capsys, variants, predicted):
-    result = run(StrictConfig("IDP", "shop", config_dict=settings(domains, variants=variants)))
+    result = run(configured(domains, "IDP", variants=variants))
     said = "Predicted before training: It is unclear whether transfer helps: the target's training data are too few"
     assert (said in capsys.readouterr().out) == predicted
     if not predicted:
@@ -130,7 +130,7 @@ def test_the_targets_own_texts_count_for_nothing_that_the_sources_give(tmp_path)
     write_dataset(tmp_path, "shop", 500, n_items=40, prefix="s", seed=3)
     blend = {"generator": "blend", "own_texts": 0.7, "source_domains": ["pens"]}
     configs = [
-        StrictConfig("IDP", "shop", config_dict=settings(tmp_path, **{**blend, **changes}))
+        configured(tmp_path, "IDP", **{**blend, **changes})
         for changes in ({}, {"generator": "mixture"}, {"generator": "map"})
     ]
     dataset = data_preparation(configs[0], create_dataset(configs[0]))[0].dataset

@@ -4,10 +4,7 @@ import math
 
 import pytest
 import torch
-from recbole.data import create_dataset, data_preparation
-from recbole.utils import get_model, get_trainer, init_seed
 
-from recbole_idp.config.strict import StrictConfig
 from recbole_idp.data.rows import Batch
 from recbole_idp.data.sequences import Sequences, Targets
 from recbole_idp.errors import UserError
@@ -16,18 +13,11 @@ from recbole_idp.models.precise.user_head import UserHead, latest_events
 from recbole_idp.models.precise.user_loss import contrast_loss
 from recbole_idp.nn.in_batch import competition_loss
 from recbole_idp.testing import ModelContract
-from recbole_idp.testing.toy import settings, write_dataset
+from recbole_idp.testing.toy import write_dataset
+from tests.support.precise import SMALL, configured, fitted, made
 
 pytestmark = pytest.mark.filterwarnings("ignore:pkg_resources")
 
-SMALL = {
-    "semantic_size": 8,
-    "token_count": 2,
-    "token_width": 4,
-    "n_experts": 3,
-    "targeted_length": 6,
-    "head_size": 32,
-}
 
 REPEATING = {"exclude_history": False}
 """For users who come round the circle, to items of their history."""
@@ -59,32 +49,6 @@ class TestPRECISETT(ModelContract):
 class TestPRECISETTWithOtherChoices(TestPRECISETT):
     changes = {**SMALL, "user_head": "mlp", "targeted_contrast": "both", "fusion": "experts_softmax"}
     test_learns_which_item_follows_which = None
-
-
-def configured(folder, model="PRECISE", dataset="shop", **changes):
-    return StrictConfig(model, dataset, config_dict=settings(folder, **{**SMALL, **changes}))
-
-
-def made(folder, model, dataset="shop", **changes):
-    """Returns a model with weights at which differences show, its configuration and loaders."""
-    config = configured(folder, model, dataset, **changes)
-    loaders = data_preparation(config, create_dataset(config))
-    init_seed(5, True)
-    model = get_model(model)(config, loaders[0].dataset)
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.add_(torch.randn_like(parameter) * 0.3)
-    return model.eval(), config, loaders
-
-
-def fitted(folder, model, dataset="shop", **changes):
-    """Trains a model; returns it with its trainer and test loader."""
-    config = configured(folder, model, dataset, **changes)
-    train, valid, test = data_preparation(config, create_dataset(config))
-    init_seed(1, True)
-    trainer = get_trainer(config["MODEL_TYPE"], model)(config, get_model(model)(config, train.dataset))
-    trainer.fit(train, valid, verbose=False)
-    return trainer.model, trainer, test
 
 
 def slow_universal_loss(model, rows):

@@ -6,6 +6,7 @@ import torch
 
 from recbole_idp.content.text.encoder import load_text_encoder
 from recbole_idp.models.precise.token_states import ProjectedTokens, StretchEncoder, token_vectors
+from tests.support.encoders import write_bert
 
 TITLES = [
     "pilot retractable gel ink pen fine point black",
@@ -21,14 +22,7 @@ def _vocabulary():
 
 
 def _bert(folder):
-    """Writes an untrained BERT in plain Hugging Face layout."""
-    from transformers import BertConfig, BertModel, BertTokenizerFast
-
-    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *_vocabulary()]
-    (folder / "vocab.txt").write_text("\n".join(words), "utf-8")
-    BertTokenizerFast(str(folder / "vocab.txt")).save_pretrained(folder)
-    sizes = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32}
-    BertModel(BertConfig(vocab_size=len(words), **sizes)).save_pretrained(folder)
+    write_bert(folder, _vocabulary())
 
 
 def _llama(folder):

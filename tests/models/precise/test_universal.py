@@ -16,7 +16,7 @@ from recbole_idp.models.precise.universal_data import load_universal
 from recbole_idp.run.prepare import data_fingerprint
 from recbole_idp.run.run import run
 from recbole_idp.testing.toy import write_dataset
-from tests.models.precise.test_precise import configured, fitted
+from tests.support.precise import configured, fitted
 
 pytestmark = pytest.mark.filterwarnings("ignore:pkg_resources")
 
@@ -37,7 +37,7 @@ def rated(folder, name="films"):
 
 
 def split_of(folder, dataset="shop", **changes):
-    config = configured(folder, "PRECISE", dataset, **changes)
+    config = configured(folder, dataset=dataset, **changes)
     loaders = data_preparation(config, create_dataset(config))
     return config, [loader.dataset for loader in loaders]
 
@@ -87,11 +87,11 @@ def test_only_targeted_events_are_trained_validated_and_tested_on(domains):
         tokens = [part.item_tokens()[item] for item in part.targets().items.tolist()]
         assert tokens and set(zip(part.user_tokens(), tokens, strict=True)) <= liked
     # A result says on which events it rests: that of a dataset without ratings is the same as without the key.
-    whole = create_dataset(configured(domains, "PRECISE", "films", targeted_interval=None))
+    whole = create_dataset(configured(domains, dataset="films", targeted_interval=None))
     assert data_fingerprint(config, parts[0]) != data_fingerprint(config, whole)
     config, (train, _, _) = split_of(domains)
     assert targeted_config(config) is config
-    plain = create_dataset(configured(domains, "PRECISE", targeted_interval=None))
+    plain = create_dataset(configured(domains, targeted_interval=None))
     assert data_fingerprint(config, train) == data_fingerprint(config, plain)
 
 
@@ -124,12 +124,10 @@ def test_events_of_shared_users_are_merged_in_the_order_of_time(domains):
     universal = load_universal(config, train)
     tokens = [universal.item_tokens[item] for item in universal.sequences.items.tolist()]
     assert tokens == ["mine1", "other2", "mine3", "other4", "mine5", "other6", "other8", "other10"]
-    apart = load_universal(configured(domains, "PRECISE", "mine", source_domains=["other"]), train)
+    apart = load_universal(configured(domains, dataset="mine", source_domains=["other"]), train)
     assert len(apart.sequences.lengths().nonzero()) == 2
     with pytest.raises(UserError, match=r"shared_users names others, .* did you mean other"):
-        load_universal(
-            configured(domains, "PRECISE", "mine", source_domains=["other"], shared_users=[["others"]]), train
-        )
+        load_universal(configured(domains, dataset="mine", source_domains=["other"], shared_users=[["others"]]), train)
 
 
 def test_of_users_that_few_shot_leaves_out_nothing_is_universal(domains):
@@ -153,7 +151,7 @@ def universal_training(folder, config, domains, epochs):
 def test_token_vectors_are_trained_in_the_second_phase_only_and_ids_in_both(domains, workplace):
     config, (train, _, _) = split_of(domains, pretrain_epochs=8)
     universal = load_universal(config, train)
-    config = configured(domains, "PRECISE_UT", epochs=8)
+    config = configured(domains, model="PRECISE_UT", epochs=8)
     trainer, tokens = universal_training(workplace / "a", config, universal, 4)
     assert trainer.frozen_epochs == 4
     fusion = trainer.model.fusion
@@ -178,14 +176,14 @@ def test_the_targets_validated_users_tell_the_best_epoch_and_no_training_event_i
     assert len(valid.targets()) > config["pretrain_valid_users"]
     assert find_or_train(config, train).folder != found.folder
     every = {"source_domains": [], "pretrain_valid_users": len(valid.targets())}
-    found = find_or_train(configured(domains, "PRECISE", **every), train, valid)
+    found = find_or_train(configured(domains, **every), train, valid)
     _, trainer, _ = fitted(domains, "PRECISE_UT", **every)
     assert trainer.best_valid_result["mrr"] == pytest.approx(found.description["valid"]["mrr"], abs=1e-4)
 
 
 def test_an_interrupted_universal_training_ends_like_an_uninterrupted_one(domains, workplace):
     config, (train, _, _) = split_of(domains)
-    universal, config = load_universal(config, train), configured(domains, "PRECISE_UT", epochs=4)
+    universal, config = load_universal(config, train), configured(domains, model="PRECISE_UT", epochs=4)
     whole, _ = universal_training(workplace / "whole", config, universal, 4)
     for epochs in (1, 3, 4):
         parts, _ = universal_training(workplace / "parts", config, universal, epochs)
@@ -237,7 +235,7 @@ def test_both_stages_run_with_other_fusions_and_without_sources(domains, fusion)
 
 @pytest.mark.parametrize("name", ["PRECISE", "PRECISE_UT", "PRECISE_TT"])
 def test_a_run_leaves_what_is_served_like_the_model(domains, name):
-    result = run(configured(domains, name, pretrain_epochs=1, epochs=1))
+    result = run(configured(domains, model=name, pretrain_epochs=1, epochs=1))
     assert set(result["variants"]) == {name} and 0 <= result["variants"][name]["test"]["ndcg@5"] <= 1
     assert result["trained"]["trial"] == f"{name}-2020"
 
@@ -245,6 +243,6 @@ def test_a_run_leaves_what_is_served_like_the_model(domains, name):
 def test_the_universal_models_training_is_counted_when_it_is_found_as_when_it_is_made(domains):
     for found in (False, True):
         assert bool(list((domains / "saved").glob("precise-*"))) == found
-        result = run(configured(domains, "PRECISE_UT", source_domains=[], pretrain_epochs=5, keep_trained=False))
+        result = run(configured(domains, model="PRECISE_UT", source_domains=[], pretrain_epochs=5, keep_trained=False))
         (folder,) = (domains / "saved").glob("precise-*")
         assert result["variants"]["PRECISE_UT"]["seconds"] > UniversalModel.open(folder).description["seconds"] > 0

@@ -8,7 +8,6 @@ import pytest
 import torch
 from recbole.utils import init_seed
 
-from recbole_idp.config.strict import StrictConfig
 from recbole_idp.data.domains import load_domains
 from recbole_idp.data.rows import PositionBatches
 from recbole_idp.data.sequences import Sequences, Targets
@@ -20,25 +19,18 @@ from recbole_idp.run.best_model import trial_settings
 from recbole_idp.run.trials import trials
 from recbole_idp.run.unfinished import Unfinished
 from recbole_idp.storage.checkpoint import load_checkpoint
-from recbole_idp.testing.toy import settings
+from recbole_idp.testing.models import perturbed
 from recbole_idp.train.trainer import SequenceTrainer
-from tests.support.unisrec_formulas import SMALL, configured, perturbed, slow_adaptor, slow_state
+from tests.support.targets import targets_of
+from tests.support.unisrec import configured
+from tests.support.unisrec_formulas import slow_adaptor, slow_state
 
 pytestmark = pytest.mark.filterwarnings("ignore:pkg_resources")
 
 
-def rows_of(lengths):
-    """Returns targets of users with so many events each, the first event apart; user u has items from 20 u + 1 on."""
-    users = [user for user, length in enumerate(lengths) for _ in range(length)]
-    items = [user * 20 + step + 1 for user, length in enumerate(lengths) for step in range(length)]
-    sequences = Sequences.from_events(users, items)
-    ends = torch.tensor([end for end in range(len(items)) if items[end] % 20 != 1])
-    return Targets(sequences, sequences.offsets[torch.tensor(users)[ends]], ends)
-
-
 def test_second_views_end_anywhere_and_drop_items_or_words():
     generator = torch.Generator().manual_seed(0)
-    rows = PositionBatches(rows_of([3, 6, 9, 12]), 12, 16, generator)
+    rows = PositionBatches(targets_of([3, 6, 9, 12]), 12, 16, generator)
     batches, dropped, reworded, cuts = ViewBatches(rows, 0.6, 0.3, generator), [], [], set()
     for _ in range(300):
         for batch in batches:
@@ -115,6 +107,7 @@ def test_pretraining_loss_is_that_of_the_formulas_with_exact_negatives(domains):
         def num(self, field):
             return 10
 
+    torch.manual_seed(7)
     model = perturbed(UniSRecPretraining(config, Rows(), *texts))
     kinds = set()
     for _ in range(6):
@@ -166,7 +159,7 @@ def test_pre_training_is_found_again_and_can_be_given(domains):
     assert first.folder.parent == domains / "saved" and first.folder.name.startswith("unisrec-pens-lamps-")
     assert not list((domains / "saved").glob("unfinished-*"))
     before = {path: path.stat().st_mtime_ns for path in first.folder.rglob("*")}
-    assert find_or_pretrain(configured(domains, "UniSRec_IDt", training_rows="prefix")).folder == first.folder
+    assert find_or_pretrain(configured(domains, model="UniSRec_IDt", training_rows="prefix")).folder == first.folder
     given = find_or_pretrain(configured(domains, pretrained=str(first.folder), source_domains=["nowhere"]))
     assert before == {path: path.stat().st_mtime_ns for path in first.folder.rglob("*")}
     assert all(torch.equal(first.state[name], given.state[name]) for name in first.state)
@@ -177,7 +170,7 @@ def test_pre_training_is_found_again_and_can_be_given(domains):
         assert settings_["seed"] == trial.seed and find_or_pretrain(settings_).folder == first.folder
     assert find_or_pretrain(configured(domains, pretrain_seed=5)).folder != first.folder
     with pytest.raises(UserError, match="pens is among pens, lamps, the source domains of"):
-        pens = StrictConfig("UniSRec", "pens", config_dict=settings(domains, pretrained=str(first.folder), **SMALL))
+        pens = configured(domains, dataset="pens", pretrained=str(first.folder))
         find_or_pretrain(pens)
 
 

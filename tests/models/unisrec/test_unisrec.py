@@ -4,8 +4,7 @@ import math
 
 import pytest
 import torch
-from recbole.data import create_dataset, data_preparation
-from recbole.utils import get_model, get_trainer, init_seed
+from recbole.utils import get_trainer
 
 from recbole_idp.errors import UserError
 from recbole_idp.models.unisrec.adaptor import MixtureAdaptor
@@ -14,7 +13,8 @@ from recbole_idp.models.unisrec.pretrain import find_or_pretrain
 from recbole_idp.testing import ModelContract
 from recbole_idp.testing.toy import settings, write_dataset
 from tests.support.trained import run
-from tests.support.unisrec_formulas import SMALL, configured, perturbed, slow_adaptor, slow_state
+from tests.support.unisrec import SMALL, configured, fitted, made
+from tests.support.unisrec_formulas import slow_adaptor, slow_state
 
 pytestmark = pytest.mark.filterwarnings("ignore:pkg_resources")
 
@@ -31,16 +31,9 @@ class TestUniSRecIDt(ModelContract):
     changes = SMALL
 
 
-def made(folder, model="UniSRec", **changes):
-    config = configured(folder, model, **changes)
-    loaders = data_preparation(config, create_dataset(config))
-    init_seed(3, True)
-    return perturbed(get_model(model)(config, loaders[0].dataset)), config, loaders
-
-
 @pytest.mark.parametrize("name", ["UniSRec", "UniSRec_IDt"])
 def test_scores_are_those_of_the_published_formulas(domains, name):
-    model, config, _ = made(domains, name, n_layers=2)
+    model, config, _ = made(domains, model=name, n_layers=2)
     with torch.no_grad():
         items = torch.stack([slow_adaptor(model.item_encoder, vector) for vector in model.text_vectors])
         if name == "UniSRec_IDt":
@@ -93,24 +86,14 @@ def test_candidates_are_those_of_the_latest_weights(domains):
         assert not torch.allclose(model.candidate_vectors(), before)
 
 
-def fitted(folder, model="UniSRec", **changes):
-    """Trains a model on the toy target; returns it with its trainer and test loader."""
-    config = configured(folder, model, **changes)
-    train, valid, test = data_preparation(config, create_dataset(config))
-    init_seed(1, True)
-    trainer = get_trainer(config["MODEL_TYPE"], model)(config, get_model(model)(config, train.dataset))
-    trainer.fit(train, valid, verbose=False)
-    return trainer.model, trainer, test
-
-
 @pytest.mark.parametrize("name", ["UniSRec", "UniSRec_IDt"])
 def test_fine_tuning_changes_adaptor_and_input_norm_and_leaves_the_blocks(domains, name):
-    model, _, _ = fitted(domains, name)
+    model, _, _ = fitted(domains, model=name)
     state = find_or_pretrain(configured(domains)).state
     changed = {key for key, value in transferable(model).items() if not torch.equal(value, state[key])}
     assert changed >= {"item_encoder.weight", "item_encoder.shift", "item_encoder.gate", "encoder.norm.weight"}
     assert not any("blocks" in key or "position" in key for key in changed)
-    model, _, _ = fitted(domains, name, freeze_encoder=False)
+    model, _, _ = fitted(domains, model=name, freeze_encoder=False)
     assert not torch.equal(model.encoder.blocks[0].inner.weight, state["encoder.blocks.0.inner.weight"])
 
 

@@ -1,5 +1,6 @@
 """CDIM: losses against loops written from the formulas, training at each depth, interruption, and bundles."""
 
+import functools
 import json
 import math
 from dataclasses import replace
@@ -8,8 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from recbole_idp.cli.main import main
-from recbole_idp.config.strict import StrictConfig
+from recbole_idp import testing
 from recbole_idp.content.text.encoder import load_text_encoder
 from recbole_idp.errors import UserError
 from recbole_idp.models.idp.bundle import Bundle
@@ -21,9 +21,12 @@ from recbole_idp.models.idp.cdim.neighbours import NOBODY, behaviour_neighbours,
 from recbole_idp.models.idp.cdim.trainer import CdimTrainer, Schedule, held_out
 from recbole_idp.models.idp.pretrain import find_or_pretrain
 from recbole_idp.storage.files import fingerprint
-from recbole_idp.testing.toy import WORDS, settings
+from recbole_idp.testing.toy import WORDS
 from recbole_idp.train.clock import StageClock
+from tests.support.commands import command, refused
+from tests.support.encoders import write_bert
 
+configured = functools.partial(testing.configured, model="IDP")
 KEYS = {
     "cdim_depth": "head",
     "cdim_losses": ["text", "behaviour"],
@@ -295,16 +298,10 @@ def test_a_checkpoint_that_does_not_fit_is_not_taken(tmp_path, caplog, damage):
 @pytest.fixture(scope="module")
 def tiny_bert(tmp_path_factory):
     """The folder of an untrained BERT of three layers."""
-    from transformers import BertConfig, BertModel, BertTokenizerFast
-
     folder = tmp_path_factory.mktemp("encoders") / "bert"
     folder.mkdir()
-    words = sorted({word for text in WORDS for word in text.split()} | {str(number) for number in range(40)})
-    (folder / "vocab.txt").write_text("\n".join(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *words]), "utf-8")
-    BertTokenizerFast(str(folder / "vocab.txt")).save_pretrained(folder)
-    torch.manual_seed(0)
-    sizes = {"hidden_size": 16, "num_hidden_layers": 3, "num_attention_heads": 2, "intermediate_size": 32}
-    BertModel(BertConfig(vocab_size=len(words) + 5, **sizes)).save_pretrained(folder)
+    words = {word for text in WORDS for word in text.split()} | {str(number) for number in range(40)}
+    write_bert(folder, sorted(words), n_layers=3)
     return folder
 
 
@@ -442,10 +439,6 @@ def test_measuring_how_long_it_takes_changes_nothing(tmp_path):
 # ---- the bundle
 
 
-def configured(folder, **changes):
-    return StrictConfig("IDP", "shop", config_dict=settings(folder, **changes))
-
-
 def staged(folder, **changes):
     """Finds or makes a bundle; returns it, the stages that this took, and the configuration."""
     clock = StageClock()
@@ -563,12 +556,7 @@ def test_too_few_items_leave_the_frozen_vectors(domains, caplog):
 def test_depths_that_the_encoder_does_not_have_are_refused_before_any_work(domains, tiny_bert, capfd, changes, says):
     if "text_encoder" in changes:
         changes = {**changes, "text_encoder": str(tiny_bert)}
-    values = {"dataset": "shop", **settings(domains, **changes)}
-    argv = [f"--{key}={value if isinstance(value, str) else json.dumps(value)}" for key, value in values.items()]
-    assert main(["pretrain", *argv]) == 2
-    err = capfd.readouterr().err
-    assert err.startswith("recbole-idp: ") and err.count("\n") == 1
-    assert all(text in err for text in says)
+    refused(capfd, command(domains.parent, "pretrain", **changes), *says)
     assert not list((domains / "saved").glob("*pretrain*"))
 
 

@@ -1,0 +1,70 @@
+"""TCF: the contract, and its loss beside the formula."""
+
+import math
+from collections import Counter
+
+import pytest
+import torch
+from recbole.data.interaction import Interaction
+
+from recbole_idp.testing import ModelContract
+from recbole_idp.testing.toy import write_dataset
+from tests.support.models import fitted, made
+
+pytestmark = pytest.mark.filterwarnings("ignore:pkg_resources")
+
+
+class TestTCF(ModelContract):
+    model = "TCF"
+
+    # Of eight items on a circle nearly all are the user's own, which are no negatives: see the wide circle below.
+    test_learns_which_item_follows_which = None
+
+
+def slow_tcf_loss(model, rows, popularity):
+    """The loss as TCF's paper and code have it, event by event: no candidate is joined with its likes."""
+    events = [(row, item) for row, sequence in enumerate(rows) for item in sequence]
+    vectors, losses = model.item_vectors(), []
+    for row, sequence in enumerate(rows):
+        states = model.encode(torch.tensor([sequence[:-1]]))[0]
+        for place, target in enumerate(sequence[1:]):
+            own = float(states[place] @ vectors[target]) - math.log(popularity[target])
+            others = [
+                float(states[place] @ vectors[item]) - math.log(popularity[item])
+                for other, item in events
+                if other != row and item not in sequence
+            ]
+            losses.append(-own + math.log(sum(math.exp(score) for score in [own, *others])))
+    return sum(losses) / len(losses)
+
+
+def test_tcfs_loss_is_the_papers(domains):
+    write_dataset(domains, "wide", 25, n_items=30)
+    built, config, (train, _, _) = made(domains, "TCF", "wide", train_batch_size=40)
+    sequences = train.dataset.sequences
+    users = range(len(sequences.offsets) - 1)
+    held = [sequences.items[sequences.offsets[user] : sequences.offsets[user + 1]].tolist()[:-2] for user in users]
+    counts = Counter(item for events in held for item in events)
+    popularity = {item: count / sum(counts.values()) for item, count in counts.items()}
+    batches = list(built.training_batches(train.dataset.targets(), config, torch.Generator().manual_seed(0)))
+    assert len(batches) > 1
+    for batch in batches:
+        ((items, targets),) = batch.parts
+        rows = [
+            [item for item in row.tolist() if item] + [int(wanted[wanted > 0][-1])]
+            for row, wanted in zip(items, targets, strict=True)
+        ]
+        with torch.no_grad():
+            expected = slow_tcf_loss(built, rows, popularity)
+            assert float(built.position_loss(batch)) == pytest.approx(expected, rel=1e-5)
+
+
+def test_tcf_learns_on_a_wide_circle_and_shows_nothing_twice(domains):
+    write_dataset(domains, "wide", 80, n_items=24)
+    model, trainer, test = fitted(domains, "TCF", "wide", epochs=60, stopping_step=60, learning_rate=0.01)
+    assert trainer.evaluate(test)["hit@1"] > 0.9
+    rows = {model.ITEM_SEQ: torch.tensor([[3, 4, 0]]), model.ITEM_SEQ_LEN: torch.tensor([2])}
+    with torch.no_grad():
+        scores = model.eval().full_sort_predict(Interaction(rows))[0]
+        assert scores[[3, 4]].eq(float("-inf")).all() and scores[5:].isfinite().all()
+        assert model.predict(Interaction({**rows, model.ITEM_ID: torch.tensor([4])})) == float("-inf")

@@ -1,0 +1,63 @@
+"""Commands in this process: their arguments, what they print, and the line with which they refuse."""
+
+import json
+
+import pytest
+
+from recbole_idp.cli.main import main as recbole_idp
+from recbole_idp.errors import UserError
+from recbole_idp.testing.toy import settings
+
+
+def options(values):
+    """Returns values by key as options of a command; a value None leaves its key out."""
+    texts = {key: value if isinstance(value, str) else json.dumps(value) for key, value in values.items()}
+    return [f"--{key}={text}" for key, text in texts.items() if values[key] is not None]
+
+
+def command(folder, task="run", dataset="shop", **changes):
+    """Returns the arguments that run a task on the toy domains in ``folder / "data"``; None leaves a key out."""
+    return [task, *options({"dataset": dataset, **settings(folder / "data", **changes)})]
+
+
+def printed(capture, *argv, status=0):
+    """Runs a command that prints nothing to stderr; returns what it prints."""
+    assert recbole_idp(list(argv)) == status
+    out, err = capture.readouterr()
+    assert err == ""
+    return out
+
+
+def refused(capture, argv, *says, main=recbole_idp, name="recbole-idp", alone=True, silent=True):
+    """Runs a command that must be refused; returns the line that says why.
+
+    Args:
+        capture (CaptureFixture): ``capsys`` or ``capfd``.
+        argv (Sequence[str]): The command.
+        *says (str): What the line must hold.
+        main (Callable[[list[str]], int]): The program.
+        name (str): Its name, with which the line begins.
+        alone (bool): Whether nothing else may be printed to stderr; else the line is the last one.
+        silent (bool): Whether nothing may be printed to stdout.
+    """
+    capture.readouterr()
+    status = main(list(argv))
+    out, err = capture.readouterr()
+    assert status == 2, out + err
+    assert "Traceback" not in out + err
+    lines = err.splitlines()
+    assert lines and (len(lines) == 1 or not alone), err
+    assert lines[-1].startswith(f"{name}: ") and err.endswith("\n"), err
+    assert out == "" or not silent, out
+    for text in says:
+        assert text in lines[-1]
+    return lines[-1]
+
+
+def refusal(call, *arguments, **keywords):
+    """Returns the one line with which a call refuses its arguments."""
+    with pytest.raises(UserError) as caught:
+        call(*arguments, **keywords)
+    line = str(caught.value)
+    assert line and "\n" not in line, line
+    return line
