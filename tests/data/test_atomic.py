@@ -9,6 +9,7 @@ import pytest
 from recbole_idp.data.atomic import read_atomic, write_atomic
 from recbole_idp.data.item_text import read_item_texts
 from recbole_idp.errors import UserError
+from tests.support.commands import refusal
 from tests.support.headers import INTER_HEADER
 
 INTER_TYPES = {"user_id": "token", "item_id": "token", "timestamp": "float"}
@@ -17,12 +18,6 @@ INTER_TYPES = {"user_id": "token", "item_id": "token", "timestamp": "float"}
 def write(path, text, encoding="utf-8"):
     path.write_bytes(text.encode(encoding))
     return path
-
-
-def one_line(caught):
-    message = str(caught.value)
-    assert "\n" not in message
-    return message
 
 
 def test_values_and_types(tmp_path):
@@ -103,9 +98,7 @@ def test_missing_number_among_features_is_nan(tmp_path):
 )
 def test_faults_are_one_line_with_the_place(tmp_path, text, expected):
     path = write(tmp_path / "a.inter", text)
-    with pytest.raises(UserError) as caught:
-        read_atomic(path, columns=list(INTER_TYPES))
-    message = one_line(caught)
+    message = refusal(read_atomic, path, columns=list(INTER_TYPES))
     assert str(path) in message
     assert expected in message
 
