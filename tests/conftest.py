@@ -11,6 +11,21 @@ from recbole_idp.cli.threads import share_processors
 share_processors()
 
 
+TRAINED_IN_QUICK_TESTS = ("PositionSASRec", "IDP")
+TRAININGS = ("test_learns_which_item_follows_which", "test_an_interrupted_training_ends_like_an_uninterrupted_one")
+
+
+def pytest_collection_modifyitems(items):
+    """Marks the trainings of the contract as slow, but for two models: the kit has no marks, which others lack."""
+    from recbole_idp.testing import ModelContract
+
+    for item in items:
+        if item.cls is None or not issubclass(item.cls, ModelContract):
+            continue
+        if item.originalname in TRAININGS and item.cls.model not in TRAINED_IN_QUICK_TESTS:
+            item.add_marker("slow")
+
+
 @pytest.fixture(scope="session", autouse=True)
 def control_c():
     """Lets Ctrl-C interrupt where a shell has started the tests in the background, which makes it ignored."""

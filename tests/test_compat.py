@@ -102,6 +102,7 @@ def test_recbole_reads_its_benchmark_files_as_with_older_packages(options):
     assert digest(read(options | {"numerical_features": [], "discretization": None})) == BENCHMARK
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", HITS)
 def test_recbole_trains_as_with_older_packages(options, model):
     from recbole.quick_start import run_recbole
@@ -136,6 +137,7 @@ RAYS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", RAYS)
 def test_recbole_is_imported_with_any_ray(tmp_path, kind):
     (tmp_path / "ray").mkdir()

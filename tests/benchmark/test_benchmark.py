@@ -59,6 +59,7 @@ def check_training(facts):
     assert facts["machine_gflops"] > 0 and facts["seconds_per_epoch"] > 0
 
 
+@pytest.mark.slow
 def test_training_reports_both_sides_and_ratios(capsys):
     report, out = report_of(capsys, "training", "--dataset=Small", "--seconds=0.3")
     for side in ("ours", "recbole", "recbole_without_anomaly_detection"):
@@ -208,6 +209,7 @@ def test_a_ratio_says_how_many_times_better():
     assert ratio(results, "a", "m") is None
 
 
+@pytest.mark.slow
 def test_baselines_report_both_loops_of_each_model(capsys, tmp_path):
     items = [f"Small{item}\ta thing number {item}" for item in range(30)]
     text = "\n".join(["item_id:token\ttitle:token_seq", *items]) + "\n"

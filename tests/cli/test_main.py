@@ -197,6 +197,7 @@ def test_a_bug_keeps_its_traceback(monkeypatch):
         main(["models"])
 
 
+@pytest.mark.slow
 def test_a_reader_that_leaves_early_is_no_error():
     process = start_program("--dry_run", stdout=subprocess.PIPE)
     process.stdout.close()
@@ -213,6 +214,7 @@ def test_help_comes_without_the_slow_imports():
     assert "torch" not in loaded and "recbole.config" not in loaded
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="PyTorch comes with GNU OpenMP on Linux alone")
 @pytest.mark.parametrize("module", ["cli", "benchmark.command"])
 @pytest.mark.parametrize(

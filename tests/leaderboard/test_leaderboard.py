@@ -134,6 +134,7 @@ def test_finished_jobs_are_not_run_again_and_a_failure_stops_no_other(domains):
     assert sum(bucket["users"] for bucket in one["rows"][0]["buckets"]["popularity"]) == one["users"]
 
 
+@pytest.mark.slow
 def test_a_dataset_of_which_every_job_failed_is_on_the_board(domains):
     plan = make_plan(options(domains, model="Pop,MoRec", dataset="shop,pens"))
     (domains / "pens" / "pens.inter").write_text("nonsense")
@@ -240,6 +241,7 @@ def test_tuning_tries_the_defaults_first_and_leaves_given_keys_alone():
     assert settings_of("Pop", 5, {}, 1) == [{}]
 
 
+@pytest.mark.slow
 def test_a_tuned_leaderboard_says_which_rows_were_tuned(domains):
     asked = options(domains, model="Pop,ItemKNN", tune="3")
     arguments = [f"--{key}={value}" for key, value in asked.items()]
@@ -251,6 +253,7 @@ def test_a_tuned_leaderboard_says_which_rows_were_tuned(domains):
     assert path.with_suffix(".html").is_file() and path.with_suffix(".tex").is_file()
 
 
+@pytest.mark.slow
 def test_jobs_run_as_processes(domains):
     jobs = make_plan(options(domains, model="Pop", seeds="1,2", jobs="2")).jobs()
     results, failed = run_jobs(jobs, "saved", LocalEngine(1), 2, quiet, show_progress=False)
@@ -300,6 +303,7 @@ class NewcomerRec(SequenceModel):
 """
 
 
+@pytest.mark.slow
 def test_a_model_of_another_package_joins_the_board(domains, tmp_path, monkeypatch):
     place = tmp_path / "installed"
     (place / "newcomer-1.0.dist-info").mkdir(parents=True)

@@ -59,6 +59,7 @@ def trained(config):
     return dict(found), dict(trainer.evaluate(test, load_best_model=True))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", MODELS)
 def test_the_trimmed_loop_gives_recboles_metrics(shop, model):
     ours = trained(configured(shop, model, **MODELS[model]))
@@ -68,6 +69,7 @@ def test_the_trimmed_loop_gives_recboles_metrics(shop, model):
     assert theirs[1]["ndcg@10"] > 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("model", "exact"), [*((model, False) for model in MODELS), ("BERT4Rec", True)])
 def test_an_interrupted_training_ends_like_an_uninterrupted_one(shop, workplace, model, exact):
     def train(epochs, latest):
@@ -180,6 +182,7 @@ def test_features_embedded_once_a_batch_give_the_same(shop):
     assert len(embedded) == 1 + len(parts)
 
 
+@pytest.mark.slow
 def test_items_of_the_history_are_left_out_in_both_loops_if_asked(shop):
     values = {"exclude_history": True, "epochs": 1, **MODELS["GRU4Rec"]}
     ours, theirs = (trained(configured(shop, "GRU4Rec", exact_recbole=exact, **values)) for exact in (False, True))

@@ -119,6 +119,7 @@ def wait_for(process, folder, *texts):
         time.sleep(0.002)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
 @pytest.mark.parametrize(
     ("stage", "lines", "finished"),
@@ -164,6 +165,7 @@ def test_the_next_run_goes_on_from_the_last_finished_epoch(
 SEEDED = {"seeds": [1, 2], "epochs": 15}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("changes", "first"),
     [
@@ -274,6 +276,7 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(limit, what, short, workplac
     assert main(command(workplace)) == 0
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
 def test_an_output_that_is_full_is_one_line(workplace):
     with open("/dev/full", "w") as full:
@@ -283,6 +286,7 @@ def test_an_output_that_is_full_is_one_line(workplace):
     assert err.startswith("recbole-idp: no space left") and err.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_control_c_on_the_program_itself(long, workplace):
     start_from(workplace, long, with_bundle=False)
     process = start_program(*command(workplace, **LONG), stdout=subprocess.DEVNULL, cwd=workplace)

@@ -12,7 +12,7 @@ from recbole_idp.report.result import read_ranks, read_result
 from recbole_idp.testing.toy import write_domains
 from tests.support import commands
 
-pytestmark = pytest.mark.filterwarnings("ignore:pkg_resources")
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore:pkg_resources")]
 TICKS = os.sysconf("SC_CLK_TCK")
 LONG = {"pretrain_epochs": 15, "pretrain_stopping_step": 15, "epochs": 15, "stopping_step": 15}
 IDP = {**LONG, "cdim_epochs": 15, "variants": ["zero_shot", "fine_tune", "scratch"]}

@@ -78,6 +78,7 @@ def test_ranks_lie_beside_the_result_and_give_its_metrics(domains):
     assert np.array_equal(ranks.trials["zero_shot-1"], ranks.trials["zero_shot-2"])
 
 
+@pytest.mark.slow
 def test_the_report_says_whether_transfer_helped(domains, capsys):
     changes = {"pretrain_epochs": 60, "pretrain_learning_rate": 0.01, "pretrain_stopping_step": 60, "top_m": 2}
     variants = ["scratch", "random_match", "zero_shot"]
@@ -100,6 +101,7 @@ def test_the_report_says_whether_transfer_helped(domains, capsys):
     ]
 
 
+@pytest.mark.slow
 def test_a_few_shot_study_is_one_result_with_a_table_and_a_plot(domains, capsys):
     study = run(configured(domains, variants=["scratch", "fine_tune"], few_shot=[0.2, 1.0], seeds=[1, 2]))
     printed = capsys.readouterr().out
@@ -137,6 +139,7 @@ def test_sampled_candidates_are_ranked_and_compared(domains):
     assert all(values.max() <= 6 for values in read_ranks(path).trials.values())
 
 
+@pytest.mark.slow
 def test_the_same_command_gives_the_same_numbers_and_pre_trains_once(domains):
     first = run(configured(domains))
     (folder,) = bundles(domains / "saved")
@@ -179,6 +182,7 @@ def test_a_bundle_given_by_its_folder_needs_no_source_data(domains, tmp_path):
     assert result["variants"]["zero_shot"]["test"] == expected["variants"]["zero_shot"]["test"]
 
 
+@pytest.mark.slow
 def test_zero_shot_knows_the_order_that_the_sources_taught(domains):
     # The titles are the same in all domains, so each target item finds its twins, and the twins' order holds.
     changes = {"pretrain_epochs": 60, "pretrain_learning_rate": 0.01, "pretrain_stopping_step": 60, "top_m": 2}

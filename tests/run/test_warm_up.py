@@ -235,6 +235,7 @@ def test_what_is_fitted_to_texts_knows_those_of_the_first_part_alone(made, workp
     assert np.array_equal(found[:known], first.tokens[:known]) and not np.array_equal(found, first.tokens)
 
 
+@pytest.mark.slow
 def test_an_interrupted_replay_ends_like_an_uninterrupted_one(made, workplace):
     _, expected = made
     write(workplace, events())
@@ -308,6 +309,7 @@ def command(folder, dataset="films", **changes):
     return ["warm-up", *options(values)]
 
 
+@pytest.mark.slow
 def test_the_study_prints_its_table_and_leaves_figures_and_a_plot(made, workplace, capsys):
     _, outcomes = made
     write(workplace, events())

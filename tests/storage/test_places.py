@@ -119,6 +119,7 @@ def full_disk():
     resource.setrlimit(resource.RLIMIT_FSIZE, (1500, 1500))
 
 
+@pytest.mark.slow
 def test_every_task_says_in_one_line_that_the_disk_is_full(base, tmp_path):
     folder = shutil.copytree(base, tmp_path / "here")
     found = answers(folder, full_disk, tasks(""))
@@ -129,6 +130,7 @@ def test_every_task_says_in_one_line_that_the_disk_is_full(base, tmp_path):
 # ---- two at once
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", ["IDP", "UniSRec"])
 def test_two_runs_of_one_command_at_once_find_the_same_and_leave_it_once(model, processes, tmp_path):
     write_domains(tmp_path / "data")

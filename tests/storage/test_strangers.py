@@ -98,6 +98,7 @@ def refusals(read, values):
     return found
 
 
+@pytest.mark.slow
 def test_any_damage_to_a_result_is_read_or_refused(finished, tmp_path):
     from recbole_idp.report.result import markdown_table, read_ranks, read_result
     from recbole_idp.report.text import report_text
@@ -117,6 +118,7 @@ def test_any_damage_to_a_result_is_read_or_refused(finished, tmp_path):
     assert refusals(read, damaged(value)) > 100
 
 
+@pytest.mark.slow
 def test_any_damage_to_the_description_of_a_trained_model_is_read_or_refused(finished, tmp_path):
     from recbole_idp.serving import new_items
     from recbole_idp.serving.card import model_card
@@ -142,6 +144,7 @@ def test_any_damage_to_the_description_of_a_trained_model_is_read_or_refused(fin
     assert refusals(read, damaged(value)) > 100
 
 
+@pytest.mark.slow
 def test_any_damage_to_the_description_of_a_bundle_is_read_or_refused(finished, tmp_path):
     from recbole_idp.models.idp.bundle import KIND, Bundle
     from recbole_idp.models.idp.model import check_encoder

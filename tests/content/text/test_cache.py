@@ -126,6 +126,7 @@ def _encode_in_process(texts, folder):
     encode_cached(CountingEncoder().fit(TEXTS), texts, folder)
 
 
+@pytest.mark.slow
 def test_two_processes_share_a_cache(tmp_path):
     context = multiprocessing.get_context("spawn")
     workers = [context.Process(target=_encode_in_process, args=(TEXTS[::step], tmp_path)) for step in (1, -1)]
@@ -140,6 +141,7 @@ def test_two_processes_share_a_cache(tmp_path):
     np.testing.assert_allclose(vectors, encoder.encode(TEXTS), atol=1e-6)
 
 
+@pytest.mark.slow
 def test_a_large_cache_is_looked_up_quickly(tmp_path):
     """81 thousand texts of width 384 in well under 2 s on an idle machine; the bound allows for a busy one."""
     encoder = CountingEncoder().fit(TEXTS)

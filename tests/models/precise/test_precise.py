@@ -209,6 +209,7 @@ def test_the_balancing_loss_is_added_by_its_weight(domains):
             assert extra == pytest.approx(0.5 * float(plain.fusion.balance_loss(torch.tensor([1, 2, 3, 4]))), rel=1e-3)
 
 
+@pytest.mark.slow
 def test_all_three_learn_on_a_wide_circle(domains):
     write_dataset(domains, "wide", 80, n_items=24)
     long = {"pretrain_epochs": 16, "pretrain_learning_rate": 0.01, "pretrain_stopping_step": 16}

@@ -166,6 +166,7 @@ def test_token_vectors_are_trained_in_the_second_phase_only_and_ids_in_both(doma
     assert not torch.equal(fusion.ids, ids) and fusion.ids.grad.abs().sum() > 0
 
 
+@pytest.mark.slow
 def test_the_targets_validated_users_tell_the_best_epoch_and_no_training_event_is_left_out(domains):
     config, (train, valid, _) = split_of(domains, source_domains=[])
     universal = load_universal(config, train)
@@ -181,6 +182,7 @@ def test_the_targets_validated_users_tell_the_best_epoch_and_no_training_event_i
     assert trainer.best_valid_result["mrr"] == pytest.approx(found.description["valid"]["mrr"], abs=1e-4)
 
 
+@pytest.mark.slow
 def test_an_interrupted_universal_training_ends_like_an_uninterrupted_one(domains, workplace):
     config, (train, _, _) = split_of(domains)
     universal, config = load_universal(config, train), configured(domains, model="PRECISE_UT", epochs=4)
@@ -191,6 +193,7 @@ def test_an_interrupted_universal_training_ends_like_an_uninterrupted_one(domain
         assert torch.equal(own, other)
 
 
+@pytest.mark.slow
 def test_the_universal_model_is_found_again_shared_and_given(domains):
     config, (train, _, _) = split_of(domains)
     first = find_or_train(config, train)
@@ -215,6 +218,7 @@ def test_the_universal_model_is_found_again_shared_and_given(domains):
         fitted(domains, "PRECISE", pretrained=str(first.folder), n_layers=2)
 
 
+@pytest.mark.slow
 def test_a_damaged_folder_is_refused_in_one_line(domains):
     config, (train, _, _) = split_of(domains)
     folder = find_or_train(config, train).folder
@@ -225,6 +229,7 @@ def test_a_damaged_folder_is_refused_in_one_line(domains):
         UniversalModel.open(domains / "pens")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fusion", ["id_only", "concat"])
 def test_both_stages_run_with_other_fusions_and_without_sources(domains, fusion):
     write_dataset(domains, "wide", 20, n_items=12)
@@ -233,6 +238,7 @@ def test_both_stages_run_with_other_fusions_and_without_sources(domains, fusion)
     assert not list((domains / "saved").glob("*-experts.svg"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["PRECISE", "PRECISE_UT", "PRECISE_TT"])
 def test_a_run_leaves_what_is_served_like_the_model(domains, name):
     result = run(configured(domains, model=name, pretrain_epochs=1, epochs=1))
@@ -240,6 +246,7 @@ def test_a_run_leaves_what_is_served_like_the_model(domains, name):
     assert result["trained"]["trial"] == f"{name}-2020"
 
 
+@pytest.mark.slow
 def test_the_universal_models_training_is_counted_when_it_is_found_as_when_it_is_made(domains):
     for found in (False, True):
         assert bool(list((domains / "saved").glob("precise-*"))) == found

@@ -59,6 +59,7 @@ def test_tcfs_loss_is_the_papers(domains):
             assert float(built.position_loss(batch)) == pytest.approx(expected, rel=1e-5)
 
 
+@pytest.mark.slow
 def test_tcf_learns_on_a_wide_circle_and_shows_nothing_twice(domains):
     write_dataset(domains, "wide", 80, n_items=24)
     model, trainer, test = fitted(domains, "TCF", "wide", epochs=60, stopping_step=60, learning_rate=0.01)

@@ -94,6 +94,7 @@ def slow_pretraining_loss(model, batch):
     return sum(item_losses) / len(item_losses) + model.sequence_loss_weight * total / weight
 
 
+@pytest.mark.slow
 def test_pretraining_loss_is_that_of_the_formulas_with_exact_negatives(domains):
     config = configured(domains, n_experts=2, sequence_loss_weight=0.7, train_batch_size=40, item_drop_coefficient=0.5)
     generator = torch.Generator().manual_seed(1)
@@ -136,6 +137,7 @@ def resumable(folder, settings_, domains, epochs):
     return trainer
 
 
+@pytest.mark.slow
 def test_an_interrupted_pre_training_ends_like_an_uninterrupted_one(domains, workplace):
     config = configured(domains)
     sources = load_domains(config)
@@ -154,6 +156,7 @@ def test_an_interrupted_pre_training_ends_like_an_uninterrupted_one(domains, wor
     assert resumable(workplace / "parts", config, sources, 4).trained_targets == parts.trained_targets
 
 
+@pytest.mark.slow
 def test_pre_training_is_found_again_and_can_be_given(domains):
     first = find_or_pretrain(configured(domains))
     assert first.folder.parent == domains / "saved" and first.folder.name.startswith("unisrec-pens-lamps-")

@@ -97,6 +97,7 @@ def test_fine_tuning_changes_adaptor_and_input_norm_and_leaves_the_blocks(domain
     assert not torch.equal(model.encoder.blocks[0].inner.weight, state["encoder.blocks.0.inner.weight"])
 
 
+@pytest.mark.slow
 def test_zero_shot_is_what_was_pre_trained_and_transfers(tmp_path):
     # The titles are the same in both domains, and with them the order in which items follow one another. The circle is
     # wide, and the history left out: what users had is never their negative, so nothing says that it does not follow.
@@ -143,6 +144,7 @@ def test_values_out_of_range_are_refused(domains, key, value, line):
         configured(domains, **{key: value})
 
 
+@pytest.mark.slow
 def test_what_is_pre_trained_on_sources_is_not_counted(domains):
     # The first run imports what both need, and has other settings, so that the second pre-trains anew.
     for epochs in (1, 40):
