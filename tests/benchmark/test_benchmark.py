@@ -135,7 +135,7 @@ def test_new_items_are_ranked_beside_three_baselines(capsys, tmp_path):
     ],
 )
 def test_mistakes_are_refused_in_one_line(capsys, arguments, line):
-    refused(capsys, arguments, line, main=main, name="recbole_idp.benchmark")
+    refused(capsys, arguments, line, main=main, name="recbole_idp.benchmark", progress=("[benchmark] ",))
 
 
 @pytest.mark.parametrize("arguments", [[], ["help"], ["training", "--help"]])

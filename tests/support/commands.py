@@ -28,7 +28,7 @@ def printed(capture, *argv, status=0):
     return out
 
 
-def refused(capture, argv, *says, main=recbole_idp, name="recbole-idp", alone=True, silent=True):
+def refused(capture, argv, *says, main=recbole_idp, name="recbole-idp", progress=()):
     """Runs a command that must be refused; returns the line that says why.
 
     Args:
@@ -37,21 +37,19 @@ def refused(capture, argv, *says, main=recbole_idp, name="recbole-idp", alone=Tr
         *says (str): What the line must hold.
         main (Callable[[list[str]], int]): The program.
         name (str): Its name, with which the line begins.
-        alone (bool): Whether nothing else may be printed to stderr; else the line is the last one.
-        silent (bool): Whether nothing may be printed to stdout.
+        progress (tuple[str, ...]): How lines begin that may be printed to stderr before.
     """
     capture.readouterr()
     status = main(list(argv))
     out, err = capture.readouterr()
     assert status == 2, out + err
-    assert "Traceback" not in out + err
-    lines = err.splitlines()
-    assert lines and (len(lines) == 1 or not alone), err
-    assert lines[-1].startswith(f"{name}: ") and err.endswith("\n"), err
-    assert out == "" or not silent, out
+    assert out == "" and "Traceback" not in err, out + err
+    *lines, rest = err.split("\n")
+    lines = [line for line in lines if not line.startswith(progress)]
+    assert len(lines) == 1 and lines[0].startswith(f"{name}: ") and rest == "", err
     for text in says:
-        assert text in lines[-1]
-    return lines[-1]
+        assert text in lines[0]
+    return lines[0]
 
 
 def refusal(call, *arguments, **keywords):
