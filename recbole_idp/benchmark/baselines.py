@@ -4,12 +4,12 @@ import itertools
 import time
 
 from recbole.data import data_preparation
-from recbole.utils import get_model, init_seed
+from recbole.utils import init_seed
 
 from recbole_idp.benchmark.output import Row, announce
 from recbole_idp.config.derive import data_root
 from recbole_idp.config.strict import StrictConfig
-from recbole_idp.recbole_models.choose import TRIMMED, make_dataset, trainer_class
+from recbole_idp.recbole_models.choose import FAST_MODELS, make_dataset, model_class, trainer_class
 
 _SHARED = ("cache_path", "checkpoint_dir", "result_dir", "seed", "text_encoder", "text_fields", "threads", "use_gpu")
 
@@ -45,13 +45,13 @@ def run(config, steps):
         tuple[dict, list[Row]]: The measurements, and the rows of the table.
     """
     results = {"ours": {}, "recbole": {}}
-    for model in TRIMMED:
+    for model in FAST_MODELS:
         for side, exact in (("ours", False), ("recbole", True)):
             announce(f"training {model}, {'RecBole' if exact else 'ours'}, for {steps} steps")
             results[side][model] = _measure(config, model, exact, steps)
     key = "targets_per_cpu_second"
-    ratios = {model: round(results["ours"][model][key] / results["recbole"][model][key], 2) for model in TRIMMED}
-    rows = [Row(f"{model}, training targets per CPU second", model, key, digits=0) for model in TRIMMED]
+    ratios = {model: round(results["ours"][model][key] / results["recbole"][model][key], 2) for model in FAST_MODELS}
+    rows = [Row(f"{model}, training targets per CPU second", model, key, digits=0) for model in FAST_MODELS]
     return {**results, "ratio": ratios}, rows
 
 
@@ -61,7 +61,7 @@ def _measure(config, model, exact, steps):
     own = StrictConfig(model, config["dataset"], config_dict=given)
     init_seed(own["seed"], own["reproducibility"])
     train, _, _ = data_preparation(own, make_dataset(own))
-    trainer = trainer_class(own)(own, get_model(model)(own, train.dataset).to(own["device"]))
+    trainer = trainer_class(own)(own, model_class(own)(own, train.dataset).to(own["device"]))
     batches = FirstBatches(train, min(steps, len(train)))
     wall, processors = time.perf_counter(), time.process_time()
     trainer._train_epoch(batches, 0)

@@ -1,31 +1,60 @@
-"""Which dataset and trainer take a model through a run: the plugin's, another package's, or those for RecBole's own."""
+"""Which model class, dataset and trainer a run takes: the plugin's, another package's, or those for RecBole's own."""
 
+from recbole.config import Config
 from recbole.data import create_dataset
-from recbole.utils import get_trainer
+from recbole.data.dataset import Dataset
+from recbole.model.abstract_recommender import AbstractRecommender
+from recbole.trainer import Trainer
+from recbole.utils import get_model, get_trainer
 
 from recbole_idp import registry
 from recbole_idp.data.dataset import SequenceDataset
 from recbole_idp.errors import UserError
-from recbole_idp.recbole_models.datasets import RecBolesDataset, RecBolesDatasetWithWords, SequenceDatasetWithWords
+from recbole_idp.recbole_models.datasets import (
+    LiteralSequentialDataset,
+    LiteralSequentialDatasetWithWords,
+    SequenceDatasetWithWords,
+)
 from recbole_idp.recbole_models.general_dataset import GeneralDataset
-from recbole_idp.recbole_models.trainers import CountingTrainer, TrimmedTrainer, recboles_trainer
+from recbole_idp.recbole_models.history import excluding_history
+from recbole_idp.recbole_models.trainers import CountingTrainer, TrimmedTrainer, recbole_trainer_class
 from recbole_idp.train.trainer import SequenceTrainer
 
-TRIMMED = ("GRU4Rec", "SASRec", "BERT4Rec", "FDSA")
-"""RecBole's models that are tested to be the same on trimmed batches."""
+FAST_MODELS = {
+    "GRU4Rec": "recbole_idp.recbole_models.fast.gru4rec:FastGRU4Rec",
+    "SASRec": "recbole_idp.recbole_models.fast.sasrec:FastSASRec",
+    "BERT4Rec": "recbole_idp.recbole_models.fast.bert4rec:FastBERT4Rec",
+    "FDSA": "recbole_idp.recbole_models.fast.fdsa:FastFDSA",
+}
+"""RecBole's models that are trained on trimmed batches, and the classes that do it; imported when asked for."""
 
 WITH_WORDS = ("FDSA",)
 """RecBole's models that read features of items."""
 
 
-def make_dataset(config):
-    """Makes the dataset of a configuration's model.
+def model_class(config: Config) -> type[AbstractRecommender]:
+    """Return the class of a configuration's model.
+
+    RecBole's own models are trained by their fast classes where there are any, unless ``exact_recbole`` is set. They
+    exclude history items if ``exclude_history`` is set; registered models do so themselves.
 
     Args:
-        config (Config): The configuration.
+        config: The configuration.
+    """
+    name = config["model"]
+    if name in registry.models():
+        return get_model(name)
+    found = registry.resolve(FAST_MODELS[name]) if _trims(config) else get_model(name)
+    if config["exclude_history"] and name not in registry.GENERAL_MODELS:
+        return excluding_history(found)
+    return found
 
-    Returns:
-        Dataset: Not split yet.
+
+def make_dataset(config: Config) -> Dataset:
+    """Make the dataset of a configuration's model, not split yet.
+
+    Args:
+        config: The configuration.
     """
     name = config["model"]
     if name in registry.models():
@@ -34,21 +63,18 @@ def make_dataset(config):
         return GeneralDataset(config)
     if _trims(config):
         return (SequenceDatasetWithWords if name in WITH_WORDS else SequenceDataset)(config)
-    return (RecBolesDatasetWithWords if name in WITH_WORDS else RecBolesDataset)(config)
+    return (LiteralSequentialDatasetWithWords if name in WITH_WORDS else LiteralSequentialDataset)(config)
 
 
-def trainer_class(config):
-    """Returns the class of the trainer of a configuration's model.
+def trainer_class(config: Config) -> type[Trainer]:
+    """Return the class of the trainer of a configuration's model.
 
     Args:
-        config (Config): The configuration.
-
-    Returns:
-        type: RecBole's ``Trainer`` or a class derived from it.
+        config: The configuration.
 
     Raises:
-        UserError: ``exact_recbole`` is set for a model that is none of RecBole's, or a key for what the trainer does
-            not do.
+        UserError: ``exact_recbole`` is set for a model that is none of RecBole's, or a key that the trainer would
+            silently ignore.
     """
     found = _trainer_class(config)
     if issubclass(found, SequenceTrainer):
@@ -60,12 +86,12 @@ def _trainer_class(config):
     name = config["model"]
     if name in registry.models():
         if config["exact_recbole"]:
-            raise UserError(f"exact_recbole is for RecBole's own models, and {name} is none: leave it away")
+            raise UserError(f"exact_recbole is for RecBole's own models, and {name} is none: remove it")
         return get_trainer(config["MODEL_TYPE"], name)
     if name in registry.GENERAL_MODELS and not config["exact_recbole"]:
         return CountingTrainer
-    return TrimmedTrainer if _trims(config) else recboles_trainer(config["MODEL_TYPE"], name)
+    return TrimmedTrainer if _trims(config) else recbole_trainer_class(config["MODEL_TYPE"], name)
 
 
 def _trims(config):
-    return config["model"] in TRIMMED and not config["exact_recbole"]
+    return config["model"] in FAST_MODELS and not config["exact_recbole"]

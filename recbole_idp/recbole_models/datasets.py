@@ -15,17 +15,17 @@ WORDS = "words"
 MOST_WORDS = 32
 
 
-class RecBolesDataset(LiteralReading, SequentialDataset):
-    """RecBole's :class:`~recbole.data.dataset.SequentialDataset`, of which the reading alone is ours."""
+class LiteralSequentialDataset(LiteralReading, SequentialDataset):
+    """RecBole's :class:`~recbole.data.dataset.SequentialDataset`, whose files are read as the plugin reads them."""
 
     def build(self):
-        """Splits the dataset as RecBole does, and keeps the training rows of ``train_users_share`` of the users."""
+        """Split the dataset as RecBole does, and keep the training rows of ``train_users_share`` of the users."""
         train, *others = super().build()
         return [few_shot(train, self.config["train_users_share"], self.config["train_users_seed"]), *others]
 
 
 class ItemWords:
-    """To be mixed into a sequential dataset: items have their words as a ``token_seq`` field for feature models."""
+    """Mixin for a sequential dataset: items have their words as a ``token_seq`` field for feature models."""
 
     def _load_data(self, token, dataset_path):
         super()._load_data(token, dataset_path)
@@ -41,5 +41,5 @@ class SequenceDatasetWithWords(ItemWords, SequenceDataset):
     """The plugin's sequential dataset, with words."""
 
 
-class RecBolesDatasetWithWords(ItemWords, RecBolesDataset):
+class LiteralSequentialDatasetWithWords(ItemWords, LiteralSequentialDataset):
     """RecBole's sequential dataset, with words."""

@@ -1,47 +1,26 @@
-"""Trainers for RecBole's own models, whose classes stay as they are."""
+"""Trainers for RecBole's own models."""
 
 import torch
 from recbole.data.dataloader import FullSortEvalDataLoader
-from recbole.trainer import TraditionalTrainer
-from recbole.utils import get_trainer
+from recbole.trainer import TraditionalTrainer, Trainer
+from recbole.utils import ModelType, get_trainer
 
 from recbole_idp import compat
 from recbole_idp.evaluation.ranking import RankEvaluator, ranks_from_scores
-from recbole_idp.recbole_models.fast.history import exclude_history
-from recbole_idp.recbole_models.fast.item_features import embed_features_once
-from recbole_idp.recbole_models.fast.last_layer import take_short_last_layers
-from recbole_idp.recbole_models.fast.layers import take_faster_layers
-from recbole_idp.recbole_models.fast.softmax import take_chunked_softmax
 from recbole_idp.recbole_models.trimmed import TrimmedLoader
 from recbole_idp.train.resumable import Resumable
 from recbole_idp.train.trainer import SequenceTrainer
 
 
-class _HistoryLeftOut:
-    """To be mixed into a trainer of RecBole's models: ``exclude_history`` holds for those that read histories."""
+class TrimmedTrainer(SequenceTrainer):
+    """Trains the fast class of one of RecBole's sequential models on RecBole's batches, without their padding.
 
-    def __init__(self, config, model):
-        super().__init__(config, model)
-        if config["exclude_history"] and hasattr(model, "ITEM_SEQ"):
-            exclude_history(model)
-
-
-class TrimmedTrainer(_HistoryLeftOut, SequenceTrainer):
-    """Trains one of RecBole's sequential models on RecBole's batches, without their padding.
-
-    The order of rows, the negatives, the hidden items and the loss are RecBole's; without dropout, the metrics are the
+    The order of rows, the negatives, the masked items and the loss are RecBole's; without dropout, the metrics are the
     same as those of its own loop. Evaluation streams.
     """
 
     unread_keys = {"enable_amp": False, "enable_scaler": False}
-    unread_remedy = "leave it away, or give --exact_recbole for RecBole's own loop"
-
-    def __init__(self, config, model):
-        take_faster_layers(model)
-        take_short_last_layers(model)
-        take_chunked_softmax(model)
-        self._features_once = embed_features_once(model)
-        super().__init__(config, model)
+    unread_remedy = "remove it, or give --exact_recbole for RecBole's own loop"
 
     def _training_batches(self, train_data):
         if self._batches is None:
@@ -49,9 +28,7 @@ class TrimmedTrainer(_HistoryLeftOut, SequenceTrainer):
         return self._batches
 
     def _training_loss(self, batch):
-        with self._features_once([part[self.model.ITEM_SEQ] for part in batch.parts]):
-            losses = (self.model.calculate_loss(part) for part in batch.parts)
-            return sum(weight * loss for weight, loss in zip(batch.weights, losses, strict=True))
+        return self.model.batch_loss(batch)
 
 
 class CountingTrainer(TraditionalTrainer):
@@ -100,27 +77,24 @@ class CountingTrainer(TraditionalTrainer):
         return ranks_from_scores(scores[rows], items.to(self.device)).cpu()
 
 
-def recboles_trainer(model_type, name):
-    """Returns RecBole's own trainer of one of its models, but for the files that it writes.
+def recbole_trainer_class(model_type: ModelType, name: str) -> type[Trainer]:
+    """Return RecBole's own trainer of one of its models, with safetensors as checkpoints.
 
     Args:
-        model_type (ModelType): RecBole's type of the model.
-        name (str): The model's name.
-
-    Returns:
-        type: A trainer class.
+        model_type: RecBole's type of the model.
+        name: The model's name.
     """
-    return type("RecBolesTrainer", (_RecBolesLoop, get_trainer(model_type, name)), {})
+    return type("RecBoleTrainer", (_RecBoleLoop, get_trainer(model_type, name)), {})
 
 
-class _RecBolesLoop(_HistoryLeftOut, Resumable):
+class _RecBoleLoop(Resumable):
     """RecBole's training and evaluation as they are; checkpoints are safetensors, from which training can go on."""
 
     ranks = None
     targets_per_second = 0.0
 
     def evaluate(self, eval_data, load_best_model=True, model_file=None, show_progress=False):
-        """Evaluates the model by RecBole's own loop."""
+        """Evaluate the model by RecBole's own loop."""
         if load_best_model and eval_data:
             self.restore(model_file or self.saved_model_file)
         return super().evaluate(eval_data, load_best_model=False, show_progress=show_progress)

@@ -1,7 +1,9 @@
 """RecBole's batches without their padding: rows of like length together, each part trimmed to its longest row."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
+import torch
 from recbole.data.interaction import Interaction
 
 from recbole_idp.data.rows import parts_of_like_length
@@ -24,6 +26,14 @@ class TrimmedRows:
     def to(self, device):
         """Returns the batch on another device."""
         return TrimmedRows(tuple(part.to(device) for part in self.parts), self.weights, self.n_targets)
+
+    def mean(self, losses: Iterable[torch.Tensor]) -> torch.Tensor:
+        """Return the mean over the batch of losses that are each the mean over a part; a scalar.
+
+        Args:
+            losses: A scalar for each part.
+        """
+        return sum(weight * loss for weight, loss in zip(self.weights, losses, strict=True))
 
 
 class TrimmedLoader:

@@ -4,13 +4,12 @@ import logging
 import shutil
 from pathlib import Path
 
-from recbole.utils import get_model
-
 from recbole_idp.config.derive import as_pretrained, derive
 from recbole_idp.data.domain_texts import item_texts
 from recbole_idp.errors import UserError
 from recbole_idp.models.base.sequence_model import SequenceModel
 from recbole_idp.models.idp.variants import VARIANTS
+from recbole_idp.recbole_models.choose import model_class
 from recbole_idp.serving.pack import trained_model
 from recbole_idp.serving.trained_model import TrainedModel, check_absent
 from recbole_idp.storage.checkpoint import load_checkpoint
@@ -55,7 +54,7 @@ def keep_best(config, outcomes, start, dataset, digits):
         tuple[Path, str] | None: The folder, and the trial's name; None where none is wanted, or the model is none of
         those that can be used without RecBole.
     """
-    if not config["keep_trained"] or not issubclass(get_model(config["model"]), SequenceModel):
+    if not config["keep_trained"] or not issubclass(model_class(config), SequenceModel):
         return None
     metric, sign = config["valid_metric"].lower(), 1 if config["valid_metric_bigger"] else -1
     trials = list(outcomes)
@@ -68,7 +67,7 @@ def keep_best(config, outcomes, start, dataset, digits):
     if not config["trained_dir"] and _is_whole(folder, config["keep_users"]):
         return folder, trial.name
     settings = trial_settings(config, trial)
-    model = get_model(config["model"])(settings, dataset).to(config["device"])
+    model = model_class(config)(settings, dataset).to(config["device"])
     model.load_state_dict(load_checkpoint(facts["checkpoint"])[0])
     # What stands beside generated IDs, such as adapted texts, is made in another way.
     is_generated = trial.variant in _GENERATED and type(model).item_vectors is SequenceModel.item_vectors

@@ -1,13 +1,13 @@
 """Opening what training saved: the model with its data, as RecBole's ``load_data_and_model`` gives them."""
 
 from recbole.data import data_preparation
-from recbole.utils import get_model, init_logger, init_seed
+from recbole.utils import init_logger, init_seed
 
 from recbole_idp.config.checks import key_types
 from recbole_idp.config.layers import recbole_layers
 from recbole_idp.config.model_defaults import model_layers
 from recbole_idp.config.strict import StrictConfig
-from recbole_idp.recbole_models.choose import make_dataset
+from recbole_idp.recbole_models.choose import make_dataset, model_class
 from recbole_idp.storage.checkpoint import load_checkpoint
 
 
@@ -30,7 +30,7 @@ def load_data_and_model(model_file):
     dataset = make_dataset(config)
     train, valid, test = data_preparation(config, dataset)
     init_seed(config["seed"], config["reproducibility"])
-    model = get_model(config["model"])(config, train.dataset).to(config["device"])
+    model = model_class(config)(config, train.dataset).to(config["device"])
     model.load_state_dict(state)
     return config, model, dataset, train, valid, test
 

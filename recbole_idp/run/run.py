@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 
 from recbole.data import data_preparation
-from recbole.utils import get_model, init_seed
+from recbole.utils import init_seed
 
 from recbole_idp.config.derive import given_values
 from recbole_idp.data.domains import check_domains
@@ -14,7 +14,7 @@ from recbole_idp.evaluation.buckets import bucket_metrics
 from recbole_idp.models.idp.pretrain import find_or_pretrain
 from recbole_idp.models.idp.transfer import TransferTrainer, prepare_start
 from recbole_idp.models.idp.variants import SOURCELESS, VARIANTS
-from recbole_idp.recbole_models.choose import make_dataset, trainer_class
+from recbole_idp.recbole_models.choose import make_dataset, model_class, trainer_class
 from recbole_idp.report.comparison import CONTROLS, compare_variants, prediction_line, verdicts
 from recbole_idp.report.few_shot import PLOT, plot_study
 from recbole_idp.report.ranks import Ranks
@@ -180,7 +180,7 @@ def run_trial(config, trial, start, loaders, clock, latest=None):
     init_seed(seed, config["reproducibility"])
     # RecBole's loaders are seeded once, and draw on through all trials.
     train.generator.manual_seed(seed)
-    model = get_model(config["model"])(settings, train.dataset).to(config["device"])
+    model = model_class(config)(settings, train.dataset).to(config["device"])
     trainer = trainer_class(config)(settings, model)
     if isinstance(trainer, TransferTrainer):
         trainer.start = start

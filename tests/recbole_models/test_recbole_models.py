@@ -13,12 +13,10 @@ from recbole_idp.config.strict import StrictConfig
 from recbole_idp.errors import UserError
 from recbole_idp.nn import softmax
 from recbole_idp.nn.dropout import Dropout
-from recbole_idp.recbole_models.choose import make_dataset, trainer_class
-from recbole_idp.recbole_models.fast.item_features import embed_features_once
-from recbole_idp.recbole_models.fast.last_layer import take_short_last_layers
-from recbole_idp.recbole_models.fast.layers import take_faster_layers
-from recbole_idp.recbole_models.fast.softmax import take_chunked_softmax
+from recbole_idp.recbole_models.choose import FAST_MODELS, make_dataset, model_class, trainer_class
+from recbole_idp.recbole_models.trimmed import TrimmedLoader
 from recbole_idp.report.result import read_ranks
+from recbole_idp.run.restore import load_data_and_model
 from recbole_idp.run.run import run
 from recbole_idp.testing.interruption import assert_ends_like_uninterrupted
 from recbole_idp.testing.toy import settings, write_dataset
@@ -54,7 +52,7 @@ def trained(config):
     init_seed(config["seed"], True)
     train, valid, test = data_preparation(config, make_dataset(config))
     init_seed(config["seed"], True)
-    trainer = trainer_class(config)(config, get_model(config["model"])(config, train.dataset))
+    trainer = trainer_class(config)(config, model_class(config)(config, train.dataset))
     _, found = trainer.fit(train, valid, saved=True, show_progress=False)
     return dict(found), dict(trainer.evaluate(test, load_best_model=True))
 
@@ -78,7 +76,7 @@ def test_an_interrupted_training_ends_like_an_uninterrupted_one(shop, workplace,
         config = configured(shop, model, **changes)
         train, valid, _ = data_preparation(config, make_dataset(config))
         init_seed(1, True)
-        trainer = trainer_class(config)(config, get_model(model)(config, train.dataset))
+        trainer = trainer_class(config)(config, model_class(config)(config, train.dataset))
         trainer.latest = latest
         trainer.fit(train, valid, verbose=False, saved=True)
         return trainer
@@ -86,43 +84,90 @@ def test_an_interrupted_training_ends_like_an_uninterrupted_one(shop, workplace,
     assert_ends_like_uninterrupted(train, workplace / "latest.safetensors")
 
 
-@pytest.mark.parametrize(("name", "activation"), [("SASRec", "gelu"), ("SASRec", "relu"), ("FDSA", "gelu")])
-def test_faster_layers_compute_the_same(shop, name, activation):
-    config = configured(shop, name, **{**SMALL, "hidden_act": activation})
+def pair(config):
+    """Returns RecBole's model and the fast one with the same weights, without dropout, and the training loader."""
     train, _, _ = data_preparation(config, make_dataset(config))
     init_seed(1, True)
-    model, batch = get_model(name)(config, train.dataset).eval(), next(iter(train))
-    before, names = model.full_sort_predict(batch), list(model.state_dict())
-    chances = [layer.p for layer in model.modules() if isinstance(layer, torch.nn.Dropout)]
-    take_faster_layers(model)
-    assert torch.allclose(model.full_sort_predict(batch), before, atol=1e-6)
-    assert list(model.state_dict()) == names
-    assert [layer.probability for layer in model.modules() if isinstance(layer, Dropout)] == chances
-    assert len(chances) > 0
+    theirs = get_model(config["model"])(config, train.dataset).eval()
+    if config["model"] == "BERT4Rec":
+        torch.nn.init.normal_(theirs.output_bias)
+    ours = model_class(config)(config, train.dataset).eval()
+    ours.load_state_dict(theirs.state_dict())
+    return theirs, ours, train
+
+
+def gradients(model, loss):
+    """Returns the gradients of a loss by parameter name; those of parameters that it does not read are left out."""
+    model.zero_grad()
+    loss.backward()
+    return {name: weights.grad.clone() for name, weights in model.named_parameters() if weights.grad is not None}
+
+
+def assert_same(ours, theirs, rows):
+    """Compares loss, gradients and scores of two models with the same weights."""
+    losses = [model.calculate_loss(rows) for model in (ours, theirs)]
+    assert torch.allclose(*losses, atol=1e-6)
+    found, expected = (gradients(model, loss) for model, loss in zip((ours, theirs), losses, strict=True))
+    assert found.keys() == expected.keys()
+    assert all(torch.allclose(found[name], expected[name], atol=1e-6) for name in expected)
+    assert torch.allclose(ours.full_sort_predict(rows), theirs.full_sort_predict(rows), atol=1e-6)
+
+
+def test_weights_have_recboles_names_and_load_both_ways(shop):
+    for name in FAST_MODELS:
+        theirs, ours, train = pair(configured(shop, name, **MODELS[name]))
+        assert type(ours) is not type(theirs) and isinstance(ours, type(theirs))
+        assert list(ours.state_dict()) == list(theirs.state_dict())
+        with torch.no_grad():
+            for weights in ours.parameters():
+                weights += torch.rand_like(weights)
+        rows = next(iter(train))
+        assert not torch.allclose(theirs.full_sort_predict(rows), ours.full_sort_predict(rows), atol=1e-2)
+        theirs.load_state_dict(ours.state_dict())
+        assert torch.allclose(theirs.full_sort_predict(rows), ours.full_sort_predict(rows), atol=1e-4)
+        assert torch.allclose(theirs.predict(rows), ours.predict(rows), atol=1e-4)
+
+
+def test_a_seed_gives_the_fast_class_recboles_first_weights(shop):
+    for name in FAST_MODELS:
+        config = configured(shop, name, **MODELS[name])
+        train, _, _ = data_preparation(config, make_dataset(config))
+        states = []
+        for cls in (get_model(name), model_class(config)):
+            init_seed(1, True)
+            states.append(cls(config, train.dataset).state_dict())
+            states[-1]["next draw"] = torch.rand(1)
+        assert all(torch.equal(states[0][key], states[1][key]) for key in states[0])
+
+
+@pytest.mark.parametrize("activation", ["gelu", "relu"])
+@pytest.mark.parametrize("name", ["SASRec", "FDSA", "BERT4Rec"])
+def test_faster_layers_compute_the_same(shop, name, activation):
+    theirs, ours, train = pair(configured(shop, name, **{**SMALL, "n_layers": 2, "hidden_act": activation}))
+    assert_same(ours, theirs, next(iter(train)))
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_each_dropout_is_the_faster_one(shop, name):
+    chances = {key: 0.1 * (number + 1) for number, key in enumerate(MODELS[name]) if key.endswith("dropout_prob")}
+    theirs, ours, _ = pair(configured(shop, name, **{**MODELS[name], **chances}))
+    expected = {place: layer.p for place, layer in theirs.named_modules() if isinstance(layer, torch.nn.Dropout)}
+    found = {place: layer.probability for place, layer in ours.named_modules() if isinstance(layer, Dropout)}
+    assert found == expected and set(found.values()) == set(chances.values())
+    assert not any(isinstance(layer, torch.nn.Dropout) for layer in ours.modules())
 
 
 @pytest.mark.parametrize("name", ["SASRec", "FDSA", "BERT4Rec"])
-def test_last_layers_computed_where_they_are_read_give_the_same(shop, name):
-    config = configured(shop, name, **{**SMALL, "n_layers": 2})
-    train, _, _ = data_preparation(config, make_dataset(config))
-    init_seed(1, True)
-    model, batch = get_model(name)(config, train.dataset).eval(), next(iter(train))
-    computed = []
-    *_, encoder = (module for module in model.modules() if isinstance(module, TransformerEncoder))
-    encoder.layer[-1].feed_forward.register_forward_hook(
-        lambda layer, given, found: computed.append(found[..., 0].numel())
-    )
-
-    def found():
-        model.zero_grad()
-        loss = model.calculate_loss(batch)
-        loss.backward()
-        return [loss, model.full_sort_predict(batch), *(weights.grad for weights in model.parameters())]
-
-    expected = [None if value is None else value.clone() for value in found()]
-    take_short_last_layers(model)
-    for ours, theirs in zip(found(), expected, strict=True):
-        assert theirs is None if ours is None else torch.allclose(ours, theirs, atol=1e-6)
+def test_last_layers_are_computed_where_they_are_read(shop, name):
+    theirs, ours, train = pair(configured(shop, name, **{**SMALL, "n_layers": 2}))
+    batch, computed = next(iter(train)), []
+    for model in (theirs, ours):
+        *_, encoder = (module for module in model.modules() if isinstance(module, TransformerEncoder))
+        encoder.layer[-1].feed_forward.register_forward_hook(
+            lambda layer, given, found: computed.append(found[..., 0].numel())
+        )
+        model.calculate_loss(batch)
+        model.full_sort_predict(batch)
     rows, positions = len(batch), batch["item_id_list"].numel()
     read = int((batch["MASK_INDEX"] > 0).sum()) if name == "BERT4Rec" else rows
     assert computed == [positions, positions, read, rows] and read < positions
@@ -130,56 +175,86 @@ def test_last_layers_computed_where_they_are_read_give_the_same(shop, name):
 
 @pytest.mark.parametrize("name", MODELS)
 def test_the_softmax_in_chunks_gives_the_same(shop, name, monkeypatch):
+    theirs, ours, train = pair(configured(shop, name, **MODELS[name]))
+    computed = []
+    for module in ("fast.loss", "fast.bert4rec"):
+        monkeypatch.setattr(
+            f"recbole_idp.recbole_models.{module}.softmax_loss",
+            lambda *given: computed.append(given) or softmax.softmax_loss(*given),
+        )
+    assert_same(ours, theirs, next(iter(train)))
+    assert len(computed) == 1
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_bpr_gives_the_same(shop, name):
+    negatives = {"distribution": "uniform", "sample_num": 1}
+    config = configured(shop, name, **{**MODELS[name], "loss_type": "BPR", "train_neg_sample_args": negatives})
+    theirs, ours, train = pair(config)
+    assert_same(ours, theirs, next(iter(train)))
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_the_loss_of_a_batch_in_parts_is_that_of_the_whole(shop, name):
     config = configured(shop, name, **MODELS[name])
-    train, _, _ = data_preparation(config, make_dataset(config))
-    init_seed(1, True)
-    model, batch = get_model(name)(config, train.dataset).eval(), next(iter(train))
-    take_short_last_layers(model)
-    if name == "BERT4Rec":
-        torch.nn.init.normal_(model.output_bias)
-
-    def found():
-        model.zero_grad()
-        loss = model.calculate_loss(batch)
-        loss.backward()
-        return [loss, model.full_sort_predict(batch), *(weights.grad for weights in model.parameters())]
-
-    expected, computed = [None if value is None else value.clone() for value in found()], []
-    monkeypatch.setattr(
-        "recbole_idp.recbole_models.fast.softmax.softmax_loss",
-        lambda *given: computed.append(given) or softmax.softmax_loss(*given),
-    )
-    take_chunked_softmax(model)
-    for ours, theirs in zip(found(), expected, strict=True):
-        assert theirs is None if ours is None else torch.allclose(ours, theirs, atol=1e-6)
-    assert len(computed) == 1 and type(model.calculate_loss(batch)) is torch.Tensor
+    theirs, ours, train = pair(config)
+    rows = next(iter(train))
+    batch = TrimmedLoader(train, config).trim(rows)
+    assert len(batch.parts) > 1
+    losses = ours.batch_loss(batch), theirs.calculate_loss(rows)
+    assert torch.allclose(*losses, atol=1e-6)
+    found, expected = (gradients(model, loss) for model, loss in zip((ours, theirs), losses, strict=True))
+    assert found.keys() == expected.keys()
+    assert all(torch.allclose(found[key], expected[key], atol=1e-6) for key in expected)
 
 
-def test_features_embedded_once_a_batch_give_the_same(shop):
+def test_features_are_embedded_once_a_batch(shop):
     config = configured(shop, "FDSA", **SMALL)
-    train, _, _ = data_preparation(config, make_dataset(config))
-    init_seed(1, True)
-    model, batch = get_model("FDSA")(config, train.dataset).eval(), next(iter(train))
-    parts = [batch[: len(batch) // 2], batch[len(batch) // 2 :]]
-
-    def found():
-        model.zero_grad()
-        losses = [model.calculate_loss(part) for part in parts]
-        sum(losses).backward()
-        return [*losses, *(weights.grad.clone() for weights in model.parameters())]
-
-    expected, embedded = found(), []
-    (layer,) = (module for module in model.modules() if isinstance(module, FeatureSeqEmbLayer))
-    embed = layer.forward
-    layer.forward = lambda users, items: embedded.append(items) or embed(users, items)
-    once = embed_features_once(model)
-    with once([part["item_id_list"] for part in parts]):
-        kept = found()
+    _, ours, train = pair(config)
+    rows, embedded = next(iter(train)), []
+    (layer,) = (module for module in ours.modules() if isinstance(module, FeatureSeqEmbLayer))
+    layer.register_forward_pre_hook(lambda layer, given: embedded.append(given[1]))
+    batch = TrimmedLoader(train, config).trim(rows)
+    ours.batch_loss(batch)
     (items,) = embedded
-    assert items.flatten().tolist() == batch["item_id_list"].unique().tolist()
-    for ours, alone, theirs in zip(kept, found(), expected, strict=True):
-        assert torch.allclose(ours, theirs, atol=1e-6) and torch.allclose(alone, theirs, atol=1e-6)
-    assert len(embedded) == 1 + len(parts)
+    assert (
+        items.flatten().tolist()
+        == torch.cat([part["item_id_list"].flatten() for part in batch.parts]).unique().tolist()
+    )
+    ours.full_sort_predict(rows)
+    assert len(embedded) == 2 and embedded[1].flatten().tolist() == rows["item_id_list"].unique().tolist()
+
+
+@pytest.mark.parametrize(("name", "exact"), [*((name, False) for name in MODELS), ("SASRec", True), ("NARM", True)])
+def test_history_items_get_the_lowest_score_if_asked(shop, name, exact):
+    config = configured(shop, name, exact_recbole=exact, exclude_history=True, **MODELS.get(name, {}))
+    train, _, _ = data_preparation(config, make_dataset(config))
+    model, rows = model_class(config)(config, train.dataset).eval(), next(iter(train))
+    assert type(model) is not get_model(name) and isinstance(model, get_model(name))
+    scores = model.full_sort_predict(rows)
+    excluded = torch.zeros_like(scores, dtype=torch.bool).scatter_(1, rows["item_id_list"], True)
+    excluded[:, 0] = True
+    assert torch.equal(scores == -torch.inf, excluded)
+    plain = model_class(configured(shop, name, exact_recbole=exact, **MODELS.get(name, {})))(config, train.dataset)
+    plain.eval().load_state_dict(model.state_dict())
+    assert torch.allclose(plain.full_sort_predict(rows)[~excluded], scores[~excluded])
+
+
+def test_exact_recbole_takes_recboles_class(shop):
+    for name in (*FAST_MODELS, "Pop"):
+        assert model_class(configured(shop, name, exact_recbole=True)) is get_model(name)
+    assert model_class(configured(shop, "NARM")) is get_model("NARM")
+    assert model_class(configured(shop, "Pop", exclude_history=True)) is get_model("Pop")
+
+
+def test_a_checkpoint_is_opened_with_the_class_that_wrote_it(shop):
+    for exact in (False, True):
+        config = configured(shop, "SASRec", exact_recbole=exact, **{**MODELS["SASRec"], "epochs": 1})
+        train, valid, _ = data_preparation(config, make_dataset(config))
+        trainer = trainer_class(config)(config, model_class(config)(config, train.dataset))
+        trainer.fit(train, valid, saved=True, verbose=False)
+        _, opened, *_ = load_data_and_model(trainer.saved_model_file)
+        assert type(opened) is type(trainer.model) is model_class(config)
 
 
 @pytest.mark.slow
@@ -200,7 +275,7 @@ def test_item_knn_gives_recboles_metrics(shop):
 def test_pop_counts_each_event_where_recbole_counts_an_item_once_a_batch(shop):
     config = configured(shop, "Pop")
     train, _, _ = data_preparation(config, make_dataset(config))
-    model = get_model("Pop")(config, train.dataset)
+    model = model_class(config)(config, train.dataset)
     trainer_class(config)(config, model).fit(train, saved=True, show_progress=False)
     events = train.dataset.inter_feat["item_id"]
     assert model.item_cnt.flatten().tolist() == torch.bincount(events, minlength=model.n_items).tolist()
