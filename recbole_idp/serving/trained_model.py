@@ -15,7 +15,7 @@ from recbole_idp.serving.user_vectors import VECTORS as USERS
 from recbole_idp.serving.user_vectors import UserVectors
 from recbole_idp.storage.files import fingerprint
 from recbole_idp.storage.folders import new_folder
-from recbole_idp.storage.schema import Each, Maybe
+from recbole_idp.storage.schema import Nullable, ObjectOf
 from recbole_idp.storage.sealed import Kind, check_sealed, seal
 
 DESCRIPTION, MODEL, ITEMS, TRANSFER, CARD = (
@@ -29,9 +29,12 @@ _SAYS = {
     **dict.fromkeys(("model", "dataset", "variant"), str),
     **dict.fromkeys(("seed", "added"), int),
     **dict.fromkeys(("hidden_event", "only_unseen"), bool),
-    **dict.fromkeys(("valid", "test"), Each(float)),
-    **{"encoder": {"kind": set(KINDS), "hidden_size": int, "MAX_ITEM_LIST_LENGTH": int}, "temperature": Maybe(float)},
-    **{"config": Each(), "bundle": Maybe({"name": str, "fingerprint": str, "domains": [str]})},
+    **dict.fromkeys(("valid", "test"), ObjectOf(float)),
+    **{
+        "encoder": {"kind": set(KINDS), "hidden_size": int, "MAX_ITEM_LIST_LENGTH": int},
+        "temperature": Nullable(float),
+    },
+    **{"config": ObjectOf(), "bundle": Nullable({"name": str, "fingerprint": str, "domains": [str]})},
 }
 KIND = Kind(
     *("trained model", "the task run", "recbole_idp trained model", 1, (1,), DESCRIPTION),

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from recbole_idp.errors import UserError
 from recbole_idp.storage.files import fingerprint, sha256_of_file
 from recbole_idp.storage.locks import alone
-from recbole_idp.storage.schema import Each, Misfit, check
+from recbole_idp.storage.schema import ObjectOf, SchemaError, check_schema
 
 
 class Kind(NamedTuple):
@@ -86,10 +86,10 @@ def read_sealed(folder, kind):
     if not isinstance(description.get("sha256"), dict) or not kind.needs <= set(description["sha256"]):
         raise UserError(f"{path} is damaged (its list of files is incomplete): pre-train again")
     try:
-        check(description, {"sha256": Each(str), **kind.says})
-    except Misfit as misfit:
+        check_schema(description, {"sha256": ObjectOf(str), **kind.says})
+    except SchemaError as error:
         raise UserError(
-            f"{path} is not as {kind.maker} writes it ({misfit}): do not use it, make the {kind.name} again"
+            f"{path} is not as {kind.maker} writes it ({error}): do not use it, make the {kind.name} again"
         ) from None
     return description
 

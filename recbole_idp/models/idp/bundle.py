@@ -12,7 +12,7 @@ from recbole_idp.content.text.cache import cache_folder
 from recbole_idp.errors import UserError
 from recbole_idp.models.idp.cdim.matchers import FrozenMatcher, open_matcher
 from recbole_idp.storage.folders import new_folder
-from recbole_idp.storage.schema import Each, IfThere
+from recbole_idp.storage.schema import ObjectOf, OptionalKey
 from recbole_idp.storage.sealed import Kind, check_sealed, read_sealed, seal
 
 DESCRIPTION, ENCODER, ITEMS, NAMES, CARD = (
@@ -28,7 +28,7 @@ _READABLE = (1, VERSION)
 _NEEDS = frozenset((ENCODER, ITEMS, NAMES))
 _SAYS = {
     **{"fingerprint": str, "domains": [{"name": str}], "encoder": {"kind": str, "hidden_size": int}},
-    **{"valid": Each(float), "cdim": IfThere({"matcher": {"none", "head", "encoder"}})},
+    **{"valid": ObjectOf(float), "cdim": OptionalKey({"matcher": {"none", "head", "encoder"}})},
 }
 KIND = Kind("bundle", "the task pretrain", "recbole_idp bundle", VERSION, _READABLE, DESCRIPTION, _NEEDS, _SAYS)
 TEXT_ENCODER = "text_encoder"

@@ -23,7 +23,7 @@ from recbole_idp.models.precise.universal_data import load_universal
 from recbole_idp.storage.environment import versions
 from recbole_idp.storage.files import fingerprint
 from recbole_idp.storage.folders import new_folder
-from recbole_idp.storage.schema import Each
+from recbole_idp.storage.schema import ObjectOf
 from recbole_idp.storage.sealed import Kind, check_sealed, find_or_make, read_weights, seal
 from recbole_idp.train.clock import StageClock, peak_memory_mb
 from recbole_idp.train.trainer import SequenceTrainer
@@ -32,7 +32,7 @@ DESCRIPTION, WEIGHTS, ITEMS, CARD = "precise.json", "weights.safetensors", "item
 KIND = Kind(
     *("universal PRECISE", "a run of PRECISE or PRECISE_UT", "recbole_idp PRECISE", 1, (1,), DESCRIPTION),
     frozenset((WEIGHTS, ITEMS)),
-    {"fingerprint": str, "target": str, "domains": [{"name": str, "items": int}], "sizes": Each()},
+    {"fingerprint": str, "target": str, "domains": [{"name": str, "items": int}], "sizes": ObjectOf()},
 )
 
 # What its losses and batches do not look at.

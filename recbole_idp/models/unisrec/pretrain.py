@@ -22,7 +22,7 @@ from recbole_idp.models.unisrec.pretraining_model import UniSRecPretraining
 from recbole_idp.storage.environment import versions
 from recbole_idp.storage.files import fingerprint
 from recbole_idp.storage.folders import new_folder
-from recbole_idp.storage.schema import Each
+from recbole_idp.storage.schema import ObjectOf
 from recbole_idp.storage.sealed import Kind, check_sealed, find_or_make, read_weights, seal
 from recbole_idp.train.clock import StageClock
 from recbole_idp.train.trainer import SequenceTrainer
@@ -36,7 +36,7 @@ KIND = Kind(
     (1,),
     DESCRIPTION,
     frozenset((WEIGHTS,)),
-    {"fingerprint": str, "domains": [{"name": str}], "sizes": Each(), "text_encoder": Each()},
+    {"fingerprint": str, "domains": [{"name": str}], "sizes": ObjectOf(), "text_encoder": ObjectOf()},
 )
 
 # What its losses and batches do not look at.
