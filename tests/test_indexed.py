@@ -20,7 +20,7 @@ from recbole_idp.run.restore import load_data_and_model
 from recbole_idp.run.run import run
 from recbole_idp.serving import indexed
 from recbole_idp.serving.export import as_queries, candidate_matrix
-from recbole_idp.serving.trained_model import KIND, TrainedModel
+from recbole_idp.serving.trained_model import FORMAT, TrainedModel
 
 pytestmark = pytest.mark.filterwarnings("ignore:pkg_resources")
 
@@ -209,7 +209,7 @@ def other(**tensors):
     def write(folder):
         path = folder / "users.safetensors"
         save_file({**load_file(path), **{name: make(load_file(path)[name]) for name, make in tensors.items()}}, path)
-        resealed(folder, KIND)
+        resealed(folder, FORMAT)
 
     return write
 
@@ -218,19 +218,19 @@ def ids(change):
     def write(folder):
         path = folder / "users.tsv"
         path.write_text(change(path.read_text()))
-        resealed(folder, KIND)
+        resealed(folder, FORMAT)
 
     return write
 
 
 def without_ids(folder):
     (folder / "users.tsv").unlink()
-    resealed(folder, KIND)
+    resealed(folder, FORMAT)
 
 
 def longer(folder):
     encoder = json.loads((folder / "trained.json").read_text())["encoder"]
-    resealed(folder, KIND, encoder={**encoder, "targeted_length": 10**9})
+    resealed(folder, FORMAT, encoder={**encoder, "targeted_length": 10**9})
 
 
 STRANGE = {

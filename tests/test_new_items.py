@@ -9,7 +9,7 @@ from trained import make_trained, resealed, run
 import recbole_idp
 from recbole_idp.cli.main import main
 from recbole_idp.models.idp import bundle as bundles
-from recbole_idp.serving.trained_model import KIND, TrainedModel
+from recbole_idp.serving.trained_model import FORMAT, TrainedModel
 
 pytestmark = pytest.mark.filterwarnings("ignore:pkg_resources")
 HEADER = "item_id:token\ttitle:token_seq\n"
@@ -93,7 +93,7 @@ def test_a_stranger_cannot_name_another_folder_as_the_bundle(place, tmp_path):
     about = TrainedModel.open(trained).description["bundle"]
     (bundle,) = place.glob("pretrain-*")
     shutil.copytree(bundle, tmp_path / bundle.name)
-    resealed(trained, KIND, bundle={**about, "name": f"../{bundle.name}"})
+    resealed(trained, FORMAT, bundle={**about, "name": f"../{bundle.name}"})
     assert add(trained, HEADER + "n1\tblue wall\n", tmp_path / "more") == 2
 
 
@@ -119,7 +119,7 @@ def test_what_cannot_be_added_is_refused_in_one_line(name, text, more, says, pla
     if "{other}" in "".join(more):
         (bundle,) = place.glob("pretrain-*")
         other = shutil.copytree(bundle, tmp_path / "other")
-        resealed(other, bundles.KIND, fingerprint="0" * 16)
+        resealed(other, bundles.Bundle.folder_format, fingerprint="0" * 16)
         more = [f"--pretrained={other}"]
     capfd.readouterr()
     assert add(trained, text, tmp_path / "more", *more) == 2

@@ -11,11 +11,12 @@ import torch
 from recbole_idp.content.text.encoder import open_text_encoder
 from recbole_idp.data.item_text import read_item_texts
 from recbole_idp.errors import UserError
-from recbole_idp.models.idp.bundle import MATCHER, TEXT_ENCODER, Bundle, read_description
+from recbole_idp.models.idp.bundle import MATCHER, Bundle
 from recbole_idp.models.idp.cdim.matchers import FrozenMatcher, open_matcher
 from recbole_idp.models.idp.generation import GENERATORS, RESCALINGS, Evidence, generate
 from recbole_idp.search.exact import Matches, retrieve
 from recbole_idp.storage.schema import Nullable, OptionalKey, SchemaError, check_schema
+from recbole_idp.train.pretrained_folder import TEXT_ENCODER
 
 # What generating and reading texts take from the configuration that the model was trained with.
 _SAYS = {
@@ -157,7 +158,7 @@ def find_bundle(trained, given=None):
         raise UserError(
             f"the bundle {folder.name} that the model was made from is not beside it: name it, --pretrained=DIR"
         )
-    if read_description(folder).get("fingerprint") != about["fingerprint"]:
+    if Bundle.read_description(folder).get("fingerprint") != about["fingerprint"]:
         raise UserError(
             f"{folder} is another bundle than the one that the model was made from ({about['fingerprint']})"
         )
