@@ -48,6 +48,20 @@ def shared_dataset():
     return folder
 
 
+@pytest.fixture(scope="session")
+def format_1():
+    """Returns the folders that version 0.1.0 wrote, or skips the test where there are none.
+
+    Their folder is named by the environment variable ``RECBOLE_IDP_FORMAT_1``, or is ``../shared/format-1`` beside the
+    repository.
+    """
+    beside = Path(__file__).resolve().parents[2] / "shared" / "format-1"
+    folder = Path(os.environ.get("RECBOLE_IDP_FORMAT_1", beside))
+    if not folder.is_dir():
+        pytest.skip(f"no folders of format 1 at {folder}; set RECBOLE_IDP_FORMAT_1 to their folder")
+    return folder
+
+
 @pytest.fixture
 def workplace(tmp_path, monkeypatch):
     """Makes an empty folder the current one: RecBole writes log/ and log_tensorboard/ there."""

@@ -7,12 +7,12 @@ from pathlib import Path
 from recbole_idp.errors import UserError
 from recbole_idp.report.ranks import SUFFIX, load_ranks, save_ranks
 from recbole_idp.storage.files import read_json, unused, write_json
-from recbole_idp.storage.schema import Each, Maybe, Misfit, check
+from recbole_idp.storage.schema import Nullable, ObjectOf, SchemaError, check_schema
 
 # 2: several seeds, and ranks in a file of their own.
 FORMAT = 2
 
-METRICS = Each(float)
+METRICS = ObjectOf(float)
 """The form of metrics by name."""
 
 BUCKETS = [{"label": str, "users": int, "metrics": METRICS}]
@@ -22,28 +22,28 @@ COMPARISON = {
     **dict.fromkeys(("variant", "baseline", "metric"), str),
     **dict.fromkeys(("seeds", "users"), int),
     **dict.fromkeys(("ours", "theirs", "p_value", "p_holm"), float),
-    **{"gain": Maybe(float), "interval": Maybe((float, float))},
+    **{"gain": Nullable(float), "interval": Nullable((float, float))},
 }
 """The form of a comparison of two rows over the test users."""
 
 _RUN = {
     **{"variant": str, "seed": int, "train_users_share": float, "test": METRICS, "valid": METRICS},
-    **{"seconds": float, "targets_per_second": Maybe(float)},
+    **{"seconds": float, "targets_per_second": Nullable(float)},
 }
 _ROW = {**{key: form for key, form in _RUN.items() if key != "seed"}, "train_users": int, "runs": [_RUN]}
-_FORM = {
+_SCHEMA = {
     **dict.fromkeys(("model", "dataset", "data_fingerprint", "protocol"), str),
-    **{"seed": int, "seeds": [int], "few_shot": Maybe([float]), "peak_memory_mb": float},
+    **{"seed": int, "seeds": [int], "few_shot": Nullable([float]), "peak_memory_mb": float},
     **{
         "data": dict.fromkeys(("users", "items", "interactions"), int),
-        "config": Each(),
-        "stages": Each({"seconds": float}),
+        "config": ObjectOf(),
+        "stages": ObjectOf({"seconds": float}),
     },
-    **{"variants": Each(_ROW), "comparisons": [{**COMPARISON, "train_users_share": float}]},
+    **{"variants": ObjectOf(_ROW), "comparisons": [{**COMPARISON, "train_users_share": float}]},
     "transfer_helped": [
         {"baseline": str, "train_users_share": float, "variant": str, "helped": {"yes", "no", "unclear"}}
     ],
-    "prediction": Maybe({"train_users_share": float, "verdict": {"likely", "unclear", "unlikely"}, "reason": str}),
+    "prediction": Nullable({"train_users_share": float, "verdict": {"likely", "unclear", "unlikely"}, "reason": str}),
 }
 
 
@@ -139,22 +139,22 @@ def read_result(path):
             "read it with the release that wrote it"
         )
     try:
-        check(result, _FORM)
+        check_schema(result, _SCHEMA)
         for row, found in result["variants"].items():
             _check_row(found, f"variants.{row}")
-    except Misfit as misfit:
-        raise UserError(f"{path} is a damaged result ({misfit}): run again, or give it as it was written") from None
+    except SchemaError as error:
+        raise UserError(f"{path} is a damaged result ({error}): run again, or give it as it was written") from None
     return result
 
 
 def _check_row(row, where):
     """Checks of a variant what its form leaves open."""
     if not row["runs"] or not row["test"]:
-        raise Misfit(f"{where} has no {'test' if row['runs'] else 'runs'}")
+        raise SchemaError(f"{where} has no {'test' if row['runs'] else 'runs'}")
     for run in row["runs"]:
-        check(run.get("buckets", {}), Each(BUCKETS), f"{where}.runs.buckets")
+        check_schema(run.get("buckets", {}), ObjectOf(BUCKETS), f"{where}.runs.buckets")
         if run["test"].keys() != row["test"].keys():
-            raise Misfit(f"{where} has runs of other metrics")
+            raise SchemaError(f"{where} has runs of other metrics")
 
 
 COLUMNS = ("hit@5", "hit@10", "hit@20", "ndcg@5", "ndcg@10", "ndcg@20", "mrr")

@@ -5,9 +5,9 @@ from pathlib import Path
 import torch
 from recbole.utils import init_logger, init_seed
 
+from recbole_idp.content.text.cache import cache_folder
 from recbole_idp.data.content_hashes import content_hashes
 from recbole_idp.errors import UserError
-from recbole_idp.models.idp.pretrain import cache_folder
 from recbole_idp.models.idp.transfer import TransferTrainer
 from recbole_idp.recbole_models.choose import trainer_class
 from recbole_idp.storage.files import check_writable, fingerprint, refusing_failed_writes

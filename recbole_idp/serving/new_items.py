@@ -11,18 +11,19 @@ import torch
 from recbole_idp.content.text.encoder import open_text_encoder
 from recbole_idp.data.item_text import read_item_texts
 from recbole_idp.errors import UserError
-from recbole_idp.models.idp.bundle import MATCHER, TEXT_ENCODER, Bundle, read_description
+from recbole_idp.models.idp.bundle import MATCHER, Bundle
 from recbole_idp.models.idp.cdim.matchers import FrozenMatcher, open_matcher
 from recbole_idp.models.idp.generation import GENERATORS, RESCALINGS, Evidence, generate
 from recbole_idp.search.exact import Matches, retrieve
-from recbole_idp.storage.schema import IfThere, Maybe, Misfit, check
+from recbole_idp.storage.schema import Nullable, OptionalKey, SchemaError, check_schema
+from recbole_idp.train.pretrained_folder import TEXT_ENCODER
 
 # What generating and reading texts take from the configuration that the model was trained with.
 _SAYS = {
     **{"generator": set(GENERATORS), "rescale": set(RESCALINGS)},
     **dict.fromkeys(("generated_spread", "match_temperature", "map_ridge", "own_texts"), float),
-    **{"field_separator": str, "ITEM_ID_FIELD": str, "text_fields": Maybe([str]), "text_length": int},
-    "encoding": IfThere(Maybe(str)),
+    **{"field_separator": str, "ITEM_ID_FIELD": str, "text_fields": Nullable([str]), "text_length": int},
+    "encoding": OptionalKey(Nullable(str)),
 }
 
 
@@ -130,9 +131,9 @@ def check_generated(trained):
             "item for it: train IDP with --variants=fine_tune, and add items to what that leaves"
         )
     try:
-        check(trained.description["config"], _SAYS, "config")
-    except Misfit as misfit:
-        raise UserError(f"{trained.folder} takes no items, as {misfit}: train the model again") from None
+        check_schema(trained.description["config"], _SAYS, "config")
+    except SchemaError as error:
+        raise UserError(f"{trained.folder} takes no items, as {error}: train the model again") from None
 
 
 def find_bundle(trained, given=None):
@@ -157,7 +158,7 @@ def find_bundle(trained, given=None):
         raise UserError(
             f"the bundle {folder.name} that the model was made from is not beside it: name it, --pretrained=DIR"
         )
-    if read_description(folder).get("fingerprint") != about["fingerprint"]:
+    if Bundle.read_description(folder).get("fingerprint") != about["fingerprint"]:
         raise UserError(
             f"{folder} is another bundle than the one that the model was made from ({about['fingerprint']})"
         )

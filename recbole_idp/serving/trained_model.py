@@ -5,7 +5,7 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 
 from recbole_idp.errors import UserError
 from recbole_idp.serving.card import model_card
@@ -15,8 +15,8 @@ from recbole_idp.serving.user_vectors import VECTORS as USERS
 from recbole_idp.serving.user_vectors import UserVectors
 from recbole_idp.storage.files import fingerprint
 from recbole_idp.storage.folders import new_folder
-from recbole_idp.storage.schema import Each, Maybe
-from recbole_idp.storage.sealed import Kind, check_sealed, seal
+from recbole_idp.storage.schema import Nullable, ObjectOf
+from recbole_idp.storage.sealed import FolderFormat, check_sealed, seal, write_weights
 
 DESCRIPTION, MODEL, ITEMS, TRANSFER, CARD = (
     "trained.json",
@@ -25,18 +25,27 @@ DESCRIPTION, MODEL, ITEMS, TRANSFER, CARD = (
     "transfer.safetensors",
     "README.md",
 )
-_SAYS = {
-    **dict.fromkeys(("model", "dataset", "variant"), str),
-    **dict.fromkeys(("seed", "added"), int),
-    **dict.fromkeys(("hidden_event", "only_unseen"), bool),
-    **dict.fromkeys(("valid", "test"), Each(float)),
-    **{"encoder": {"kind": set(KINDS), "hidden_size": int, "MAX_ITEM_LIST_LENGTH": int}, "temperature": Maybe(float)},
-    **{"config": Each(), "bundle": Maybe({"name": str, "fingerprint": str, "domains": [str]})},
-}
-KIND = Kind(
-    *("trained model", "the task run", "recbole_idp trained model", 1, (1,), DESCRIPTION),
-    frozenset((MODEL, ITEMS)),
-    _SAYS,
+FORMAT = FolderFormat(
+    name="trained model",
+    made_by="the task run",
+    identifier="recbole_idp trained model",
+    description_file=DESCRIPTION,
+    required_files=frozenset((MODEL, ITEMS)),
+    schema={
+        "model": str,
+        "dataset": str,
+        "variant": str,
+        "seed": int,
+        "added": int,
+        "hidden_event": bool,
+        "only_unseen": bool,
+        "valid": ObjectOf(float),
+        "test": ObjectOf(float),
+        "encoder": {"kind": set(KINDS), "hidden_size": int, "MAX_ITEM_LIST_LENGTH": int},
+        "temperature": Nullable(float),
+        "config": ObjectOf(),
+        "bundle": Nullable({"name": str, "fingerprint": str, "domains": [str]}),
+    },
 )
 _NAMES = frozenset((DESCRIPTION, MODEL, ITEMS, TRANSFER, CARD, USERS, USER_IDS))
 _ENCODER = "encoder/"
@@ -96,15 +105,15 @@ class TrainedModel:
             tensors["candidate_vectors"] = self.candidate_vectors
         if self.item_bias is not None:
             tensors["item_bias"] = self.item_bias
-        _save_tensors(tensors, building / MODEL)
+        write_weights(building / MODEL, tensors)
         if self.transfer is not None:
-            _save_tensors(self.transfer, building / TRANSFER)
+            write_weights(building / TRANSFER, self.transfer)
         if self.users is not None:
-            _save_tensors(self.users.tensors(), building / USERS)
+            write_weights(building / USERS, self.users.tensors())
             self.users.write_ids(building / USER_IDS)
         write_items(building / ITEMS, self.tokens, self.titles)
         (building / CARD).write_text(model_card(self), encoding="utf-8")
-        seal(building, KIND, self.description)
+        seal(building, FORMAT, self.description)
 
     @classmethod
     def open(cls, folder):
@@ -122,7 +131,7 @@ class TrainedModel:
         """
         folder = Path(folder)
         _check_names(folder)
-        description = check_sealed(folder, KIND)
+        description = check_sealed(folder, FORMAT)
         tokens, titles = _read_items(folder / ITEMS)
         try:
             tensors = load_file(folder / MODEL)
@@ -177,12 +186,6 @@ def write_items(path, tokens, titles):
     """Writes ids and titles, one item a line."""
     lines = (f"{token}\t{' '.join(title.split())}" for token, title in zip(tokens, titles, strict=True))
     path.write_text("\n".join([_HEADER, *lines]) + "\n", encoding="utf-8", errors="replace")
-
-
-def _save_tensors(tensors, path):
-    save_file({name: value.detach().cpu().contiguous() for name, value in tensors.items()}, path)
-    # safetensors lets nobody but the owner read what it writes.
-    path.chmod(0o644)
 
 
 def _check_names(folder):

@@ -8,7 +8,7 @@ from recbole_idp.models.precise.user_head import HeadedEncoder
 from recbole_idp.nn.encoder.bert4rec import BERT4RecEncoder
 from recbole_idp.nn.encoder.gru import GRUEncoder
 from recbole_idp.nn.encoder.transformer import TransformerEncoder
-from recbole_idp.storage.schema import check
+from recbole_idp.storage.schema import check_schema
 
 _BLOCKS = ("n_layers", "n_heads", "inner_size", "hidden_act", "layer_norm_eps")
 _EVERY = ("hidden_size", "MAX_ITEM_LIST_LENGTH")
@@ -125,7 +125,7 @@ def build_user_encoder(description, state, item_vectors):
 
 def _check_sizes(sizes, state):
     """Raises ValueError where sizes are not those of the weights: a stranger could fill the memory else."""
-    check(sizes, {key: _SIZES.get(key, int) for key in KINDS[sizes["kind"]][1]}, "encoder")
+    check_schema(sizes, {key: _SIZES.get(key, int) for key in KINDS[sizes["kind"]][1]}, "encoder")
     if any(size <= 0 for size in sizes.values() if not isinstance(size, str)):
         raise ValueError("a size of its encoder is not positive")
     if sizes["hidden_size"] % sizes.get("n_heads", 1):

@@ -1,95 +1,100 @@
-"""Whether a value read from JSON has the form that its reader relies on."""
+"""Check that a value read from JSON has the structure that its reader relies on."""
 
 import math
 from typing import Any, NamedTuple
 
 
-class Misfit(ValueError):
-    """A value is not of the form; the text says where and why, for a reader of the file."""
+class SchemaError(ValueError):
+    """A value does not match its schema; the text says where and why, for a reader of the file."""
 
 
-class Maybe(NamedTuple):
-    """A form that may be null.
-
-    Attributes:
-        form (Any): What it is otherwise.
-    """
-
-    form: Any
-
-
-class Each(NamedTuple):
-    """An object with any keys.
+class Nullable(NamedTuple):
+    """Schema of a value that may be null.
 
     Attributes:
-        form (Any): What each of its values is; None: anything.
+        schema (Any): What the value is where it is not null.
     """
 
-    form: Any = None
+    schema: Any
 
 
-class IfThere(NamedTuple):
-    """The form of a key that may be left out.
+class ObjectOf(NamedTuple):
+    """Schema of an object with any keys.
 
     Attributes:
-        form (Any): What its value is otherwise.
+        schema (Any): What each of its values is; None: anything.
     """
 
-    form: Any
+    schema: Any = None
+
+
+class OptionalKey(NamedTuple):
+    """Schema of a key that an object may lack.
+
+    Attributes:
+        schema (Any): What its value is where it is there.
+    """
+
+    schema: Any
 
 
 _NAMES = {str: "text", int: "a whole number", float: "a number", bool: "true or false"}
 
 
-def check(value, form, where=""):
-    """Checks a value against a form.
+def check_schema(value: Any, schema: Any, where: str = "") -> None:
+    """Check a value against a schema.
 
     Args:
-        value (Any): What ``json`` read.
-        form (Any): A type (``float`` takes whole numbers as well); a list with the form of its elements, a tuple with
-            the form of each; a set of texts to choose from; a dict with the forms of the keys that must be there,
-            others being free; :class:`Maybe`, :class:`Each` or, for a key, :class:`IfThere`.
-        where (str): The place of the value, such as ``boards[0].rows``; empty at the top.
+        value: What ``json`` read.
+        schema: A type (``float`` takes whole numbers as well); a list with the schema of its elements, a tuple with
+            the schema of each; a set of texts to choose from; a dict with the schemas of the keys that must be there,
+            others being free; :class:`Nullable`, :class:`ObjectOf` or, for a key, :class:`OptionalKey`.
+        where: The place of the value, such as ``boards[0].rows``; empty at the top.
 
     Raises:
-        Misfit: It has another form.
+        SchemaError: The value has another structure.
     """
-    if isinstance(form, Maybe):
+    if isinstance(schema, Nullable):
         if value is not None:
-            check(value, form.form, where)
-    elif isinstance(form, Each):
+            check_schema(value, schema.schema, where)
+    elif isinstance(schema, ObjectOf):
         _check_type(value, dict, "an object", where)
-        for key, part in value.items() if form.form is not None else ():
-            check(part, form.form, f"{where}.{key}")
-    elif isinstance(form, list):
+        for key, element in value.items() if schema.schema is not None else ():
+            check_schema(element, schema.schema, f"{where}.{key}")
+    elif isinstance(schema, list):
         _check_type(value, list, "a list", where)
-        for number, part in enumerate(value):
-            check(part, form[0], f"{where}[{number}]")
-    elif isinstance(form, tuple):
+        for number, element in enumerate(value):
+            check_schema(element, schema[0], f"{where}[{number}]")
+    elif isinstance(schema, tuple):
         _check_type(value, list, "a list", where)
-        if len(value) != len(form):
-            raise Misfit(f"{where} has {len(value)} elements and not {len(form)}")
-        for number, part in enumerate(value):
-            check(part, form[number], f"{where}[{number}]")
-    elif isinstance(form, set):
-        if not isinstance(value, str) or value not in form:
-            raise Misfit(f"{where} is none of {', '.join(sorted(form))}")
-    elif isinstance(form, dict):
-        _check_type(value, dict, "an object", where)
-        for key, part in form.items():
-            if isinstance(part, IfThere):
-                if key not in value:
-                    continue
-                part = part.form
-            if key not in value:
-                raise Misfit(f"{where} has no {key}" if where else f"it has no {key}")
-            check(value[key], part, f"{where}.{key}" if where else key)
+        if len(value) != len(schema):
+            raise SchemaError(f"{where} has {len(value)} elements and not {len(schema)}")
+        for number, element in enumerate(value):
+            check_schema(element, schema[number], f"{where}[{number}]")
+    elif isinstance(schema, set):
+        if not isinstance(value, str) or value not in schema:
+            raise SchemaError(f"{where} is none of {', '.join(sorted(schema))}")
+    elif isinstance(schema, dict):
+        _check_keys(value, schema, where)
     else:
-        _check_type(value, (int, float) if form is float else form, _NAMES[form], where)
+        _check_type(value, (int, float) if schema is float else schema, _NAMES[schema], where)
 
 
-def _check_type(value, kind, name, where):
+def _check_keys(value: Any, schema: dict, where: str) -> None:
+    """Check an object that must have some keys."""
+    _check_type(value, dict, "an object", where)
+    for key, expected in schema.items():
+        if isinstance(expected, OptionalKey):
+            if key not in value:
+                continue
+            expected = expected.schema
+        if key not in value:
+            raise SchemaError(f"{where} has no {key}" if where else f"it has no {key}")
+        check_schema(value[key], expected, f"{where}.{key}" if where else key)
+
+
+def _check_type(value: Any, expected: type | tuple[type, ...], name: str, where: str) -> None:
     # To Python true is the number 1.
-    wrong = not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool)
+    wrong = not isinstance(value, expected) or (isinstance(value, bool) and expected is not bool)
     if wrong or (isinstance(value, float) and not math.isfinite(value)):
-        raise Misfit(f"{where} is not {name}")
+        raise SchemaError(f"{where} is not {name}")

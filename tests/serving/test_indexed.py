@@ -15,7 +15,7 @@ from recbole_idp.run.restore import load_data_and_model
 from recbole_idp.run.run import run
 from recbole_idp.serving import indexed
 from recbole_idp.serving.export import as_queries, candidate_matrix
-from recbole_idp.serving.trained_model import KIND, TrainedModel
+from recbole_idp.serving.trained_model import FORMAT, TrainedModel
 from recbole_idp.testing import configured
 from recbole_idp.testing.toy import write_dataset, write_domains
 from tests.support.commands import refusal, refused
@@ -205,7 +205,7 @@ def test_users_are_kept_where_they_are_asked_for(tmp_path):
 def other(**tensors):
     def write(folder):
         change_tensors(folder / "users.safetensors", **tensors)
-        resealed(folder, KIND)
+        resealed(folder, FORMAT)
 
     return write
 
@@ -214,19 +214,19 @@ def ids(change):
     def write(folder):
         path = folder / "users.tsv"
         path.write_text(change(path.read_text()))
-        resealed(folder, KIND)
+        resealed(folder, FORMAT)
 
     return write
 
 
 def without_ids(folder):
     (folder / "users.tsv").unlink()
-    resealed(folder, KIND)
+    resealed(folder, FORMAT)
 
 
 def longer(folder):
     encoder = json.loads((folder / "trained.json").read_text())["encoder"]
-    resealed(folder, KIND, encoder={**encoder, "targeted_length": 10**9})
+    resealed(folder, FORMAT, encoder={**encoder, "targeted_length": 10**9})
 
 
 STRANGE = {

@@ -8,7 +8,7 @@ import torch
 import recbole_idp
 from recbole_idp.cli.main import main
 from recbole_idp.models.idp import bundle as bundles
-from recbole_idp.serving.trained_model import KIND, TrainedModel
+from recbole_idp.serving.trained_model import FORMAT, TrainedModel
 from tests.support.commands import options, refused
 from tests.support.headers import ITEM_HEADER
 from tests.support.trained import bundle_of, make_trained, resealed, run
@@ -101,7 +101,7 @@ def test_a_stranger_cannot_name_another_folder_as_the_bundle(place, tmp_path):
     about = TrainedModel.open(trained).description["bundle"]
     bundle = bundle_of(place)
     shutil.copytree(bundle, tmp_path / bundle.name)
-    resealed(trained, KIND, bundle={**about, "name": f"../{bundle.name}"})
+    resealed(trained, FORMAT, bundle={**about, "name": f"../{bundle.name}"})
     assert add(trained, ITEM_HEADER + "n1\tblue wall\n", tmp_path / "more") == 2
 
 
@@ -127,7 +127,7 @@ def test_what_cannot_be_added_is_refused_in_one_line(name, text, more, says, pla
     if "{other}" in "".join(more):
         bundle = bundle_of(place)
         other = shutil.copytree(bundle, tmp_path / "other")
-        resealed(other, bundles.KIND, fingerprint="0" * 16)
+        resealed(other, bundles.Bundle.folder_format, fingerprint="0" * 16)
         more = [f"--pretrained={other}"]
     refused(capfd, adding(trained, text, tmp_path / "more", *more), says)
     assert not (tmp_path / "more").exists() and not list(tmp_path.glob("*.tmp"))

@@ -9,7 +9,7 @@ import torch
 
 import recbole_idp
 from recbole_idp.errors import UserError
-from recbole_idp.serving.trained_model import KIND, TrainedModel
+from recbole_idp.serving.trained_model import FORMAT, TrainedModel
 from recbole_idp.testing.toy import write_domains
 from tests.support.commands import refusal
 from tests.support.planted import Planted
@@ -141,7 +141,7 @@ def pickled(name, sealed):
     def plant(folder):
         (folder / name).write_bytes(pickle.dumps(Planted(folder.parent / "planted")))
         if sealed:
-            resealed(folder, KIND)
+            resealed(folder, FORMAT)
 
     return plant
 
@@ -149,7 +149,7 @@ def pickled(name, sealed):
 def linked(folder):
     (folder / "README.md").unlink()
     (folder / "README.md").symlink_to("/etc/hostname")
-    resealed(folder, KIND)
+    resealed(folder, FORMAT)
 
 
 def changed(folder):
@@ -162,7 +162,7 @@ def changed(folder):
 def other_tensors(**tensors):
     def write(folder):
         change_tensors(folder / "model.safetensors", **tensors)
-        resealed(folder, KIND)
+        resealed(folder, FORMAT)
 
     return write
 
@@ -170,7 +170,7 @@ def other_tensors(**tensors):
 def other_size(key, value):
     def write(folder):
         encoder = json.loads((folder / "trained.json").read_text())["encoder"]
-        resealed(folder, KIND, encoder={**encoder, key: value})
+        resealed(folder, FORMAT, encoder={**encoder, key: value})
 
     return write
 
@@ -178,7 +178,7 @@ def other_size(key, value):
 def other_items(text):
     def write(folder):
         (folder / "items.tsv").write_text(text)
-        resealed(folder, KIND)
+        resealed(folder, FORMAT)
 
     return write
 
@@ -193,8 +193,8 @@ STRANGE = {
     "a changed file": (changed, "damaged or was changed"),
     "a folder inside": (lambda folder: (folder / "more").mkdir(), "more is nothing of a trained model"),
     "no weights": (lambda folder: (folder / "model.safetensors").unlink(), "lacks model.safetensors"),
-    "another version": (lambda folder: resealed(folder, KIND, version=99), "version 99"),
-    "another format": (lambda folder: resealed(folder, KIND, format="recbole_idp bundle"), "does not describe"),
+    "another version": (lambda folder: resealed(folder, FORMAT, version=99), "version 99"),
+    "another format": (lambda folder: resealed(folder, FORMAT, format="recbole_idp bundle"), "does not describe"),
     "deep JSON": (lambda folder: (folder / "trained.json").write_text("[" * 100_000), "damaged"),
     "no JSON": (lambda folder: (folder / "trained.json").write_bytes(b"\xff\x00"), "damaged"),
     "NaN": (other_tensors(item_vectors=torch.full((9, 16), torch.nan)), "not numbers"),
@@ -207,11 +207,11 @@ STRANGE = {
     "an unknown encoder": (other_size("kind", "__import__"), "encoder.kind is none of"),
     "an item twice": (other_items("item_id\ttitle\n" + "a\tb\n" * 8), "each id once"),
     "items without titles": (other_items("item_id\ttitle\n" + "a\n" * 8), "no list of ids"),
-    "a seed in words": (lambda folder: resealed(folder, KIND, seed="one"), "seed is not a whole number"),
+    "a seed in words": (lambda folder: resealed(folder, FORMAT, seed="one"), "seed is not a whole number"),
     "no history": (other_size("MAX_ITEM_LIST_LENGTH", 0), "no event of a history"),
-    "metrics in words": (lambda folder: resealed(folder, KIND, test={"hit@1": "much"}), "test.hit@1 is not a number"),
-    "half a bundle": (lambda folder: resealed(folder, KIND, bundle={"name": "x"}), "bundle has no fingerprint"),
-    "no description": (lambda folder: resealed(folder, KIND, encoder=None), "encoder is not an object"),
+    "metrics in words": (lambda folder: resealed(folder, FORMAT, test={"hit@1": "much"}), "test.hit@1 is not a number"),
+    "half a bundle": (lambda folder: resealed(folder, FORMAT, bundle={"name": "x"}), "bundle has no fingerprint"),
+    "no description": (lambda folder: resealed(folder, FORMAT, encoder=None), "encoder is not an object"),
 }
 
 

@@ -122,18 +122,18 @@ def test_any_damage_to_a_result_is_read_or_refused(finished, tmp_path):
 def test_any_damage_to_the_description_of_a_trained_model_is_read_or_refused(finished, tmp_path):
     from recbole_idp.serving import new_items
     from recbole_idp.serving.card import model_card
-    from recbole_idp.serving.trained_model import KIND
+    from recbole_idp.serving.trained_model import FORMAT
 
     folder = shutil.copytree(finished / "made", tmp_path / "made")
     bundle = bundle_of(finished / "data" / "saved")
-    value = json.loads((folder / KIND.file).read_text())
+    value = json.loads((folder / FORMAT.description_file).read_text())
     # Of the configuration what adding items reads; the list of files is for other tests.
     value["config"] = {key: value["config"][key] for key in new_items._SAYS if key in value["config"]}
     for key in ("sha256", "checksum", "versions"):
         del value[key]
 
     def read(changed):
-        resealed(folder, KIND, changed)
+        resealed(folder, FORMAT, changed)
         recommender = recbole_idp.load(folder)
         recommender.recommend([["si1", "si2"]], 3)
         model_card(recommender.trained)
@@ -146,17 +146,17 @@ def test_any_damage_to_the_description_of_a_trained_model_is_read_or_refused(fin
 
 @pytest.mark.slow
 def test_any_damage_to_the_description_of_a_bundle_is_read_or_refused(finished, tmp_path):
-    from recbole_idp.models.idp.bundle import KIND, Bundle
+    from recbole_idp.models.idp.bundle import Bundle
     from recbole_idp.models.idp.model import check_encoder
 
     folder = shutil.copytree(bundle_of(finished / "data" / "saved"), tmp_path / "bundle")
-    value = json.loads((folder / KIND.file).read_text())
+    value = json.loads((folder / Bundle.folder_format.description_file).read_text())
     for key in ("sha256", "checksum", "versions", "hyper_parameters"):
         del value[key]
     config = configured(finished / "data", "IDP")
 
     def read(changed):
-        resealed(folder, KIND, changed)
+        resealed(folder, Bundle.folder_format, changed)
         bundle = Bundle.open(folder)
         bundle.matcher(config)
         check_encoder(config, bundle.description["encoder"], ["fine_tune"])
@@ -172,7 +172,7 @@ def other_tensors(name, **tensors):
 def test_tensors_of_a_bundle_that_do_not_fit_are_refused_in_one_line(finished, workplace, capfd):
     import torch
 
-    from recbole_idp.models.idp.bundle import KIND
+    from recbole_idp.models.idp.bundle import Bundle
 
     shutil.copytree(finished / "data", workplace / "data")
     bundle = bundle_of(workplace / "data" / "saved")
@@ -191,5 +191,5 @@ def test_tensors_of_a_bundle_that_do_not_fit_are_refused_in_one_line(finished, w
     for name, step in steps.items():
         other = shutil.copytree(bundle, workplace / name)
         step(other)
-        resealed(other, KIND)
+        resealed(other, Bundle.folder_format)
         refused(capfd, command(workplace, pretrained=str(other), keep_trained=False))

@@ -57,11 +57,11 @@ def change_tensors(path, **tensors):
     save_file({name: tensor for name, tensor in {**found, **made}.items() if tensor is not None}, path)
 
 
-def resealed(folder, kind, description=None, **changes):
+def resealed(folder, folder_format, description=None, **changes):
     """Describes a folder anew, as a stranger can who knows how; None: as it was, but for the changes."""
-    path = folder / kind.file
+    path = folder / folder_format.description_file
     description = {**(json.loads(path.read_text()) if description is None else description), **changes}
     for key in ("sha256", "checksum"):
         description.pop(key, None)
     path.unlink()
-    seal(folder, kind, description)
+    seal(folder, folder_format, description)

@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 
 from recbole_idp.errors import UserError
-from recbole_idp.models.idp.bundle import DESCRIPTION, Bundle, read_description
+from recbole_idp.models.idp.bundle import Bundle
 from recbole_idp.storage.checkpoint import load_checkpoint, save_checkpoint
 
 _ITEMS = "item_embedding.weight"
@@ -48,9 +48,9 @@ def find_source_model(checkpoint_dir, digits, kept):
         SourceModel | None: None where there is none that can be read.
     """
     logger = logging.getLogger()
-    for path in sorted(Path(checkpoint_dir).glob(f"*/{DESCRIPTION}")):
+    for path in sorted(Path(checkpoint_dir).glob(f"*/{Bundle.folder_format.description_file}")):
         try:
-            if read_description(path.parent).get("pretrain_fingerprint") != digits:
+            if Bundle.read_description(path.parent).get("pretrain_fingerprint") != digits:
                 continue
             bundle = Bundle.open(path.parent)
         except UserError as error:

@@ -10,7 +10,7 @@ from recbole_idp.config.derive import derive
 from recbole_idp.content.text.cache import cache_folder, encode_cached
 from recbole_idp.content.text.encoder import configured_text_encoder, open_text_encoder
 from recbole_idp.models.base.text_vectors import target_texts
-from recbole_idp.models.idp.bundle import TEXT_ENCODER, Bundle
+from recbole_idp.models.idp.bundle import Bundle
 from recbole_idp.models.idp.generation import Evidence, generate, neighbours, principal_components
 from recbole_idp.models.idp.model import check_encoder
 from recbole_idp.models.idp.prediction import predict
@@ -18,6 +18,7 @@ from recbole_idp.models.idp.pretrain import find_or_pretrain, planned_encoder
 from recbole_idp.models.idp.variants import OWN_ENCODER, SOURCELESS
 from recbole_idp.search.exact import Matches, random_matches, retrieve
 from recbole_idp.train.clock import StageClock
+from recbole_idp.train.pretrained_folder import TEXT_ENCODER
 from recbole_idp.train.trainer import SequenceTrainer
 
 

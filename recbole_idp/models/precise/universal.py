@@ -1,95 +1,100 @@
 """PRECISE's universal training, and finding what it gave before."""
 
+from __future__ import annotations
+
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import torch
-from recbole.utils import init_seed
-from safetensors.torch import save_file
 
-from recbole_idp.config.derive import as_pretrained, derive
+from recbole_idp.config.derive import derive
 from recbole_idp.content.text.encoder import configured_text_encoder
 from recbole_idp.data.content_hashes import content_hashes
 from recbole_idp.data.domain_texts import check_any_text, texts_by_domain
 from recbole_idp.data.domains import TargetLoader, check_domains
 from recbole_idp.data.sequences import Targets
 from recbole_idp.errors import UserError
-from recbole_idp.models.idp.pretrain import HYPER_PARAMETERS, source_settings
 from recbole_idp.models.precise.experts import log_experts
 from recbole_idp.models.precise.model import PRECISE_UT, PreciseModel, transferable
 from recbole_idp.models.precise.token_states import token_vectors
 from recbole_idp.models.precise.universal_data import load_universal
-from recbole_idp.storage.environment import versions
 from recbole_idp.storage.files import fingerprint
-from recbole_idp.storage.folders import new_folder
-from recbole_idp.storage.schema import Each
-from recbole_idp.storage.sealed import Kind, check_sealed, find_or_make, read_weights, seal
-from recbole_idp.train.clock import StageClock, peak_memory_mb
+from recbole_idp.storage.schema import ObjectOf
+from recbole_idp.storage.sealed import FolderFormat
+from recbole_idp.train.clock import peak_memory_mb
+from recbole_idp.train.pretrained import Pretraining, find_or_make
+from recbole_idp.train.pretrained_folder import (
+    WEIGHTS,
+    FolderContent,
+    PretrainedWeights,
+    card_text,
+    metrics_text,
+    read_table,
+    table_text,
+)
+from recbole_idp.train.source_training import (
+    SHARED_KEYS,
+    TEXT_KEYS,
+    chosen_values,
+    source_settings,
+    text_encoder_identity,
+    train_resumably,
+)
 from recbole_idp.train.trainer import SequenceTrainer
 
-DESCRIPTION, WEIGHTS, ITEMS, CARD = "precise.json", "weights.safetensors", "items.tsv", "README.md"
-KIND = Kind(
-    *("universal PRECISE", "a run of PRECISE or PRECISE_UT", "recbole_idp PRECISE", 1, (1,), DESCRIPTION),
-    frozenset((WEIGHTS, ITEMS)),
-    {"fingerprint": str, "target": str, "domains": [{"name": str, "items": int}], "sizes": Each()},
-)
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
-# What its losses and batches do not look at.
-_UNUSED = ("model", "loss_type", "training_rows", "negative_smoothing", "pretrain_negatives")
+    from recbole.config import Config
 
-# What decides, with the target's files, on which of its events are held out.
-_HELD_OUT = (
-    *("eval_args", "val_interval", "user_inter_num_interval", "item_inter_num_interval", "rm_dup_inter"),
-    *("targeted_interval", "train_users_share", "train_users_seed"),
-)
+    from recbole_idp.data.catalog import DatasetLocation
+    from recbole_idp.data.dataset import SequenceDataset
+    from recbole_idp.data.domains import Domains
+    from recbole_idp.train.clock import StageClock
+
+ITEMS = "items.tsv"
 
 
 @dataclass(frozen=True)
-class UniversalModel:
-    """What universal training hands to the target: a folder that executes nothing when it is opened.
+class UniversalModel(PretrainedWeights):
+    """Fusion and Transformer after universal training.
 
     Attributes:
-        state (dict[str, torch.Tensor]): Weights of fusion and Transformer.
-        tokens (list[str]): Ids of the target's items, in the order of their rows from 1 on.
-        description (dict): ``domains``, ``target``, ``sizes``, ``hyper_parameters``, ``valid``, ``seconds`` of
-            training, ``expert_usage``, ``seed``, ``fingerprint``, ``versions``.
-        folder (Path): Where it lies.
+        tokens: Ids of the target's items, in the order of their rows from 1 on.
+        description: As in the base class, and ``target``, ``sizes``, ``text_encoder``, ``seconds`` of training,
+            ``expert_usage``.
     """
 
-    state: dict
-    tokens: list
-    description: dict
-    folder: Path
+    folder_format = FolderFormat(
+        name="universal PRECISE",
+        made_by="a run of PRECISE or PRECISE_UT",
+        identifier="recbole_idp PRECISE",
+        description_file="precise.json",
+        required_files=frozenset((WEIGHTS, ITEMS)),
+        schema={"fingerprint": str, "target": str, "domains": [{"name": str, "items": int}], "sizes": ObjectOf()},
+    )
+
+    tokens: list[str]
 
     @classmethod
-    def open(cls, folder):
-        """Opens a folder after checking each of its files.
+    def read_parts(cls, folder: Path, description: Mapping[str, Any]) -> dict[str, Any]:
+        """Read weights and item ids."""
+        _, tokens = read_table(folder / ITEMS, 2)
+        # The first rows are the target's, the domains standing in their order.
+        n_items = description["domains"][0]["items"]
+        return {**super().read_parts(folder, description), "tokens": tokens[:n_items]}
+
+    def rows(self, item_tokens: Sequence[str]) -> torch.Tensor:
+        """Return the rows of some of the target's items.
 
         Args:
-            folder (str | Path): The folder.
+            item_tokens: Their ids, the first being padding; length N.
 
         Returns:
-            UniversalModel: What it holds.
-
-        Raises:
-            UserError: It is something else, of another version, or damaged.
-        """
-        folder = Path(folder)
-        description = check_sealed(folder, KIND)
-        # The first lines are the target's, the domains standing in their order.
-        lines = (folder / ITEMS).read_text(encoding="utf-8").split("\n")[1 : 1 + description["domains"][0]["items"]]
-        tokens = [line.partition("\t")[2] for line in lines]
-        return cls(read_weights(folder / WEIGHTS, KIND), tokens, description, folder)
-
-    def rows(self, item_tokens):
-        """Returns the rows of some of the target's items.
-
-        Args:
-            item_tokens (list[str]): Their ids, the first being padding; length N.
-
-        Returns:
-            torch.LongTensor: Shape [N].
+            Row numbers; int64, shape [N].
 
         Raises:
             UserError: An item is not there.
@@ -101,7 +106,7 @@ class UniversalModel:
 
 
 class UniversalTrainer(SequenceTrainer):
-    """Trains first with the token vectors as they are, so that IDs learn, then everything (PRECISE, alternation).
+    """Train first with the token vectors as they are, so that IDs learn, then everything (PRECISE, alternation).
 
     Patience counts in the second phase only.
 
@@ -123,151 +128,183 @@ class UniversalTrainer(SequenceTrainer):
             self.cur_step = 0
 
 
-def hyper_parameters(config):
-    """Returns the keys and values that decide, with the data, on what universal training yields."""
-    keys = [key for key in HYPER_PARAMETERS if key not in _UNUSED]
-    keys += [*PreciseModel.encoder_keys, *PreciseModel.training_keys, *_HELD_OUT, "text_fields", "pretrain_epoch_steps"]
-    return {key: config[key] for key in dict.fromkeys(keys)}
+def held_out_values(config: Config) -> dict[str, Any]:
+    """Return the keys and values that decide, with the target's files, on which of its events are held out."""
+    return chosen_values(
+        config,
+        "eval_args",
+        "val_interval",
+        "user_inter_num_interval",
+        "item_inter_num_interval",
+        "rm_dup_inter",
+        "targeted_interval",
+        "train_users_share",
+        "train_users_seed",
+    )
 
 
-def universal_settings(config, **values):
-    """Returns the configuration of universal training, a copy with further values."""
+def pretraining_values(config: Config) -> dict[str, Any]:
+    """Return the keys and values that decide, with the data, on what universal training yields."""
+    keys = (*SHARED_KEYS, *TEXT_KEYS, "text_fields", "pretrain_epoch_steps")
+    model_keys = (*PreciseModel.encoder_keys, *PreciseModel.training_keys)
+    return {**chosen_values(config, *keys, *model_keys), **held_out_values(config)}
+
+
+def universal_settings(config: Config, **values: Any) -> Config:
+    """Return the configuration of universal training, a copy with further values."""
     changes = {"dataset": config["dataset"], "epoch_steps": config["pretrain_epoch_steps"], "train_negatives": 0}
     return derive(source_settings(config), exclude_history=True, **changes, **values)
 
 
-def find_or_train(config, dataset, valid=None, clock=None):
-    """Opens the universal model that a configuration means, and trains it first where there is none.
+class UniversalTraining(Pretraining[UniversalModel]):
+    """PRECISE's universal training on the target and the sources (arXiv 2412.06308).
+
+    Which epoch is best, the target's validated users tell, as it is for them that the model is made.
 
     Args:
-        config (Config): With ``pretrained`` naming a folder, or else the sources and all hyper-parameters.
-        dataset (SequenceDataset): The training part of the target.
-        valid (SequenceDataset, optional): The part that it is validated on; without it every epoch is trained.
-        clock (StageClock, optional): Where stages are timed.
+        config: The target's configuration.
+        dataset: The training part of the target.
+        valid: The part that it is validated on; without it every epoch is trained.
+    """
+
+    result = UniversalModel
+    prefix = "precise"
+
+    def __init__(self, config: Config, dataset: SequenceDataset, valid: SequenceDataset | None) -> None:
+        super().__init__(config, check_domains(config, with_target=True))
+        self.dataset, self.valid = dataset, valid
+        self.text_encoder = configured_text_encoder(self.config)
+
+    def values(self) -> dict[str, Any]:
+        """Return the keys and values that decide on the result."""
+        return pretraining_values(self.config)
+
+    def deciding(self) -> dict[str, Any]:
+        """Return all that decides on the result."""
+        return {
+            "target": target_digest(self.config, self.dataset),
+            "sources": [content_hashes(location) for location in self.locations],
+            "text_encoder": text_encoder_identity(self.text_encoder),
+            "hyper_parameters": self.values(),
+            "validated": self.valid is not None,
+        }
+
+    def dataset_names(self) -> list[str]:
+        """Return the names of the target and of the sources."""
+        return [self.config["dataset"], *self.config["source_domains"]]
+
+    def train(self, clock: StageClock) -> FolderContent:
+        """Train on target and sources; see :class:`Pretraining`."""
+        config, names = self.config, ", ".join(self.dataset_names())
+        with clock.stage("read", f"reading {names}, all events that may be trained on"):
+            domains = load_universal(config, self.dataset)
+            texts = universal_texts(config, self.dataset.location, domains)
+        train_data, _ = domains.split(0, config["seed"])
+        valid_data = None if self.valid is None else TargetLoader(domains, _drawn(self.valid.targets(), config))
+        settings = universal_settings(config)
+        tokens = None
+        if config["fusion"] != "id_only":
+            with clock.stage("encode", f"making token vectors of {len(texts):,} texts"):
+                tokens = token_vectors(config, texts)
+
+        def make_model() -> PRECISE_UT:
+            model = PRECISE_UT(settings, train_data.dataset)
+            if tokens is not None:
+                model.fusion.start_tokens(tokens)
+            return model
+
+        with clock.stage("pretrain", f"universal training on {domains.sequences.n_events:,} events") as facts:
+            loaders = train_data, valid_data
+            trainer, valid = train_resumably(settings, make_model, loaders, self.unfinished, UniversalTrainer)
+            facts.update(targets_per_second=round(trainer.targets_per_second), valid=valid)
+            logging.getLogger().info(f"Universal training: {peak_memory_mb():,} MiB at most so far")
+        usage = trainer.model.fusion.expert_usage()
+        if usage is not None:
+            log_experts(usage.tolist(), f"universal training on {names}")
+        domain_of_item = [domains.domains[number].name for number in domains.item_domain[1:]]
+        return FolderContent(
+            domains=domains.domains,
+            valid=valid,
+            weights={WEIGHTS: transferable(trainer.model)},
+            facts={
+                "target": target_digest(config, self.dataset),
+                "sizes": chosen_values(config, *PreciseModel.encoder_keys),
+                "text_encoder": self.text_encoder.name,
+                "seconds": round(facts["seconds"] + trainer.earlier_seconds, 2),
+                "expert_usage": None if usage is None else [round(share, 4) for share in usage.tolist()],
+            },
+            texts={ITEMS: table_text(("domain", "item"), domain_of_item, domains.item_tokens[1:])},
+        )
+
+    def card(self, description: Mapping[str, Any]) -> str:
+        """Return the model card."""
+        names = [domain["name"] for domain in description["domains"]]
+        return card_text(
+            "A universal PRECISE of recbole_idp",
+            f"Item fusion and causal Transformer (arXiv 2412.06308), trained on {', '.join(names)}; of {names[0]}, the "
+            "target, without what is validated and tested on.",
+            {
+                "Text encoder": description["text_encoder"],
+                "Validation on held-out events of the training data": metrics_text(description["valid"]),
+                "Seed": description["seed"],
+            },
+            f"--model=PRECISE --dataset={names[0]}",
+        )
+
+
+def target_digest(config: Config, dataset: SequenceDataset) -> str:
+    """Return hexadecimal digits that stand for the target's files and for which of its events are held out."""
+    return fingerprint([content_hashes(dataset.location), held_out_values(config)])
+
+
+def find_or_train(
+    config: Config,
+    dataset: SequenceDataset,
+    valid: SequenceDataset | None = None,
+    clock: StageClock | None = None,
+) -> UniversalModel:
+    """Open the universal model that a configuration means, and train it first where there is none.
+
+    Args:
+        config: With ``pretrained`` naming a folder, or else the sources and all hyper-parameters.
+        dataset: The training part of the target.
+        valid: The part that it is validated on; without it every epoch is trained.
+        clock: Where stages are timed.
 
     Returns:
-        UniversalModel: Fusion and Transformer.
+        Fusion and Transformer.
 
     Raises:
         UserError: The named folder, the sources or the texts cannot be used.
     """
-    target = fingerprint([content_hashes(dataset.location), {key: config[key] for key in _HELD_OUT}])
-    if config["pretrained"]:
-        found = UniversalModel.open(config["pretrained"])
-        if found.description["target"] != target:
-            raise UserError(
-                f"{found.folder} was trained for {found.description['domains'][0]['name']} with another split or other "
-                f"data than this run's {config['dataset']}, so that it may know what is tested: leave --pretrained away"
-            )
-        return found
-    config = as_pretrained(config)
-    locations = check_domains(config, with_target=True)
-    encoder = configured_text_encoder(config)
-    digits = fingerprint(
-        {
-            "target": target,
-            "sources": [content_hashes(location) for location in locations],
-            "text_encoder": encoder.name if encoder.needs_fitting else encoder.fingerprint,
-            "hyper_parameters": hyper_parameters(config),
-            "validated": valid is not None,
-        }
-    )
-    names = "-".join([config["dataset"], *config["source_domains"]])[:80]
-    folder = Path(config["checkpoint_dir"]) / f"precise-{names}-{digits[:8]}"
-    about = {"fingerprint": digits, "target": target, "text_encoder": encoder.name}
-
-    def make():
-        return train(config, (dataset, valid), folder, about, clock or StageClock())
-
-    return find_or_make(folder, KIND, digits, UniversalModel.open, make)
+    if not config["pretrained"]:
+        return find_or_make(UniversalTraining(config, dataset, valid), clock)
+    found = UniversalModel.open(config["pretrained"])
+    if found.description["target"] != target_digest(config, dataset):
+        raise UserError(
+            f"{found.folder} was trained for {found.domain_names()[0]} with another split or other data than this "
+            f"run's {config['dataset']}, so that it may know what is tested: remove --pretrained"
+        )
+    return found
 
 
-def train(config, parts, folder, about, clock):
-    """Trains the universal model and writes its folder.
-
-    Which epoch is best, the target's validated users tell, as it is for them that the model is made. An interrupted
-    training goes on from its last epoch, kept in ``checkpoint_dir/unfinished-precise-<fingerprint>``.
-
-    Args:
-        config (Config): RecBole's configuration.
-        parts (tuple[SequenceDataset, SequenceDataset | None]): Those of the target to train and to validate on.
-        folder (Path): Where the result goes.
-        about (dict): What its description says besides: ``fingerprint``, ``target``, ``text_encoder``.
-        clock (StageClock): Where stages are timed.
-
-    Returns:
-        UniversalModel: What was written.
-    """
-    names = ", ".join([config["dataset"], *config["source_domains"]])
-    with clock.stage("read", f"reading {names}, all events that may be trained on"):
-        dataset, valid = parts
-        domains = load_universal(config, dataset)
-        texts = universal_texts(config, dataset.location, domains)
-    train_data, _ = domains.split(0, config["seed"])
-    valid_data = None if valid is None else TargetLoader(domains, _drawn(valid.targets(), config))
-    settings = universal_settings(config)
-    tokens = None
-    if config["fusion"] != "id_only":
-        with clock.stage("encode", f"making token vectors of {len(texts):,} texts"):
-            tokens = token_vectors(config, texts)
-    unfinished = Path(config["checkpoint_dir"]) / f"unfinished-precise-{about['fingerprint']}"
-    with clock.stage("pretrain", f"universal training on {domains.sequences.n_events:,} events") as facts:
-        init_seed(config["seed"], config["reproducibility"])
-        model = PRECISE_UT(settings, train_data.dataset)
-        if tokens is not None:
-            model.fusion.start_tokens(tokens)
-        trainer = UniversalTrainer(settings, model.to(config["device"]))
-        trainer.keep_in(unfinished)
-        _, result = trainer.fit(train_data, valid_data, saved=True, show_progress=config["show_progress"])
-        trainer.restore(trainer.saved_model_file)
-        valid_metrics = dict(result or {})
-        facts.update(targets_per_second=round(trainer.targets_per_second), valid=valid_metrics)
-        logging.getLogger().info(f"Universal training: {peak_memory_mb():,} MiB at most so far")
-    usage = model.fusion.expert_usage()
-    if usage is not None:
-        log_experts(usage.tolist(), f"universal training on {names}")
-    description = {
-        **about,
-        "domains": [vars(domain) for domain in domains.domains],
-        "sizes": {key: config[key] for key in PreciseModel.encoder_keys},
-        "hyper_parameters": hyper_parameters(config),
-        "valid": valid_metrics,
-        "seconds": round(facts["seconds"] + trainer.earlier_seconds, 2),
-        "expert_usage": None if usage is None else [round(share, 4) for share in usage.tolist()],
-        "seed": config["seed"],
-        "versions": versions(),
-    }
-    with new_folder(folder) as building:
-        state = {name: value.detach().cpu().contiguous() for name, value in transferable(model).items()}
-        save_file(state, building / WEIGHTS)
-        names = [domain.name for domain in domains.domains]
-        rows = zip(domains.item_domain[1:], domains.item_tokens[1:], strict=True)
-        lines = ["domain\titem", *(f"{names[number]}\t{token}" for number, token in rows)]
-        (building / ITEMS).write_text("\n".join(lines) + "\n", encoding="utf-8")
-        (building / CARD).write_text(_model_card(description), encoding="utf-8")
-        seal(building, KIND, description)
-    trainer.discard()
-    logging.getLogger().info(f"Universal PRECISE: {folder}")
-    return UniversalModel.open(folder)
-
-
-def _drawn(targets, config):
-    """Returns the targets of ``pretrain_valid_users`` drawn users, or all where there are fewer."""
+def _drawn(targets: Targets, config: Config) -> Targets:
+    """Return the targets of ``pretrain_valid_users`` drawn users, or all where there are fewer."""
     order = torch.randperm(len(targets), generator=torch.Generator().manual_seed(config["seed"]))
     rows = order[: config["pretrain_valid_users"]].sort().values
     return Targets(targets.sequences, targets.starts[rows], targets.ends[rows])
 
 
-def universal_texts(config, target, domains):
-    """Reads the texts of all items of the universal data.
+def universal_texts(config: Config, target: DatasetLocation, domains: Domains) -> list[str]:
+    """Read the texts of all items of the universal data.
 
     Args:
-        config (Config): With ``text_fields`` for the target, ``source_text_fields`` for the others.
-        target (DatasetLocation): Where the target lies.
-        domains (Domains): The universal data.
+        config: With ``text_fields`` for the target, ``source_text_fields`` for the others.
+        target: Where the target lies.
+        domains: The universal data.
 
     Returns:
-        list[str]: Text of items 1 to N - 1.
+        Text of items 1 to N - 1.
 
     Raises:
         UserError: A domain has no texts.
@@ -279,18 +316,3 @@ def universal_texts(config, target, domains):
         check_any_text(found, location.name, key)
         texts += found
     return texts
-
-
-def _model_card(about):
-    """Returns what a stranger should know about the folder, as Markdown."""
-    names = [domain["name"] for domain in about["domains"]]
-    valid = ", ".join(f"{name} {value:.4f}" for name, value in about["valid"].items())
-    return (
-        "# A universal PRECISE of recbole_idp\n\n"
-        f"Item fusion and causal Transformer (arXiv 2412.06308), trained on {', '.join(names)}; of {names[0]}, the "
-        "target, without what is validated and tested on.\n\n"
-        f"- Text encoder: {about['text_encoder']}\n"
-        f"- Validation on held-out events of the training data: {valid}\n"
-        f"- Seed: {about['seed']}\n\n"
-        f"Use it: `python run_recbole_idp.py --model=PRECISE --dataset={names[0]} --pretrained=THIS_FOLDER`\n"
-    )

@@ -4,8 +4,8 @@ from recbole_idp.content.text.cache import cache_folder, encode_cached
 from recbole_idp.content.text.encoder import open_text_encoder
 from recbole_idp.errors import UserError
 from recbole_idp.models.base.text_vectors import target_texts
-from recbole_idp.models.idp.bundle import TEXT_ENCODER
 from recbole_idp.models.unisrec.pretrain import find_or_pretrain
+from recbole_idp.train.pretrained_folder import TEXT_ENCODER
 from recbole_idp.train.trainer import SequenceTrainer
 
 STARTS = ("scratch", "zero_shot", "fine_tune")

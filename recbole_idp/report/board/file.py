@@ -3,40 +3,40 @@
 from recbole_idp.errors import UserError
 from recbole_idp.report.result import BUCKETS, COMPARISON, METRICS
 from recbole_idp.storage.files import read_json, write_json
-from recbole_idp.storage.schema import Each, Maybe, Misfit, check
+from recbole_idp.storage.schema import Nullable, ObjectOf, SchemaError, check_schema
 
 FORMAT = 1
 KIND = "leaderboard"
 
-_RUN = {"seed": int, "test": METRICS, "valid": METRICS, "seconds": float, "targets_per_second": Maybe(float)}
+_RUN = {"seed": int, "test": METRICS, "valid": METRICS, "seconds": float, "targets_per_second": Nullable(float)}
 _ROW = {
     "model": str,
     "transfers": bool,
-    "tuned": Maybe({"budget": int, "chosen": Each(), "valid": float}),
+    "tuned": Nullable({"budget": int, "chosen": ObjectOf(), "valid": float}),
     "runs": [_RUN],
     "mean": METRICS,
     "deviation": METRICS,
-    "buckets": Each(BUCKETS),
+    "buckets": ObjectOf(BUCKETS),
     "few_shot": [{"share": float, "mean": METRICS, "deviation": METRICS}],
-    "config": Each(),
+    "config": ObjectOf(),
     "command": str,
 }
 _BOARD = {
     "dataset": str,
     "protocol": str,
     # Null where no job has been finished.
-    "data_fingerprint": Maybe(str),
-    **dict.fromkeys(("users", "items", "interactions"), Maybe(int)),
+    "data_fingerprint": Nullable(str),
+    **dict.fromkeys(("users", "items", "interactions"), Nullable(int)),
     "rows": [_ROW],
     "failed": [{"model": str, "seed": int, "error": str}],
-    "baseline": Maybe(str),
+    "baseline": Nullable(str),
     "comparisons": [COMPARISON],
     "notes": [str],
 }
-_FORM = {
+_SCHEMA = {
     "command": str,
     "created": str,
-    "versions": Each(),
+    "versions": ObjectOf(),
     "seeds": [int],
     "metric": str,
     "boards": [_BOARD],
@@ -77,11 +77,11 @@ def read_board(path):
             "leaderboard again, or read it with the release that wrote it"
         )
     try:
-        check(board, _FORM)
+        check_schema(board, _SCHEMA)
         _check_boards(board)
-    except Misfit as misfit:
+    except SchemaError as error:
         raise UserError(
-            f"{path} is a damaged leaderboard ({misfit}): give the file as it was written, or run the leaderboard again"
+            f"{path} is a damaged leaderboard ({error}): give the file as it was written, or run the leaderboard again"
         ) from None
     return board
 
@@ -94,12 +94,12 @@ def metric_key(board):
 def _check_boards(leaderboard):
     """Checks what must fit together within and between the boards."""
     if not leaderboard["boards"]:
-        raise Misfit("it has no board")
+        raise SchemaError("it has no board")
     seen = set()
     for number, board in enumerate(leaderboard["boards"]):
         name = f"{board['dataset']} by {board['protocol']}"
         if (key := (board["dataset"], board["data_fingerprint"], board["protocol"])) in seen:
-            raise Misfit(f"boards has {name} twice")
+            raise SchemaError(f"boards has {name} twice")
         seen.add(key)
         _check_board(board, f"boards[{number}]", metric_key(leaderboard))
 
@@ -108,12 +108,12 @@ def _check_board(board, where, metric):
     models = [row["model"] for row in board["rows"]]
     for number, row in enumerate(board["rows"]):
         if models.count(row["model"]) > 1:
-            raise Misfit(f"{where} has two rows of {row['model']}")
+            raise SchemaError(f"{where} has two rows of {row['model']}")
         if not row["runs"]:
-            raise Misfit(f"{where}.rows[{number}] has no runs")
+            raise SchemaError(f"{where}.rows[{number}] has no runs")
         if metric not in row["mean"]:
-            raise Misfit(f"{where}.rows[{number}].mean has no {metric}")
+            raise SchemaError(f"{where}.rows[{number}].mean has no {metric}")
     for comparison in board["comparisons"]:
         for side in ("variant", "baseline"):
             if comparison[side] not in models:
-                raise Misfit(f"{where}.comparisons names {comparison[side]}, which has no row")
+                raise SchemaError(f"{where}.comparisons names {comparison[side]}, which has no row")

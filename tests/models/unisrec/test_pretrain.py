@@ -172,7 +172,7 @@ def test_pre_training_is_found_again_and_can_be_given(domains):
         settings_ = trial_settings(configured(domains), trial)
         assert settings_["seed"] == trial.seed and find_or_pretrain(settings_).folder == first.folder
     assert find_or_pretrain(configured(domains, pretrain_seed=5)).folder != first.folder
-    with pytest.raises(UserError, match="pens is among pens, lamps, the source domains of"):
+    with pytest.raises(UserError, match=r"pens is among the pre-trained UniSRec's source domains \(pens, lamps\)"):
         pens = configured(domains, dataset="pens", pretrained=str(first.folder))
         find_or_pretrain(pens)
 

@@ -7,12 +7,13 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 
 from recbole_idp.content.text.cache import encode_cached
 from recbole_idp.content.text.encoder import open_text_encoder
 from recbole_idp.errors import UserError
 from recbole_idp.models.idp.cdim.head import MatchingHead
+from recbole_idp.storage.sealed import write_weights
 
 _HEAD = "head.safetensors"
 
@@ -57,8 +58,7 @@ class HeadMatcher:
     def save(self, folder):
         """Writes the weights into a folder, which is made."""
         Path(folder).mkdir(parents=True)
-        state = {name: value.detach().cpu().contiguous() for name, value in self.head.state_dict().items()}
-        save_file(state, Path(folder) / _HEAD)
+        write_weights(Path(folder) / _HEAD, self.head.state_dict())
 
 
 class EncoderMatcher:

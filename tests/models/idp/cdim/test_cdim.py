@@ -3,7 +3,6 @@
 import functools
 import json
 import math
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,7 +11,7 @@ import torch
 from recbole_idp import testing
 from recbole_idp.content.text.encoder import load_text_encoder
 from recbole_idp.errors import UserError
-from recbole_idp.models.idp.bundle import Bundle
+from recbole_idp.models.idp.bundle import Bundle, ItemNames, bundle_card, bundle_content
 from recbole_idp.models.idp.cdim.depths import SourceItems, train_matcher
 from recbole_idp.models.idp.cdim.head import HeadTrainee, MatchingHead
 from recbole_idp.models.idp.cdim.layers import LayersTrainee
@@ -20,9 +19,11 @@ from recbole_idp.models.idp.cdim.losses import Neighbourhoods, cdim_losses
 from recbole_idp.models.idp.cdim.neighbours import NOBODY, behaviour_neighbours, recall_of_neighbours
 from recbole_idp.models.idp.cdim.trainer import CdimTrainer, Schedule, held_out
 from recbole_idp.models.idp.pretrain import find_or_pretrain
+from recbole_idp.models.idp.source_model import SourceModel
 from recbole_idp.storage.files import fingerprint
 from recbole_idp.testing.toy import WORDS
 from recbole_idp.train.clock import StageClock
+from recbole_idp.train.pretrained_folder import write_folder
 from tests.support.commands import command, refused
 from tests.support.encoders import write_bert
 
@@ -451,18 +452,17 @@ def test_bundles_keep_what_was_learned(domains, trained, depth):
     bundle, _, config = staged(domains, cdim_depth="none")
     encoder, _, matcher, about = trained(depth)
     frozen = encoder.encode(bundle.titles)
-    changed = replace(
-        bundle,
-        text_vectors=frozen,
-        adapted_vectors=matcher.vectors(bundle.titles, frozen),
-        description={**bundle.description, "cdim": about},
-    )
-    changed.save(domains / "changed", encoder, matcher)
+    vectors = frozen, matcher.vectors(bundle.titles, frozen)
+    source = SourceModel(bundle.item_embeddings, bundle.encoder, bundle.description["valid"])
+    names = ItemNames(bundle.domains, bundle.tokens, bundle.titles)
+    content = bundle_content(source, [], names, vectors, (encoder, matcher), {})
+    description = {**bundle.description, "cdim": about}
+    write_folder(domains / "changed", Bundle.folder_format, content, description, bundle_card(description))
     opened = Bundle.open(domains / "changed")
     files = {"none": set(), "head": {"cdim/head.safetensors"}}
     assert files.get(depth, {"cdim/model.safetensors", "cdim/config.json"}) <= set(opened.description["sha256"])
     assert opened.description["cdim"] == about
-    assert (opened.text_vectors == frozen).all() and (opened.adapted_vectors == changed.adapted_vectors).all()
+    assert (opened.text_vectors == frozen).all() and (opened.adapted_vectors == vectors[1]).all()
     assert np.array_equal(opened.adapted_vectors, frozen) == (depth == "none")
     for n in (1, 16):
         found = opened.matcher(config).vectors(bundle.titles[:n], frozen[:n])

@@ -1,0 +1,192 @@
+"""Find what was pre-trained before, or pre-train it: one way for all models.
+
+the folder that ``pretrained`` names -> opened, and checked to fit the target
+all that decides on the result -> fingerprint -> the folder ``checkpoint_dir/PREFIX-DATASETS-DIGITS``
+    which is there -> opened
+    which is not there -> trained, from the last epoch of an interrupted run on -> written whole and sealed -> opened
+
+A model brings two classes: what it takes over, a :class:`~recbole_idp.train.pretrained_folder.PretrainedFolder`, and
+how that is trained, a :class:`Pretraining`. What trainings on source domains share is in
+:mod:`recbole_idp.train.source_training`.
+"""
+
+from __future__ import annotations
+
+import logging
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Generic
+
+from recbole_idp.config.derive import as_pretrained
+from recbole_idp.data.content_hashes import content_hashes
+from recbole_idp.errors import UserError
+from recbole_idp.storage.environment import versions
+from recbole_idp.storage.files import fingerprint, remove_kept
+from recbole_idp.storage.locks import alone
+from recbole_idp.storage.sealed import read_sealed
+from recbole_idp.train.clock import StageClock
+from recbole_idp.train.pretrained_folder import FolderContent, FolderT, PretrainedFolder, write_folder
+from recbole_idp.train.resumable import kept_files
+
+if TYPE_CHECKING:
+    from recbole.config import Config
+
+    from recbole_idp.data.catalog import DatasetLocation
+
+
+class Pretraining(ABC, Generic[FolderT]):
+    """How a model is pre-trained: what decides on the result, how it is trained, and what is kept.
+
+    Args:
+        config: The target's configuration; ``pretrain_seed`` replaces its ``seed``.
+        locations: Where the datasets lie that are trained on.
+
+    Attributes:
+        result: The class that opens the folder.
+        prefix: First word of the folder's name.
+        config: The configuration of pre-training.
+        locations: As given.
+    """
+
+    result: type[FolderT]
+    prefix: ClassVar[str]
+
+    def __init__(self, config: Config, locations: Sequence[DatasetLocation]) -> None:
+        self.config = as_pretrained(config)
+        self.locations = locations
+
+    @abstractmethod
+    def values(self) -> dict[str, Any]:
+        """Return the keys and values that decide, with the data, on what pre-training yields."""
+
+    @abstractmethod
+    def train(self, clock: StageClock) -> FolderContent:
+        """Train on the datasets.
+
+        Args:
+            clock: Where stages are timed.
+
+        Returns:
+            What is kept.
+
+        Raises:
+            UserError: The data cannot be trained on.
+        """
+
+    @abstractmethod
+    def card(self, description: Mapping[str, Any]) -> str:
+        """Return the model card, what a stranger should know about the folder, as Markdown."""
+
+    def deciding(self) -> dict[str, Any]:
+        """Return all that decides on the result, by name; models with a text encoder add it.
+
+        See :func:`~recbole_idp.train.source_training.text_encoder_identity`.
+        """
+        return {
+            "data": [content_hashes(location) for location in self.locations],
+            "hyper_parameters": self.values(),
+        }
+
+    def dataset_names(self) -> list[str]:
+        """Return the names of the datasets for the folder's name."""
+        return list(self.config["source_domains"])
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Hexadecimal digits that stand for all that decides on the result."""
+        return fingerprint(self.deciding())
+
+    @property
+    def folder(self) -> Path:
+        """The folder of the result."""
+        names = "-".join(self.dataset_names())[:80]
+        return Path(self.config["checkpoint_dir"]) / f"{self.prefix}-{names}-{self.fingerprint[:8]}"
+
+    @property
+    def unfinished(self) -> Path:
+        """The folder by which an interrupted training goes on."""
+        return Path(self.config["checkpoint_dir"]) / f"unfinished-{self.prefix}-{self.fingerprint}"
+
+    def kept_files(self) -> tuple[Path, ...]:
+        """Return the files by which an interrupted training goes on; they are removed when the folder is written."""
+        return kept_files(self.unfinished)
+
+
+def open_given(result: type[FolderT], folder: str | Path, dataset: str) -> FolderT:
+    """Open the folder that a configuration names as ``pretrained``.
+
+    Args:
+        result: The class that opens it.
+        folder: The folder.
+        dataset: Name of the target.
+
+    Returns:
+        What it holds.
+
+    Raises:
+        UserError: The folder cannot be used, or not for this target.
+    """
+    found = result.open(folder)
+    found.check_target(dataset)
+    _log(result, f"{found.folder} (of {', '.join(found.domain_names())})")
+    return found
+
+
+def find_or_make(pretraining: Pretraining[FolderT], clock: StageClock | None = None) -> FolderT:
+    """Open what the same data and settings gave before, or make it; other processes meanwhile wait for it.
+
+    Args:
+        pretraining: What decides on the result, and how it is trained.
+        clock: Where stages are timed.
+
+    Returns:
+        What the folder holds.
+
+    Raises:
+        UserError: Something else lies where the folder is made, or the data cannot be trained on.
+    """
+    folder, folder_format = pretraining.folder, pretraining.result.folder_format
+    with alone(folder.with_name(f".{folder.name}.lock"), folder):
+        if not folder.exists():
+            _make(pretraining, clock or StageClock())
+            _log(pretraining.result, folder)
+        elif not folder.is_dir():
+            raise UserError(
+                f"{folder}, where the {folder_format.name} would be made, is a file: move it, or choose checkpoint_dir"
+            )
+        elif read_sealed(folder, folder_format).get("fingerprint") != pretraining.fingerprint:
+            raise UserError(
+                f"{folder}, where the {folder_format.name} would be made, was made with other data or settings: move "
+                "it, or choose checkpoint_dir"
+            )
+        else:
+            logging.getLogger().info(
+                f"The {folder_format.name} was made before with the same data and settings: {folder}"
+            )
+        return pretraining.result.open(folder)
+
+
+def _make(pretraining: Pretraining[FolderT], clock: StageClock) -> None:
+    """Train, write the folder, and remove what an interrupted run would have gone on from."""
+    content = pretraining.train(clock)
+    description = {
+        "fingerprint": pretraining.fingerprint,
+        "domains": [vars(domain) for domain in content.domains],
+        "hyper_parameters": pretraining.values(),
+        "valid": dict(content.valid),
+        "seed": pretraining.config["seed"],
+        "versions": versions(),
+        **content.facts,
+    }
+    write_folder(
+        pretraining.folder, pretraining.result.folder_format, content, description, pretraining.card(description)
+    )
+    remove_kept(pretraining.kept_files())
+
+
+def _log(result: type[PretrainedFolder], text: object) -> None:
+    """Log where a folder lies."""
+    name = result.folder_format.name
+    logging.getLogger().info(f"{name[0].upper()}{name[1:]}: {text}")

@@ -1,0 +1,156 @@
+"""What trainings on source domains share: settings, keys that decide on the result, reading, and training."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from recbole.utils import init_seed
+
+from recbole_idp.config.derive import derive
+from recbole_idp.data.domain_texts import domain_texts
+from recbole_idp.data.domains import Domains, TargetLoader, load_domains
+from recbole_idp.train.trainer import SequenceTrainer
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from recbole.config import Config
+    from torch import nn
+
+    from recbole_idp.content.text.interface import TextEncoder
+    from recbole_idp.data.catalog import DatasetLocation
+    from recbole_idp.train.clock import StageClock
+
+# Keys that every training on source domains reads, besides those of its model.
+SHARED_KEYS = (
+    "learner",
+    "weight_decay",
+    "clip_grad_norm",
+    "pretrain_epochs",
+    "pretrain_learning_rate",
+    "pretrain_batch_size",
+    "pretrain_stopping_step",
+    "pretrain_valid_users",
+    "valid_metric",
+    "source_domains",
+    "shared_users",
+    "user_inter_num_interval",
+    "item_inter_num_interval",
+    "val_interval",
+    "rm_dup_inter",
+    "seed",
+)
+
+# Keys that decide on the texts of source items.
+TEXT_KEYS = ("source_text_fields", "text_length")
+
+
+def chosen_values(config: Config, *keys: str) -> dict[str, Any]:
+    """Return some keys of a configuration and their values."""
+    return {key: config[key] for key in keys}
+
+
+def text_encoder_identity(text_encoder: TextEncoder) -> str:
+    """Return what stands for a text encoder in a fingerprint.
+
+    Args:
+        text_encoder: The encoder, fitted or not.
+
+    Returns:
+        Its fingerprint; its name where it is fitted to texts, which the data decide on.
+    """
+    return text_encoder.name if text_encoder.needs_fitting else text_encoder.fingerprint
+
+
+def source_settings(config: Config, **values: Any) -> Config:
+    """Return the configuration of a training on the source domains.
+
+    Args:
+        config: The configuration, with the ``pretrain_*`` keys.
+        values: Further values that it has there.
+
+    Returns:
+        A copy, in which the keys of training have the values of pre-training.
+    """
+    return derive(
+        config,
+        dataset="-".join(config["source_domains"])[:80],
+        epochs=config["pretrain_epochs"],
+        learning_rate=config["pretrain_learning_rate"],
+        train_batch_size=config["pretrain_batch_size"],
+        stopping_step=config["pretrain_stopping_step"],
+        # Sources are large, and fingerprints have no such key.
+        epoch_steps=1,
+        **values,
+    )
+
+
+class SourceData(NamedTuple):
+    """The source domains and what is told of their items. S source items.
+
+    Attributes:
+        domains: The joined events.
+        texts: Text of each item, blank where it has none; length S.
+        titles: Title of each item; length S.
+    """
+
+    domains: Domains
+    texts: list[str]
+    titles: list[str]
+
+
+def read_sources(config: Config, locations: Sequence[DatasetLocation], clock: StageClock) -> SourceData:
+    """Read the source domains and the texts of their items.
+
+    Args:
+        config: The configuration, with ``source_domains``, ``shared_users`` and ``source_text_fields``.
+        locations: Where the domains lie.
+        clock: Where the stage ``read`` is timed.
+
+    Returns:
+        Events and texts.
+
+    Raises:
+        UserError: A domain cannot be read, or no item has a text.
+    """
+    with clock.stage("read", f"reading {', '.join(config['source_domains'])}") as facts:
+        domains = load_domains(config)
+        texts, titles = domain_texts(config, domains, locations)
+        facts["source_interactions"] = domains.sequences.n_events
+        facts["source_items"] = len(domains.item_tokens) - 1
+        for domain in domains.domains:
+            logging.getLogger().info(
+                f"{domain.name}: {domain.users:,} users, {domain.items:,} items, {domain.interactions:,} interactions"
+            )
+    return SourceData(domains, texts, titles)
+
+
+def train_resumably(
+    settings: Config,
+    make_model: Callable[[], nn.Module],
+    loaders: tuple[TargetLoader, TargetLoader | None],
+    unfinished: Path,
+    trainer_class: type[SequenceTrainer] = SequenceTrainer,
+) -> tuple[SequenceTrainer, dict[str, float]]:
+    """Train a model, from the last epoch of an interrupted run on.
+
+    Args:
+        settings: The configuration of this training.
+        make_model: Makes the :class:`~recbole_idp.models.base.sequence_model.SequenceModel`, after seeding.
+        loaders: What to train on, and what to validate on; without the latter every epoch is trained.
+        unfinished: The folder where it is kept after each epoch where training stands.
+        trainer_class: What trains.
+
+    Returns:
+        The trainer, whose ``model`` has the weights of the best epoch, and the validation metrics of that epoch.
+    """
+    train_data, valid_data = loaders
+    init_seed(settings["seed"], settings["reproducibility"])
+    trainer = trainer_class(settings, make_model().to(settings["device"]))
+    trainer.keep_in(unfinished)
+    _, metrics = trainer.fit(train_data, valid_data, saved=True, show_progress=settings["show_progress"])
+    trainer.restore(trainer.saved_model_file)
+    return trainer, dict(metrics or {})
