@@ -14,7 +14,7 @@ from recbole_idp.evaluation.significance import gains
 from recbole_idp.models.idp.bundle import Bundle
 from recbole_idp.report.few_shot import study_table
 from recbole_idp.report.result import markdown_table, read_ranks, read_result
-from recbole_idp.run.prepare import check_model
+from recbole_idp.run.prepare import check_is_matched
 from recbole_idp.run.run import pretrain, run
 
 ALL_VARIANTS = ["scratch", "random_match", "zero_shot", "fine_tune", "new_encoder"]
@@ -324,4 +324,4 @@ def test_a_bundle_cannot_name_files_outside_of_itself(bundle):
 def test_inspect_is_refused_for_a_model_that_takes_nothing_over(domains):
     config = StrictConfig("SASRec", "shop", config_dict={"data_path": str(domains), "show_progress": False})
     with pytest.raises(UserError, match="SASRec takes nothing over"):
-        check_model(config)
+        check_is_matched(config)

@@ -9,7 +9,7 @@ from recbole_idp.errors import UserError
 from recbole_idp.recbole_models.datasets import RecBolesDataset, RecBolesDatasetWithWords, SequenceDatasetWithWords
 from recbole_idp.recbole_models.general_dataset import GeneralDataset
 from recbole_idp.recbole_models.trainers import CountingTrainer, TrimmedTrainer, recboles_trainer
-from recbole_idp.train.trainer import SequenceTrainer
+from recbole_idp.train.run_trainer import RunTrainer
 
 TRIMMED = ("GRU4Rec", "SASRec", "BERT4Rec", "FDSA")
 """RecBole's models that are tested to be the same on trimmed batches."""
@@ -44,16 +44,20 @@ def trainer_class(config):
         config (Config): The configuration.
 
     Returns:
-        type: RecBole's ``Trainer`` or a class derived from it.
+        type[RunTrainer]: A trainer of RecBole's as well.
 
     Raises:
-        UserError: ``exact_recbole`` is set for a model that is none of RecBole's, or a key for what the trainer does
-            not do.
+        UserError: ``exact_recbole`` is set for a model that is none of RecBole's, a key for what the trainer does not
+            do, or another package's trainer has not the interface.
     """
-    found = _trainer_class(config)
-    if issubclass(found, SequenceTrainer):
-        found.check_config(config)
-    return found
+    trainer = _trainer_class(config)
+    if not issubclass(trainer, RunTrainer):
+        raise UserError(
+            f"the trainer of {config['model']}, {trainer.__module__}.{trainer.__name__}, is none that a run can use: "
+            "derive it from recbole_idp.train.trainer.SequenceTrainer"
+        )
+    trainer.check_config(config)
+    return trainer
 
 
 def _trainer_class(config):

@@ -14,6 +14,7 @@ from recbole_idp.recbole_models.fast.layers import take_faster_layers
 from recbole_idp.recbole_models.fast.softmax import take_chunked_softmax
 from recbole_idp.recbole_models.trimmed import TrimmedLoader
 from recbole_idp.train.resumable import Resumable
+from recbole_idp.train.run_trainer import RunTrainer
 from recbole_idp.train.trainer import SequenceTrainer
 
 
@@ -54,24 +55,17 @@ class TrimmedTrainer(_HistoryLeftOut, SequenceTrainer):
             return sum(weight * loss for weight, loss in zip(batch.weights, losses, strict=True))
 
 
-class CountingTrainer(TraditionalTrainer):
+class CountingTrainer(RunTrainer, TraditionalTrainer):
     """Fits RecBole's models that count instead of learning (Pop, ItemKNN), and ranks one item for each user.
 
     What a user has had is not ranked, which is RecBole's rule for models that know no order. Nothing is saved: to count
     again takes no longer than to read.
-
-    Attributes:
-        ranks (torch.LongTensor | None): As of :class:`~recbole_idp.train.trainer.SequenceTrainer`.
-        targets_per_second (float): 0, since nothing is trained.
     """
-
-    targets_per_second = 0.0
 
     def __init__(self, config, model):
         super().__init__(config, model)
         self.rank_evaluator = RankEvaluator(config, self.evaluator)
         self.saved_model_file = None
-        self.ranks = None
 
     def _train_epoch(self, train_data, epoch_idx, loss_func=None, show_progress=False):
         def count(rows):
@@ -115,9 +109,6 @@ def recboles_trainer(model_type, name):
 
 class _RecBolesLoop(_HistoryLeftOut, Resumable):
     """RecBole's training and evaluation as they are; checkpoints are safetensors, from which training can go on."""
-
-    ranks = None
-    targets_per_second = 0.0
 
     def evaluate(self, eval_data, load_best_model=True, model_file=None, show_progress=False):
         """Evaluates the model by RecBole's own loop."""

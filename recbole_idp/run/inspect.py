@@ -22,7 +22,7 @@ from recbole_idp.models.idp.generation import centred, match_weights
 from recbole_idp.models.idp.transfer import prepare_start
 from recbole_idp.report.inspect_page import save_page
 from recbole_idp.report.inspect_text import inspect_text
-from recbole_idp.run.prepare import check_model, prepare
+from recbole_idp.run.prepare import check_is_matched, prepare
 
 
 def inspect(config):
@@ -37,7 +37,7 @@ def inspect(config):
     Raises:
         UserError: Something in the data or the configuration is wrong.
     """
-    check_model(config)
+    check_is_matched(config)
     prepare(config)
     dataset = create_dataset(config)
     train, _, _ = data_preparation(config, dataset)

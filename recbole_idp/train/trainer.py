@@ -121,10 +121,10 @@ class SequenceTrainer(Resumable, Trainer):
             self._batches = Passes(one_pass, self.config["epoch_steps"])
         return self._batches
 
-    def _go_on(self, train_data, *kept):
+    def _restore_state(self, train_data, *state):
         # What draws numbers when it is made has to be there before they are set back.
         self._training_batches(train_data)
-        super()._go_on(train_data, *kept)
+        super()._restore_state(train_data, *state)
 
     def _training_loss(self, batch):
         """Returns the loss of one of these batches, the mean over its targets; a scalar."""
