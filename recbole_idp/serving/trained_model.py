@@ -150,8 +150,7 @@ class TrainedModel:
     def _check(self):
         """Raises ValueError where the parts do not fit each other, as a stranger may have sealed anything."""
         shape = (len(self.tokens) + 1, self.description["encoder"]["hidden_size"])
-        for name in ("item_vectors", "candidate_vectors"):
-            tensor = getattr(self, name)
+        for name, tensor in (("item_vectors", self.item_vectors), ("candidate_vectors", self.candidate_vectors)):
             if tensor.shape != shape or tensor.dtype != torch.float32:
                 raise ValueError(f"{name} has shape {list(tensor.shape)} and not {list(shape)} of float32")
             if not torch.isfinite(tensor).all():

@@ -1,4 +1,4 @@
-"""What a trained model makes of histories: the encoders of :mod:`recbole_idp.model.encoder`, without RecBole."""
+"""What a trained model makes of histories: the encoders of :mod:`recbole_idp.nn.encoder`, without RecBole."""
 
 import torch
 from torch import nn
@@ -82,20 +82,17 @@ class UserEncoder(nn.Module):
         return functional.normalize(states, dim=1, eps=1e-6) / self.temperature
 
 
-def describe_encoder(encoder, config):
-    """Returns kind and sizes of a model's sequence encoder.
+def encoder_sizes(kind, config):
+    """Return kind and sizes of a sequence encoder.
 
     Args:
-        encoder (nn.Module): The encoder.
+        kind (str): One of :data:`KINDS`.
         config (Mapping): The model's configuration.
 
     Returns:
-        dict | None: ``kind`` and the keys of its sizes; None where it is of a class that cannot be rebuilt.
+        dict: ``kind`` and the keys of its sizes.
     """
-    for kind, (cls, keys) in KINDS.items():
-        if type(encoder) is cls:
-            return {"kind": kind, **{key: config[key] for key in keys}}
-    return None
+    return {"kind": kind, **{key: config[key] for key in KINDS[kind][1]}}
 
 
 def build_user_encoder(description, state, item_vectors):

@@ -6,6 +6,7 @@ from recbole.utils import InputType
 from torch import nn
 
 from recbole_idp.data.rows import PositionBatches, PrefixBatches
+from recbole_idp.models.base.serving import Serving
 from recbole_idp.nn.encoder.transformer import TransformerEncoder
 from recbole_idp.nn.history import without_history
 from recbole_idp.nn.lookup import lookup
@@ -25,14 +26,20 @@ class SequenceModel(SequentialRecommender):
 
     Args:
         config (Config): RecBole's configuration.
-        dataset (Dataset): Gives the number of items by ``num(ITEM_ID_FIELD)``.
+        dataset (SequenceDataset): Gives the number of items by ``num(ITEM_ID_FIELD)``, and what is to be predicted by
+            ``targets()``.
 
     Attributes:
         extends (str): The model whose defaults a subclass of another package has, unless it says otherwise.
+        serves (bool): Whether it has :meth:`serving`.
+        encoder_kind (str | None): Kind of the sequence encoder, as of
+            :class:`~recbole_idp.models.base.serving.Serving`.
         exclude_history (bool): Whether items of the history get the lowest score.
     """
 
     extends = "PositionSASRec"
+    serves = True
+    encoder_kind = "SASRec"
     input_type = InputType.POINTWISE
 
     def __init__(self, config, dataset):
@@ -53,12 +60,28 @@ class SequenceModel(SequentialRecommender):
             self.item_embedding.weight[0] = 0
 
     def build_encoder(self, config):
-        """Makes the sequence encoder; a subclass may choose another one with the same interface."""
+        """Make the sequence encoder.
+
+        A subclass may choose another one with the same interface, and names its ``encoder_kind``.
+        """
         return TransformerEncoder(config, causal=True)
 
-    def served_encoder(self):
-        """Returns what makes states of item vectors, as the folder of a trained model keeps it."""
-        return self.encoder
+    def serving(self):
+        """Return what is needed to answer without this class.
+
+        A subclass whose scores are made otherwise says so by ``dataclasses.replace(super().serving(), ...)``.
+
+        Returns:
+            Serving: Of the weights as they are now.
+        """
+        return Serving(
+            item_vectors=self.item_vectors(),
+            candidate_vectors=self.candidate_vectors(),
+            item_bias=self.item_bias(),
+            encoder=self.encoder,
+            encoder_kind=self.encoder_kind,
+            excludes_history=self.exclude_history,
+        )
 
     def _initialise(self, module):
         if isinstance(module, (nn.Linear, nn.Embedding)):
@@ -165,8 +188,5 @@ class SequenceModel(SequentialRecommender):
 
 
 def target_counts(dataset, n_items):
-    """Counts how often each item is a training target; shape [N]. All ones where the dataset has no targets yet."""
-    targets = getattr(dataset, "targets", None)
-    if targets is None:
-        return torch.ones(n_items)
-    return torch.bincount(targets().items, minlength=n_items).float()
+    """Count how often each item is a training target; shape [N]."""
+    return torch.bincount(dataset.targets().items, minlength=n_items).float()

@@ -1,5 +1,7 @@
 """IDP on BERT4Rec, which tells hidden events from those on either side."""
 
+import dataclasses
+
 import torch
 from torch import nn
 
@@ -22,7 +24,7 @@ class IDP_BERT4Rec(IDP):
         output_bias (nn.Parameter): Added to the score of each item; shape [N]. A new domain starts with its own zeros.
     """
 
-    kind = "BERT4Rec"
+    encoder_kind = "BERT4Rec"
     training_keys = (*IDP.training_keys, "mask_ratio", "ft_ratio")
 
     def __init__(self, config, dataset):
@@ -33,6 +35,10 @@ class IDP_BERT4Rec(IDP):
     def build_encoder(self, config):
         """Makes the bidirectional encoder."""
         return BERT4RecEncoder(config)
+
+    def serving(self):
+        """Return what is needed to answer: by the state of a hidden event."""
+        return dataclasses.replace(super().serving(), hidden_event=True)
 
     def item_bias(self):
         """Returns what is added to the score of every item; shape [N]."""

@@ -1,5 +1,7 @@
 """UniSRec: universal sequence representations from item texts (arXiv 2206.05941)."""
 
+import dataclasses
+
 import torch
 
 from recbole_idp.errors import UserError
@@ -62,6 +64,10 @@ class UniSRec(TextModel):
     def encode(self, items):
         """Encodes sequences; the states are of length one, divided by the temperature; shape [B, L, D]."""
         return unit(super().encode(items)) / self.temperature
+
+    def serving(self):
+        """Return what is needed to answer: by the cosine, divided by the temperature."""
+        return dataclasses.replace(super().serving(), temperature=self.temperature)
 
     def start_from(self, state, text_vectors):
         """Takes over pre-trained weights, and the target's texts as their text encoder reads them.
