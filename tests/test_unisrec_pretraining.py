@@ -115,6 +115,9 @@ def test_pretraining_loss_is_that_of_the_formulas_with_exact_negatives(domains):
         def num(self, field):
             return 10
 
+        def targets(self):
+            return Targets(sequences, starts, ends)
+
     model = perturbed(UniSRecPretraining(config, Rows(), *texts))
     kinds = set()
     for _ in range(6):
