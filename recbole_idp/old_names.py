@@ -8,7 +8,7 @@ import importlib
 import importlib.machinery
 import sys
 import warnings
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 
 class Moved(NamedTuple):
@@ -43,14 +43,14 @@ ATTRIBUTES = {
 """Old names in modules that are packages now."""
 
 
-def install():
+def install() -> None:
     """Let Python's import system answer old names; further calls change nothing."""
     if not any(isinstance(finder, _Finder) for finder in sys.meta_path):
         # Before the others: an older checkout that is installed for editing may still have files of these names.
         sys.meta_path.insert(0, _Finder())
 
 
-def attribute(module, name):
+def attribute(module: str, name: str) -> Any:
     """Answer an old name of a module that is a package now; for the package's ``__getattr__``.
 
     Args:

@@ -149,7 +149,7 @@ def transfers(model):
     return registration is not None and described(registration).transfers
 
 
-def serves(model):
+def serves(model: str) -> bool:
     """Return whether a folder can be made of a model that answers without RecBole."""
     registration = models().get(model)
     return registration is not None and described(registration).serves

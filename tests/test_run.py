@@ -359,9 +359,7 @@ def test_a_trainer_without_the_interface_is_refused_before_training(domains, mon
     monkeypatch.setattr(registry, "_added", {})
     add_model(type("Plain", (SequenceModel,), {}), trainer=Trainer)
     config = StrictConfig("Plain", "shop", config_dict=settings(domains))
-    with pytest.raises(
-        UserError, match=r"the trainer of Plain, recbole\.trainer\.\S+, is none that a run"
-    ):
+    with pytest.raises(UserError, match=r"the trainer of Plain, recbole\.trainer\.\S+, is none that a run"):
         run(config)
     assert not (domains / "results").exists()
 

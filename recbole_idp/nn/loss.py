@@ -25,7 +25,7 @@ class SoftmaxLoss(nn.Module):
         """
         return softmax_loss(states, item_vectors, targets, bias)
 
-    def n_candidates(self, n_items):
+    def n_candidates(self, n_items: int) -> float:
         """Return how many of N items each target is compared with, equal draws of a batch counted once; a float."""
         return float(n_items)
 
@@ -66,7 +66,7 @@ class SampledSoftmaxLoss(nn.Module):
             bias,
         )
 
-    def n_candidates(self, n_items):
+    def n_candidates(self, n_items: int) -> float:
         """Return how many items each target is compared with; see :class:`SoftmaxLoss`."""
         return float(self.log_expected_count.double().exp().sum())
 
@@ -100,7 +100,7 @@ class PairwiseLoss(nn.Module):
         positive, negative = self.scores(states, targets, item_vectors, bias)
         return -functional.logsigmoid(positive - negative).mean()
 
-    def n_candidates(self, n_items):
+    def n_candidates(self, n_items: int) -> float:
         """Return how many items each target is compared with; see :class:`SoftmaxLoss`."""
         return 1.0 + self.n_negatives
 

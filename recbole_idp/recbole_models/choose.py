@@ -64,7 +64,7 @@ def _trainer_class(config):
     name = config["model"]
     if name in registry.models():
         if config["exact_recbole"]:
-            raise UserError(f"exact_recbole is for RecBole's own models, and {name} is none: leave it away")
+            raise UserError(f"exact_recbole is for RecBole's own models, and {name} is none: remove it")
         return get_trainer(config["MODEL_TYPE"], name)
     if name in registry.GENERAL_MODELS and not config["exact_recbole"]:
         return CountingTrainer

@@ -35,7 +35,7 @@ class TrimmedTrainer(_HistoryLeftOut, SequenceTrainer):
     """
 
     unread_keys = {"enable_amp": False, "enable_scaler": False}
-    unread_remedy = "leave it away, or give --exact_recbole for RecBole's own loop"
+    unread_remedy = "remove it, or give --exact_recbole for RecBole's own loop"
 
     def __init__(self, config, model):
         take_faster_layers(model)

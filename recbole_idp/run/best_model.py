@@ -19,7 +19,7 @@ from recbole_idp.storage.files import check_writable, fingerprint
 
 
 def check_trained_dir(config):
-    """Checks before any work that the configured folder can be made.
+    """Check before any work that the configured folder can be made.
 
     Raises:
         UserError: It is there already, or cannot be written.
@@ -30,7 +30,7 @@ def check_trained_dir(config):
 
 
 def trial_settings(config, trial):
-    """Returns the configuration of one trial of a run."""
+    """Return the configuration of one trial of a run."""
     share = trial.share or config["train_users_share"]
     # The trial of a model without variants bears the model's name.
     transfer = trial.variant if trial.variant in trainer_class(config).variants else config["transfer"]
@@ -41,7 +41,7 @@ def trial_settings(config, trial):
 
 
 def keep_best(config, outcomes, start, dataset, digits):
-    """Writes the folder of the trial that is best on validation; of equal ones, and without validation, the last.
+    """Write the folder of the trial that is best on validation; of equal ones, and without validation, the last.
 
     Args:
         config (Config): RecBole's configuration, with ``keep_trained`` and ``trained_dir``.
@@ -78,7 +78,7 @@ def keep_best(config, outcomes, start, dataset, digits):
 
 
 def _is_whole(folder, with_users):
-    """Returns whether a folder was made by an earlier run of the same; one that was damaged since is removed."""
+    """Return whether a folder was made by an earlier run of the same; one that was damaged since is removed."""
     if not folder.exists():
         return False
     try:
@@ -93,7 +93,7 @@ def _is_whole(folder, with_users):
 
 
 def _titles(config, dataset):
-    """Returns the titles of items 1 to N - 1, empty where there is none."""
+    """Return the titles of items 1 to N - 1, empty where there is none."""
     location = dataset.location
     if not (location.folder / f"{location.stem}.item").is_file():
         return [""] * (dataset.item_num - 1)

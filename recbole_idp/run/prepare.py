@@ -13,7 +13,7 @@ from recbole_idp.storage.files import check_writable, fingerprint, refusing_fail
 
 
 def prepare(config):
-    """Checks and makes the folders, and sets threads, seed and logging as the configuration says.
+    """Check and make the folders, and set threads, seed and logging as the configuration says.
 
     Raises:
         UserError: A folder cannot be written.
@@ -49,7 +49,7 @@ def check_is_matched(config):
 
 
 def data_fingerprint(config, dataset):
-    """Returns 16 hexadecimal digits for the target's files and all that decides on rows and split."""
+    """Return 16 hexadecimal digits for the target's files and all that decides on rows and split."""
     keys = (
         "load_col",
         "val_interval",

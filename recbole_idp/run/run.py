@@ -25,7 +25,7 @@ from recbole_idp.train.clock import StageClock, peak_memory_mb
 
 
 def pretrain(config):
-    """The task ``pretrain``: makes the bundle of a configuration, or finds it.
+    """Make the bundle of a configuration, or find it: the task ``pretrain``.
 
     Args:
         config (Config): The configuration.
@@ -40,7 +40,7 @@ def pretrain(config):
 
 
 def run(config):
-    """The task ``run``: pre-trains, transfers, and compares the variants on one target.
+    """Pre-train, transfer, and compare the variants on one target: the task ``run``.
 
     A model that takes nothing over from source domains is trained alone.
 
@@ -121,7 +121,7 @@ def run(config):
 
 
 def predict_gain(config, start, dataset, variants, clock):
-    """Predicts, before the target is trained, whether transfer is likely to help, and logs it.
+    """Predict, before the target is trained, whether transfer is likely to help, and log it.
 
     Args:
         config (Config): The configuration.
@@ -143,7 +143,7 @@ def predict_gain(config, start, dataset, variants, clock):
 
 
 def run_trial(config, trial, start, loaders, clock, resume_file=None):
-    """Makes, trains and evaluates one variant of the target model with one seed.
+    """Make, train and evaluate one variant of the target model with one seed.
 
     An interrupted training goes on after its last epoch.
 
@@ -204,7 +204,7 @@ def run_trial(config, trial, start, loaders, clock, resume_file=None):
 
 
 def collect_ranks(outcomes, dataset):
-    """Puts the ranks of all trials beside the ids of the test users.
+    """Put the ranks of all trials beside the ids of the test users.
 
     Args:
         outcomes (dict[Trial, Outcome]): What each trial has yielded.

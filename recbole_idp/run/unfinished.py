@@ -42,7 +42,7 @@ class Unfinished:
         self.resumed = []
 
     def find(self, trial):
-        """Returns the outcome of a trial that was finished before, or None.
+        """Return the outcome of a trial that was finished before, or None.
 
         Args:
             trial (Trial): The trial.

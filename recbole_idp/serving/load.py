@@ -1,10 +1,12 @@
 """Opening a trained folder to answer from it."""
 
+from pathlib import Path
+
 from recbole_idp.serving.recommender import Recommender
 from recbole_idp.serving.trained_model import TrainedModel
 
 
-def load(folder, **index):
+def load(folder: str | Path, **index: str) -> Recommender:
     """Open the folder of a trained model, which a run leaves; RecBole and the data are not needed.
 
     Args:

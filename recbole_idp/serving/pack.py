@@ -19,7 +19,7 @@ _TOLERANCE = 1e-4
 
 @torch.no_grad()
 def trained_model(model, config, dataset, titles, facts, start=None):
-    """Takes out of a model what recommending needs.
+    """Make the folder of a trained model from what the model says by ``serving()``.
 
     Args:
         model (SequenceModel): The trained model; what it says by ``serving()`` is taken, and compared with its scores.
@@ -72,7 +72,7 @@ def trained_model(model, config, dataset, titles, facts, start=None):
 
 
 def _scored_histories(model, dataset, max_length):
-    """Returns some histories, padded with 0, and the model's own scores after them; [B, L] and [B, N]."""
+    """Return some histories, padded with 0, and the model's own scores after them; [B, L] and [B, N]."""
     targets = dataset.targets()
     items, lengths = targets.histories(torch.arange(min(_COMPARED, len(targets))), max_length)
     rows = Interaction({model.ITEM_SEQ: items, model.ITEM_SEQ_LEN: lengths}).to(model.device)
@@ -100,7 +100,7 @@ def _agrees(trained, histories, expected):
 
 
 def _about_bundle(bundle):
-    """Returns by what a bundle is found again: no path, which would mean nothing elsewhere."""
+    """Return what a bundle is found again by: no path, which would mean nothing elsewhere."""
     about = bundle.description
     return {
         "name": bundle.folder.name,
@@ -110,7 +110,7 @@ def _about_bundle(bundle):
 
 
 def _about_transfer(start):
-    """Returns what items that join later are generated with, so that they lie among the others as if always there."""
+    """Return what items that join later are generated with, so that they lie among the others as if always there."""
     matches = start.matches
     return {
         "vectors": torch.from_numpy(start.vectors),

@@ -4,6 +4,7 @@ import os
 import time
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -16,7 +17,7 @@ from recbole_idp.train.safe_checkpoints import SUFFIX, SafeCheckpoints
 
 
 def kept_files(folder):
-    """Returns the files by which a training in this folder goes on: where it stands, and the best model so far."""
+    """Return the files by which a training in this folder goes on: where it stands, and the best model so far."""
     return Path(folder) / "latest.safetensors", Path(folder) / "best.safetensors"
 
 
@@ -38,19 +39,19 @@ class Resumable(RunTrainer, SafeCheckpoints):
     counters = ("cur_step",)
     """Numbers among the trainer's attributes that belong to the state."""
 
-    def begin_trial(self, name, start=None, resume_file=None):
+    def begin_trial(self, name: str, start: Any = None, resume_file: Path | None = None) -> None:
         """Take over the trial's name into the checkpoint's; see :meth:`RunTrainer.begin_trial`."""
         super().begin_trial(name, start, resume_file)
         self.saved_model_file = f"{self.saved_model_file.removesuffix(SUFFIX)}-{name}{SUFFIX}"
         self.latest = resume_file
 
-    def discard_checkpoint(self):
+    def discard_checkpoint(self) -> None:
         """Remove the checkpoint of a training that failed, unless the training can go on from it."""
         if not (self.latest and self.latest.is_file()):
             super().discard_checkpoint()
 
     def keep_in(self, folder):
-        """Keeps where training stands, and its checkpoints, in a folder of its own.
+        """Keep where training stands, and its checkpoints, in a folder of its own.
 
         Args:
             folder (str | Path): The folder.
@@ -60,7 +61,7 @@ class Resumable(RunTrainer, SafeCheckpoints):
 
     @contextmanager
     def preparing(self):
-        """Times a block that makes what the training starts from, and leaves the CPU's random numbers as they were.
+        """Time a block that makes what the training starts from, and leave the CPU's random numbers as they were.
 
         Training draws the same numbers whether there was something to encode or to pre-train, or all was found.
         """
@@ -70,11 +71,11 @@ class Resumable(RunTrainer, SafeCheckpoints):
         self.preparation_seconds += time.perf_counter() - began
 
     def discard(self):
-        """Removes what :meth:`keep_in` keeps, as the caller has the result, and the folder if nothing else is in it."""
+        """Remove what :meth:`keep_in` keeps, as the caller has the result, and the folder if nothing else is in it."""
         remove_kept(kept_files(self.latest.parent))
 
     def fit(self, train_data, valid_data=None, verbose=True, saved=True, show_progress=False, callback_fn=None):
-        """Trains, or goes on; arguments and result as in RecBole."""
+        """Train, or go on; arguments and result as in RecBole."""
         began = time.perf_counter()
         if state := self._saved_state():
             self._restore_state(train_data, *state)

@@ -1,9 +1,20 @@
 """What a run asks of a trainer, whatever model it trains."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import torch
+
+from recbole_idp.train.clock import StageClock
+
+if TYPE_CHECKING:
+    from recbole.config import Config
+
+    from recbole_idp.data.dataset import SequenceDataset
 
 
 @dataclass(frozen=True)
@@ -42,27 +53,28 @@ class RunTrainer:
         targets_per_second (float): As in :class:`TrainingRecord`.
     """
 
-    variants = {}
-    stage = "train"
-    start = None
-    ranks = None
+    variants: Mapping[str, str] = {}
+    stage: str = "train"
+    start: Any = None
+    ranks: torch.Tensor | None = None
     targets_per_second = 0.0
     earlier_seconds = 0.0
     preparation_seconds = 0.0
+    saved_model_file: str | None
 
     @classmethod
-    def check_config(cls, config):
-        """Check that a configuration asks for nothing that this training would ignore.
+    def check_config(cls, config: Config) -> None:
+        """Reject keys that this trainer would silently ignore.
 
         Args:
             config (Config): The configuration.
 
         Raises:
-            UserError: It does.
+            UserError: A key is set.
         """
 
     @classmethod
-    def check_sources(cls, config, variants):
+    def check_sources(cls, config: Config, variants: Sequence[str]) -> None:
         """Check, before the target is read, the source domains that some variants need.
 
         Args:
@@ -74,7 +86,7 @@ class RunTrainer:
         """
 
     @classmethod
-    def prepare_start(cls, config, dataset, variants, clock):
+    def prepare_start(cls, config: Config, dataset: SequenceDataset, variants: Sequence[str], clock: StageClock) -> Any:
         """Make, or find, what some variants start from.
 
         Args:
@@ -88,7 +100,7 @@ class RunTrainer:
         """
         return None
 
-    def begin_trial(self, name, start=None, resume_file=None):
+    def begin_trial(self, name: str, start: Any = None, resume_file: Path | None = None) -> None:
         """Tell the trainer, before ``fit``, which trial of a run it trains.
 
         Args:
@@ -99,12 +111,12 @@ class RunTrainer:
         """
         self.start = start
 
-    def discard_checkpoint(self):
+    def discard_checkpoint(self) -> None:
         """Remove the checkpoint of a training that failed, unless the training can go on from it."""
         if self.saved_model_file:
             Path(self.saved_model_file).unlink(missing_ok=True)
 
-    def record(self):
+    def record(self) -> TrainingRecord:
         """Return what is known of the training.
 
         Returns:

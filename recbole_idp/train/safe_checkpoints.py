@@ -19,7 +19,7 @@ class SafeCheckpoints:
         self.saved_model_file = f"{Path(self.saved_model_file).with_suffix('')}-{os.getpid()}{SUFFIX}"
 
     def restore(self, path):
-        """Loads the model's weights from a checkpoint.
+        """Load the model's weights from a checkpoint.
 
         Args:
             path (str | Path): A file that this trainer wrote.
@@ -48,7 +48,7 @@ class SafeCheckpoints:
             self.logger.info(f"Saving current: {path}")
 
     def resume_checkpoint(self, resume_file):
-        """Loads the model, the optimizer and the place in the training from a checkpoint."""
+        """Load the model, the optimizer and the place in the training from a checkpoint."""
         state, description, optimizer = load_checkpoint(resume_file)
         self.saved_model_file = str(resume_file)
         self.start_epoch = description["epoch"] + 1

@@ -66,7 +66,7 @@ class SequenceModel(SequentialRecommender):
         """
         return TransformerEncoder(config, causal=True)
 
-    def serving(self):
+    def serving(self) -> Serving:
         """Return what is needed to answer without this class.
 
         A subclass whose scores are made otherwise says so by ``dataclasses.replace(super().serving(), ...)``.
@@ -93,19 +93,19 @@ class SequenceModel(SequentialRecommender):
             nn.init.zeros_(module.bias)
 
     def item_vectors(self):
-        """Returns the vector of every item, as input and as candidate; shape [N, D]."""
+        """Return the vector of every item, as input and as candidate; shape [N, D]."""
         return self.item_embedding.weight
 
     def candidate_vectors(self):
-        """Returns the vector of every item as candidate, where that is another than as input; shape [N, D]."""
+        """Return the vector of every item as candidate, where that is another than as input; shape [N, D]."""
         return self.item_vectors()
 
     def item_bias(self):
-        """Returns what is added to the score of every item, shape [N]; None: nothing."""
+        """Return what is added to the score of every item, shape [N]; None: nothing."""
         return None
 
     def training_batches(self, targets, config, generator):
-        """Makes what one pass over the training data reads.
+        """Make what one pass over the training data reads.
 
         Args:
             targets (Targets): What to predict.
@@ -119,7 +119,7 @@ class SequenceModel(SequentialRecommender):
         return rows(targets, config["MAX_ITEM_LIST_LENGTH"], config["train_batch_size"], generator)
 
     def encode(self, items):
-        """Encodes sequences.
+        """Encode sequences.
 
         Args:
             items (torch.LongTensor): Padded with 0 on the right; shape [B, L].
@@ -130,7 +130,7 @@ class SequenceModel(SequentialRecommender):
         return self.encoder(lookup(self.item_vectors(), items), items == 0)
 
     def position_loss(self, batch):
-        """Computes the mean loss over all positions that have a target.
+        """Compute the mean loss over all positions that have a target.
 
         Args:
             batch (Batch): Parts of items and targets of shape [B, L].
@@ -151,7 +151,7 @@ class SequenceModel(SequentialRecommender):
         return self.loss(states[0], targets[0], self.candidate_vectors(), self.item_bias())
 
     def forward(self, item_seq, item_seq_len):
-        """Encodes histories.
+        """Encode histories.
 
         Args:
             item_seq (torch.LongTensor): Shape [B, L].

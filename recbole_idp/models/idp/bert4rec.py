@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from recbole_idp.data.masked_rows import MaskedBatches, append_event
+from recbole_idp.models.base.serving import Serving
 from recbole_idp.models.idp.model import IDP
 from recbole_idp.nn.encoder.bert4rec import BERT4RecEncoder
 from recbole_idp.nn.lookup import lookup
@@ -36,7 +37,7 @@ class IDP_BERT4Rec(IDP):
         """Makes the bidirectional encoder."""
         return BERT4RecEncoder(config)
 
-    def serving(self):
+    def serving(self) -> Serving:
         """Return what is needed to answer: by the state of a hidden event."""
         return dataclasses.replace(super().serving(), hidden_event=True)
 

@@ -4,6 +4,7 @@ import dataclasses
 
 from torch import nn
 
+from recbole_idp.models.base.serving import Serving
 from recbole_idp.models.base.text_vectors import unit_text_vectors
 from recbole_idp.models.idp.model import IDP
 
@@ -31,7 +32,7 @@ class IDP_IDt(IDP):
         nn.init.zeros_(self.adapter.weight)
         self.register_buffer("text_vectors", vectors, persistent=False)
 
-    def serving(self):
+    def serving(self) -> Serving:
         """Return what is needed to answer; a generated ID makes no item vector without its adapted text."""
         return dataclasses.replace(super().serving(), takes_generated_items=False)
 

@@ -7,6 +7,7 @@ from recbole.utils import get_model
 
 from recbole_idp.errors import UserError
 from recbole_idp.models.base.sequence_model import SequenceModel, target_counts
+from recbole_idp.models.base.serving import Serving
 
 
 class IDP(SequenceModel):
@@ -44,7 +45,7 @@ class IDP(SequenceModel):
         """Returns kind and sizes of the sequence encoder that a configuration asks for, as a bundle tells them."""
         return {"kind": cls.encoder_kind, **{key: config[key] for key in cls.encoder_keys}}
 
-    def serving(self):
+    def serving(self) -> Serving:
         """Return what is needed to answer; items that join later are generated as the first ones were."""
         return dataclasses.replace(super().serving(), takes_generated_items=True)
 

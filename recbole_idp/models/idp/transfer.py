@@ -2,13 +2,16 @@
 
 import hashlib
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from recbole.config import Config
 
 from recbole_idp.config.derive import derive
 from recbole_idp.content.text.cache import cache_folder, encode_cached
 from recbole_idp.content.text.encoder import configured_text_encoder, open_text_encoder
+from recbole_idp.data.dataset import SequenceDataset
 from recbole_idp.data.domains import check_domains
 from recbole_idp.models.base.text_vectors import target_texts
 from recbole_idp.models.idp.bundle import TEXT_ENCODER, Bundle
@@ -148,13 +151,15 @@ class TransferTrainer(SequenceTrainer):
     stage = "transfer"
 
     @classmethod
-    def check_sources(cls, config, variants):
+    def check_sources(cls, config: Config, variants: Sequence[str]) -> None:
         """Check the source domains, unless nothing is pre-trained on them."""
         if not set(variants) <= set(SOURCELESS) and not config["pretrained"]:
             check_domains(config)
 
     @classmethod
-    def prepare_start(cls, config, dataset, variants, clock):
+    def prepare_start(
+        cls, config: Config, dataset: SequenceDataset, variants: Sequence[str], clock: StageClock
+    ) -> "TransferStart | None":
         """Return the :class:`TransferStart` of these variants; None where all start at random."""
         return None if set(variants) == {"scratch"} else prepare_start(config, dataset, variants, clock)
 

@@ -22,7 +22,7 @@ class UserBatch(Batch):
         moved = super().to(device)
         return UserBatch(moved.parts, moved.n_targets, self.users.to(device))
 
-    def row_users(self):
+    def row_users(self) -> torch.Tensor:
         """Return a number of each row's user; shape [B]."""
         return self.users
 

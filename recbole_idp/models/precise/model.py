@@ -8,6 +8,7 @@ from recbole_idp.data.rows import Batch, PositionBatches, after_last
 from recbole_idp.errors import UserError
 from recbole_idp.models.base.encoded_items import EncodedItemsModel
 from recbole_idp.models.base.sequence_model import target_counts
+from recbole_idp.models.base.serving import Serving
 from recbole_idp.models.precise.drawn_targets import DrawnTargets
 from recbole_idp.models.precise.fusion import EmbeddingFusion
 from recbole_idp.models.precise.user_head import HeadedEncoder, UserHead, latest_events
@@ -182,7 +183,7 @@ class PRECISE_TT(PreciseModel):
         if self.contrast == "softmax":
             self._count_targets(dataset)
 
-    def serving(self):
+    def serving(self) -> Serving:
         """Return what is needed to answer: Transformer and head are one encoder."""
         return dataclasses.replace(super().serving(), encoder=HeadedEncoder(None, (self.encoder, self.head)))
 
