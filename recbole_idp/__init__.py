@@ -1,40 +1,64 @@
 """recbole_idp: ID-centric cross-domain transfer for RecBole.
 
-``import recbole_idp`` is enough for RecBole's own functions to find the plugin's models.
+``import recbole_idp`` is enough for RecBole's own functions to find the plugin's models. It imports neither PyTorch nor
+RecBole, which take seconds: the public names below are imported from their modules when they are first asked for.
 """
 
+import importlib
+from typing import TYPE_CHECKING
+
+from recbole_idp import old_names
 from recbole_idp.errors import UserError
 from recbole_idp.hooks import register
 from recbole_idp.registry import add_model
 
-__all__ = ["UserError", "__version__", "add_model", "load", "register"]
+if TYPE_CHECKING:
+    from recbole_idp.config.strict import StrictConfig
+    from recbole_idp.models.base.sequence_model import SequenceModel
+    from recbole_idp.report.result import read_ranks, read_result
+    from recbole_idp.run.run import pretrain, run
+    from recbole_idp.serving.load import load
+
+__all__ = [
+    "SequenceModel",
+    "StrictConfig",
+    "UserError",
+    "__version__",
+    "add_model",
+    "load",
+    "pretrain",
+    "read_ranks",
+    "read_result",
+    "register",
+    "run",
+]
 
 __version__ = "0.1.0"
 
+_MODULE_OF = {
+    "SequenceModel": "recbole_idp.models.base.sequence_model",
+    "StrictConfig": "recbole_idp.config.strict",
+    "load": "recbole_idp.serving.load",
+    "pretrain": "recbole_idp.run.run",
+    "read_ranks": "recbole_idp.report.result",
+    "read_result": "recbole_idp.report.result",
+}
+
+old_names.install()
 register()
 
 
-def load(folder, **index):
-    """Opens the folder of a trained model, which a run leaves; RecBole and the data are not needed.
+def __getattr__(name):
+    """Import a public name from its module, once."""
+    if name == "run":
+        # The function and the folder share this name: the folder can be called (see its __init__.py).
+        return importlib.import_module("recbole_idp.run")
+    if name not in _MODULE_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(_MODULE_OF[name]), name)
+    globals()[name] = value
+    return value
 
-    Args:
-        folder (str | Path): The folder.
-        **index (str): ``route``, ``triggers`` and ``search`` of
-            :class:`~recbole_idp.serving.indexed.IndexedRecommender`, which answers by a faiss index; none: every item
-            is looked at.
 
-    Returns:
-        Recommender: With ``recommend(histories, k=10, exclude_seen=True)``, and where it has an index with
-        ``recommend_users(ids, k=10, exclude_seen=True)``.
-
-    Raises:
-        UserError: The folder cannot be used.
-    """
-    if index:
-        from recbole_idp.serving.indexed import IndexedRecommender
-        from recbole_idp.serving.trained_model import TrainedModel
-
-        return IndexedRecommender(TrainedModel.open(folder), **index)
-    from recbole_idp.serving.recommender import Recommender
-
-    return Recommender.open(folder)
+def __dir__():
+    return sorted({*globals(), *__all__})

@@ -154,7 +154,9 @@ def _hook_data(module):
 
     @functools.wraps(load)
     def load_split_dataloaders(config):
-        if config["model"] in registry.models() or hasattr(config, "origins"):
+        from recbole_idp.config.strict import StrictConfig
+
+        if config["model"] in registry.models() or isinstance(config, StrictConfig):
             return None
         return load(config)
 

@@ -32,6 +32,8 @@ class Registration(NamedTuple):
         package (str): The distribution that brings the model.
         extends (str | None): The registered model whose defaults lie below this one's, whose file holds what differs.
         transfers (bool): Whether the model takes something over from source domains.
+        serves (bool): Whether the model has ``serving()``, as a :class:`SequenceModel` has, so that a folder can be
+            made of it that answers without RecBole.
     """
 
     model: Any
@@ -41,6 +43,7 @@ class Registration(NamedTuple):
     package: str = "recbole_idp"
     extends: Any = None
     transfers: bool = False
+    serves: bool = True
 
 
 _TARGETED = "recbole_idp.models.precise.targeted_data:TargetedDataset"
@@ -95,7 +98,7 @@ def add_model(model, trainer=None, dataset=None, properties=None, extends=None, 
     given = {"trainer": trainer, "dataset": dataset, "properties": properties, "extends": extends}
     given["transfers"] = transfers
     given = {field: value for field, value in given.items() if value is not None}
-    _added[model.__name__] = described(Registration(model, package=""))._replace(**given, package="this process")
+    _added[model.__name__] = described(_foreign(model, ""))._replace(**given, package="this process")
     return model
 
 
@@ -146,6 +149,12 @@ def transfers(model):
     return registration is not None and described(registration).transfers
 
 
+def serves(model: str) -> bool:
+    """Return whether a folder can be made of a model that answers without RecBole."""
+    registration = models().get(model)
+    return registration is not None and described(registration).serves
+
+
 def resolve(target):
     """Returns the class that "module:Class" names; a class stays what it is."""
     if not isinstance(target, str):
@@ -154,8 +163,13 @@ def resolve(target):
     return getattr(importlib.import_module(module), name)
 
 
-_OPTIONAL = ("trainer", "dataset", "properties", "extends", "transfers")
+_OPTIONAL = ("trainer", "dataset", "properties", "extends", "transfers", "serves")
 _added = {}
+
+
+def _foreign(model, package):
+    """Return the registration of another package's model, before its class is asked (:func:`described`)."""
+    return Registration(model, package=package, serves=False)
 
 
 @functools.cache
@@ -170,8 +184,8 @@ def _foreign_models():
         package = point.dist.name if point.dist is not None else point.module
         taken = _taken(point.name, found)
         if taken is None:
-            found[point.name] = Registration(point.value, package=package)
-        elif found.get(taken) != Registration(point.value, package=package):
+            found[point.name] = _foreign(point.value, package)
+        elif found.get(taken) != _foreign(point.value, package):
             lines.append(f"model {point.name} of {package} is left out, because a model {taken} exists already")
     return found, lines
 

@@ -1,7 +1,5 @@
 """How many floating-point operations a training step needs, from its sizes."""
 
-from recbole_idp.nn.loss import PairwiseLoss, SampledSoftmaxLoss
-
 
 def forward_flops(shapes, targets, candidates, sizes):
     """Counts the matrix products of one forward pass of SASRec with its softmax over items.
@@ -48,20 +46,3 @@ def training_flops(shapes, targets, candidates, sizes):
         float: Floating-point operations.
     """
     return 3 * forward_flops(shapes, targets, candidates, sizes)
-
-
-def candidates(model):
-    """Returns how many items the model's loss compares each target with, shared draws counted once.
-
-    Args:
-        model (SequentialRecommender): One of ours, or RecBole's SASRec with loss CE.
-
-    Returns:
-        float: The expected number.
-    """
-    loss = getattr(model, "loss", None)
-    if isinstance(loss, SampledSoftmaxLoss):
-        return float(loss.log_expected_count.double().exp().sum())
-    if isinstance(loss, PairwiseLoss):
-        return 1 + loss.n_negatives
-    return model.n_items

@@ -3,7 +3,7 @@
 import statistics
 import time
 
-from recbole_idp.benchmark.flops import candidates, training_flops
+from recbole_idp.benchmark.flops import training_flops
 from recbole_idp.benchmark.measure import Budget, BudgetSpentError, load_average, matrix_product_rate, usage
 
 
@@ -29,13 +29,14 @@ def run_epochs(trainer, train, budget):
         return epochs
 
 
-def measure_training(trainer, train, n_targets, loss, sizes_of, **limits):
+def measure_training(trainer, train, n_targets, n_candidates, loss, sizes_of, **limits):
     """Trains until time or steps are used up, and measures that.
 
     Args:
         trainer (Trainer): RecBole's or ours.
         train (DataLoader): What to train on.
         n_targets (int): Targets of a whole epoch.
+        n_candidates (float): Items that each target is compared with, draws that a batch shares counted once.
         loss (Callable): The loss of a batch.
         sizes_of (Callable): The shapes of a batch's parts, and its targets.
         **limits: ``seconds`` or ``steps``.
@@ -47,9 +48,9 @@ def measure_training(trainer, train, n_targets, loss, sizes_of, **limits):
     before, load = matrix_product_rate(), load_average()
     # One step apart, which pays for what the libraries set up on their first use.
     run_epochs(trainer, train, Budget(loss, sizes_of, lambda *_: 0, steps=1))
-    compared, sizes = candidates(trainer.model), trainer.config
+    sizes = trainer.config
     with usage() as used:
-        budget = Budget(loss, sizes_of, lambda *batch: training_flops(*batch, compared, sizes), **limits)
+        budget = Budget(loss, sizes_of, lambda *batch: training_flops(*batch, n_candidates, sizes), **limits)
         epochs = run_epochs(trainer, train, budget)
     machine = (before + matrix_product_rate()) / 2
     rate, gflops = budget.targets / budget.elapsed, budget.flops / budget.elapsed / 1e9

@@ -45,9 +45,8 @@ def run(config, steps):
     init_seed(config["seed"], config["reproducibility"])
     model = IDP(settings, train.dataset).to(config["device"])
     announce(f"training for {steps} steps")
-    trained = measure_training(
-        SequenceTrainer(settings, model), train, len(train), model.position_loss, batch_sizes, steps=steps
-    )
+    trainer, n_candidates = SequenceTrainer(settings, model), model.loss.n_candidates(model.n_items)
+    trained = measure_training(trainer, train, len(train), n_candidates, model.position_loss, batch_sizes, steps=steps)
     facts = {
         "domains": [vars(domain) for domain in domains.domains],
         "shared_negatives": config["pretrain_negatives"],

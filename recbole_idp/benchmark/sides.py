@@ -76,6 +76,12 @@ class Side:
         """Callable: The loss of a batch in training."""
         return self.model.position_loss if self.is_ours else self.model.calculate_loss
 
+    @property
+    def n_candidates(self):
+        """float: Items that each target is compared with; RecBole's SASRec compares it with all."""
+        n_items = self.model.n_items
+        return self.model.loss.n_candidates(n_items) if self.is_ours else float(n_items)
+
     def sizes_of(self, batch):
         """Returns the shapes of a training batch's parts, and its targets."""
         return batch_sizes(batch) if self.is_ours else ([batch[self.model.ITEM_SEQ].shape], len(batch))

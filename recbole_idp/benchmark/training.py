@@ -58,7 +58,10 @@ def _measure(side, name, seconds):
     train, valid, test = side.loaders
     side.renew()
     announce(f"training {name} for {seconds:g} s")
-    trained = measure_training(side.trainer, train, len(train.dataset), side.loss, side.sizes_of, seconds=seconds)
+    n_targets = len(train.dataset)
+    trained = measure_training(
+        side.trainer, train, n_targets, side.n_candidates, side.loss, side.sizes_of, seconds=seconds
+    )
     announce(f"evaluating {name}")
     evaluation, valid_metrics = evaluate(side, valid)
     _, test_metrics = evaluate(side, test)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from recbole_idp.cli.columns import columns
 from recbole_idp.errors import UserError
-from recbole_idp.serving.recommender import Recommender
+from recbole_idp.serving.load import load
 from recbole_idp.serving.trained_model import TrainedModel, check_absent
 
 _SHOWN = 5
@@ -36,11 +36,11 @@ def recommend(trained, history, user, users, out, k, exclude_seen, **index):
         raise UserError("--triggers are the items that --route=u2i2i goes by: give both, or none")
     index = {key: value for key, value in index.items() if value is not None}
     if user is not None:
-        (found,) = _opened(trained, {"route": "u2i", **index}).recommend_users([user], k, exclude_seen)
+        (found,) = load(trained, **{"route": "u2i", **index}).recommend_users([user], k, exclude_seen)
         print(_table(found))
         return
     if history is not None:
-        print(_answer(_opened(trained, index), history, k, exclude_seen))
+        print(_answer(load(trained, **index), history, k, exclude_seen))
         return
     from recbole_idp.serving.many_users import recommend_file
     from recbole_idp.serving.output import output_format
@@ -48,7 +48,7 @@ def recommend(trained, history, user, users, out, k, exclude_seen, **index):
 
     output_format(Path(out))
     file = UsersFile(users)
-    done = recommend_file(_opened(trained, index), file, out, k, exclude_seen)
+    done = recommend_file(load(trained, **index), file, out, k, exclude_seen)
     if done["resumed"]:
         _say(f"{done['resumed']:,} users were done by an interrupted run")
     if done["unknown"]:
@@ -56,15 +56,6 @@ def recommend(trained, history, user, users, out, k, exclude_seen, **index):
     if done["empty"]:
         _say(f"{done['empty']:,} users have no item that the model knows, and get no recommendation")
     print(f"{out}: {done['users']:,} users")
-
-
-def _opened(trained, index):
-    """Opens a model, with an index of its items where something is said of one."""
-    if not index:
-        return Recommender.open(trained)
-    from recbole_idp.serving.indexed import IndexedRecommender
-
-    return IndexedRecommender(TrainedModel.open(trained), **index)
 
 
 def _answer(recommender, text, k, exclude_seen):

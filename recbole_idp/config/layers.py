@@ -182,13 +182,17 @@ def _existing(folder, prefix, names):
 
 
 def _position(path, error):
-    mark = getattr(error, "problem_mark", None)
+    mark = error.problem_mark if isinstance(error, yaml.MarkedYAMLError) else None
     return f"{path}, line {mark.line + 1}" if mark else str(path)
 
 
 def _reason(error):
-    """Returns what is wrong with a YAML file in one line."""
-    problem = getattr(error, "problem", None) or getattr(error, "reason", None) or str(error)
+    """Return what is wrong with a YAML file in one line."""
+    problem = str(error)
+    if isinstance(error, yaml.MarkedYAMLError):
+        problem = error.problem or problem
+    elif isinstance(error, yaml.reader.ReaderError):
+        problem = error.reason
     if r"'\t'" in problem:
         return "a tab stands where YAML wants spaces"
     return f"not valid YAML ({' '.join(str(problem).split())})"

@@ -84,7 +84,12 @@ class TargetLoader:
     Args:
         dataset (Domains): Where the targets are from.
         targets (Targets): The targets.
+
+    Attributes:
+        generator (None): RecBole's loaders draw numbers from theirs; this one draws none.
     """
+
+    generator = None
 
     def __init__(self, dataset, targets):
         self.dataset = _View(dataset, targets)

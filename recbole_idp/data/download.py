@@ -80,7 +80,7 @@ def _online(url, by_hand, call):
     try:
         return call()
     except (OSError, http.client.HTTPException) as error:
-        reason = getattr(error, "reason", None) or error
+        reason = (error.reason if isinstance(error, urllib.error.URLError) else None) or error
         if isinstance(error, urllib.error.HTTPError):
             reason = f"HTTP {error.code} {reason}"
         reason = " ".join(str(reason).split()) or type(error).__name__

@@ -51,8 +51,13 @@ class Batch:
     n_targets: int
 
     def to(self, device):
-        """Returns the batch on another device."""
+        """Return the batch on another device."""
         return Batch(tuple((items.to(device), targets.to(device)) for items, targets in self.parts), self.n_targets)
+
+    def row_users(self) -> torch.Tensor:
+        """Return a number of each row's user, part after part; shape [B]. Here each row is another user's."""
+        n_rows = sum(len(items) for items, _ in self.parts)
+        return torch.arange(n_rows, device=self.parts[0][0].device)
 
 
 class PositionBatches:

@@ -25,6 +25,10 @@ class SoftmaxLoss(nn.Module):
         """
         return softmax_loss(states, item_vectors, targets, bias)
 
+    def n_candidates(self, n_items: int) -> float:
+        """Return how many of N items each target is compared with, equal draws of a batch counted once; a float."""
+        return float(n_items)
+
 
 class SampledSoftmaxLoss(nn.Module):
     """``loss_type: CE`` with ``train_negatives`` shared negatives and log-Q correction, for large catalogues.
@@ -62,6 +66,10 @@ class SampledSoftmaxLoss(nn.Module):
             bias,
         )
 
+    def n_candidates(self, n_items: int) -> float:
+        """Return how many items each target is compared with; see :class:`SoftmaxLoss`."""
+        return float(self.log_expected_count.double().exp().sum())
+
 
 class PairwiseLoss(nn.Module):
     """``loss_type: BPR``: -log sigmoid(positive - negative), uniform negatives (IDP, "BPR" loss of the base model).
@@ -91,6 +99,10 @@ class PairwiseLoss(nn.Module):
         """Computes the mean loss; arguments as in :class:`SoftmaxLoss`."""
         positive, negative = self.scores(states, targets, item_vectors, bias)
         return -functional.logsigmoid(positive - negative).mean()
+
+    def n_candidates(self, n_items: int) -> float:
+        """Return how many items each target is compared with; see :class:`SoftmaxLoss`."""
+        return 1.0 + self.n_negatives
 
 
 class PointwiseLoss(PairwiseLoss):

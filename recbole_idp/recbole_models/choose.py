@@ -18,7 +18,7 @@ from recbole_idp.recbole_models.datasets import (
 from recbole_idp.recbole_models.general_dataset import GeneralDataset
 from recbole_idp.recbole_models.history import excluding_history
 from recbole_idp.recbole_models.trainers import CountingTrainer, TrimmedTrainer, recbole_trainer_class
-from recbole_idp.train.trainer import SequenceTrainer
+from recbole_idp.train.run_trainer import RunTrainer
 
 FAST_MODELS = {
     "GRU4Rec": "recbole_idp.recbole_models.fast.gru4rec:FastGRU4Rec",
@@ -72,14 +72,21 @@ def trainer_class(config: Config) -> type[Trainer]:
     Args:
         config: The configuration.
 
+    Returns:
+        A trainer of RecBole's as well.
+
     Raises:
-        UserError: ``exact_recbole`` is set for a model that is none of RecBole's, or a key that the trainer would
-            silently ignore.
+        UserError: ``exact_recbole`` is set for a model that is none of RecBole's, a key that the trainer would
+            silently ignore, or another package's trainer has not the interface.
     """
-    found = _trainer_class(config)
-    if issubclass(found, SequenceTrainer):
-        found.check_config(config)
-    return found
+    trainer = _trainer_class(config)
+    if not issubclass(trainer, RunTrainer):
+        raise UserError(
+            f"the trainer of {config['model']}, {trainer.__module__}.{trainer.__name__}, is none that a run can use: "
+            "derive it from recbole_idp.train.trainer.SequenceTrainer"
+        )
+    trainer.check_config(config)
+    return trainer
 
 
 def _trainer_class(config):

@@ -9,6 +9,7 @@ from recbole_idp import compat
 from recbole_idp.evaluation.ranking import RankEvaluator, ranks_from_scores
 from recbole_idp.recbole_models.trimmed import TrimmedLoader
 from recbole_idp.train.resumable import Resumable
+from recbole_idp.train.run_trainer import RunTrainer
 from recbole_idp.train.trainer import SequenceTrainer
 
 
@@ -31,24 +32,17 @@ class TrimmedTrainer(SequenceTrainer):
         return self.model.batch_loss(batch)
 
 
-class CountingTrainer(TraditionalTrainer):
+class CountingTrainer(RunTrainer, TraditionalTrainer):
     """Fits RecBole's models that count instead of learning (Pop, ItemKNN), and ranks one item for each user.
 
     What a user has had is not ranked, which is RecBole's rule for models that know no order. Nothing is saved: to count
     again takes no longer than to read.
-
-    Attributes:
-        ranks (torch.LongTensor | None): As of :class:`~recbole_idp.train.trainer.SequenceTrainer`.
-        targets_per_second (float): 0, since nothing is trained.
     """
-
-    targets_per_second = 0.0
 
     def __init__(self, config, model):
         super().__init__(config, model)
         self.rank_evaluator = RankEvaluator(config, self.evaluator)
         self.saved_model_file = None
-        self.ranks = None
 
     def _train_epoch(self, train_data, epoch_idx, loss_func=None, show_progress=False):
         def count(rows):
@@ -89,9 +83,6 @@ def recbole_trainer_class(model_type: ModelType, name: str) -> type[Trainer]:
 
 class _RecBoleLoop(Resumable):
     """RecBole's training and evaluation as they are; checkpoints are safetensors, from which training can go on."""
-
-    ranks = None
-    targets_per_second = 0.0
 
     def evaluate(self, eval_data, load_best_model=True, model_file=None, show_progress=False):
         """Evaluate the model by RecBole's own loop."""

@@ -1,0 +1,21 @@
+"""The whole job: what a run does, from source data to a table.
+
+``recbole_idp.run`` is this package and also the public function: importing any module in here makes Python set the
+attribute ``run`` of ``recbole_idp`` to the package, so that the package itself has to be callable.
+"""
+
+import sys
+import types
+
+
+class _CallablePackage(types.ModuleType):
+    """A package that does, when it is called, what its function ``run`` does."""
+
+    def __call__(self, config):
+        """Run a configuration; see :func:`recbole_idp.run.run.run`."""
+        from recbole_idp.run.run import run
+
+        return run(config)
+
+
+sys.modules[__name__].__class__ = _CallablePackage

@@ -4,22 +4,20 @@ import logging
 import shutil
 from pathlib import Path
 
+from recbole_idp import registry
 from recbole_idp.config.derive import as_pretrained, derive
 from recbole_idp.data.domain_texts import item_texts
 from recbole_idp.errors import UserError
-from recbole_idp.models.base.sequence_model import SequenceModel
-from recbole_idp.models.idp.variants import VARIANTS
-from recbole_idp.recbole_models.choose import model_class
+from recbole_idp.models.idp.variants import GENERATED
+from recbole_idp.recbole_models.choose import model_class, trainer_class
 from recbole_idp.serving.pack import trained_model
 from recbole_idp.serving.trained_model import TrainedModel, check_absent
 from recbole_idp.storage.checkpoint import load_checkpoint
 from recbole_idp.storage.files import check_writable, fingerprint
 
-_GENERATED = ("zero_shot", "fine_tune", "new_encoder")
-
 
 def check_trained_dir(config):
-    """Checks before any work that the configured folder can be made.
+    """Check before any work that the configured folder can be made.
 
     Raises:
         UserError: It is there already, or cannot be written.
@@ -30,10 +28,10 @@ def check_trained_dir(config):
 
 
 def trial_settings(config, trial):
-    """Returns the configuration of one trial of a run."""
+    """Return the configuration of one trial of a run."""
     share = trial.share or config["train_users_share"]
     # The trial of a model without variants bears the model's name.
-    transfer = trial.variant if trial.variant in VARIANTS else config["transfer"]
+    transfer = trial.variant if trial.variant in trainer_class(config).variants else config["transfer"]
     # What is pre-trained is the same for all trials.
     pretrain_seed = as_pretrained(config)["seed"]
     values = {"transfer": transfer, "train_users_share": share, "few_shot": None, "pretrain_seed": pretrain_seed}
@@ -41,7 +39,7 @@ def trial_settings(config, trial):
 
 
 def keep_best(config, outcomes, start, dataset, digits):
-    """Writes the folder of the trial that is best on validation; of equal ones, and without validation, the last.
+    """Write the folder of the trial that is best on validation; of equal ones, and without validation, the last.
 
     Args:
         config (Config): RecBole's configuration, with ``keep_trained`` and ``trained_dir``.
@@ -54,7 +52,7 @@ def keep_best(config, outcomes, start, dataset, digits):
         tuple[Path, str] | None: The folder, and the trial's name; None where none is wanted, or the model is none of
         those that can be used without RecBole.
     """
-    if not config["keep_trained"] or not issubclass(model_class(config), SequenceModel):
+    if not config["keep_trained"] or not registry.serves(config["model"]):
         return None
     metric, sign = config["valid_metric"].lower(), 1 if config["valid_metric_bigger"] else -1
     trials = list(outcomes)
@@ -69,10 +67,8 @@ def keep_best(config, outcomes, start, dataset, digits):
     settings = trial_settings(config, trial)
     model = model_class(config)(settings, dataset).to(config["device"])
     model.load_state_dict(load_checkpoint(facts["checkpoint"])[0])
-    # What stands beside generated IDs, such as adapted texts, is made in another way.
-    is_generated = trial.variant in _GENERATED and type(model).item_vectors is SequenceModel.item_vectors
-    titles = _titles(config, dataset)
-    trained = trained_model(model, settings, dataset, titles, facts, start if is_generated else None)
+    generated_from = start if trial.variant in GENERATED else None
+    trained = trained_model(model, settings, dataset, _titles(config, dataset), facts, generated_from)
     if trained is None:
         return None
     trained.save(folder, may_exist=not config["trained_dir"])
@@ -80,7 +76,7 @@ def keep_best(config, outcomes, start, dataset, digits):
 
 
 def _is_whole(folder, with_users):
-    """Returns whether a folder was made by an earlier run of the same; one that was damaged since is removed."""
+    """Return whether a folder was made by an earlier run of the same; one that was damaged since is removed."""
     if not folder.exists():
         return False
     try:
@@ -95,7 +91,7 @@ def _is_whole(folder, with_users):
 
 
 def _titles(config, dataset):
-    """Returns the titles of items 1 to N - 1, empty where there is none."""
+    """Return the titles of items 1 to N - 1, empty where there is none."""
     location = dataset.location
     if not (location.folder / f"{location.stem}.item").is_file():
         return [""] * (dataset.item_num - 1)

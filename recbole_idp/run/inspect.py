@@ -22,11 +22,11 @@ from recbole_idp.models.idp.generation import centred, match_weights
 from recbole_idp.models.idp.transfer import prepare_start
 from recbole_idp.report.inspect_page import save_page
 from recbole_idp.report.inspect_text import inspect_text
-from recbole_idp.run.prepare import check_model, prepare
+from recbole_idp.run.prepare import check_is_matched, prepare
 
 
 def inspect(config):
-    """Matches a target to a bundle, prints what was found, and writes a page with plots. Nothing is trained.
+    """Match a target to a bundle, print what was found, and write a page with plots. Nothing is trained.
 
     Args:
         config (Config): The configuration; ``pretrained`` names the bundle, or the sources find or make it.
@@ -37,7 +37,7 @@ def inspect(config):
     Raises:
         UserError: Something in the data or the configuration is wrong.
     """
-    check_model(config)
+    check_is_matched(config)
     prepare(config)
     dataset = create_dataset(config)
     train, _, _ = data_preparation(config, dataset)
@@ -54,7 +54,7 @@ def inspect(config):
 
 
 def choose_items(config, tokens):
-    """Finds the rows of the items that are asked for, or draws some.
+    """Find the rows of the items that are asked for, or draw some.
 
     Args:
         config (Config): With ``inspect_items``, item ids, or None for a sample of ``inspect_sample`` items.
@@ -80,7 +80,7 @@ def choose_items(config, tokens):
 
 
 def inspect_figures(config, start, dataset, titles, chosen):
-    """Measures what matching and generation did.
+    """Measure what matching and generation did.
 
     Args:
         config (Config): The configuration.
@@ -130,7 +130,7 @@ def inspect_figures(config, start, dataset, titles, chosen):
 
 
 def own_behaviour(named, dataset, seed):
-    """Compares how alike target items are by some vectors with which of them follow one another in the training data.
+    """Compare how alike target items are by some vectors with which of them follow one another in the training data.
 
     Args:
         named (dict[str, np.ndarray]): Vectors of the N - 1 items, zero where one has no text; shape [N - 1, any] each.
@@ -150,7 +150,7 @@ def own_behaviour(named, dataset, seed):
 
 
 def item_matches(row, token, titles, matches, weights, bundle):
-    """Lists the matches of one target item, best first.
+    """List the matches of one target item, best first.
 
     Args:
         row (int): The item's row.

@@ -8,13 +8,12 @@ from recbole.utils import init_logger, init_seed
 from recbole_idp.content.text.cache import cache_folder
 from recbole_idp.data.content_hashes import content_hashes
 from recbole_idp.errors import UserError
-from recbole_idp.models.idp.transfer import TransferTrainer
 from recbole_idp.recbole_models.choose import trainer_class
 from recbole_idp.storage.files import check_writable, fingerprint, refusing_failed_writes
 
 
 def prepare(config):
-    """Checks and makes the folders, and sets threads, seed and logging as the configuration says.
+    """Check and make the folders, and set threads, seed and logging as the configuration says.
 
     Raises:
         UserError: A folder cannot be written.
@@ -37,20 +36,20 @@ def prepare(config):
     init_logger(config)
 
 
-def check_model(config):
-    """Checks that the model can start from source domains.
+def check_is_matched(config):
+    """Check that the model's items are matched to those of source domains.
 
     Raises:
-        UserError: It takes nothing over from them.
+        UserError: They are not.
     """
-    if not issubclass(trainer_class(config), TransferTrainer):
+    if not trainer_class(config).variants:
         raise UserError(
             f"{config['model']} takes nothing over from source domains: the task run trains it, name IDP here"
         )
 
 
 def data_fingerprint(config, dataset):
-    """Returns 16 hexadecimal digits for the target's files and all that decides on rows and split."""
+    """Return 16 hexadecimal digits for the target's files and all that decides on rows and split."""
     keys = (
         "load_col",
         "val_interval",

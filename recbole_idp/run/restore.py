@@ -12,7 +12,7 @@ from recbole_idp.storage.checkpoint import load_checkpoint
 
 
 def load_data_and_model(model_file):
-    """Rebuilds configuration, data and model from a checkpoint; RecBole's function of this name calls it for ours.
+    """Rebuild configuration, data and model from a checkpoint; RecBole's function of this name calls it for ours.
 
     Args:
         model_file (str | Path): A checkpoint of this package.
@@ -36,7 +36,7 @@ def load_data_and_model(model_file):
 
 
 def saved_config(description):
-    """Rebuilds the configuration of a checkpoint.
+    """Rebuild the configuration of a checkpoint.
 
     Args:
         description (dict): What :func:`load_checkpoint` returns.

@@ -2,18 +2,14 @@
 
 import logging
 import time
-from pathlib import Path
 
 from recbole.data import data_preparation
 from recbole.utils import init_seed
 
 from recbole_idp.config.derive import given_values
-from recbole_idp.data.domains import check_domains
 from recbole_idp.data.few_shot import few_shot_loader
 from recbole_idp.evaluation.buckets import bucket_metrics
 from recbole_idp.models.idp.pretrain import find_or_pretrain
-from recbole_idp.models.idp.transfer import TransferTrainer, prepare_start
-from recbole_idp.models.idp.variants import SOURCELESS, VARIANTS
 from recbole_idp.recbole_models.choose import make_dataset, model_class, trainer_class
 from recbole_idp.report.comparison import CONTROLS, compare_variants, prediction_line, verdicts
 from recbole_idp.report.few_shot import PLOT, plot_study
@@ -26,11 +22,10 @@ from recbole_idp.run.trials import Outcome, trials
 from recbole_idp.run.unfinished import Unfinished
 from recbole_idp.storage.environment import command_line, versions
 from recbole_idp.train.clock import StageClock, peak_memory_mb
-from recbole_idp.train.resumable import Resumable
 
 
 def pretrain(config):
-    """The task ``pretrain``: makes the bundle of a configuration, or finds it.
+    """Make the bundle of a configuration, or find it: the task ``pretrain``.
 
     Args:
         config (Config): The configuration.
@@ -45,7 +40,7 @@ def pretrain(config):
 
 
 def run(config):
-    """The task ``run``: pre-trains, transfers, and compares the variants on one target.
+    """Pre-train, transfer, and compare the variants on one target: the task ``run``.
 
     A model that takes nothing over from source domains is trained alone.
 
@@ -58,15 +53,13 @@ def run(config):
     Raises:
         UserError: Something in the data or the configuration is wrong.
     """
-    trained_by = trainer_class(config)
-    transfers = issubclass(trained_by, TransferTrainer)
-    variants = config["variants"] if transfers else [config["model"]]
+    trainer = trainer_class(config)
+    variants = config["variants"] if trainer.variants else [config["model"]]
     check_trained_dir(config)
     prepare(config)
     clock = StageClock()
     logger = logging.getLogger()
-    if transfers and not set(variants) <= set(SOURCELESS) and not config["pretrained"]:
-        check_domains(config)
+    trainer.check_sources(config, variants)
 
     with clock.stage("read", f"reading {config['dataset']}"):
         dataset = make_dataset(config)
@@ -74,9 +67,7 @@ def run(config):
         train, valid, test = data_preparation(config, dataset)
         logger.info(dataset)
 
-    start = None
-    if transfers and set(variants) != {"scratch"}:
-        start = prepare_start(config, train.dataset, variants, clock)
+    start = trainer.prepare_start(config, train.dataset, variants, clock)
     prediction = predict_gain(config, start, train.dataset, variants, clock)
 
     data = data_fingerprint(config, dataset)
@@ -84,18 +75,18 @@ def run(config):
     unfinished = Unfinished(config, data, bundle)
     outcomes = {}
     for trial in trials(config, variants):
-        with unfinished.alone(trial):
+        with unfinished.locked(trial):
             outcome = unfinished.find(trial)
             if outcome is None:
-                outcome = run_trial(config, trial, start, (train, valid, test), clock, unfinished.latest(trial))
-                unfinished.keep(trial, outcome)
+                outcome = run_trial(config, trial, start, (train, valid, test), clock, unfinished.resume_file(trial))
+                unfinished.save(trial, outcome)
             outcomes[trial] = outcome
 
     rows = list(dict.fromkeys(trial.row for trial in outcomes))
-    found = {row: summarise([outcomes[trial].facts for trial in outcomes if trial.row == row]) for row in rows}
+    summaries = {row: summarise([outcomes[trial].facts for trial in outcomes if trial.row == row]) for row in rows}
     ranks = collect_ranks(outcomes, test.dataset)
-    comparisons = compare_variants(found, ranks)
-    kept = keep_best(config, outcomes, start, train.dataset, unfinished.folder.name)
+    comparisons = compare_variants(summaries, ranks)
+    trained = keep_best(config, outcomes, start, train.dataset, unfinished.folder.name)
     result = {
         "model": config["model"],
         "dataset": config["dataset"],
@@ -105,7 +96,7 @@ def run(config):
         "seed": config["seed"],
         "seeds": config["seeds"] or [config["seed"]],
         "few_shot": config["few_shot"],
-        "variants": found,
+        "variants": summaries,
         "comparisons": comparisons,
         "transfer_helped": verdicts(comparisons),
         "prediction": prediction,
@@ -114,7 +105,7 @@ def run(config):
         "resumed": unfinished.resumed,
         "peak_memory_mb": peak_memory_mb(),
         "bundle": str(bundle.folder) if bundle else None,
-        "trained": kept and {"folder": str(kept[0]), "trial": kept[1]},
+        "trained": trained and {"folder": str(trained[0]), "trial": trained[1]},
         "config": given_values(config),
         "versions": versions(),
         "command": command_line(),
@@ -124,13 +115,13 @@ def run(config):
     if config["few_shot"]:
         plot_study(result, study_metric(result), path.with_suffix(PLOT))
     print(report_text(read_result(path), path))
-    if kept:
-        print(f"Trained model: {kept[0]} ({kept[1]}), for recbole-idp recommend --trained={kept[0]}")
+    if trained:
+        print(f"Trained model: {trained[0]} ({trained[1]}), for recbole-idp recommend --trained={trained[0]}")
     return result
 
 
 def predict_gain(config, start, dataset, variants, clock):
-    """Predicts, before the target is trained, whether transfer is likely to help, and logs it.
+    """Predict, before the target is trained, whether transfer is likely to help, and log it.
 
     Args:
         config (Config): The configuration.
@@ -146,24 +137,24 @@ def predict_gain(config, start, dataset, variants, clock):
     if start is None or set(variants) <= set(CONTROLS):
         return None
     with clock.stage("predict", "asking what the generated embeddings know beyond the target's own data"):
-        found = start.prediction(config, dataset)
-        logging.getLogger().info(prediction_line(found))
-    return {"train_users_share": config["train_users_share"], **found}
+        prediction = start.prediction(config, dataset)
+        logging.getLogger().info(prediction_line(prediction))
+    return {"train_users_share": config["train_users_share"], **prediction}
 
 
-def run_trial(config, trial, start, loaders, clock, latest=None):
-    """Makes, trains and evaluates one variant of the target model with one seed.
+def run_trial(config, trial, start, loaders, clock, resume_file=None):
+    """Make, train and evaluate one variant of the target model with one seed.
 
     An interrupted training goes on after its last epoch.
 
     Args:
         config (Config): The configuration.
-        trial (Trial): The variant (a key of ``VARIANTS``, or the model's name where it transfers nothing), the seed,
-            and the share of the users in a few-shot study.
-        start (TransferStart | None): What was pre-trained and matched.
+        trial (Trial): The variant (one of the trainer's ``variants``, or the model's name where it has none), the
+            seed, and the share of the users in a few-shot study.
+        start (object | None): What the trainer's ``prepare_start`` returned.
         loaders (tuple): RecBole's loaders for training, validation and test.
         clock (StageClock): Where stages are timed.
-        latest (Path, optional): The file by which the training goes on where it was interrupted; without it it is
+        resume_file (Path | None): The file by which the training goes on where it was interrupted; None: it is
             trained anew.
 
     Returns:
@@ -182,27 +173,18 @@ def run_trial(config, trial, start, loaders, clock, latest=None):
     train.generator.manual_seed(seed)
     model = model_class(config)(settings, train.dataset).to(config["device"])
     trainer = trainer_class(config)(settings, model)
-    if isinstance(trainer, TransferTrainer):
-        trainer.start = start
-    if trainer.saved_model_file:
-        trainer.saved_model_file = trainer.saved_model_file.replace(".safetensors", f"-{trial.name}.safetensors")
-    if isinstance(trainer, Resumable):
-        trainer.latest = latest
+    trainer.begin_trial(trial.name, start, resume_file)
     try:
-        stage = "transfer" if isinstance(trainer, TransferTrainer) else "train"
-        with clock.stage(stage, f"{trial.name}: {VARIANTS.get(variant, 'trained')}"):
+        with clock.stage(trainer.stage, f"{trial.name}: {trainer.variants.get(variant, 'trained')}"):
             _, valid_result = trainer.fit(train, valid, saved=True, show_progress=config["show_progress"])
         with clock.stage("evaluate", f"{trial.name} on {len(test.dataset):,} test users"):
             test_result = trainer.evaluate(test, load_best_model=True, show_progress=config["show_progress"])
     except BaseException:
-        # Nobody would look for the checkpoint of a trial that is trained anew.
-        if trainer.saved_model_file and not (latest and latest.is_file()):
-            Path(trainer.saved_model_file).unlink(missing_ok=True)
+        trainer.discard_checkpoint()
         raise
-    seconds = time.perf_counter() - began
-    if isinstance(trainer, Resumable):
-        seconds += trainer.earlier_seconds - trainer.prepared_seconds
-    ranks = None if trainer.ranks is None else trainer.ranks.numpy().astype("int32")
+    record = trainer.record()
+    seconds = time.perf_counter() - began + record.earlier_seconds - record.preparation_seconds
+    ranks = None if record.ranks is None else record.ranks.numpy().astype("int32")
     facts = {
         "variant": variant,
         "seed": seed,
@@ -211,8 +193,8 @@ def run_trial(config, trial, start, loaders, clock, latest=None):
         "test": dict(test_result),
         "valid": dict(valid_result or {}),
         "seconds": round(seconds, 2),
-        "targets_per_second": round(trainer.targets_per_second),
-        "checkpoint": trainer.saved_model_file,
+        "targets_per_second": round(record.targets_per_second),
+        "checkpoint": record.checkpoint,
     }
     if ranks is not None:
         items = test.dataset.inter_feat[config["ITEM_ID_FIELD"]].numpy()
@@ -222,7 +204,7 @@ def run_trial(config, trial, start, loaders, clock, latest=None):
 
 
 def collect_ranks(outcomes, dataset):
-    """Puts the ranks of all trials beside the ids of the test users.
+    """Put the ranks of all trials beside the ids of the test users.
 
     Args:
         outcomes (dict[Trial, Outcome]): What each trial has yielded.

@@ -47,7 +47,7 @@ class Outcome:
 
 
 def trials(config, variants):
-    """Lists the trials of a configuration, in the order in which they are trained.
+    """List the trials of a configuration, in the order in which they are trained.
 
     Args:
         config (Config): With ``seeds`` or ``seed``, and ``few_shot``.

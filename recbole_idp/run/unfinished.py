@@ -1,4 +1,4 @@
-"""Trials that an interrupted run has finished: kept, so that the next run of the same command need not train them."""
+"""Trials that an interrupted run has finished, which the next run of the same command need not train again."""
 
 import json
 import logging
@@ -42,32 +42,32 @@ class Unfinished:
         self.resumed = []
 
     def find(self, trial):
-        """Returns the outcome of a trial that was finished before, or None.
+        """Return the outcome of a trial that was finished before, or None.
 
         Args:
             trial (Trial): The trial.
 
         Returns:
-            Outcome | None: What was given to :meth:`keep`; None also where its checkpoint is gone or a file is damaged.
+            Outcome | None: What was given to :meth:`save`; None also where its checkpoint is gone or a file is damaged.
         """
         path = self._path(trial)
         try:
-            kept = json.loads(path.read_text(encoding="utf-8"))
-            facts, digest = kept["facts"], kept["ranks"]
-            whole = {"test", "valid", "seconds"} <= facts.keys() and (
+            saved = json.loads(path.read_text(encoding="utf-8"))
+            facts, digest = saved["facts"], saved["ranks"]
+            complete = {"test", "valid", "seconds"} <= facts.keys() and (
                 facts["checkpoint"] is None or Path(facts["checkpoint"]).is_file()
             )
             ranks = load_ranks(self._ranks_path(trial), digest).trials[trial.name] if digest else None
         except (OSError, ValueError, TypeError, KeyError, AttributeError, UserError):
             return None
-        if not whole:
+        if not complete:
             return None
         logging.getLogger().info(f"{trial.name}: finished by an earlier run with the same data and settings: {path}")
         self.resumed.append(trial.name)
         return Outcome(facts, ranks)
 
-    def keep(self, trial, outcome):
-        """Saves the outcome of a trial until the run's result is saved.
+    def save(self, trial, outcome):
+        """Save the outcome of a trial until the run's result is saved.
 
         Args:
             trial (Trial): The trial.
@@ -81,10 +81,10 @@ class Unfinished:
             digest = save_ranks(self._ranks_path(trial), Ranks([], {trial.name: outcome.ranks}))
         # Last, as the outcome counts once this is there.
         write_json(self._path(trial), {"facts": outcome.facts, "ranks": digest})
-        self.latest(trial).unlink(missing_ok=True)
+        self.resume_file(trial).unlink(missing_ok=True)
 
-    def latest(self, trial):
-        """Returns the file by which the training of a trial goes on where it was interrupted.
+    def resume_file(self, trial):
+        """Return the file by which the training of a trial goes on where it was interrupted.
 
         Args:
             trial (Trial): The trial.
@@ -94,17 +94,17 @@ class Unfinished:
         """
         return self.folder / f"{trial.name}.latest.safetensors"
 
-    def alone(self, trial):
-        """Lets runs of the same command train a trial one after the other, so that the later ones find it finished."""
+    def locked(self, trial):
+        """Lock a trial: runs of the same command train it one after the other, and the later ones find it finished."""
         return alone(self.folder.with_name(f".{self.folder.name}-{trial.name}.lock"), trial.name)
 
     def discard(self, trials):
-        """Removes what was kept of these trials, as the result has it now.
+        """Remove what was saved of these trials, as the result has it now.
 
         Args:
             trials (Iterable[Trial]): Those of this run; another one of the same settings may have others.
         """
-        remove_kept([path(trial) for trial in trials for path in (self._path, self._ranks_path, self.latest)])
+        remove_kept([path(trial) for trial in trials for path in (self._path, self._ranks_path, self.resume_file)])
 
     def _path(self, trial):
         return self.folder / f"{trial.name}.json"

@@ -39,7 +39,7 @@ _ONLY = {
 
 
 def warm_up(config):
-    """Replays a target for each period, prints a table, and writes the figures and a plot.
+    """Replay a target for each period, print a table, and write the figures and a plot.
 
     Args:
         config (Config): The configuration; ``warm_up_period`` lists the periods.
@@ -64,7 +64,7 @@ def warm_up(config):
     outcomes = {period: [] for period in config["warm_up_period"]}
     for seed in seeds:
         settings = derive(config, seed=seed)
-        folders.append(kept_folder(settings, data))
+        folders.append(unfinished_folder(settings, data))
         replay = Replay(settings, data, tokens, folders[-1], clock)
         found = {period: [] for period in outcomes}
         for last in range(config["warm_up_slices"]):
@@ -99,7 +99,7 @@ def warm_up(config):
 
 
 def check_study(config):
-    """Checks what a replay needs before any work.
+    """Check what a replay needs before any work.
 
     Raises:
         UserError: The model has no two stages, a key has no meaning here, or a period never comes.
@@ -108,11 +108,11 @@ def check_study(config):
         raise UserError(f"warm-up replays the two stages of PRECISE, and {config['model']} has none: --model=PRECISE")
     for key, values in _ONLY.items():
         if config[key] not in values:
-            raise UserError(f"{key} has no meaning for warm-up, which replays all that happened: leave it away")
+            raise UserError(f"{key} has no meaning for warm-up, which replays all that happened: remove it")
     if config["rm_dup_inter"] == "last":
         raise UserError("rm_dup_inter=last drops an event for the sake of a later one: warm-up takes first, or none")
     if config["eval_args"]["mode"]["test"] != "full":
-        raise UserError(f"warm-up ranks all items: leave mode {config['eval_args']['mode']['test']} of eval_args away")
+        raise UserError(f"warm-up ranks all items: remove mode {config['eval_args']['mode']['test']} from eval_args")
     longest, count = max(config["warm_up_period"]), config["warm_up_slices"]
     if longest >= count:
         raise UserError(
@@ -122,7 +122,7 @@ def check_study(config):
 
 
 def sliced_tokens(config, data):
-    """Makes the first token vectors of all items; what is fitted for it knows the texts of the first part alone.
+    """Make the first token vectors of all items; what is fitted for it knows the texts of the first part alone.
 
     Args:
         config (Config): With the keys of texts and text encoder.
@@ -144,8 +144,8 @@ def sliced_tokens(config, data):
     return token_vectors(config, texts, known)
 
 
-def kept_folder(config, data):
-    """Returns the folder of what an interrupted replay with the same data and settings has finished.
+def unfinished_folder(config, data):
+    """Return the folder of what an interrupted replay with the same data and settings has finished.
 
     Which periods are compared does not matter: they share what they have in common.
     """
@@ -159,7 +159,7 @@ def kept_folder(config, data):
 
 
 def slice_sizes(data):
-    """Returns for each slice its number, when it begins, its events, and the items that are there by its end."""
+    """Return for each slice its number, when it begins, its events, and the items that are there by its end."""
     begins = [None, *data.edges]
     return [
         {
@@ -174,7 +174,7 @@ def slice_sizes(data):
 
 
 def summarise(of_seeds):
-    """Averages the outcomes of one period.
+    """Average the outcomes of one period.
 
     The first outcome is left out of the means: nothing can have been started anew by then, and nothing is new.
 

@@ -4,7 +4,7 @@ from recbole_idp.serving.user_encoder import history_length
 
 
 def model_card(trained):
-    """Returns the model card.
+    """Return the model card.
 
     Args:
         trained (TrainedModel): The model.
@@ -36,7 +36,7 @@ def model_card(trained):
 
 
 def export_card(trained, about):
-    """Returns the card of an export.
+    """Return the card of an export.
 
     Args:
         trained (TrainedModel): The model.

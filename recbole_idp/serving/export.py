@@ -46,13 +46,13 @@ class Exported(torch.nn.Module):
         self.encoder, self.has_bias = encoder, has_bias
 
     def forward(self, items, lengths):
-        """Encodes histories; see :class:`~recbole_idp.serving.user_encoder.UserEncoder`."""
+        """Encode histories; see :class:`~recbole_idp.serving.user_encoder.UserEncoder`."""
         states = self.encoder(items, lengths)
         return torch.cat([states, torch.ones_like(states[:, :1])], 1) if self.has_bias else states
 
 
 def export(trained, folder, index="ivf"):
-    """Writes what a server needs, whole or not at all.
+    """Write what a server needs, whole or not at all.
 
     Args:
         trained (TrainedModel): The model.
@@ -94,7 +94,7 @@ def export(trained, folder, index="ivf"):
 
 
 def check_packages():
-    """Checks that what writes ONNX is installed.
+    """Check that what writes ONNX is installed.
 
     Raises:
         UserError: It is not, or PyTorch is too old for it.
@@ -109,7 +109,7 @@ def check_packages():
 
 
 def candidate_matrix(trained):
-    """Returns the vectors of items 1 to N - 1, row 0 being item 1; a bias is one more column; float32."""
+    """Return the vectors of items 1 to N - 1, row 0 being item 1; a bias is one more column; float32."""
     vectors = trained.candidate_vectors[1:]
     if trained.item_bias is not None:
         vectors = torch.cat([vectors, trained.item_bias[1:].unsqueeze(1)], 1)
@@ -117,12 +117,12 @@ def candidate_matrix(trained):
 
 
 def exported_encoder(trained):
-    """Returns the user encoder in the form that is exported, in evaluation mode."""
+    """Return the user encoder in the form that is exported, in evaluation mode."""
     return Exported(trained.user_encoder(), trained.item_bias is not None).eval()
 
 
 def write_encoder(trained, path):
-    """Writes the user encoder as ONNX, batch and length being free.
+    """Write the user encoder as ONNX, batch and length being free.
 
     Args:
         trained (TrainedModel): The model.
@@ -157,7 +157,7 @@ def write_encoder(trained, path):
 
 
 def write_index(trained, vectors, path, kind):
-    """Writes a faiss index of the items, searched as widely as the wanted recall takes.
+    """Write a faiss index of the items, searched as widely as the wanted recall takes.
 
     Args:
         trained (TrainedModel): The model.
@@ -177,7 +177,7 @@ def write_index(trained, vectors, path, kind):
 
 
 def wide_index(vectors, kind, queries):
-    """Builds a faiss index of items, searched as widely as the wanted recall takes.
+    """Build a faiss index of items, searched as widely as the wanted recall takes.
 
     Args:
         vectors (np.ndarray): Shape [N - 1, D].
@@ -205,7 +205,7 @@ def wide_index(vectors, kind, queries):
 
 
 def sampled_states(trained):
-    """Returns states after random histories: a trained folder has no users to ask for; shape [Q, D]."""
+    """Return states after random histories: a trained folder has no users to ask for; shape [Q, D]."""
     draw = np.random.default_rng(0)
     longest = min(_LONGEST, history_length(trained.description))
     sizes = draw.integers(1, longest + 1, _QUERIES)
@@ -214,7 +214,7 @@ def sampled_states(trained):
 
 
 def as_queries(trained, states):
-    """Returns states that :func:`candidate_matrix` can be searched with: a one for the bias; float32, shape [Q, D]."""
+    """Return states that :func:`candidate_matrix` can be searched with: a one for the bias; float32, shape [Q, D]."""
     queries = states.numpy()
     if trained.item_bias is not None:
         queries = np.concatenate([queries, np.ones((len(queries), 1), dtype=np.float32)], 1)

@@ -33,8 +33,8 @@ class IndexedRecommender(Recommender):
     def __init__(self, trained, route="u2i", triggers="history", search="exact"):
         super().__init__(trained)
         self.route, self.triggers = route, triggers
-        self.how = {"route": route, "triggers": triggers, "search": search}
-        for name, word in self.how.items():
+        self.options = {"route": route, "triggers": triggers, "search": search}
+        for name, word in self.options.items():
             if word not in CHOICES[name]:
                 raise UserError(f"{name} takes {', '.join(CHOICES[name])}, but is {word!r}")
         self._items = _index(candidate_matrix(trained), search, lambda: sampled_states(trained))
@@ -45,7 +45,7 @@ class IndexedRecommender(Recommender):
             )
 
     def recommend_users(self, users, k=10, exclude_seen=True):
-        """Recommends items to users of the target, after all of their events.
+        """Recommend items to users of the target, after all of their events.
 
         Args:
             users (Sequence[str]): Ids.
@@ -73,7 +73,7 @@ class IndexedRecommender(Recommender):
         return self._named(*self._answers(known.vectors[rows], histories, k, exclude_seen))
 
     def rank(self, histories, k, exclude_seen=True):
-        """Finds the best items by their numbers; as :meth:`Recommender.rank`."""
+        """Find the best items by their numbers; as :meth:`Recommender.rank`."""
         rows = [row for row, history in enumerate(histories) if history]
         there = [histories[row] for row in rows]
         items, scores = self._answers(self.states(there), there, k, exclude_seen)
@@ -84,7 +84,7 @@ class IndexedRecommender(Recommender):
 
     @torch.inference_mode()
     def _answers(self, states, histories, k, exclude_seen):
-        """Finds the best items after histories that are not empty, of which the states are given."""
+        """Find the best items after histories that are not empty, of which the states are given."""
         k = self._checked(k)
         seen = histories if exclude_seen or self._only_unseen else [[]] * len(histories)
         if not histories:
@@ -104,14 +104,14 @@ class IndexedRecommender(Recommender):
         return tuple(np.concatenate(columns) for columns in zip(*found, strict=True))
 
     def _nearest(self, states, seen, k):
-        """Finds the k unseen items of the highest scores; items [B, k], 0 where there are no more, and scores."""
+        """Find the k unseen items of the highest scores; items [B, k], 0 where there are no more, and scores."""
         # What was seen is among the first ones at worst.
         wanted = min(k + max((len(set(history)) for history in seen), default=0), len(self.trained.tokens))
         scores, rows = self._items.search(as_queries(self.trained, states), wanted)
         return _first(rows + 1, np.where(rows < 0, -np.inf, scores), seen, k)
 
     def _near(self, triggers):
-        """Finds the items next to each trigger, itself apart; returns each row's pool; [B, TRIGGERS * NEAR]."""
+        """Find the items next to each trigger, itself apart, as each row's pool; [B, TRIGGERS * NEAR]."""
         asked, places = np.unique(triggers, return_inverse=True)
         count = min(NEAR + 1, len(self.trained.tokens))
         near = np.zeros((len(asked), count), dtype=np.int64)
@@ -121,7 +121,7 @@ class IndexedRecommender(Recommender):
         return near[places.reshape(triggers.shape)].reshape(len(triggers), -1)
 
     def _best_of(self, states, pools, seen, k):
-        """Orders each row's pool by the model's scores."""
+        """Order each row's pool by the model's scores."""
         pools = np.sort(pools, axis=1)
         pools[:, 1:][pools[:, 1:] == pools[:, :-1]] = 0
         items = torch.from_numpy(pools)
@@ -134,7 +134,7 @@ class IndexedRecommender(Recommender):
 
 
 def _index(vectors, search, queries):
-    """Makes an index of item vectors for the inner product; ``queries()`` gives some that an approximate one is for."""
+    """Make an index of item vectors for the inner product; ``queries()`` gives some that an approximate one is for."""
     import faiss
 
     if search != "exact":
@@ -145,7 +145,7 @@ def _index(vectors, search, queries):
 
 
 def _first(items, scores, seen, k):
-    """Keeps the first k items of each row that were not seen; both [B, k], item 0 and -inf where there are no more."""
+    """Keep the first k items of each row that were not seen; both [B, k], item 0 and -inf where there are no more."""
     for row, history in enumerate(seen):
         scores[row, np.isin(items[row], history)] = -np.inf
     order = np.argsort(scores == -np.inf, axis=1, kind="stable")[:, :k]

@@ -25,7 +25,7 @@ class Summary(Counter):
 
 
 def recommend_file(recommender, users, out, k=10, exclude_seen=True, part_users=PART_USERS):
-    """Writes recommendations for each user of a file.
+    """Write recommendations for each user of a file.
 
     users -> parts of some thousand users -> one file each, written whole -> joined into ``out`` -> parts removed
 
@@ -51,7 +51,7 @@ def recommend_file(recommender, users, out, k=10, exclude_seen=True, part_users=
     if out.exists():
         raise UserError(f"{out} exists already: choose another file, or delete it first")
     about = {"model": recommender.trained.digest(), "users": users.digest(), "k": k, "exclude_seen": exclude_seen}
-    about.update(recommender.how)
+    about.update(recommender.options)
     with _parts_folder(out, fingerprint({**about, "part_users": part_users, "form": out.suffix})) as folder:
         summary, parts = Summary(), []
         with tqdm(total=users.count_lines() or None, desc="Recommend", unit="line", ncols=100, disable=None) as bar:
@@ -79,14 +79,14 @@ def recommend_file(recommender, users, out, k=10, exclude_seen=True, part_users=
 
 
 def _parts_of(users, size):
-    """Yields the users in lists of ``size``."""
+    """Yield the users in lists of ``size``."""
     users = iter(users)
     while part := list(itertools.islice(users, size)):
         yield part
 
 
 def _answers(recommender, rows, k, exclude_seen, summary):
-    """Returns user, items and scores of each row, and counts what was unknown."""
+    """Return user, items and scores of each row, and count what was unknown."""
     tokens = recommender.trained.tokens
     histories = [recommender.numbers(items) for _, items in rows]
     summary["unknown"] = sum(len(items) for _, items in rows) - sum(map(len, histories))
@@ -102,7 +102,7 @@ def _answers(recommender, rows, k, exclude_seen, summary):
 
 @contextlib.contextmanager
 def _parts_folder(out, digits):
-    """Yields the folder of parts, emptied where they were made of something else, for this process alone.
+    """Yield the folder of parts, emptied where they were made of something else, for this process alone.
 
     It goes again where nothing in it is worth keeping.
     """
@@ -122,7 +122,7 @@ def _parts_folder(out, digits):
 
 
 def _begin(folder, digits):
-    """Empties a folder of parts that were made of something else."""
+    """Empty a folder of parts that were made of something else."""
     journal = folder / _JOURNAL
     try:
         same = json.loads(journal.read_text(encoding="utf-8")) == {"made of": digits}

@@ -44,7 +44,7 @@ class NewItems(NamedTuple):
 
 
 def read_new_items(trained, path):
-    """Reads the items of a file that a model does not have.
+    """Read the items of a file that a model does not have.
 
     Args:
         trained (TrainedModel): The model.
@@ -72,7 +72,7 @@ def read_new_items(trained, path):
 
 
 def add_items(trained, new, bundle):
-    """Adds items to a model.
+    """Add items to a model.
 
     texts -> frozen text encoder -> matcher -> matches among the source items -> generator -> item vectors
 
@@ -119,7 +119,7 @@ def add_items(trained, new, bundle):
 
 
 def check_generated(trained):
-    """Checks that a model's items were generated from texts, so that others can join them.
+    """Check that a model's items were generated from texts, so that others can join them.
 
     Raises:
         UserError: They were not.
@@ -137,7 +137,7 @@ def check_generated(trained):
 
 
 def find_bundle(trained, given=None):
-    """Opens the bundle that a model was made from.
+    """Open the bundle that a model was made from.
 
     Args:
         trained (TrainedModel): The model.
@@ -166,7 +166,7 @@ def find_bundle(trained, given=None):
 
 
 def _check_fit(transfer, bundle, trained):
-    """Raises where what a model was generated from does not fit its bundle, as a stranger may have sealed anything."""
+    """Raise where what a model was generated from does not fit its bundle, as a stranger may have sealed anything."""
     vectors, items, similarities = (transfer.get(name) for name in ("vectors", "items", "similarities"))
     fits = (
         None not in (vectors, items, similarities)
@@ -182,7 +182,7 @@ def _check_fit(transfer, bundle, trained):
 
 
 def _adapted_vectors(bundle, texts):
-    """Returns the vectors of texts that matching compares; shape [T, W]."""
+    """Return the vectors of texts that matching compares; shape [T, W]."""
     frozen = open_text_encoder(bundle.folder / TEXT_ENCODER).encode(texts)
     kind = bundle.description.get("cdim", {}).get("matcher", FrozenMatcher.kind)
     with tempfile.TemporaryDirectory() as cache:

@@ -15,7 +15,7 @@ class Jsonl:
 
     @staticmethod
     def write(path, rows):
-        """Writes a part.
+        """Write a part.
 
         Args:
             path (Path): The file.
@@ -27,7 +27,7 @@ class Jsonl:
 
     @classmethod
     def join(cls, parts, path):
-        """Writes the parts one after the other.
+        """Write the parts one after the other.
 
         Args:
             parts (list[Path]): The parts, in their order.
@@ -47,7 +47,7 @@ class Csv(Jsonl):
 
     @staticmethod
     def write(path, rows):
-        """Writes a part; see :meth:`Jsonl.write`."""
+        """Write a part; see :meth:`Jsonl.write`."""
         with open(path, "w", encoding="utf-8", newline="") as file:
             writer = csv.writer(file, lineterminator="\n")
             for user, items, scores in rows:
@@ -59,7 +59,7 @@ class Parquet:
 
     @staticmethod
     def write(path, rows):
-        """Writes a part; see :meth:`Jsonl.write`."""
+        """Write a part; see :meth:`Jsonl.write`."""
         import pyarrow
         import pyarrow.parquet
 
@@ -70,7 +70,7 @@ class Parquet:
 
     @staticmethod
     def join(parts, path):
-        """Writes each part as a group of rows; see :meth:`Jsonl.join`."""
+        """Write each part as a group of rows; see :meth:`Jsonl.join`."""
         import pyarrow.parquet
 
         with pyarrow.parquet.ParquetWriter(path, pyarrow.parquet.read_schema(parts[0])) as writer:
@@ -83,7 +83,7 @@ FORMATS = {".jsonl": Jsonl, ".csv": Csv, ".parquet": Parquet}
 
 
 def output_format(path):
-    """Returns the form that a file's name asks for.
+    """Return the form that a file's name asks for.
 
     Args:
         path (Path): The file.

@@ -37,10 +37,10 @@ class Recommender:
 
     Attributes:
         trained (TrainedModel): The model.
-        how (dict[str, str]): What answers hang on besides the model.
+        options (dict[str, str]): What answers depend on besides the model.
     """
 
-    how = {}
+    options: dict[str, str] = {}
 
     def __init__(self, trained):
         self.trained = trained
@@ -51,11 +51,11 @@ class Recommender:
 
     @classmethod
     def open(cls, folder):
-        """Opens a folder that the task run made; raises UserError as :meth:`TrainedModel.open`."""
+        """Open a folder that the task run made; raise UserError as :meth:`TrainedModel.open`."""
         return cls(TrainedModel.open(folder))
 
     def recommend(self, histories, k=10, exclude_seen=True):
-        """Recommends items to users.
+        """Recommend items to users.
 
         Args:
             histories (Sequence[Sequence[str]]): Item ids of each user, the latest last. Unknown ones are skipped, see
@@ -75,16 +75,16 @@ class Recommender:
         return self._named(*self.rank([self.numbers(history) for history in histories], k, exclude_seen))
 
     def numbers(self, history):
-        """Returns the numbers of the known items of a history."""
+        """Return the numbers of the known items of a history."""
         return [number for token in history if (number := self._number_of.get(token)) is not None]
 
     def unknown(self, history):
-        """Returns the items of a history that the model does not know."""
+        """Return the items of a history that the model does not know."""
         return [token for token in history if token not in self._number_of]
 
     @torch.inference_mode()
     def rank(self, histories, k, exclude_seen=True):
-        """Finds the best items by their numbers.
+        """Find the best items by their numbers.
 
         Args:
             histories (Sequence[list[int]]): Item numbers of each of B users; an empty list gets no items.
@@ -118,12 +118,12 @@ class Recommender:
 
     @torch.inference_mode()
     def scores(self, histories):
-        """Returns the scores of all items after histories of item numbers, which are not empty; shape [B, N]."""
+        """Return the scores of all items after histories of item numbers, which are not empty; shape [B, N]."""
         return self._scores(self.states(histories))
 
     @torch.inference_mode()
     def states(self, histories):
-        """Encodes histories of item numbers, rows of like length together; shape [B, D]."""
+        """Encode histories of item numbers, rows of like length together; shape [B, D]."""
         recent = [history[-self._history_length :] for history in histories]
         lengths = torch.tensor([len(history) for history in recent], dtype=torch.long)
         states = torch.empty(len(recent), self.trained.item_vectors.shape[1])
@@ -139,13 +139,13 @@ class Recommender:
         return states
 
     def _checked(self, k):
-        """Returns how many items there can be; raises UserError where ``k`` is no number of items."""
+        """Return how many items there can be; raise UserError where ``k`` is no number of items."""
         if isinstance(k, bool) or not isinstance(k, int) or k < 1:
             raise UserError(f"k must be a whole number, 1 or more, but is {k!r}")
         return min(k, len(self.trained.tokens))
 
     def _scores(self, states):
-        """Returns the scores of all items, padding last of all; shape [B, N]."""
+        """Return the scores of all items, padding last of all; shape [B, N]."""
         scores = states @ self.trained.candidate_vectors.t()
         if self.trained.item_bias is not None:
             scores += self.trained.item_bias
@@ -153,7 +153,7 @@ class Recommender:
         return scores
 
     def _named(self, items, scores):
-        """Returns what was ranked by :meth:`rank` as recommendations."""
+        """Return what was ranked by :meth:`rank` as recommendations."""
         return [
             [self._recommendation(item, score) for item, score in zip(*row, strict=True) if item]
             for row in zip(items.tolist(), scores.tolist(), strict=True)

@@ -84,7 +84,7 @@ class TrainedModel:
     folder: Path = field(default=None)
 
     def save(self, folder, may_exist=False):
-        """Writes the folder, whole or not at all.
+        """Write the folder, whole or not at all.
 
         Args:
             folder (str | Path): The folder to make.
@@ -117,7 +117,7 @@ class TrainedModel:
 
     @classmethod
     def open(cls, folder):
-        """Opens a folder after checking each of its files; nothing in it is executed.
+        """Open a folder after checking each of its files; nothing in it is executed.
 
         Args:
             folder (str | Path): What :meth:`save` wrote.
@@ -149,18 +149,17 @@ class TrainedModel:
         return model
 
     def user_encoder(self):
-        """Makes what turns histories into states; see :class:`~recbole_idp.serving.user_encoder.UserEncoder`."""
+        """Make what turns histories into states; see :class:`~recbole_idp.serving.user_encoder.UserEncoder`."""
         return build_user_encoder(self.description, self.encoder, self.item_vectors)
 
     def digest(self):
-        """Returns 16 hexadecimal digits that stand for the content of the folder that was opened."""
+        """Return 16 hexadecimal digits that stand for the content of the folder that was opened."""
         return fingerprint(self.description)
 
     def _check(self):
-        """Raises ValueError where the parts do not fit each other, as a stranger may have sealed anything."""
+        """Raise ValueError where the parts do not fit each other, as a stranger may have sealed anything."""
         shape = (len(self.tokens) + 1, self.description["encoder"]["hidden_size"])
-        for name in ("item_vectors", "candidate_vectors"):
-            tensor = getattr(self, name)
+        for name, tensor in (("item_vectors", self.item_vectors), ("candidate_vectors", self.candidate_vectors)):
             if tensor.shape != shape or tensor.dtype != torch.float32:
                 raise ValueError(f"{name} has shape {list(tensor.shape)} and not {list(shape)} of float32")
             if not torch.isfinite(tensor).all():
@@ -173,7 +172,7 @@ class TrainedModel:
 
 
 def check_absent(folder):
-    """Checks that a folder which is to be made does not exist.
+    """Check that a folder which is to be made does not exist.
 
     Raises:
         UserError: It does.
@@ -183,13 +182,13 @@ def check_absent(folder):
 
 
 def write_items(path, tokens, titles):
-    """Writes ids and titles, one item a line."""
+    """Write ids and titles, one item a line."""
     lines = (f"{token}\t{' '.join(title.split())}" for token, title in zip(tokens, titles, strict=True))
     path.write_text("\n".join([_HEADER, *lines]) + "\n", encoding="utf-8", errors="replace")
 
 
 def _check_names(folder):
-    """Raises where something lies in a folder that no trained model has: it would come from somebody else."""
+    """Raise where something lies in a folder that no trained model has: it would come from somebody else."""
     if not folder.is_dir():
         raise UserError(f"{folder} is no trained model: there is no such folder; give a folder that the task run made")
     if not (folder / DESCRIPTION).is_file():
@@ -201,7 +200,7 @@ def _check_names(folder):
 
 
 def _read_items(path):
-    """Reads what :func:`write_items` wrote; returns ids and titles."""
+    """Read what :func:`write_items` wrote; return ids and titles."""
     try:
         header, *lines = path.read_text(encoding="utf-8").removesuffix("\n").split("\n")
         tokens, titles = (list(part) for part in zip(*(line.split("\t") for line in lines), strict=True))

@@ -1,4 +1,6 @@
-"""What a trained model makes of histories: the encoders of :mod:`recbole_idp.model.encoder`, without RecBole."""
+"""What a trained model makes of histories: the encoders of :mod:`recbole_idp.nn.encoder`, without RecBole."""
+
+from typing import Any
 
 import torch
 from torch import nn
@@ -60,7 +62,7 @@ class UserEncoder(nn.Module):
         self.register_buffer("item_vectors", item_vectors)
 
     def forward(self, items, lengths):
-        """Encodes histories.
+        """Encode histories.
 
         Args:
             items (torch.LongTensor): Padded with 0 on the right, no wider than :func:`history_length`; shape [B, L].
@@ -82,24 +84,21 @@ class UserEncoder(nn.Module):
         return functional.normalize(states, dim=1, eps=1e-6) / self.temperature
 
 
-def describe_encoder(encoder, config):
-    """Returns kind and sizes of a model's sequence encoder.
+def encoder_sizes(kind: str, config: Any) -> dict[str, Any]:
+    """Return kind and sizes of a sequence encoder.
 
     Args:
-        encoder (nn.Module): The encoder.
+        kind (str): One of :data:`KINDS`.
         config (Mapping): The model's configuration.
 
     Returns:
-        dict | None: ``kind`` and the keys of its sizes; None where it is of a class that cannot be rebuilt.
+        dict: ``kind`` and the keys of its sizes.
     """
-    for kind, (cls, keys) in KINDS.items():
-        if type(encoder) is cls:
-            return {"kind": kind, **{key: config[key] for key in keys}}
-    return None
+    return {"kind": kind, **{key: config[key] for key in KINDS[kind][1]}}
 
 
 def build_user_encoder(description, state, item_vectors):
-    """Rebuilds the user encoder of a trained model.
+    """Rebuild the user encoder of a trained model.
 
     Args:
         description (dict): With ``encoder``, ``hidden_event`` and ``temperature``.
@@ -124,7 +123,7 @@ def build_user_encoder(description, state, item_vectors):
 
 
 def _check_sizes(sizes, state):
-    """Raises ValueError where sizes are not those of the weights: a stranger could fill the memory else."""
+    """Raise ValueError where sizes are not those of the weights: a stranger could fill the memory else."""
     check_schema(sizes, {key: _SIZES.get(key, int) for key in KINDS[sizes["kind"]][1]}, "encoder")
     if any(size <= 0 for size in sizes.values() if not isinstance(size, str)):
         raise ValueError("a size of its encoder is not positive")
@@ -140,6 +139,6 @@ def _check_sizes(sizes, state):
 
 
 def history_length(description):
-    """Returns how many of the latest events a user encoder reads; a hidden event takes the place of one."""
+    """Return how many of the latest events a user encoder reads; a hidden event takes the place of one."""
     sizes = description["encoder"]
     return sizes.get("targeted_length", sizes["MAX_ITEM_LIST_LENGTH"]) - bool(description["hidden_event"])

@@ -26,20 +26,20 @@ class UserVectors:
     offsets: torch.Tensor
 
     def history(self, user):
-        """Returns the item numbers of a user's events, the latest last."""
+        """Return the item numbers of a user's events, the latest last."""
         return self.items[self.offsets[user] : self.offsets[user + 1]].tolist()
 
     def tensors(self):
-        """Returns what is written as safetensors."""
+        """Return what is written as safetensors."""
         return {"vectors": self.vectors, "items": self.items, "offsets": self.offsets}
 
     def write_ids(self, path):
-        """Writes the ids, one a line."""
+        """Write the ids, one a line."""
         path.write_text("\n".join([_HEADER, *self.tokens]) + "\n", encoding="utf-8", errors="replace")
 
     @classmethod
     def read(cls, folder, n_items, width):
-        """Reads what was written, which may come from a stranger.
+        """Read what was written, which may come from a stranger.
 
         Args:
             folder (Path): The folder of a trained model.
@@ -77,7 +77,7 @@ class UserVectors:
 
 
 def user_vectors(recommender, dataset):
-    """Encodes all users of a dataset.
+    """Encode all users of a dataset.
 
     Args:
         recommender (Recommender): The model.

@@ -41,16 +41,16 @@ class UsersFile:
         self.is_inter = self._header is not None
 
     def digest(self):
-        """Returns a hash of the content."""
+        """Return a hash of the content."""
         return sha256_of_file(self.path)
 
     def count_lines(self):
-        """Returns about how many lines there are, for a progress bar."""
+        """Return about how many lines there are, for a progress bar."""
         with self._opened() as file:
             return sum(block.count(b"\n") for block in iter(lambda: file.read(1 << 20), b""))
 
     def __iter__(self):
-        """Yields each user and the list of its items.
+        """Yield each user and the list of its items.
 
         Raises:
             UserError: A line is of another form.
@@ -64,7 +64,7 @@ class UsersFile:
             raise UserError(f"cannot read {self.path} ({error.strerror}): check its permissions") from error
 
     def _lines(self):
-        """Yields the number and the fields of each line that is not blank."""
+        """Yield the number and the fields of each line that is not blank."""
         with self._opened() as file:
             for number, line in enumerate(file, 1):
                 try:
@@ -116,7 +116,7 @@ class UsersFile:
         return time
 
     def _columns(self, first):
-        """Returns the place of each column that an ``.inter`` file's first line names, or None where it names none."""
+        """Return the place of each column that an ``.inter`` file's first line names, or None where it names none."""
         names = first.decode("utf-8-sig", "replace").rstrip("\r\n").split("\t")
         columns = {name.rpartition(":")[0]: place for place, name in enumerate(names)}
         if not all(name.rpartition(":")[2] in _TYPES for name in names):

@@ -20,7 +20,7 @@ class StageClock:
 
     @contextlib.contextmanager
     def stage(self, name, what):
-        """Runs a block as a stage. A stage that is entered again adds to its seconds.
+        """Run a block as a stage. A stage that is entered again adds to its seconds.
 
         Args:
             name (str): The stage's key in results: ``pretrain``, ``encode``, ``match``, ``transfer``, ``evaluate``.
@@ -42,6 +42,6 @@ class StageClock:
 
 
 def peak_memory_mb():
-    """Returns the largest resident memory of this process so far, in MiB."""
+    """Return the largest resident memory of this process so far, in MiB."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return round(peak / (1 << 20 if sys.platform == "darwin" else 1 << 10))

@@ -7,7 +7,7 @@ import torch
 
 
 def random_states(generators, device):
-    """Returns where all random numbers stand.
+    """Return where all random numbers stand.
 
     Args:
         generators (list[torch.Generator]): Those of batches, besides the ones that everybody shares.
@@ -29,7 +29,7 @@ def random_states(generators, device):
 
 
 def set_random_states(states, generators, device):
-    """Lets all random numbers go on from where they stood.
+    """Let all random numbers go on from where they stood.
 
     Args:
         states (dict): As :func:`random_states` returned it.

@@ -6,17 +6,20 @@ from pathlib import Path
 from recbole_idp.config.derive import given_values
 from recbole_idp.storage.checkpoint import load_checkpoint, save_checkpoint
 
+SUFFIX = ".safetensors"
+"""The ending of a checkpoint's name."""
+
 
 class SafeCheckpoints:
-    """To be mixed into a RecBole trainer: its checkpoints are safetensors files, each process's own."""
+    """Mixin for a RecBole trainer, whose checkpoints become safetensors files, each process's own."""
 
     def __init__(self, config, model):
         super().__init__(config, model)
         # RecBole names files by the second; two runs that start together must not share one.
-        self.saved_model_file = f"{Path(self.saved_model_file).with_suffix('')}-{os.getpid()}.safetensors"
+        self.saved_model_file = f"{Path(self.saved_model_file).with_suffix('')}-{os.getpid()}{SUFFIX}"
 
     def restore(self, path):
-        """Loads the model's weights from a checkpoint.
+        """Load the model's weights from a checkpoint.
 
         Args:
             path (str | Path): A file that this trainer wrote.
@@ -45,7 +48,7 @@ class SafeCheckpoints:
             self.logger.info(f"Saving current: {path}")
 
     def resume_checkpoint(self, resume_file):
-        """Loads the model, the optimizer and the place in the training from a checkpoint."""
+        """Load the model, the optimizer and the place in the training from a checkpoint."""
         state, description, optimizer = load_checkpoint(resume_file)
         self.saved_model_file = str(resume_file)
         self.start_epoch = description["epoch"] + 1

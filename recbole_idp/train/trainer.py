@@ -56,17 +56,17 @@ class SequenceTrainer(Resumable, Trainer):
         "train_neg_sample_args": _NO_NEGATIVES,
         "transform": None,
     }
-    unread_remedy = "leave it away"
+    unread_remedy = "remove it"
 
     @classmethod
     def check_config(cls, config):
-        """Checks that a configuration asks for nothing that this training would leave out without a word.
+        """Reject keys that this trainer would silently ignore.
 
         Args:
             config (Config): The configuration.
 
         Raises:
-            UserError: It does.
+            UserError: A key is set.
         """
         for key, nothing in cls.unread_keys.items():
             if config[key] != nothing:
@@ -87,7 +87,7 @@ class SequenceTrainer(Resumable, Trainer):
         self._check_cutoffs()
 
     def _check_cutoffs(self):
-        """Raises where a cut-off is beyond the catalogue and the metrics need the lists themselves."""
+        """Raise where a cut-off is beyond the catalogue and the metrics need the lists themselves."""
         largest, items = max(self.config["topk"]), self.model.n_items - 1
         full = set(self.config["eval_args"]["mode"].values()) <= {"full"}
         if largest > items and not (full and self.rank_evaluator.ranks_suffice()):
@@ -115,19 +115,19 @@ class SequenceTrainer(Resumable, Trainer):
         return super()._build_optimizer(**kwargs)
 
     def _training_batches(self, train_data):
-        """Returns what an epoch iterates over: batches that know their ``n_targets`` and the way ``to`` a device."""
+        """Return what an epoch iterates over: batches that know their ``n_targets`` and the way ``to`` a device."""
         if self._batches is None:
             one_pass = self.model.training_batches(train_data.dataset.targets(), self.config, self.generator)
             self._batches = Passes(one_pass, self.config["epoch_steps"])
         return self._batches
 
-    def _go_on(self, train_data, *kept):
+    def _restore_state(self, train_data, *state):
         # What draws numbers when it is made has to be there before they are set back.
         self._training_batches(train_data)
-        super()._go_on(train_data, *kept)
+        super()._restore_state(train_data, *state)
 
     def _training_loss(self, batch):
-        """Returns the loss of one of these batches, the mean over its targets; a scalar."""
+        """Return the loss of one of these batches, the mean over its targets; a scalar."""
         return self.model.position_loss(batch)
 
     def _train_epoch(self, train_data, epoch_idx, loss_func=None, show_progress=False):
@@ -162,7 +162,7 @@ class SequenceTrainer(Resumable, Trainer):
             )
 
     def evaluate(self, eval_data, load_best_model=True, model_file=None, show_progress=False):
-        """Evaluates the model; arguments and result as in RecBole.
+        """Evaluate the model; arguments and result as in RecBole.
 
         Full ranking streams, and drawn candidates are ranked history by history. Metrics that need every score, or the
         drawn items themselves, take RecBole's own loop.

@@ -4,6 +4,7 @@ import functools
 import json
 import random
 import time
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -11,7 +12,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from recbole_idp.benchmark import loop, measure
 from recbole_idp.benchmark.command import TASKS, main
-from recbole_idp.benchmark.flops import candidates, training_flops
+from recbole_idp.benchmark.flops import training_flops
 from recbole_idp.benchmark.measure import Budget, BudgetSpentError, matrix_product_rate, usage
 from recbole_idp.benchmark.output import ratio
 from recbole_idp.benchmark.sides import batch_sizes
@@ -145,21 +146,30 @@ def test_help_names_every_task(capsys, arguments):
     assert all(task in out for task in TASKS)
 
 
+class EvenItems:
+    """As much of a dataset as a model reads: 100 items and padding, each the target of as many events."""
+
+    def num(self, field):
+        return 101
+
+    def targets(self):
+        return SimpleNamespace(items=torch.arange(101))
+
+
 def test_analytic_flops_are_those_of_the_counter():
     values = {"hidden_size": 16, "inner_size": 40, "MAX_ITEM_LIST_LENGTH": 12, "n_layers": 3, "use_gpu": False}
 
-    class Items:
-        def num(self, field):
-            return 101
-
-    model = IDP(StrictConfig(config_dict={**values, "dataset": "Small", "data_path": "data"}), Items())
+    model = IDP(StrictConfig(config_dict={**values, "dataset": "Small", "data_path": "data"}), EvenItems())
     parts = tuple((torch.randint(1, 101, shape), torch.randint(1, 101, shape)) for shape in ((6, 9), (4, 2)))
     batch = Batch(parts, 62)
     # torch counts addmm, but not its form in place, which our softmax adds the gradient of the items with
     in_place = {torch.ops.aten.addmm_: lambda total, left, right, **_: 2 * left[0] * left[1] * right[1]}
     with FlopCounterMode(display=False, custom_mapping=in_place) as counter:
         model.position_loss(batch).backward()
-    assert training_flops(*batch_sizes(batch), candidates(model), model_sizes(values)) == counter.get_total_flops()
+    assert (
+        training_flops(*batch_sizes(batch), model.loss.n_candidates(model.n_items), model_sizes(values))
+        == counter.get_total_flops()
+    )
 
 
 def model_sizes(values):
@@ -169,13 +179,9 @@ def model_sizes(values):
 def test_shared_draws_count_once():
     values = {"train_negatives": 50, "dataset": "Small", "data_path": "data", "use_gpu": False}
 
-    class Items:
-        def num(self, field):
-            return 101
-
-    model = IDP(StrictConfig(config_dict=values), Items())
+    model = IDP(StrictConfig(config_dict=values), EvenItems())
     # 50 draws from 100 equally likely items: 100 (1 - 0.99^50)
-    assert candidates(model) == pytest.approx(39.5, abs=0.01)
+    assert model.loss.n_candidates(model.n_items) == pytest.approx(39.5, abs=0.01)
 
 
 def test_a_budget_ends_after_its_steps_and_counts_whole_steps():

@@ -215,9 +215,7 @@ OPTIONS = [
     Case("cut-off of lists", None, {"topk": [5, 9], "metrics": ["NDCG", "ItemCoverage"]}, ("topk has 9", "8 items")),
     Case("cut-off of samples", None, {"topk": [5, 9], "eval_args": {"mode": "uni5"}}, ("topk has 9", "8 items")),
     Case("learning rate of 1e30", None, {"learning_rate": 1e30, "epochs": 3}, ("diverged", "lower learning_rate")),
-    Case(
-        "mixed precision", None, {"enable_amp": True}, ("enable_amp is True", "IDP does not read it", "leave it away")
-    ),
+    Case("mixed precision", None, {"enable_amp": True}, ("enable_amp is True", "IDP does not read it", "remove it")),
     Case("no shuffling", None, {"shuffle": False}, ("shuffle is False", "IDP does not read it")),
     Case("a transform", None, {"transform": "crop_itemseq"}, ("transform is crop_itemseq", "does not read it")),
     Case(

@@ -4,20 +4,27 @@ import functools
 import json
 import re
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
+from recbole.trainer import Trainer
 
-from recbole_idp import testing
+from recbole_idp import add_model, registry, testing
 from recbole_idp.config.strict import StrictConfig
 from recbole_idp.errors import UserError
 from recbole_idp.evaluation.significance import gains
+from recbole_idp.models.base.sequence_model import SequenceModel
 from recbole_idp.models.idp.bundle import Bundle
+from recbole_idp.models.idp.variants import VARIANTS
+from recbole_idp.recbole_models.choose import trainer_class
 from recbole_idp.report.few_shot import study_table
 from recbole_idp.report.result import markdown_table, read_ranks, read_result
-from recbole_idp.run.prepare import check_model
+from recbole_idp.run.prepare import check_is_matched
 from recbole_idp.run.run import pretrain, run
 from recbole_idp.testing.toy import write_dataset
+from recbole_idp.train.resumable import Resumable
+from recbole_idp.train.run_trainer import RunTrainer
 from tests.support.trained import bundles
 
 configured = functools.partial(testing.configured, model="IDP")
@@ -324,4 +331,55 @@ def test_a_bundle_cannot_name_files_outside_of_itself(bundle):
 def test_inspect_is_refused_for_a_model_that_takes_nothing_over(domains):
     config = StrictConfig("SASRec", "shop", config_dict={"data_path": str(domains), "show_progress": False})
     with pytest.raises(UserError, match="SASRec takes nothing over"):
-        check_model(config)
+        check_is_matched(config)
+
+
+TRAINERS = {
+    "IDP": "transfer",
+    "UniSRec": "train",
+    "PRECISE": "train",
+    "PRECISE_TT": "train",
+    "PositionSASRec": "train",
+    "SASRec": "train",
+    "NARM": "train",
+    "Pop": "train",
+}
+
+
+@pytest.mark.parametrize(("model", "stage"), TRAINERS.items())
+def test_every_trainer_has_the_interface_that_a_run_uses(domains, model, stage):
+    config = StrictConfig(model, "shop", config_dict={"data_path": str(domains), "show_progress": False})
+    trainer = trainer_class(config)
+    assert issubclass(trainer, RunTrainer) and trainer.stage == stage
+    assert list(trainer.variants) == (list(VARIANTS) if model == "IDP" else [])
+
+
+def test_a_trainer_without_the_interface_is_refused_before_training(domains, monkeypatch):
+    monkeypatch.setattr(registry, "_added", {})
+    add_model(type("Plain", (SequenceModel,), {}), trainer=Trainer)
+    config = testing.configured(domains, "Plain")
+    with pytest.raises(UserError, match=r"the trainer of Plain, recbole\.trainer\.\S+, is none that a run"):
+        run(config)
+    assert not (domains / "results").exists()
+
+
+def test_a_failed_trial_leaves_no_checkpoint_unless_it_can_go_on(tmp_path):
+    trainer, resume_file = FakeTrainer(tmp_path / "model.safetensors"), tmp_path / "latest"
+    trainer.begin_trial("scratch-1", None, resume_file)
+    checkpoint = Path(trainer.record().checkpoint)
+    assert checkpoint.name == "model-scratch-1.safetensors" and trainer.latest == resume_file
+    for state_was_saved in (True, False):
+        checkpoint.touch()
+        if state_was_saved:
+            resume_file.touch()
+        else:
+            resume_file.unlink()
+        trainer.discard_checkpoint()
+        assert checkpoint.is_file() == state_was_saved
+
+
+class FakeTrainer(Resumable):
+    """As much of a trainer as names files."""
+
+    def __init__(self, path):
+        self.saved_model_file = str(path)

@@ -8,7 +8,10 @@ import pytest
 import torch
 
 import recbole_idp
+from recbole_idp import registry
 from recbole_idp.errors import UserError
+from recbole_idp.models.base.sequence_model import SequenceModel
+from recbole_idp.nn.encoder.transformer import TransformerEncoder
 from recbole_idp.serving.trained_model import FORMAT, TrainedModel
 from recbole_idp.testing.toy import write_domains
 from tests.support.commands import refusal
@@ -78,6 +81,41 @@ def test_a_folder_gives_the_scores_of_its_model(model, tmp_path):
     known[:, 0] = False
     torch.testing.assert_close(found[known], expected[known])
     assert recommender.trained.description["only_unseen"] == (model == "TCF")
+
+
+class OwnEncoder(SequenceModel):
+    """A model whose encoder cannot be built without it, as it says."""
+
+    encoder_kind = None
+
+    def build_encoder(self, config):
+        return TransformerEncoder(config, causal=False)
+
+
+class WrongKind(OwnEncoder):
+    """A model that says the wrong kind."""
+
+    encoder_kind = "BERT4Rec"
+
+    def build_encoder(self, config):
+        return TransformerEncoder(config, causal=True)
+
+
+class WrongScores(SequenceModel):
+    """A model that scores otherwise than it says."""
+
+    def encode(self, items):
+        return 2 * super().encode(items)
+
+
+@pytest.mark.parametrize(("model", "warns"), [(OwnEncoder, False), (WrongKind, True), (WrongScores, True)])
+def test_no_folder_is_made_of_a_model_that_cannot_answer_as_it_says(model, warns, tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr(registry, "_added", {})
+    recbole_idp.add_model(model)
+    assert registry.serves(model.__name__) and not registry.serves("SASRec")
+    write_domains(tmp_path / "data")
+    assert run(tmp_path, model.__name__, epochs=1)["trained"] is None
+    assert ("scores in another way than its serving() says" in caplog.text) == warns
 
 
 def test_opening_and_recommending_needs_neither_data_nor_recbole(trained):

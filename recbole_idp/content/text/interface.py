@@ -18,11 +18,14 @@ class TextEncoder(abc.ABC):
         name (str): The name under which the encoder was asked for.
         width (int): Length of a vector.
         needs_fitting (bool): Whether :meth:`fit` must be called before :meth:`encode`.
+        has_tokens (bool): Whether it is a transformer over tokens, with ``tokens()``, ``model`` and ``device`` as of
+            :class:`~recbole_idp.content.text.sentence.SentenceEncoder`.
     """
 
     name: str
     width: int
     needs_fitting = False
+    has_tokens = False
 
     @property
     @abc.abstractmethod

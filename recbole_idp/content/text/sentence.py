@@ -24,6 +24,8 @@ class SentenceEncoder(TextEncoder):
     texts, longest first -> batches of like length -> tokens -> transformer -> pooling (-> unit length) -> vectors
     """
 
+    has_tokens = True
+
     def __init__(self, model, name, pooling, max_tokens, batch_size):
         """Wraps a loaded model; :func:`load_sentence_encoder` makes one.
 
@@ -185,10 +187,9 @@ def _set_pooling(model, folder, name, pooling):
 
 def _tokenizer_content(tokenizer):
     """Returns what decides how a text becomes tokens, without the state that the last call left behind."""
-    backend = getattr(tokenizer, "backend_tokenizer", None)
-    if backend is None:
+    if not tokenizer.is_fast:
         return sorted(tokenizer.get_vocab().items())
-    content = json.loads(backend.to_str())
+    content = json.loads(tokenizer.backend_tokenizer.to_str())
     for state in ("truncation", "padding"):
         content.pop(state, None)
     return content

@@ -16,32 +16,32 @@ class EncodedItemsModel(SequenceModel):
 
     def __init__(self, config, dataset):
         super().__init__(config, dataset)
-        self._step_vectors, self._kept_vectors, self._kept_versions = None, None, None
+        self._step_vectors, self._cached_vectors, self._cached_versions = None, None, None
 
     def encode_items(self):
-        """Makes the vector of every item, which a subclass does; shape [N, D]."""
+        """Make the vector of every item, which a subclass does; shape [N, D]."""
         raise NotImplementedError
 
     def item_vectors(self):
-        """Returns the vector of every item, as input and as candidate; shape [N, D]."""
+        """Return the vector of every item, as input and as candidate; shape [N, D]."""
         if self._step_vectors is not None:
             return self._step_vectors
         if self.training or torch.is_grad_enabled():
             return self.encode_items()
-        # What is kept is forgotten by train() and eval(): fused optimizers change weights without a new version.
+        # The cache is dropped by train() and eval(): fused optimizers change weights without a new version.
         versions = [tensor._version for tensor in (*self.parameters(), *self.buffers())]
-        if versions != self._kept_versions:
-            self._kept_vectors, self._kept_versions = self.encode_items(), versions
-        return self._kept_vectors
+        if versions != self._cached_versions:
+            self._cached_vectors, self._cached_versions = self.encode_items(), versions
+        return self._cached_vectors
 
     def train(self, mode=True):
-        """Switches between training and evaluation, as PyTorch does; what was kept is forgotten."""
-        self._kept_vectors, self._kept_versions = None, None
+        """Switch between training and evaluation, as PyTorch does; cached vectors are dropped."""
+        self._cached_vectors, self._cached_versions = None, None
         return super().train(mode)
 
     @contextlib.contextmanager
     def items_encoded_once(self, vectors=None):
-        """Lets all of a block see the same item vectors, with the same draws of dropout; or given ones."""
+        """Let all of a block see the same item vectors, with the same draws of dropout; or given ones."""
         self._step_vectors = self.item_vectors() if vectors is None else vectors
         try:
             yield

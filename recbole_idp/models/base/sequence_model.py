@@ -6,6 +6,7 @@ from recbole.utils import InputType
 from torch import nn
 
 from recbole_idp.data.rows import PositionBatches, PrefixBatches
+from recbole_idp.models.base.serving import Serving
 from recbole_idp.nn.encoder.transformer import TransformerEncoder
 from recbole_idp.nn.history import without_history
 from recbole_idp.nn.lookup import lookup
@@ -25,14 +26,20 @@ class SequenceModel(SequentialRecommender):
 
     Args:
         config (Config): RecBole's configuration.
-        dataset (Dataset): Gives the number of items by ``num(ITEM_ID_FIELD)``.
+        dataset (SequenceDataset): Gives the number of items by ``num(ITEM_ID_FIELD)``, and what is to be predicted by
+            ``targets()``.
 
     Attributes:
         extends (str): The model whose defaults a subclass of another package has, unless it says otherwise.
+        serves (bool): Whether it has :meth:`serving`.
+        encoder_kind (str | None): Kind of the sequence encoder, as of
+            :class:`~recbole_idp.models.base.serving.Serving`.
         exclude_history (bool): Whether items of the history get the lowest score.
     """
 
     extends = "PositionSASRec"
+    serves = True
+    encoder_kind = "SASRec"
     input_type = InputType.POINTWISE
 
     def __init__(self, config, dataset):
@@ -53,12 +60,28 @@ class SequenceModel(SequentialRecommender):
             self.item_embedding.weight[0] = 0
 
     def build_encoder(self, config):
-        """Makes the sequence encoder; a subclass may choose another one with the same interface."""
+        """Make the sequence encoder.
+
+        A subclass may choose another one with the same interface, and names its ``encoder_kind``.
+        """
         return TransformerEncoder(config, causal=True)
 
-    def served_encoder(self):
-        """Returns what makes states of item vectors, as the folder of a trained model keeps it."""
-        return self.encoder
+    def serving(self) -> Serving:
+        """Return what is needed to answer without this class.
+
+        A subclass whose scores are made otherwise says so by ``dataclasses.replace(super().serving(), ...)``.
+
+        Returns:
+            Serving: Of the weights as they are now.
+        """
+        return Serving(
+            item_vectors=self.item_vectors(),
+            candidate_vectors=self.candidate_vectors(),
+            item_bias=self.item_bias(),
+            encoder=self.encoder,
+            encoder_kind=self.encoder_kind,
+            excludes_history=self.exclude_history,
+        )
 
     def _initialise(self, module):
         if isinstance(module, (nn.Linear, nn.Embedding)):
@@ -70,19 +93,19 @@ class SequenceModel(SequentialRecommender):
             nn.init.zeros_(module.bias)
 
     def item_vectors(self):
-        """Returns the vector of every item, as input and as candidate; shape [N, D]."""
+        """Return the vector of every item, as input and as candidate; shape [N, D]."""
         return self.item_embedding.weight
 
     def candidate_vectors(self):
-        """Returns the vector of every item as candidate, where that is another than as input; shape [N, D]."""
+        """Return the vector of every item as candidate, where that is another than as input; shape [N, D]."""
         return self.item_vectors()
 
     def item_bias(self):
-        """Returns what is added to the score of every item, shape [N]; None: nothing."""
+        """Return what is added to the score of every item, shape [N]; None: nothing."""
         return None
 
     def training_batches(self, targets, config, generator):
-        """Makes what one pass over the training data reads.
+        """Make what one pass over the training data reads.
 
         Args:
             targets (Targets): What to predict.
@@ -96,7 +119,7 @@ class SequenceModel(SequentialRecommender):
         return rows(targets, config["MAX_ITEM_LIST_LENGTH"], config["train_batch_size"], generator)
 
     def encode(self, items):
-        """Encodes sequences.
+        """Encode sequences.
 
         Args:
             items (torch.LongTensor): Padded with 0 on the right; shape [B, L].
@@ -107,7 +130,7 @@ class SequenceModel(SequentialRecommender):
         return self.encoder(lookup(self.item_vectors(), items), items == 0)
 
     def position_loss(self, batch):
-        """Computes the mean loss over all positions that have a target.
+        """Compute the mean loss over all positions that have a target.
 
         Args:
             batch (Batch): Parts of items and targets of shape [B, L].
@@ -128,7 +151,7 @@ class SequenceModel(SequentialRecommender):
         return self.loss(states[0], targets[0], self.candidate_vectors(), self.item_bias())
 
     def forward(self, item_seq, item_seq_len):
-        """Encodes histories.
+        """Encode histories.
 
         Args:
             item_seq (torch.LongTensor): Shape [B, L].
@@ -165,8 +188,5 @@ class SequenceModel(SequentialRecommender):
 
 
 def target_counts(dataset, n_items):
-    """Counts how often each item is a training target; shape [N]. All ones where the dataset has no targets yet."""
-    targets = getattr(dataset, "targets", None)
-    if targets is None:
-        return torch.ones(n_items)
-    return torch.bincount(targets().items, minlength=n_items).float()
+    """Count how often each item is a training target; shape [N]."""
+    return torch.bincount(dataset.targets().items, minlength=n_items).float()

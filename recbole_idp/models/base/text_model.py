@@ -28,23 +28,23 @@ class TextModel(EncodedItemsModel):
         self.item_encoder = self.build_item_encoder(config, vectors.shape[1])
 
     def _remove_ids(self):
-        """Takes the table of IDs away; a model that has IDs beside the texts keeps it."""
+        """Take the table of IDs away; a model that has IDs beside the texts keeps it."""
         del self.item_embedding
 
     def read_texts(self, config, dataset):
-        """Returns the frozen text vectors of all items; shape [N, W]."""
+        """Return the frozen text vectors of all items; shape [N, W]."""
         return unit_text_vectors(config, dataset)
 
     def build_item_encoder(self, config, text_width):
-        """Makes the item encoder, which a subclass names."""
+        """Make the item encoder, which a subclass names."""
         raise NotImplementedError
 
     def encode_items(self):
-        """Makes the vector of every item; shape [N, D]."""
+        """Make the vector of every item; shape [N, D]."""
         return self.item_encoder(self.text_vectors)
 
     def position_loss(self, batch):
-        """Computes the mean loss over all positions that have a target; arguments as in :class:`SequenceModel`."""
+        """Compute the mean loss over all positions that have a target; arguments as in :class:`SequenceModel`."""
         with self.items_encoded_once():
             return super().position_loss(batch)
 

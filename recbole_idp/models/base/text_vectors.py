@@ -10,7 +10,7 @@ from recbole_idp.search.vectors import normalised
 
 
 def target_texts(config, dataset):
-    """Reads the texts of a dataset's items.
+    """Read the texts of a dataset's items.
 
     Args:
         config (Config): With ``text_fields`` and ``text_length``.
@@ -28,7 +28,7 @@ def target_texts(config, dataset):
 
 
 def frozen_text_vectors(config, dataset):
-    """Encodes the texts of a dataset's items, or takes their vectors from the cache.
+    """Encode the texts of a dataset's items, or take their vectors from the cache.
 
     Args:
         config (Config): With the keys of the text encoder.
@@ -48,7 +48,7 @@ def frozen_text_vectors(config, dataset):
 
 
 def unit_text_vectors(config, dataset):
-    """Returns the text vectors without what all items of the dataset have in common.
+    """Return the text vectors without what all items of the dataset have in common.
 
     Args:
         config (Config): With the keys of the text encoder.

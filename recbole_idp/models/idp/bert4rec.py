@@ -1,9 +1,12 @@
 """IDP on BERT4Rec, which tells hidden events from those on either side."""
 
+import dataclasses
+
 import torch
 from torch import nn
 
 from recbole_idp.data.masked_rows import MaskedBatches, append_event
+from recbole_idp.models.base.serving import Serving
 from recbole_idp.models.idp.model import IDP
 from recbole_idp.nn.encoder.bert4rec import BERT4RecEncoder
 from recbole_idp.nn.lookup import lookup
@@ -22,7 +25,7 @@ class IDP_BERT4Rec(IDP):
         output_bias (nn.Parameter): Added to the score of each item; shape [N]. A new domain starts with its own zeros.
     """
 
-    kind = "BERT4Rec"
+    encoder_kind = "BERT4Rec"
     training_keys = (*IDP.training_keys, "mask_ratio", "ft_ratio")
 
     def __init__(self, config, dataset):
@@ -33,6 +36,10 @@ class IDP_BERT4Rec(IDP):
     def build_encoder(self, config):
         """Makes the bidirectional encoder."""
         return BERT4RecEncoder(config)
+
+    def serving(self) -> Serving:
+        """Return what is needed to answer: by the state of a hidden event."""
+        return dataclasses.replace(super().serving(), hidden_event=True)
 
     def item_bias(self):
         """Returns what is added to the score of every item; shape [N]."""

@@ -12,7 +12,7 @@ class IDP_GRU4Rec(IDP):
     item ids -> E^T -> GRU, dense layer -> last state . E^T -> scores
     """
 
-    kind = "GRU4Rec"
+    encoder_kind = "GRU4Rec"
     encoder_keys = ("hidden_size", "gru_hidden_size", "gru_layers")
     training_keys = ("gru_dropout_prob",)
 

@@ -1,7 +1,10 @@
 """IDP with the target's texts beside its generated IDs."""
 
+import dataclasses
+
 from torch import nn
 
+from recbole_idp.models.base.serving import Serving
 from recbole_idp.models.base.text_vectors import unit_text_vectors
 from recbole_idp.models.idp.model import IDP
 
@@ -28,6 +31,10 @@ class IDP_IDt(IDP):
         self.adapter = nn.Linear(vectors.shape[1], self.hidden_size, bias=False)
         nn.init.zeros_(self.adapter.weight)
         self.register_buffer("text_vectors", vectors, persistent=False)
+
+    def serving(self) -> Serving:
+        """Return what is needed to answer; a generated ID makes no item vector without its adapted text."""
+        return dataclasses.replace(super().serving(), takes_generated_items=False)
 
     def item_vectors(self):
         """Returns the vector of every item, as input and as candidate; shape [N, D]."""

@@ -1,10 +1,13 @@
 """IDP: ID-centric pre-training for recommendation (arXiv 2405.03562)."""
 
+import dataclasses
+
 import torch
 from recbole.utils import get_model
 
 from recbole_idp.errors import UserError
 from recbole_idp.models.base.sequence_model import SequenceModel, target_counts
+from recbole_idp.models.base.serving import Serving
 
 
 class IDP(SequenceModel):
@@ -20,28 +23,31 @@ class IDP(SequenceModel):
     Attributes:
         extends (str): As of :class:`~recbole_idp.models.base.sequence_model.SequenceModel`.
         can_be_pretrained (bool): Whether it can be trained on source domains; not where it looks at one domain's texts.
-        kind (str): What the sequence encoder is; another kind's weights do not fit.
+        encoder_kind (str): What the sequence encoder is; another kind's weights do not fit.
         encoder_keys (tuple[str, ...]): Keys that must be equal before and after the transfer for its weights to fit.
         training_keys (tuple[str, ...]): Further keys on which it hangs what the model learns from the same data.
         generated (torch.Tensor): What the IDs started from, all zero where they started at random; shape [N, D].
-        pull (float): What an item's squared distance from it costs in the mean loss.
+        prior_weight (float): What an item's squared distance from it costs in the mean loss.
     """
 
     extends = "IDP"
     can_be_pretrained = True
-    kind = "SASRec"
     encoder_keys = ("hidden_size", "n_layers", "n_heads", "inner_size", "hidden_act", "MAX_ITEM_LIST_LENGTH")
     training_keys = ("hidden_dropout_prob", "attn_dropout_prob", "layer_norm_eps")
 
     def __init__(self, config, dataset):
         super().__init__(config, dataset)
         self.register_buffer("generated", torch.zeros_like(self.item_embedding.weight))
-        self.pull = config["generated_prior"] / float(target_counts(dataset, self.n_items).sum())
+        self.prior_weight = config["generated_prior"] / float(target_counts(dataset, self.n_items).sum())
 
     @classmethod
     def describe_encoder(cls, config):
         """Returns kind and sizes of the sequence encoder that a configuration asks for, as a bundle tells them."""
-        return {"kind": cls.kind, **{key: config[key] for key in cls.encoder_keys}}
+        return {"kind": cls.encoder_kind, **{key: config[key] for key in cls.encoder_keys}}
+
+    def serving(self) -> Serving:
+        """Return what is needed to answer; items that join later are generated as the first ones were."""
+        return dataclasses.replace(super().serving(), takes_generated_items=True)
 
     def start_from(self, generated, encoder=None):
         """Takes over pre-trained weights (IDP, the three ways of use downstream).
@@ -59,15 +65,12 @@ class IDP(SequenceModel):
         if encoder is None:
             return
         try:
-            try:
-                self.encoder.load_state_dict(encoder)
-            except RuntimeError as error:
-                reason = " ".join(str(error).split())[:200]
-                raise UserError(f"the bundle's encoder is not as it says ({reason}): pre-train again") from error
+            self.encoder.load_state_dict(encoder)
         except RuntimeError as error:
-            keys = ", ".join(self.encoder_keys)
+            keys, reason = ", ".join(self.encoder_keys), " ".join(str(error).split())[:200]
             raise UserError(
-                f"the pre-trained encoder does not fit this model: {keys} must be as in pre-training"
+                f"the pre-trained encoder does not fit this model ({reason}): {keys} must be as in pre-training; where "
+                "they are, the bundle is not as it says, so pre-train again"
             ) from error
 
     def position_loss(self, batch):
@@ -91,9 +94,9 @@ class IDP(SequenceModel):
 
     def prior_loss(self):
         """Returns the cost of the IDs' distances from those generated, a scalar; 0 where they started at random."""
-        if not self.pull or not self.generated.any():
+        if not self.prior_weight or not self.generated.any():
             return 0.0
-        return self.pull * (self.item_embedding.weight - self.generated).pow(2).sum()
+        return self.prior_weight * (self.item_embedding.weight - self.generated).pow(2).sum()
 
 
 def check_encoder(config, pretrained, variants):

@@ -2,20 +2,24 @@
 
 import hashlib
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from recbole.config import Config
 
 from recbole_idp.config.derive import derive
 from recbole_idp.content.text.cache import cache_folder, encode_cached
 from recbole_idp.content.text.encoder import configured_text_encoder, open_text_encoder
+from recbole_idp.data.dataset import SequenceDataset
+from recbole_idp.data.domains import check_domains
 from recbole_idp.models.base.text_vectors import target_texts
 from recbole_idp.models.idp.bundle import Bundle
 from recbole_idp.models.idp.generation import Evidence, generate, neighbours, principal_components
 from recbole_idp.models.idp.model import check_encoder
 from recbole_idp.models.idp.prediction import predict
 from recbole_idp.models.idp.pretrain import find_or_pretrain, planned_encoder
-from recbole_idp.models.idp.variants import OWN_ENCODER, SOURCELESS
+from recbole_idp.models.idp.variants import OWN_ENCODER, SOURCELESS, VARIANTS
 from recbole_idp.search.exact import Matches, random_matches, retrieve
 from recbole_idp.train.clock import StageClock
 from recbole_idp.train.pretrained_folder import TEXT_ENCODER
@@ -141,12 +145,24 @@ class TransferTrainer(SequenceTrainer):
     before from the same sources, or is made now.
 
     Attributes:
-        start (TransferStart | None): Set by callers that have it already; made in ``fit`` otherwise.
+        start (TransferStart | None): What a run has prepared for all of its trials; None: ``fit`` prepares it.
     """
 
-    def __init__(self, config, model):
-        super().__init__(config, model)
-        self.start = None
+    variants = VARIANTS
+    stage = "transfer"
+
+    @classmethod
+    def check_sources(cls, config: Config, variants: Sequence[str]) -> None:
+        """Check the source domains, unless nothing is pre-trained on them."""
+        if not set(variants) <= set(SOURCELESS) and not config["pretrained"]:
+            check_domains(config)
+
+    @classmethod
+    def prepare_start(
+        cls, config: Config, dataset: SequenceDataset, variants: Sequence[str], clock: StageClock
+    ) -> "TransferStart | None":
+        """Return the :class:`TransferStart` of these variants; None where all start at random."""
+        return None if set(variants) == {"scratch"} else prepare_start(config, dataset, variants, clock)
 
     def fit(self, train_data, valid_data=None, verbose=True, saved=True, show_progress=False, callback_fn=None):
         """Initialises and trains the model; arguments and result as in RecBole."""

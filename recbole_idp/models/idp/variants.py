@@ -15,5 +15,9 @@ SOURCELESS = ("scratch", "text_pca")
 """The variants that take nothing over from source domains."""
 
 
+GENERATED = ("zero_shot", "fine_tune", "new_encoder")
+"""The variants whose IDs are generated from matched source items."""
+
+
 OWN_ENCODER = (*SOURCELESS, "new_encoder")
 """The variants whose encoder starts at random."""

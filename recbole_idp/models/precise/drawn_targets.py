@@ -22,6 +22,10 @@ class UserBatch(Batch):
         moved = super().to(device)
         return UserBatch(moved.parts, moved.n_targets, self.users.to(device))
 
+    def row_users(self) -> torch.Tensor:
+        """Return a number of each row's user; shape [B]."""
+        return self.users
+
 
 class DrawnTargets:
     """Targets drawn anew each epoch, as many of each user, or all where one has fewer.

@@ -1,11 +1,14 @@
 """PRECISE: pre-trained sequential recommendation from IDs and texts, universal, then targeted (arXiv 2412.06308)."""
 
+import dataclasses
+
 import torch
 
 from recbole_idp.data.rows import Batch, PositionBatches, after_last
 from recbole_idp.errors import UserError
 from recbole_idp.models.base.encoded_items import EncodedItemsModel
 from recbole_idp.models.base.sequence_model import target_counts
+from recbole_idp.models.base.serving import Serving
 from recbole_idp.models.precise.drawn_targets import DrawnTargets
 from recbole_idp.models.precise.fusion import EmbeddingFusion
 from recbole_idp.models.precise.user_head import HeadedEncoder, UserHead, latest_events
@@ -171,6 +174,7 @@ class PRECISE_TT(PreciseModel):
     """
 
     causal, universal = False, False
+    encoder_kind = "PRECISE"
 
     def __init__(self, config, dataset):
         super().__init__(config, dataset)
@@ -179,9 +183,9 @@ class PRECISE_TT(PreciseModel):
         if self.contrast == "softmax":
             self._count_targets(dataset)
 
-    def served_encoder(self):
-        """Returns Transformer and head as one; see :class:`SequenceModel`."""
-        return HeadedEncoder(None, (self.encoder, self.head))
+    def serving(self) -> Serving:
+        """Return what is needed to answer: Transformer and head are one encoder."""
+        return dataclasses.replace(super().serving(), encoder=HeadedEncoder(None, (self.encoder, self.head)))
 
     def training_batches(self, targets, config, generator):
         """Makes rows of one target each; arguments as in :class:`SequenceModel`."""
@@ -204,8 +208,7 @@ class PRECISE_TT(PreciseModel):
         """Computes the mean loss over the rows, each with one target after its last event.
 
         Args:
-            batch (Batch): Items and targets of shape [B, L]; a
-                :class:`~recbole_idp.models.precise.drawn_targets.UserBatch` also tells which rows are one user's.
+            batch (Batch): Items and targets of shape [B, L], and which rows are one user's.
 
         Returns:
             torch.Tensor: Scalar.
@@ -221,7 +224,7 @@ class PRECISE_TT(PreciseModel):
             bias = self._negative_bias(numbers, len(wanted))
             loss = competition_loss(users, rows, vectors, wanted, items, bias)
         else:
-            loss = contrast_loss(users, vectors[wanted], wanted, getattr(batch, "users", rows), self.contrast)
+            loss = contrast_loss(users, vectors[wanted], wanted, batch.row_users(), self.contrast)
         return loss + self._balance_loss(numbers)
 
 

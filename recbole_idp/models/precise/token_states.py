@@ -43,7 +43,7 @@ class StretchEncoder(TextEncoder):
     def encode_distinct(self, texts, advance):
         """See :meth:`TextEncoder.encode_distinct`; a row holds the states one after the other."""
         states = np.zeros((len(texts), self.count, self.state_width), dtype=np.float32)
-        if not hasattr(self.encoder, "tokens"):
+        if not self.encoder.has_tokens:
             states[:, 0] = self.encoder.encode_distinct(texts, advance)
             return states.reshape(len(texts), self.width)
         table = self.encoder.tokens(texts)
@@ -170,7 +170,7 @@ def token_vectors(config, texts, known=None):
 
 def _state_width(encoder):
     """Returns the width of an encoder's hidden states, which need not be that of its vectors."""
-    if not hasattr(encoder, "tokens"):
+    if not encoder.has_tokens:
         return encoder.width
     with torch.inference_mode():
         batch = encoder.tokens(["width"]).batch(np.array([0]), encoder.device)

@@ -60,15 +60,13 @@ def log_popularity(dataset, n_items):
     """Counts training events; an item without any counts as if it had one.
 
     Args:
-        dataset (Dataset): The training data; where it has no targets yet all items are alike.
+        dataset (SequenceDataset): The training data.
         n_items (int): N.
 
     Returns:
         torch.Tensor: Logarithm of each item's share of the events; shape [N].
     """
-    counts = torch.ones(n_items)
-    if hasattr(dataset, "targets"):
-        targets = dataset.targets()
-        events = torch.cat([targets.starts, targets.ends]).unique()
-        counts = torch.bincount(targets.sequences.items[events], minlength=n_items).clamp_min(1).float()
+    targets = dataset.targets()
+    events = torch.cat([targets.starts, targets.ends]).unique()
+    counts = torch.bincount(targets.sequences.items[events], minlength=n_items).clamp_min(1).float()
     return (counts / counts.sum()).log()

@@ -1,8 +1,11 @@
 """UniSRec: universal sequence representations from item texts (arXiv 2206.05941)."""
 
+import dataclasses
+
 import torch
 
 from recbole_idp.errors import UserError
+from recbole_idp.models.base.serving import Serving
 from recbole_idp.models.base.text_model import TextModel
 from recbole_idp.models.base.text_vectors import frozen_text_vectors
 from recbole_idp.models.unisrec.adaptor import MixtureAdaptor
@@ -39,7 +42,7 @@ class UniSRec(TextModel):
     def __init__(self, config, dataset):
         super().__init__(config, dataset)
         self.temperature = config["temperature"]
-        self._kept_candidates = (None, None)
+        self._cached_candidates = (None, None)
 
     def read_texts(self, config, dataset):
         """Returns the text vectors of all items as the adaptor reads them; shape [N, W]."""
@@ -52,16 +55,20 @@ class UniSRec(TextModel):
     def candidate_vectors(self):
         """Returns the vector of every item as candidate, of length one; shape [N, D]."""
         vectors = self.item_vectors()
-        if vectors is not self._kept_vectors:
+        if vectors is not self._cached_vectors:
             return unit(vectors)
         # Evaluation asks for each chunk of users, and a large catalogue takes long to be divided.
-        if self._kept_candidates[0] is not vectors:
-            self._kept_candidates = (vectors, unit(vectors))
-        return self._kept_candidates[1]
+        if self._cached_candidates[0] is not vectors:
+            self._cached_candidates = (vectors, unit(vectors))
+        return self._cached_candidates[1]
 
     def encode(self, items):
         """Encodes sequences; the states are of length one, divided by the temperature; shape [B, L, D]."""
         return unit(super().encode(items)) / self.temperature
+
+    def serving(self) -> Serving:
+        """Return what is needed to answer: by the cosine, divided by the temperature."""
+        return dataclasses.replace(super().serving(), temperature=self.temperature)
 
     def start_from(self, state, text_vectors):
         """Takes over pre-trained weights, and the target's texts as their text encoder reads them.

@@ -210,6 +210,17 @@ def test_an_encoder_of_another_size_is_refused_by_the_name_of_the_key(domains):
         check_encoder(config, {**bundle, "hidden_size": 5}, [])
 
 
+def test_weights_of_another_size_are_refused_in_one_line(domains):
+    config = configured(domains, model="IDP")
+    train, _, _ = data_preparation(config, create_dataset(config))
+    model = IDP(config, train.dataset)
+    state = {**model.encoder.state_dict(), "norm.weight": torch.ones(3)}
+    generated = torch.randn(model.n_items - 1, model.hidden_size)
+    with pytest.raises(UserError, match=r"norm\.weight.*hidden_size, n_layers.* must be as in pre-training") as refused:
+        model.start_from(generated, state)
+    assert "\n" not in str(refused.value)
+
+
 def test_the_prior_costs_the_squared_distance_from_what_was_generated(domains):
     config = configured(domains, "IDP", generated_prior=8.0)
     train, _, _ = data_preparation(config, create_dataset(config))

@@ -108,6 +108,9 @@ def test_pretraining_loss_is_that_of_the_formulas_with_exact_negatives(domains):
         def num(self, field):
             return 10
 
+        def targets(self):
+            return Targets(sequences, starts, ends)
+
     torch.manual_seed(7)
     model = perturbed(UniSRecPretraining(config, Rows(), *texts))
     kinds = set()

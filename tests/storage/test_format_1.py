@@ -4,7 +4,6 @@ import shutil
 
 import numpy as np
 import pytest
-from toy import settings
 
 import recbole_idp
 from recbole_idp.config.strict import StrictConfig
@@ -13,6 +12,7 @@ from recbole_idp.models.idp.bundle import Bundle
 from recbole_idp.models.idp.pretrain import find_or_pretrain, planned_encoder
 from recbole_idp.serving.new_items import find_bundle
 from recbole_idp.serving.trained_model import TrainedModel
+from recbole_idp.testing.toy import settings
 from recbole_idp.train.pretrained_folder import TEXT_ENCODER
 
 pytestmark = pytest.mark.filterwarnings("ignore:pkg_resources")

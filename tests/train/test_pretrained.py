@@ -5,13 +5,12 @@ import threading
 
 import pytest
 import torch
-from toy import settings
-from trained import resealed
 
 from recbole_idp.config.strict import StrictConfig
 from recbole_idp.data.domains import check_domains, load_domains
 from recbole_idp.errors import UserError
 from recbole_idp.storage.sealed import FolderFormat
+from recbole_idp.testing.toy import settings
 from recbole_idp.train.clock import StageClock
 from recbole_idp.train.pretrained import Pretraining, find_or_make, open_given
 from recbole_idp.train.pretrained_folder import (
@@ -24,6 +23,7 @@ from recbole_idp.train.pretrained_folder import (
     table_text,
 )
 from recbole_idp.train.source_training import SHARED_KEYS, chosen_values
+from tests.support.trained import resealed
 
 pytestmark = pytest.mark.filterwarnings("ignore:pkg_resources")
 
