@@ -39,6 +39,7 @@ DEPENDENCIES = [
     "faiss-cpu>=1.7.4,<2",  # nearest source items
     "matplotlib>=3.6,<4",  # curves of few-shot studies
     "safetensors>=0.4.1",  # checkpoints and bundles whose opening executes nothing
+    "pydantic>=2.7,<3",  # settings are declared once: types, limits, JSON schema
     "pyyaml>=6",  # properties and configuration files
     "tqdm>=4.64",  # progress bars
 ]

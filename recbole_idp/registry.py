@@ -34,6 +34,8 @@ class Registration(NamedTuple):
         transfers (bool): Whether the model takes something over from source domains.
         serves (bool): Whether the model has ``serving()``, as a :class:`SequenceModel` has, so that a folder can be
             made of it that answers without RecBole.
+        settings (str | type | None): The class that declares its keys, those of models that it extends apart; None:
+            there is none.
     """
 
     model: Any
@@ -44,7 +46,25 @@ class Registration(NamedTuple):
     extends: Any = None
     transfers: bool = False
     serves: bool = True
+    settings: Any = None
 
+
+SETTINGS = (
+    "recbole_idp.config.recbole_keys:RecBoleSettings",
+    "recbole_idp.run.keys:RunSettings",
+    "recbole_idp.data.keys:DataSettings",
+    "recbole_idp.content.text.keys:TextSettings",
+    "recbole_idp.train.keys:TrainingSettings",
+    "recbole_idp.evaluation.keys:EvaluationSettings",
+    "recbole_idp.leaderboard.keys:BoardSettings",
+)
+"""The classes that declare the keys of every model, lowest first."""
+
+SHARED_SETTINGS = "recbole_idp.nn.encoder.keys:TransformerSettings"
+"""The class that declares keys which mean the same in RecBole's models, where their YAML files have them."""
+
+RECBOLE_SETTINGS = {"FDSA": "recbole_idp.recbole_models.keys:FDSASettings"}
+"""The classes that declare what the plugin decides for models of RecBole."""
 
 _TARGETED = "recbole_idp.models.precise.targeted_data:TargetedDataset"
 _idp = functools.partial(Registration, trainer="recbole_idp.models.idp.transfer:TransferTrainer", transfers=True)
@@ -53,29 +73,69 @@ _precise = functools.partial(Registration, dataset=_TARGETED)
 _universal = functools.partial(_precise, trainer="recbole_idp.models.precise.trainer:PreciseTrainer", transfers=True)
 
 MODELS = {
-    "IDP": _idp("recbole_idp.models.idp.model:IDP"),
-    "IDP_IDt": _idp("recbole_idp.models.idp.id_plus_text:IDP_IDt", extends="IDP"),
-    "IDP_BERT4Rec": _idp("recbole_idp.models.idp.bert4rec:IDP_BERT4Rec", extends="IDP"),
-    "IDP_GRU4Rec": _idp("recbole_idp.models.idp.gru4rec:IDP_GRU4Rec", extends="IDP"),
-    "IDP_BS": _idp("recbole_idp.models.idp.bert4rec:IDP_BERT4Rec", extends="IDP_BERT4Rec"),
-    "PositionSASRec": Registration("recbole_idp.models.sasrec.position_sasrec:PositionSASRec"),
-    "TextPCASASRec": Registration("recbole_idp.models.idp.text_pca:TextPCASASRec", extends="PositionSASRec"),
-    "MoRec": Registration("recbole_idp.models.morec.model:MoRec", extends="PositionSASRec"),
-    "TCF": Registration("recbole_idp.models.tcf.model:TCF", extends="MoRec"),
-    "UniSRec": _unisrec("recbole_idp.models.unisrec.model:UniSRec", extends="PositionSASRec"),
+    "IDP": _idp("recbole_idp.models.idp.model:IDP", settings="recbole_idp.models.idp.keys:IDPSettings"),
+    "IDP_IDt": _idp(
+        "recbole_idp.models.idp.id_plus_text:IDP_IDt",
+        extends="IDP",
+        settings="recbole_idp.models.idp.keys:IDPIDtSettings",
+    ),
+    "IDP_BERT4Rec": _idp(
+        "recbole_idp.models.idp.bert4rec:IDP_BERT4Rec",
+        extends="IDP",
+        settings="recbole_idp.models.idp.keys:IDPBERT4RecSettings",
+    ),
+    "IDP_GRU4Rec": _idp(
+        "recbole_idp.models.idp.gru4rec:IDP_GRU4Rec",
+        extends="IDP",
+        settings="recbole_idp.models.idp.keys:IDPGRU4RecSettings",
+    ),
+    "IDP_BS": _idp(
+        "recbole_idp.models.idp.bert4rec:IDP_BERT4Rec",
+        extends="IDP_BERT4Rec",
+        settings="recbole_idp.models.idp.keys:IDPBSSettings",
+    ),
+    "PositionSASRec": Registration(
+        "recbole_idp.models.sasrec.position_sasrec:PositionSASRec",
+        settings="recbole_idp.models.sasrec.keys:PositionSASRecSettings",
+    ),
+    "TextPCASASRec": Registration(
+        "recbole_idp.models.idp.text_pca:TextPCASASRec",
+        extends="PositionSASRec",
+        settings="recbole_idp.models.idp.keys:TextPCASASRecSettings",
+    ),
+    "MoRec": Registration(
+        "recbole_idp.models.morec.model:MoRec",
+        extends="PositionSASRec",
+        settings="recbole_idp.models.morec.keys:MoRecSettings",
+    ),
+    "TCF": Registration(
+        "recbole_idp.models.tcf.model:TCF", extends="MoRec", settings="recbole_idp.models.tcf.keys:TCFSettings"
+    ),
+    "UniSRec": _unisrec(
+        "recbole_idp.models.unisrec.model:UniSRec",
+        extends="PositionSASRec",
+        settings="recbole_idp.models.unisrec.keys:UniSRecSettings",
+    ),
     "UniSRec_IDt": _unisrec("recbole_idp.models.unisrec.model:UniSRec_IDt", extends="UniSRec"),
-    "PRECISE": _universal("recbole_idp.models.precise.model:PRECISE"),
-    "PRECISE_UT": _universal("recbole_idp.models.precise.model:PRECISE_UT", extends="PRECISE"),
+    "PRECISE": _universal(
+        "recbole_idp.models.precise.model:PRECISE", settings="recbole_idp.models.precise.keys:PRECISESettings"
+    ),
+    "PRECISE_UT": _universal(
+        "recbole_idp.models.precise.model:PRECISE_UT",
+        extends="PRECISE",
+        settings="recbole_idp.models.precise.keys:PRECISEUTSettings",
+    ),
     "PRECISE_TT": _precise(
         "recbole_idp.models.precise.model:PRECISE_TT",
         "recbole_idp.models.precise.trainer:TargetedTrainer",
         extends="PRECISE",
+        settings="recbole_idp.models.precise.keys:PRECISETTSettings",
     ),
 }
-"""The plugin's own models by name. A new one is a line here, a class and a file in properties/model/."""
+"""The plugin's own models by name. A new one is a row here, a folder in models/ and a file in properties/model/."""
 
 
-def add_model(model, trainer=None, dataset=None, properties=None, extends=None, transfers=None):
+def add_model(model, trainer=None, dataset=None, properties=None, extends=None, transfers=None, settings=None):
     """Makes a model class known to RecBole for this process, as a notebook wants it.
 
     Args:
@@ -86,6 +146,8 @@ def add_model(model, trainer=None, dataset=None, properties=None, extends=None, 
         extends (str | None): The model whose defaults lie below; None: the class's attribute ``extends``, or else none.
         transfers (bool | None): Whether it takes something over from source domains; None: the class's attribute
             ``transfers``, or else False.
+        settings (type | None): The class that declares its keys; None: the class's attribute ``settings``, or else
+            none: then the types of its keys are those of its defaults.
 
     Returns:
         type: The model class, so that this works as a decorator.
@@ -96,7 +158,7 @@ def add_model(model, trainer=None, dataset=None, properties=None, extends=None, 
     if (taken := _taken(model.__name__)) is not None:
         raise UserError(f"a model {taken} exists already: give the class {model.__name__} another name")
     given = {"trainer": trainer, "dataset": dataset, "properties": properties, "extends": extends}
-    given["transfers"] = transfers
+    given |= {"transfers": transfers, "settings": settings}
     given = {field: value for field, value in given.items() if value is not None}
     _added[model.__name__] = described(_foreign(model, ""))._replace(**given, package="this process")
     return model
@@ -163,7 +225,7 @@ def resolve(target):
     return getattr(importlib.import_module(module), name)
 
 
-_OPTIONAL = ("trainer", "dataset", "properties", "extends", "transfers", "serves")
+_OPTIONAL = ("trainer", "dataset", "properties", "extends", "transfers", "serves", "settings")
 _added = {}
 
 

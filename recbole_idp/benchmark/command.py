@@ -4,16 +4,19 @@ import os
 import re
 import sys
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
+
+from annotated_types import Ge
 
 from recbole_idp import compat
 from recbole_idp.cli.arguments import parse_arguments
 from recbole_idp.cli.columns import columns
 from recbole_idp.cli.console import exit_status
 from recbole_idp.cli.threads import share_processors
-from recbole_idp.config.checks import KeyType, check_layer, key_types, known_key
-from recbole_idp.config.layers import COMMAND_LINE, Layer, recbole_layers
-from recbole_idp.config.model_defaults import model_layers
+from recbole_idp.config.checks import check_layer, known_key
+from recbole_idp.config.declarations import model_settings
+from recbole_idp.config.layers import COMMAND_LINE, Layer
+from recbole_idp.config.setting import Setting
 from recbole_idp.errors import UserError
 from recbole_idp.storage.files import unwritable
 
@@ -143,16 +146,12 @@ def _split(task, options):
 
     own = TASKS[task].options
     dataset = options.get("dataset", DEFAULT_DATASET)
-    keys = key_types(recbole_layers(DEFAULT_MODEL, dataset) + model_layers(DEFAULT_MODEL, dataset))
+    keys = model_settings(DEFAULT_MODEL, dataset)
     everything = Layer(COMMAND_LINE, options)
     for key in options:
         known_key(key, {**own, "config_files": None, **keys}, everything)
-    types = {key: _type(option) for key, option in own.items()}
-    given = check_layer(everything._replace(values={key: options[key] for key in own if key in options}), types)
-    for key, value in given.items():
-        least = own[key].least
-        if least is not None and not value >= least:
-            raise UserError(f"{key} must be {least} or more, but is {value} {everything.place}")
+    settings = {key: _setting(key, option) for key, option in own.items()}
+    given = check_layer(everything._replace(values={key: options[key] for key in own if key in options}), settings)
     layers = option_layers({"use_gpu": "False", **{key: options[key] for key in options if key not in own}})
     resolved = resolve(layers)
     if resolved.values["model"] != DEFAULT_MODEL:
@@ -166,8 +165,9 @@ def _split(task, options):
     return {**{key: option.default for key, option in own.items()}, **given}, resolved
 
 
-def _type(option):
-    return KeyType((str, None) if option.least is None else (type(option.default),), None, option.default)
+def _setting(key, option):
+    annotation = str | None if option.least is None else Annotated[type(option.default), Ge(option.least)]
+    return Setting(key, annotation, option.default)
 
 
 def _check_writable(path):

@@ -6,6 +6,7 @@ Tasks import what they need: PyTorch and RecBole take seconds, and where even YA
 import importlib.util
 import json
 import sys
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from recbole_idp import compat, registry
@@ -16,17 +17,6 @@ from recbole_idp.cli.threads import share_processors
 from recbole_idp.errors import UserError
 
 PROGRAM = "recbole-idp"
-
-_CONVERT = {"reviews": None, "metadata": None, "name": None, "output": "dataset/", "k_core": None, "min_length": None}
-_REPORT = {"result": None, "output": None}
-_RECOMMEND = {
-    **{"trained": None, "history": None, "user": None, "users": None, "out": None, "k": 10, "exclude_seen": True},
-    **{"route": None, "triggers": None, "search": None},
-}
-_ADD_ITEMS = {"trained": None, "items": None, "out": None, "pretrained": None}
-_EXPORT = {"trained": None, "out": None, "index": "ivf"}
-_NUMBERS = ("k_core", "min_length", "k")
-_SWITCHES = ("exclude_seen",)
 
 
 def main(argv=None):
@@ -124,6 +114,26 @@ def models(options):
     return 0
 
 
+def keys(options):
+    """List the keys of a model, or write their JSON schema."""
+    options = dict(options)
+    schema = options.pop("schema", None)
+    resolved = _resolve(options)
+    from recbole_idp.config import reference
+
+    model, dataset = resolved.values["model"], resolved.values["dataset"]
+    if schema is None:
+        print(columns([("key", "type", "default", "affects", "what"), *reference.rows(model, dataset)]))
+    elif schema is True:
+        raise UserError("--schema names no file: write --schema=FILE.json")
+    else:
+        from recbole_idp.storage.files import write_json
+
+        write_json(Path(schema), reference.json_schema(model, dataset))
+        print(f"{schema}: JSON schema of the keys of {model}")
+    return 0
+
+
 def datasets(options):
     """Lists the datasets."""
     from recbole_idp.data.catalog import available
@@ -136,7 +146,7 @@ def datasets(options):
 def convert(options):
     """Converts raw Amazon files."""
     usage = "convert --reviews=FILE --name=NAME [--metadata=FILE --output=DIR]"
-    values = _own_options(options, _CONVERT, ("reviews", "name", "output"), usage)
+    values = _own_options(options, "recbole_idp.data.amazon.keys:ConvertSettings", ("reviews", "name", "output"), usage)
     from recbole_idp.data.amazon.convert import convert_amazon
 
     print(convert_amazon(**values))
@@ -145,7 +155,8 @@ def convert(options):
 
 def report(options):
     """Draws a leaderboard from its JSON file."""
-    values = _own_options(options, _REPORT, ("result",), "report --result=FILE.json [--output=DIR]")
+    usage = "report --result=FILE.json [--output=DIR]"
+    values = _own_options(options, "recbole_idp.report.keys:ReportSettings", ("result",), usage)
     from recbole_idp.report.board.redraw import redraw
 
     redraw(**values)
@@ -155,7 +166,7 @@ def report(options):
 def recommend(options):
     """Recommends items by a trained model."""
     usage = 'recommend --trained=DIR --history="ID,ID" [--k=10], or --user=ID, or --users=FILE --out=FILE'
-    values = _own_options(options, _RECOMMEND, ("trained",), usage)
+    values = _own_options(options, "recbole_idp.serving.keys:RecommendSettings", ("trained",), usage)
     from recbole_idp.cli import trained
 
     trained.recommend(**values)
@@ -165,7 +176,7 @@ def recommend(options):
 def add_items(options):
     """Adds new items to a trained model."""
     usage = "add-items --trained=DIR --items=FILE.item --out=DIR [--pretrained=DIR]"
-    values = _own_options(options, _ADD_ITEMS, ("trained", "items", "out"), usage)
+    values = _own_options(options, "recbole_idp.serving.keys:AddItemsSettings", ("trained", "items", "out"), usage)
     from recbole_idp.cli import trained
 
     trained.add_items(**values)
@@ -174,7 +185,8 @@ def add_items(options):
 
 def export(options):
     """Exports a trained model for use without Python."""
-    values = _own_options(options, _EXPORT, ("trained", "out"), "export --trained=DIR --out=DIR [--index=ivf]")
+    usage = "export --trained=DIR --out=DIR [--index=ivf]"
+    values = _own_options(options, "recbole_idp.serving.keys:ExportSettings", ("trained", "out"), usage)
     from recbole_idp.cli import trained
 
     trained.export(**values)
@@ -210,6 +222,7 @@ TASKS = {
     "inspect": Task(inspect, "show what is matched to a target's items, and write a page with plots"),
     "doctor": Task(doctor, "examine versions, hooks, text encoder, data and folders"),
     "models": Task(models, "list the models"),
+    "keys": Task(keys, "list the keys of a model, with types, defaults and what they affect; or --schema=FILE.json"),
     "datasets": Task(datasets, "list the datasets: on disk, carried by packages, to download"),
     "report": Task(report, "draw a leaderboard again from its JSON file: tables, Markdown, LaTeX, page"),
     "convert": Task(convert, "turn raw Amazon reviews and metadata into RecBole's atomic files"),
@@ -235,6 +248,8 @@ Without --dataset, two platforms carved from the ml-100k that RecBole carries ar
 
 
 def _dispatch(argv):
+    if len(argv) > 1 and argv[0] == "keys" and not argv[1].startswith("-"):
+        argv = ["keys", f"--model={argv[1]}", *argv[2:]]
     task, options = parse_arguments(argv, TASKS)
     if options.pop("help", False):
         task = "help"
@@ -248,14 +263,28 @@ def _dispatch(argv):
     return TASKS[task].do(options)
 
 
-def _own_options(options, defaults, needed, usage):
-    """Reads the options of a task that has its own instead of keys of the configuration."""
-    from recbole_idp.config.checks import KeyType, check_layer
-    from recbole_idp.config.layers import COMMAND_LINE, Layer
+def _own_options(options, group, needed, usage):
+    """Read the options of a task that has its own instead of keys of the configuration.
 
-    kinds = {**dict.fromkeys(_NUMBERS, (int, None)), **dict.fromkeys(_SWITCHES, (bool,))}
-    types = {key: KeyType(kinds.get(key, (str, None)), None, None) for key in defaults}
-    values = {**defaults, **check_layer(Layer(COMMAND_LINE, options), types)}
+    Args:
+        options (dict[str, str | bool]): What was given.
+        group (str): "module:Class" of the declarations.
+        needed (Iterable[str]): Options that must be given.
+        usage (str): How the task is used.
+
+    Returns:
+        dict[str, Any]: The value of each option.
+
+    Raises:
+        UserError: An option is unknown, wrong or missing.
+    """
+    from recbole_idp.config.checks import check_layer
+    from recbole_idp.config.layers import COMMAND_LINE, Layer
+    from recbole_idp.config.setting import declared_by
+
+    settings = declared_by(registry.resolve(group))
+    defaults = {name: setting.default for name, setting in settings.items()}
+    values = {**defaults, **check_layer(Layer(COMMAND_LINE, options), settings)}
     for key in needed:
         if values[key] is None:
             raise UserError(f"{usage.partition(' ')[0]} needs --{key}: {usage}")

@@ -1,20 +1,41 @@
-"""Keys that cannot change a result, and are left out of its fingerprint."""
+"""Choose the values that decide on a result: all of them, but those that are declared not to affect it.
 
-# Keys on which no number hangs: where things lie and are put, what is shown, and which trials stand beside this one.
-# The content of data and bundle counts, not the place. What the task warm-up reads means nothing to others.
-_PLACES = ("cache_path", "checkpoint_dir", "data_path", "pretrained", "result_dir", "trained_dir")
+A setting that nobody has declared counts. So a new key of RecBole, or of another package's model, makes a result anew
+rather than letting an old one be taken for it.
+"""
 
+from collections.abc import Mapping
+from typing import Any
 
-_SHOWN = ("keep_trained", "keep_users", "log_wandb", "show_progress", "state", "wandb_project")
-
-
-_BESIDE = ("variants", "seeds", "few_shot")
-
-
-WARM_UP = (
-    *("warm_up_period", "warm_up_start", "warm_up_slices", "warm_up_new_slices", "warm_up_replay"),
-    *("warm_up_test_events", "warm_up_universal_epochs", "warm_up_targeted_epochs", "warm_up_slice_epochs"),
-)
+from recbole_idp.config.declarations import affected, model_settings
+from recbole_idp.config.setting import Affects
 
 
-NO_MATTER = (*_PLACES, *_SHOWN, *_BESIDE, *WARM_UP)
+def values_that_affect(values: Mapping[str, Any], model: str, what: Affects) -> dict[str, Any]:
+    """Return the values that count in the fingerprint of a result.
+
+    Args:
+        values (Mapping[str, Any]): Every key's value.
+        model (str): The model whose declarations hold.
+        what (Affects): The parts that the result depends on.
+
+    Returns:
+        dict[str, Any]: Those whose settings affect any of these parts.
+    """
+    return {key: value for key, value in values.items() if affected(model, key) & what}
+
+
+def pretraining_values(values: Mapping[str, Any], model: str, dataset: str) -> dict[str, Any]:
+    """Return the values that decide on what is learned from source domains.
+
+    Args:
+        values (Mapping[str, Any]): Every key's value; it may have keys of the target's model as well.
+        model (str): The model that is pre-trained. Keys that it does not know cannot affect it.
+        dataset (str): The target, whose YAML files may add keys of the data.
+
+    Returns:
+        dict[str, Any]: The model's name, and the values of its keys that affect pre-training.
+    """
+    known = model_settings(model, dataset)
+    found = values_that_affect(values, model, Affects.PRETRAINING)
+    return {**{key: value for key, value in found.items() if key in known and key != "dataset"}, "model": model}

@@ -10,7 +10,8 @@ import shlex
 from typing import Any, NamedTuple
 
 from recbole_idp import registry
-from recbole_idp.config.checks import check_layer, check_together, key_types
+from recbole_idp.config.checks import check_layer, check_together
+from recbole_idp.config.declarations import settings_of
 from recbole_idp.config.layers import COMMAND_LINE, CONFIG_DICT, Layer, read_file, recbole_layers
 from recbole_idp.config.model_defaults import model_layers
 from recbole_idp.errors import UserError
@@ -54,8 +55,8 @@ def resolve(layers, model=None, dataset=None):
     dataset, dataset_origin = _named("dataset", dataset, layers, DEFAULT_DATASET)
     registry.check_model(model)
     below = recbole_layers(model, dataset) + model_layers(model, dataset)
-    types = key_types(below)
-    checked = [layer._replace(values=check_layer(layer, types)) for layer in layers]
+    settings = settings_of(model, below)
+    checked = [layer._replace(values=check_layer(layer, settings)) for layer in layers]
     values, origins = {}, {}
     for layer in below:
         _put(layer, values, origins)

@@ -6,20 +6,22 @@ import shlex
 from dataclasses import dataclass, field
 
 from recbole_idp import registry
-from recbole_idp.config.checks import key_types, known_key
-from recbole_idp.config.fingerprint import NO_MATTER
-from recbole_idp.config.layers import Layer, recbole_layers
-from recbole_idp.config.model_defaults import model_layers
+from recbole_idp.config.checks import known_key
+from recbole_idp.config.declarations import model_settings
+from recbole_idp.config.fingerprint import values_that_affect
+from recbole_idp.config.layers import Layer
 from recbole_idp.config.resolve import DEFAULT_DATASET, DEFAULT_MODEL, option_layers, resolve
+from recbole_idp.config.setting import Affects
 from recbole_idp.data.catalog import available, locate
 from recbole_idp.data.content_hashes import content_hashes
 from recbole_idp.errors import UserError
 from recbole_idp.evaluation.significance import gains
+from recbole_idp.leaderboard.keys import BoardSettings
 from recbole_idp.storage.environment import versions
 from recbole_idp.storage.files import fingerprint
 from recbole_idp.storage.sealed import content_digest
 
-BOARD_KEYS = ("jobs", "engine", "tune", "baseline", "model_options")
+BOARD_KEYS = tuple(BoardSettings.model_fields)
 """Keys of the leaderboard itself."""
 
 # A leaderboard gives each job its part of the machine, and asks only for the variant that a model is used by.
@@ -105,10 +107,10 @@ class Plan:
         Raises:
             UserError: A key or value is wrong for this model.
         """
-        options = {key: value for key, value in self.options.items() if key in known_keys(model, dataset)}
+        options = {key: value for key, value in self.options.items() if key in model_settings(model, dataset)}
         options.update({key: _text(value) for key, value in self.values["model_options"].get(model, {}).items()})
         options.update(chosen)
-        if "transfer" in known_keys(model, dataset):
+        if "transfer" in model_settings(model, dataset):
             options["variants"] = options.get("transfer") or _default_transfer(model, dataset)
         values = resolve(option_layers({**options, "model": model, "dataset": dataset, "seeds": str(seed)})).values
         transfers = registry.transfers(model)
@@ -174,16 +176,12 @@ def _default_transfer(model, dataset):
     return resolve([], model, dataset).values["transfer"]
 
 
-@functools.cache
-def known_keys(model, dataset):
-    """Returns the keys that a model's configuration has."""
-    return frozenset(key_types(recbole_layers(model, dataset) + model_layers(model, dataset)))
-
-
 def job_fingerprint(values, transfers):
     """Returns 16 hexadecimal digits for all that a job's numbers hang on: its values, the content of data, versions."""
-    matters = {key: value for key, value in values.items() if key not in (*NO_MATTER, *BOARD_KEYS, "threads")}
-    matters["seeds"], matters["few_shot"] = values["seeds"], values["few_shot"]
+    matters = values_that_affect(values, values["model"], Affects.ALL)
+    matters |= {"seeds": values["seeds"], "few_shot": values["few_shot"]}
+    # The board divides the threads between jobs.
+    del matters["threads"]
     hashes = [_hashes(values["dataset"], values["data_path"])]
     if transfers and values["pretrained"]:
         hashes.append(content_digest(values["pretrained"]))
@@ -208,14 +206,14 @@ def _names(key, value):
 
 def _check_known(layers, models, datasets):
     """Raises where a key is none of any model."""
-    known = dict.fromkeys(key for model in models for key in known_keys(model, datasets[0]))
+    known = dict.fromkeys(key for model in models for key in model_settings(model, datasets[0]))
     for layer in layers:
         for key in layer.values:
             known_key(key, known, layer)
 
 
 def _known_part(values, model, dataset):
-    return {key: value for key, value in values.items() if key in known_keys(model, dataset)}
+    return {key: value for key, value in values.items() if key in model_settings(model, dataset)}
 
 
 def _text(value):

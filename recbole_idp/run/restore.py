@@ -3,9 +3,7 @@
 from recbole.data import data_preparation
 from recbole.utils import init_logger, init_seed
 
-from recbole_idp.config.checks import key_types
-from recbole_idp.config.layers import recbole_layers
-from recbole_idp.config.model_defaults import model_layers
+from recbole_idp.config.declarations import model_settings
 from recbole_idp.config.strict import StrictConfig
 from recbole_idp.recbole_models.choose import make_dataset, model_class
 from recbole_idp.storage.checkpoint import load_checkpoint
@@ -46,5 +44,5 @@ def saved_config(description):
     """
     values = description["config"]
     model, dataset = description["model"], description["dataset"]
-    known = key_types(recbole_layers(model, dataset) + model_layers(model, dataset))
+    known = model_settings(model, dataset)
     return StrictConfig.from_dict({key: value for key, value in values.items() if key in known})

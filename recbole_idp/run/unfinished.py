@@ -5,7 +5,8 @@ import logging
 from pathlib import Path
 
 from recbole_idp.config.derive import given_values
-from recbole_idp.config.fingerprint import NO_MATTER
+from recbole_idp.config.fingerprint import values_that_affect
+from recbole_idp.config.setting import Affects
 from recbole_idp.errors import UserError
 from recbole_idp.report.ranks import SUFFIX, Ranks, load_ranks, save_ranks
 from recbole_idp.run.trials import Outcome
@@ -35,7 +36,7 @@ class Unfinished:
     """
 
     def __init__(self, config, data_fingerprint, bundle=None):
-        values = {key: value for key, value in given_values(config).items() if key not in NO_MATTER}
+        values = values_that_affect(given_values(config), config["model"], Affects.ALL)
         given = content_digest(config["pretrained"]) if config["pretrained"] and not bundle else None
         digits = fingerprint([values, data_fingerprint, bundle.description if bundle else given, versions()])
         self.folder = Path(config["checkpoint_dir"]) / f"unfinished-{digits}"

@@ -11,7 +11,8 @@ import time
 from pathlib import Path
 
 from recbole_idp.config.derive import data_root, derive, given_values
-from recbole_idp.config.fingerprint import NO_MATTER, WARM_UP
+from recbole_idp.config.fingerprint import values_that_affect
+from recbole_idp.config.setting import Affects
 from recbole_idp.data.catalog import locate
 from recbole_idp.data.content_hashes import content_hashes
 from recbole_idp.data.domain_texts import check_any_text, texts_by_domain
@@ -149,8 +150,7 @@ def unfinished_folder(config, data):
 
     Which periods are compared does not matter: they share what they have in common.
     """
-    values = {key: value for key, value in given_values(config).items() if key not in NO_MATTER}
-    values.update({key: config[key] for key in WARM_UP if key != "warm_up_period"})
+    values = values_that_affect(given_values(config), config["model"], Affects.ALL | Affects.STUDY)
     hashes = [content_hashes(location) for location in data.locations]
     folder = Path(config["checkpoint_dir"]) / f"unfinished-warm-up-{fingerprint([values, hashes, versions()])}"
     if folder.is_dir():

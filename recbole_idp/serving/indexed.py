@@ -1,12 +1,14 @@
 """Recommending by a faiss index: the items next to a user, or next to the items of a user (PRECISE, Serving)."""
 
+from typing import get_args
+
 import numpy as np
 import torch
 from torch.nn import functional
 
-from recbole_idp.config.schema import CHOICES
 from recbole_idp.errors import UserError, nearest
 from recbole_idp.serving.export import as_queries, candidate_matrix, sampled_states, wide_index
+from recbole_idp.serving.keys import Route, Search, Triggers
 from recbole_idp.serving.recommender import Recommender
 
 # The latest items of a history, or the best items for a user, that ask for others; and how many each brings.
@@ -34,9 +36,9 @@ class IndexedRecommender(Recommender):
         super().__init__(trained)
         self.route, self.triggers = route, triggers
         self.options = {"route": route, "triggers": triggers, "search": search}
-        for name, word in self.options.items():
-            if word not in CHOICES[name]:
-                raise UserError(f"{name} takes {', '.join(CHOICES[name])}, but is {word!r}")
+        for (name, word), kind in zip(self.options.items(), (Route, Triggers, Search), strict=True):
+            if word not in (words := get_args(kind)):
+                raise UserError(f"{name} takes {', '.join(words)}, but is {word!r}")
         self._items = _index(candidate_matrix(trained), search, lambda: sampled_states(trained))
         if route == "u2i2i":
             self._directions = functional.normalize(trained.candidate_vectors[1:]).numpy()

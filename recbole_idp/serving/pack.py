@@ -6,7 +6,8 @@ import torch
 from recbole.data.interaction import Interaction
 
 from recbole_idp.config.derive import given_values
-from recbole_idp.config.fingerprint import NO_MATTER
+from recbole_idp.config.fingerprint import values_that_affect
+from recbole_idp.config.setting import Affects
 from recbole_idp.serving.recommender import Recommender
 from recbole_idp.serving.trained_model import TrainedModel
 from recbole_idp.serving.user_encoder import KINDS, encoder_sizes, history_length
@@ -59,7 +60,7 @@ def trained_model(model, config, dataset, titles, facts, start=None):
             "only_unseen": serving.excludes_history,
             "bundle": None if start is None else _about_bundle(start.bundle),
             "added": 0,
-            "config": {key: value for key, value in given_values(config).items() if key not in NO_MATTER},
+            "config": values_that_affect(given_values(config), config["model"], Affects.ALL),
             "versions": versions(),
         },
         transfer=None if start is None else _about_transfer(start),

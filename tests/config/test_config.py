@@ -11,8 +11,8 @@ from recbole.config import Config
 from recbole_idp.config.layers import parse_yaml, properties_folder, read_file, recbole_layers
 from recbole_idp.config.model_defaults import model_layers
 from recbole_idp.config.resolve import option_layers, resolve, user_layers
-from recbole_idp.config.schema import CHOICES, RANKING_METRICS
 from recbole_idp.config.strict import StrictConfig, build_config
+from recbole_idp.evaluation.keys import RANKING_METRICS
 from recbole_idp.registry import recbole_models
 from tests.support.commands import refusal
 
@@ -263,4 +263,3 @@ def test_table_of_metrics_is_recboles():
 
     ranking = {name for name, kind in metric_types.items() if kind == EvaluatorType.RANKING}
     assert {name.lower() for name in RANKING_METRICS} == ranking
-    assert CHOICES["metrics"] is RANKING_METRICS

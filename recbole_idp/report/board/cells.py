@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from recbole_idp.config.schema import RANKING_METRICS
+from recbole_idp.evaluation.keys import RANKING_METRICS
 from recbole_idp.report.comparison import LEVEL
 from recbole_idp.report.result import COLUMNS
 from recbole_idp.report.text import seeds_name

@@ -1,0 +1,71 @@
+"""Find the settings of a model: those that every model has, its own, and those that RecBole's YAML files add."""
+
+import dataclasses
+import functools
+
+from recbole_idp import registry
+from recbole_idp.config.layers import Layer, recbole_layers
+from recbole_idp.config.model_defaults import lineage, model_layers
+from recbole_idp.config.setting import Affects, Setting, declared_by
+
+
+def declared_settings(model: str) -> dict[str, Setting]:
+    """Return the settings that are declared for a model.
+
+    Args:
+        model (str): A model's name, of any package.
+
+    Returns:
+        dict[str, Setting]: By key: those of every model, then those of the models that it extends and its own, which
+        may declare a key anew.
+    """
+    groups = [*registry.SETTINGS, *(registration.settings for registration in lineage(model).values())]
+    found = {}
+    for group in filter(None, [*groups, registry.RECBOLE_SETTINGS.get(model)]):
+        found.update(_declared_by(group))
+    return found
+
+
+def settings_of(model: str, layers: list[Layer]) -> dict[str, Setting]:
+    """Return the settings of a model: what is declared, and what the layers below the user's add.
+
+    Args:
+        model (str): A model's name.
+        layers (list[Layer]): The YAML layers of RecBole and the plugin.
+
+    Returns:
+        dict[str, Setting]: The valid keys; each default is that of the highest layer which has one.
+    """
+    found = declared_settings(model)
+    values = {}
+    for layer in layers:
+        for key, value in layer.values.items():
+            values.setdefault(key, []).append(value)
+    shared = _declared_by(registry.SHARED_SETTINGS)
+    for key, defaults in values.items():
+        setting = found.get(key) or shared.get(key) or Setting.observed(key, defaults)
+        filled = [value for value in defaults if value is not None]
+        found[key] = dataclasses.replace(setting, default=filled[-1] if filled else None)
+    return found
+
+
+@functools.cache
+def model_settings(model: str, dataset: str) -> dict[str, Setting]:
+    """Return the settings of a model on a dataset, whose YAML files may add some."""
+    return settings_of(model, recbole_layers(model, dataset) + model_layers(model, dataset))
+
+
+def affected(model: str, key: str) -> Affects:
+    """Return what a key of a model affects; a key that is not declared affects every number."""
+    setting = _affecting(model).get(key)
+    return Affects.ALL if setting is None else setting.affects
+
+
+@functools.cache
+def _affecting(model):
+    return declared_settings(model)
+
+
+@functools.cache
+def _declared_by(group):
+    return declared_by(registry.resolve(group))

@@ -1,0 +1,95 @@
+"""Show the settings of a model: as a table, as Markdown for the reference pages, as a JSON schema for editors."""
+
+import json
+from typing import Any
+
+from recbole_idp.config.declarations import model_settings
+from recbole_idp.config.resolve import DEFAULT_DATASET
+from recbole_idp.config.setting import Affects, Setting
+
+_AFFECTS = {
+    Affects.PRETRAINING: "pre-training",
+    Affects.TRAINING: "training",
+    Affects.EVALUATION: "evaluation",
+    Affects.STUDY: "study",
+    Affects.OUTPUT: "output",
+}
+
+
+def affects_name(affects: Affects) -> str:
+    """Return what a setting affects, in words."""
+    return ", ".join(name for flag, name in _AFFECTS.items() if flag in affects) or "nothing"
+
+
+def rows(model: str, dataset: str = DEFAULT_DATASET) -> list[tuple[str, ...]]:
+    """Return a row for each key of a model.
+
+    Args:
+        model (str): A model's name.
+        dataset (str): A dataset's name, whose YAML files may add keys.
+
+    Returns:
+        list[tuple[str, ...]]: Key, type, default, what it affects, and help: the model's own keys, then those of every
+        model of the plugin, then RecBole's.
+    """
+    settings = sorted(model_settings(model, dataset).values(), key=_room)
+    return [
+        (
+            item.name,
+            item.type_name(),
+            _shown(item.default),
+            affects_name(item.affects),
+            item.help or "RecBole's own key.",
+        )
+        for item in settings
+    ]
+
+
+def markdown(model: str, dataset: str = DEFAULT_DATASET) -> str:
+    """Return the keys of a model as a Markdown table."""
+    lines = ["| key | type | default | affects | what |", "| --- | --- | --- | --- | --- |"]
+    for name, kind, default, affects, help in rows(model, dataset):
+        cells = (f"`{name}`", kind, f"`{default}`", affects, help)
+        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def json_schema(model: str, dataset: str = DEFAULT_DATASET) -> dict[str, Any]:
+    """Return a JSON schema for configuration files of a model, as editors read it.
+
+    Args:
+        model (str): A model's name.
+        dataset (str): A dataset's name.
+
+    Returns:
+        dict[str, Any]: A schema that allows no other keys.
+    """
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": f"recbole_idp: keys of {model}",
+        "type": "object",
+        "properties": {item.name: _property(item) for item in model_settings(model, dataset).values()},
+        "additionalProperties": False,
+    }
+
+
+def _room(setting):
+    """Return the place of a key among the others: the model's, the plugin's, RecBole's, or not declared."""
+    if not setting.owner:
+        return 3
+    if setting.owner.endswith(".recbole_keys"):
+        return 2
+    return 0 if setting.owner.startswith(("recbole_idp.models", "recbole_idp.nn")) else 1
+
+
+def _property(setting: Setting) -> dict[str, Any]:
+    found = setting.adapter.json_schema()
+    if setting.help:
+        found["description"] = setting.help
+    if setting.default is not None:
+        found["default"] = setting.default
+    return found
+
+
+def _shown(value):
+    return value if isinstance(value, str) and value.strip() else json.dumps(value, ensure_ascii=False)

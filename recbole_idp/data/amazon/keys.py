@@ -1,0 +1,14 @@
+"""Options of the task convert."""
+
+from recbole_idp.config.setting import Affects, Count, Settings, setting
+
+
+class ConvertSettings(Settings):
+    """Make atomic files of raw Amazon reviews and metadata."""
+
+    reviews: str | None = setting(None, "File of reviews.", Affects.OUTPUT)
+    metadata: str | None = setting(None, "File of metadata.", Affects.OUTPUT)
+    name: str | None = setting(None, "Name of the dataset.", Affects.OUTPUT)
+    output: str | None = setting("dataset/", "Folder for the dataset's folder.", Affects.OUTPUT)
+    k_core: Count | None = setting(None, "Events that every user and item has, at least.", Affects.OUTPUT)
+    min_length: Count | None = setting(None, "Events that every user has, at least.", Affects.OUTPUT)

@@ -1,0 +1,21 @@
+"""Settings of a leaderboard: several names in model or dataset."""
+
+from typing import Literal
+
+from recbole_idp.config.setting import Affects, Count, Natural, Settings, setting
+
+
+class BoardSettings(Settings):
+    """How a leaderboard's jobs are run. A job's numbers do not depend on them."""
+
+    jobs: Count = setting(1, "Trainings at a time; the processor's threads are divided between them.", Affects.NOTHING)
+    engine: Literal["local", "ray"] = setting(
+        "local", "local: processes of this machine; ray: of the cluster that RAY_ADDRESS names.", Affects.NOTHING
+    )
+    tune: Natural = setting(0, "Settings to try for each model, chosen on validation; 0: none.", Affects.OUTPUT)
+    model_options: dict = setting(
+        {}, "Options of one model alone, e.g. {UniSRec: {pretrain_epochs: 3}}.", Affects.OUTPUT
+    )
+    baseline: str | None = setting(
+        None, "Model that others are compared with; None: the baseline best on validation.", Affects.OUTPUT
+    )

@@ -1,0 +1,33 @@
+"""Settings of the sequence encoders."""
+
+from typing import Literal
+
+from recbole_idp.config.setting import Affects, Count, Dropout, Layers, Number, Settings, setting
+
+_BOTH = Affects.PRETRAINING | Affects.TRAINING
+
+Activation = Literal["gelu", "relu", "swish", "tanh", "sigmoid"]
+
+
+class TransformerSettings(Settings):
+    """A Transformer, as SASRec and BERT4Rec have it."""
+
+    n_layers: Layers = setting(2, "default: self-attention blocks.", _BOTH)
+    n_heads: Count = setting(2, "default: attention heads per block.", _BOTH)
+    hidden_size: Count = setting(64, "default: width of item vectors and encoder.", _BOTH)
+    inner_size: Count = setting(256, "default: width inside the feed-forward layers.", _BOTH)
+    hidden_dropout_prob: Dropout = setting(0.5, "default: dropout on embeddings and layer outputs.", _BOTH)
+    attn_dropout_prob: Dropout = setting(0.5, "default: dropout on attention weights.", _BOTH)
+    hidden_act: Activation = setting("gelu", "default: activation of the feed-forward layers.", _BOTH)
+    layer_norm_eps: Number = setting(1e-12, "default: added to the variance in layer normalisation.", _BOTH)
+    initializer_range: Number = setting(0.02, "default: standard deviation of the initial weights.", _BOTH)
+
+
+class GRUSettings(Settings):
+    """A GRU, as GRU4Rec has it."""
+
+    gru_hidden_size: Count = setting(
+        128, "default: width inside the GRU (RecBole: hidden_size; the IDs' width is ours).", _BOTH
+    )
+    gru_layers: Layers = setting(1, "default: layers of the GRU (RecBole: num_layers).", _BOTH)
+    gru_dropout_prob: Dropout = setting(0.3, "default: dropout on the item embeddings (RecBole: dropout_prob).", _BOTH)
