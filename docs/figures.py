@@ -70,7 +70,10 @@ def rooms() -> str:
         [("leaderboard", "models x datasets x seeds, each a job", BLUE)],
         [("run", "one job, from data to table", BLUE)],
         [("serving", "recommend, add items, export", BLUE)],
-        [("models", "a folder a paper: idp, precise, unisrec, ...", PURPLE), ("recbole_models", "RecBole's own", PURPLE)],
+        [
+            ("models", "a folder a paper: idp, precise, unisrec, ...", PURPLE),
+            ("recbole_models", "RecBole's own", PURPLE),
+        ],
         [("train", "loop, resuming, checkpoints", GREEN)],
         [("report", "results, tables, pages", GREEN), ("evaluation", "ranks, buckets, tests", GREEN)],
         [("nn", "encoders, losses", GREEN), ("content", "text to vectors", GREEN), ("search", "nearest", GREEN)],

@@ -5,8 +5,8 @@ A page asks for a part by a comment on a line of its own:
     <!-- keys: properties/model/IDP.yaml -->    the table of keys of a YAML file
     <!-- tasks -->                              the tasks of the command line
 
-Keys are read from the comments of the YAML files, by :func:`read_keys` alone: whatever declares them in another way later
-replaces that function.
+Keys are read from the comments of the YAML files by :func:`read_keys` alone. Replace that function if they come to be
+declared in another way.
 """
 
 import ast
@@ -19,6 +19,7 @@ import yaml
 ROOT = Path(__file__).resolve().parents[1]
 TASKS = ROOT / "recbole_idp" / "cli" / "main.py"
 _PART = re.compile(r"^<!-- (keys|tasks)(?:: (\S+))? -->$", re.MULTILINE)
+_ROLE = re.compile(r":(?:class|func|meth|data|attr|mod):\s*<code>~?(?:\w+\.)*(\w+)</code>")
 _KEY = re.compile(r"^(?P<key>\w+):(?P<value>.*?)#\s*\((?P<type>[^)]*)\)\s*(?P<text>.*)$")
 
 
@@ -101,6 +102,11 @@ def tasks_table() -> str:
 def on_page_markdown(markdown: str, **_) -> str:
     """Replace the comments of a page by the parts that they name; mkdocs calls this for each page."""
     return _PART.sub(lambda match: tasks_table() if match[1] == "tasks" else keys_table(ROOT / match[2]), markdown)
+
+
+def on_page_content(html: str, **_) -> str:
+    """Show roles of docstrings, such as ``:class:`~package.Name```, as the last part of the name."""
+    return _ROLE.sub(r"<code>\1</code>", html)
 
 
 def _flow(value):
