@@ -11,6 +11,7 @@ declared in another way.
 
 import ast
 import re
+from html import escape
 from pathlib import Path
 from typing import NamedTuple
 
@@ -80,7 +81,10 @@ def keys_table(path: Path) -> str:
     for group, keys in groups.items():
         lines = [f"**{group or 'Others'}**", ""] if len(groups) > 1 else []
         lines += ["| key | default | type | meaning |", "| --- | --- | --- | --- |"]
-        lines += [f"| `{key.name}` | `{_cell(key.default)}` | {key.type} | {_cell(key.text)} |" for key in keys]
+        lines += [
+            f"| `{key.name}` | `{_cell(key.default)}` | {key.type} | {_cell(escape(key.text, quote=False))} |"
+            for key in keys
+        ]
         parts.append("\n".join(lines))
     return "\n\n".join(parts)
 

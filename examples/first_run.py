@@ -8,7 +8,7 @@ import sys
 import recbole_idp
 
 # Any key can stand here or in the YAML files; recbole-idp run --dry_run lists them all.
-SETTINGS = {"variants": ["scratch", "zero_shot"]}
+SETTINGS = {"variants": ["scratch", "zero_shot"], "pretrain_epochs": 8}
 
 
 def main(files: list[str]) -> None:

@@ -4,7 +4,8 @@ Pages are read from top to bottom in a folder that has toy data under the names 
 ``BUNDLE``), so that commands are run as they stand, with a file of small sizes added. What is not run, and why:
 
 - leaderboards: each job is a process of its own that imports PyTorch; their plan is made (``--dry_run``);
-- the packaged platforms, which take a minute: their configuration is made (``--dry_run``); test_examples.py runs on them;
+- the packaged platforms, which take a minute: their configuration is made (``--dry_run``);
+  test_examples.py runs on them;
 - more than two seeds: the first two are run;
 - installing, testing, building and serving: :data:`NOT_RUN` says what is checked instead.
 """
