@@ -76,6 +76,13 @@ setup(
         # The task export; the upper bounds are the newest that were tried.
         "export": ["onnx>=1.17,<1.24", "onnxscript>=0.3,<0.8", "onnxruntime>=1.20,<1.32"],
         "test": ["pytest>=8", "hypothesis>=6.80,<7"],
+        # The pages. Lower bounds: the oldest that were tried; upper bounds: the next major version.
+        "docs": [
+            "mkdocs>=1.6,<2",  # since 1.6 links and anchors are validated; 2 is to break themes and plugins
+            "mkdocs-material>=9.5.30,<10",  # the theme
+            "mkdocstrings>=0.27,<2",  # the reference from docstrings
+            "mkdocstrings-python>=1.12,<3",  # reads Google-style docstrings without importing the package
+        ],
         "dev": ["pytest>=8", "hypothesis>=6.80,<7", "ruff>=0.6"],
     },
     packages=[*find_packages(include=["recbole_idp", "recbole_idp.*"]), *PROPERTIES],

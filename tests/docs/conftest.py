@@ -1,0 +1,77 @@
+"""A folder in which the commands of README and documentation can be run as they stand: their names, at toy size."""
+
+import gzip
+import json
+import shutil
+
+import pytest
+import yaml
+from boards import leaderboard
+from toy import TINY, title, write_dataset
+
+from recbole_idp.cli.main import main
+
+DATASETS = ("Health", "Clothing", "Beauty", "Toys", "Electronics", "Office", "Arts", "NAME", "ml-1m", "ml-100k")
+# Users' and items' ids that the pages name.
+NAMES = {"Officei0": "B000J05GKA", "Officei1": "B004ZOT5KS", "Officeu0": "USER"}
+# What PRECISE has besides.
+PRECISE = {"semantic_size": 8, "token_count": 2, "token_width": 4, "targeted_length": 6, "head_size": 32}
+PRECISE.update(pretrain_epoch_steps=2, warm_up_test_events=50)
+# The packaged platforms are larger than the toys: a larger batch is a pass of a second, and not of half a minute.
+SETTINGS = {**TINY, "pretrain_batch_size": 2048, "topk": [1, 5, 10]}
+
+
+@pytest.fixture(scope="session")
+def toy_template(tmp_path_factory):
+    """Writes toy data, settings, a bundle and trained models under the names that the pages use; returns the folder."""
+    place = tmp_path_factory.mktemp("docs") / "place"
+    for seed, name in enumerate(DATASETS):
+        write_dataset(place / "DIR", name, 30, n_items=16, prefix=name, seed=seed)
+        _complete(place / "DIR" / name / f"{name}.inter")
+        _complete(place / "DIR" / name / f"{name}.item")
+    (place / "toy.yaml").write_text(yaml.safe_dump(SETTINGS))
+    (place / "precise.yaml").write_text(yaml.safe_dump(PRECISE))
+    (place / "users.tsv").write_text("one\tB000J05GKA B004ZOT5KS\ntwo\tOfficei3\n")
+    (place / "new.item").write_text(f"item_id:token\ttitle:token_seq\nnew1\t{title(20)}\n")
+    (place / "BOARD.json").write_text(json.dumps(leaderboard()))
+    _write_amazon(place)
+    office = ["--data_path=DIR", "--dataset=Office"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(place)
+        assert main(["run", *office, "--config_files=toy.yaml", "--variants=fine_tune", "--trained_dir=office"]) == 0
+        (bundle,) = (place / "saved").glob("pretrain-*")
+        bundle.rename(place / "BUNDLE")
+        precise = ["--model=PRECISE_TT", "--config_files=toy.yaml precise.yaml", "--trained_dir=PRECISE_FOLDER"]
+        assert main(["run", *office, *precise]) == 0
+    return place
+
+
+@pytest.fixture
+def toy_place(toy_template, tmp_path, monkeypatch):
+    """Copies the template into a folder of this test, and makes that the current one."""
+    place = shutil.copytree(toy_template, tmp_path / "place")
+    monkeypatch.chdir(place)
+    return place
+
+
+def _complete(path):
+    """Renames what the pages name, and adds ratings to interactions, half of them below 4, and real timestamps."""
+    lines = path.read_text().splitlines()
+    if path.suffix == ".inter":
+        rows = [line.split("\t") for line in lines[1:]]
+        rows = [[*row[:2], str(1_000_000 + 1000 * int(row[2])), str(3 + i % 3)] for i, row in enumerate(rows)]
+        lines = [f"{lines[0]}\trating:float", *("\t".join(row) for row in rows)]
+    path.write_text("".join("\t".join(NAMES.get(value, value) for value in line.split("\t")) + "\n" for line in lines))
+
+
+def _write_amazon(place):
+    """Writes raw reviews and metadata as Amazon's release of 2014 has them; each user reviews all items."""
+    reviews = [
+        {"reviewerID": f"A{user}", "asin": f"B{item}", "overall": 4.0, "unixReviewTime": 1_300_000_000 + item}
+        for user in range(6)
+        for item in range(6)
+    ]
+    items = [{"asin": f"B{item}", "title": title(item)} for item in range(6)]
+    for name, rows in {"Office_Products": reviews, "meta_Office_Products": items}.items():
+        with gzip.open(place / f"{name}.json.gz", "wt") as file:
+            file.writelines(json.dumps(row) + "\n" for row in rows)
