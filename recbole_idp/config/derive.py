@@ -36,8 +36,10 @@ def derive(config, **values):
 
 
 def as_pretrained(config):
-    """Returns a configuration whose ``seed`` is that of pre-training, which all seeds of a run share."""
-    return config if config["pretrain_seed"] is None else derive(config, seed=config["pretrain_seed"])
+    """Return a configuration whose ``seed`` is that of pre-training, which all seeds of a run share."""
+    if config["pretrain_seed"] is None:
+        return config
+    return derive(config, seed=config["pretrain_seed"], pretrain_seed=None)
 
 
 def as_model(config, model):

@@ -25,8 +25,12 @@ def values_that_affect(values: Mapping[str, Any], model: str, what: Affects) -> 
     return {key: value for key, value in values.items() if affected(model, key) & what}
 
 
+# The dataset is the target; the hash of the text encoder's files counts, and not where they lie.
+_NOT_OF_SOURCES = ("model", "dataset", "text_encoder")
+
+
 def pretraining_values(values: Mapping[str, Any], model: str, dataset: str) -> dict[str, Any]:
-    """Return the values that decide on what is learned from source domains.
+    """Return the values that decide, with the data and the text encoder, on what is learned from source domains.
 
     Args:
         values (Mapping[str, Any]): Every key's value; it may have keys of the target's model as well.
@@ -36,6 +40,6 @@ def pretraining_values(values: Mapping[str, Any], model: str, dataset: str) -> d
     Returns:
         dict[str, Any]: The model's name, and the values of its keys that affect pre-training.
     """
-    known = model_settings(model, dataset)
+    known = model_settings(model, dataset).keys() - set(_NOT_OF_SOURCES)
     found = values_that_affect(values, model, Affects.PRETRAINING)
-    return {**{key: value for key, value in found.items() if key in known and key != "dataset"}, "model": model}
+    return {**{key: value for key, value in found.items() if key in known}, "model": model}

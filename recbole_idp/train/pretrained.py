@@ -19,7 +19,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Generic
 
-from recbole_idp.config.derive import as_pretrained
+from recbole_idp.config.derive import as_pretrained, given_values
+from recbole_idp.config.fingerprint import pretraining_values
 from recbole_idp.data.content_hashes import content_hashes
 from recbole_idp.errors import UserError
 from recbole_idp.storage.environment import versions
@@ -57,9 +58,16 @@ class Pretraining(ABC, Generic[FolderT]):
         self.config = as_pretrained(config)
         self.locations = locations
 
-    @abstractmethod
     def values(self) -> dict[str, Any]:
-        """Return the keys and values that decide, with the data, on what pre-training yields."""
+        """Return the keys and values that decide, with the data, on what pre-training yields.
+
+        They are all values of the model's keys but those that are declared not to affect it.
+        """
+        return pretraining_values(given_values(self.config), self.model_name(), self.config["dataset"])
+
+    def model_name(self) -> str:
+        """Return the model whose declarations of keys hold; models that share what is pre-trained name the same one."""
+        return self.config["model"]
 
     @abstractmethod
     def train(self, clock: StageClock) -> FolderContent:

@@ -24,29 +24,6 @@ if TYPE_CHECKING:
     from recbole_idp.data.catalog import DatasetLocation
     from recbole_idp.train.clock import StageClock
 
-# Keys that every training on source domains reads, besides those of its model.
-SHARED_KEYS = (
-    "learner",
-    "weight_decay",
-    "clip_grad_norm",
-    "pretrain_epochs",
-    "pretrain_learning_rate",
-    "pretrain_batch_size",
-    "pretrain_stopping_step",
-    "pretrain_valid_users",
-    "valid_metric",
-    "source_domains",
-    "shared_users",
-    "user_inter_num_interval",
-    "item_inter_num_interval",
-    "val_interval",
-    "rm_dup_inter",
-    "seed",
-)
-
-# Keys that decide on the texts of source items.
-TEXT_KEYS = ("source_text_fields", "text_length")
-
 
 def chosen_values(config: Config, *keys: str) -> dict[str, Any]:
     """Return some keys of a configuration and their values."""

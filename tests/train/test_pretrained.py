@@ -22,7 +22,6 @@ from recbole_idp.train.pretrained_folder import (
     read_table,
     table_text,
 )
-from recbole_idp.train.source_training import SHARED_KEYS, chosen_values
 from tests.support.trained import resealed
 
 pytestmark = pytest.mark.filterwarnings("ignore:pkg_resources")
@@ -50,9 +49,6 @@ class Counting(Pretraining[CountedItems]):
     def __init__(self, config):
         super().__init__(config, check_domains(config))
         self.trainings = 0
-
-    def values(self):
-        return chosen_values(self.config, *SHARED_KEYS)
 
     def train(self, clock):
         self.trainings += 1

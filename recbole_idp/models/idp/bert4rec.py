@@ -26,7 +26,6 @@ class IDP_BERT4Rec(IDP):
     """
 
     encoder_kind = "BERT4Rec"
-    training_keys = (*IDP.training_keys, "mask_ratio", "ft_ratio")
 
     def __init__(self, config, dataset):
         super().__init__(config, dataset)

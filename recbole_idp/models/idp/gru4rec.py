@@ -14,7 +14,6 @@ class IDP_GRU4Rec(IDP):
 
     encoder_kind = "GRU4Rec"
     encoder_keys = ("hidden_size", "gru_hidden_size", "gru_layers")
-    training_keys = ("gru_dropout_prob",)
 
     def build_encoder(self, config):
         """Makes the recurrent encoder."""

@@ -25,7 +25,6 @@ class IDP(SequenceModel):
         can_be_pretrained (bool): Whether it can be trained on source domains; not where it looks at one domain's texts.
         encoder_kind (str): What the sequence encoder is; another kind's weights do not fit.
         encoder_keys (tuple[str, ...]): Keys that must be equal before and after the transfer for its weights to fit.
-        training_keys (tuple[str, ...]): Further keys on which it hangs what the model learns from the same data.
         generated (torch.Tensor): What the IDs started from, all zero where they started at random; shape [N, D].
         prior_weight (float): What an item's squared distance from it costs in the mean loss.
     """
@@ -33,7 +32,6 @@ class IDP(SequenceModel):
     extends = "IDP"
     can_be_pretrained = True
     encoder_keys = ("hidden_size", "n_layers", "n_heads", "inner_size", "hidden_act", "MAX_ITEM_LIST_LENGTH")
-    training_keys = ("hidden_dropout_prob", "attn_dropout_prob", "layer_norm_eps")
 
     def __init__(self, config, dataset):
         super().__init__(config, dataset)

@@ -11,14 +11,16 @@ import numpy as np
 from recbole.utils import get_model
 
 from recbole_idp import registry
-from recbole_idp.config.derive import as_model, as_pretrained
+from recbole_idp.config.derive import as_model, as_pretrained, derive
 from recbole_idp.content.text.cache import cache_folder, encode_cached
 from recbole_idp.content.text.encoder import configured_text_encoder
+from recbole_idp.content.text.keys import TextSettings
 from recbole_idp.data.content_hashes import content_hashes
 from recbole_idp.data.domains import check_domains
 from recbole_idp.errors import UserError
 from recbole_idp.models.idp.bundle import Bundle, ItemNames, bundle_card, bundle_content
 from recbole_idp.models.idp.cdim.depths import SourceItems, check_depth, matcher_settings, train_matcher
+from recbole_idp.models.idp.keys import MatcherSettings
 from recbole_idp.models.idp.model import IDP
 from recbole_idp.models.idp.source_model import SourceModel, find_source_model, keep_source_model
 from recbole_idp.storage.files import fingerprint, remove_kept
@@ -26,9 +28,6 @@ from recbole_idp.train.pretrained import Pretraining, find_or_make, open_given
 from recbole_idp.train.pretrained_folder import FolderContent
 from recbole_idp.train.resumable import kept_files
 from recbole_idp.train.source_training import (
-    SHARED_KEYS,
-    TEXT_KEYS,
-    chosen_values,
     read_sources,
     source_settings,
     text_encoder_identity,
@@ -58,24 +57,7 @@ def pretrain_config(config: Config) -> Config:
     registry.check_model(name)
     if not issubclass(get_model(name), IDP) or not get_model(name).can_be_pretrained:
         raise UserError(f"pretrain_model {name} cannot be pre-trained: name a model of the plugin, such as IDP")
-    return as_model(as_pretrained(config), name)
-
-
-def pretraining_values(config: Config) -> dict[str, Any]:
-    """Return the keys and values that decide, with the data, on IDs and sequence encoder."""
-    model = get_model(config["model"])
-    return chosen_values(
-        config,
-        *SHARED_KEYS,
-        "model",
-        "initializer_range",
-        "loss_type",
-        "training_rows",
-        "negative_smoothing",
-        "pretrain_negatives",
-        *model.encoder_keys,
-        *model.training_keys,
-    )
+    return derive(as_model(as_pretrained(config), name), pretrain_model=None)
 
 
 class BundlePretraining(Pretraining[Bundle]):
@@ -101,21 +83,24 @@ class BundlePretraining(Pretraining[Bundle]):
     def source_fingerprint(self) -> str:
         """Hexadecimal digits that stand for all that decides on IDs and sequence encoder."""
         data = [content_hashes(location) for location in self.locations]
-        return fingerprint({"data": data, "hyper_parameters": pretraining_values(self.config)})
+        others = {*TextSettings.model_fields, *MatcherSettings.model_fields}
+        values = {key: value for key, value in super().values().items() if key not in others}
+        return fingerprint({"data": data, "hyper_parameters": values})
 
     def deciding(self) -> dict[str, Any]:
         """Return what decides on IDs and encoder, on the texts, and on the matcher."""
         return {
             "pretrain": self.source_fingerprint,
-            "texts": chosen_values(self.config, *TEXT_KEYS),
+            "texts": {key: value for key, value in self.values().items() if key in TextSettings.model_fields},
             "text_encoder": text_encoder_identity(self.text_encoder),
             "matcher": matcher_settings(self.config),
         }
 
     def values(self) -> dict[str, Any]:
         """Return the keys that decide on IDs and encoder, on the texts, and on the matcher, and their values."""
-        texts = chosen_values(self.config, *TEXT_KEYS)
-        return {**pretraining_values(self.config), **texts, **matcher_settings(self.config)}
+        matcher = matcher_settings(self.config)
+        unread = MatcherSettings.model_fields.keys() - matcher.keys()
+        return {key: value for key, value in super().values().items() if key not in unread}
 
     def card(self, description: Mapping[str, Any]) -> str:
         """Return the bundle's card."""

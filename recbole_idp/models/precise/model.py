@@ -37,7 +37,6 @@ class PreciseModel(EncodedItemsModel):
         universal (bool): Whether it starts from the universal model.
         targeted (bool): Whether it is trained on the target task.
         encoder_keys (tuple[str, ...]): Keys that must be equal in both stages for the weights to fit.
-        training_keys (tuple[str, ...]): Further keys on which it hangs what universal training yields.
         fusion (EmbeddingFusion): Makes item vectors.
     """
 
@@ -45,10 +44,6 @@ class PreciseModel(EncodedItemsModel):
     encoder_keys = (
         *("hidden_size", "n_layers", "n_heads", "inner_size", "hidden_act", "MAX_ITEM_LIST_LENGTH"),
         *("fusion", "semantic_size", "n_experts", "top_experts", "token_count", "token_width"),
-    )
-    training_keys = (
-        *("hidden_dropout_prob", "attn_dropout_prob", "layer_norm_eps", "initializer_range"),
-        *("balance_weight", "frozen_share", "popularity_correction", "targeted_interval"),
     )
 
     def __init__(self, config, dataset):

@@ -36,8 +36,6 @@ from recbole_idp.train.pretrained_folder import (
     table_text,
 )
 from recbole_idp.train.source_training import (
-    SHARED_KEYS,
-    TEXT_KEYS,
     chosen_values,
     source_settings,
     text_encoder_identity,
@@ -143,13 +141,6 @@ def held_out_values(config: Config) -> dict[str, Any]:
     )
 
 
-def pretraining_values(config: Config) -> dict[str, Any]:
-    """Return the keys and values that decide, with the data, on what universal training yields."""
-    keys = (*SHARED_KEYS, *TEXT_KEYS, "text_fields", "pretrain_epoch_steps")
-    model_keys = (*PreciseModel.encoder_keys, *PreciseModel.training_keys)
-    return {**chosen_values(config, *keys, *model_keys), **held_out_values(config)}
-
-
 def universal_settings(config: Config, **values: Any) -> Config:
     """Return the configuration of universal training, a copy with further values."""
     changes = {"dataset": config["dataset"], "epoch_steps": config["pretrain_epoch_steps"], "train_negatives": 0}
@@ -175,9 +166,9 @@ class UniversalTraining(Pretraining[UniversalModel]):
         self.dataset, self.valid = dataset, valid
         self.text_encoder = configured_text_encoder(self.config)
 
-    def values(self) -> dict[str, Any]:
-        """Return the keys and values that decide on the result."""
-        return pretraining_values(self.config)
+    def model_name(self) -> str:
+        """Return PRECISE: the universal model is shared with PRECISE_UT."""
+        return "PRECISE"
 
     def deciding(self) -> dict[str, Any]:
         """Return all that decides on the result."""

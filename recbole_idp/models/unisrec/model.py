@@ -25,7 +25,6 @@ class UniSRec(TextModel):
 
     Attributes:
         encoder_keys (tuple[str, ...]): Keys that must be equal before and after the transfer for the weights to fit.
-        training_keys (tuple[str, ...]): Further keys on which it hangs what pre-training yields from the same data.
     """
 
     # They are those of the folder with the pre-trained weights, which need not be there when a checkpoint is opened.
@@ -33,10 +32,6 @@ class UniSRec(TextModel):
     encoder_keys = (
         *("hidden_size", "n_layers", "n_heads", "inner_size", "hidden_act", "MAX_ITEM_LIST_LENGTH"),
         "n_experts",
-    )
-    training_keys = (
-        *("hidden_dropout_prob", "attn_dropout_prob", "layer_norm_eps", "initializer_range", "adaptor_dropout_prob"),
-        *("temperature", "item_drop_ratio", "item_drop_coefficient", "word_drop_ratio", "sequence_loss_weight"),
     )
 
     def __init__(self, config, dataset):

@@ -24,8 +24,6 @@ from recbole_idp.train.pretrained_folder import (
     metrics_text,
 )
 from recbole_idp.train.source_training import (
-    SHARED_KEYS,
-    TEXT_KEYS,
     chosen_values,
     read_sources,
     source_settings,
@@ -54,11 +52,6 @@ class PretrainedUniSRec(PretrainedWeights):
     )
 
 
-def pretraining_values(config: Config) -> dict[str, Any]:
-    """Return the keys and values that decide, with the data, on what pre-training yields."""
-    return chosen_values(config, *SHARED_KEYS, *TEXT_KEYS, *UniSRec.encoder_keys, *UniSRec.training_keys)
-
-
 class AdaptorPretraining(Pretraining[PretrainedUniSRec]):
     """Pre-training of UniSRec's adaptor and sequence encoder on the joined source domains (arXiv 2206.05941).
 
@@ -73,9 +66,9 @@ class AdaptorPretraining(Pretraining[PretrainedUniSRec]):
         super().__init__(config, check_domains(config))
         self.text_encoder = configured_text_encoder(self.config)
 
-    def values(self) -> dict[str, Any]:
-        """Return the keys and values that decide on the result."""
-        return pretraining_values(self.config)
+    def model_name(self) -> str:
+        """Return UniSRec: what is pre-trained is shared with UniSRec_IDt."""
+        return "UniSRec"
 
     def deciding(self) -> dict[str, Any]:
         """Return all that decides on the result."""
