@@ -1,10 +1,14 @@
 """What training on the source domains gave: taken from a bundle that has it, or kept until a bundle has it."""
 
+from __future__ import annotations
+
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from torch import nn
 
 from recbole_idp.errors import UserError
 from recbole_idp.models.idp.bundle import Bundle
@@ -19,33 +23,33 @@ class SourceModel:
     """Item IDs and sequence encoder, before anything is known of texts.
 
     Attributes:
-        item_embeddings (torch.Tensor): ID embeddings without padding; shape [S, D].
-        encoder (dict[str, torch.Tensor]): State of the sequence encoder.
-        valid (dict[str, float]): Validation metrics on held-out source users.
+        item_embeddings: ID embeddings without padding; shape [S, D].
+        encoder: State of the sequence encoder.
+        valid: Validation metrics on held-out source users.
     """
 
     item_embeddings: torch.Tensor
-    encoder: dict
-    valid: dict
+    encoder: dict[str, torch.Tensor]
+    valid: dict[str, float]
 
     @classmethod
-    def from_state(cls, state, valid):
-        """Takes the parts out of a model's state."""
+    def from_state(cls, state: Mapping[str, torch.Tensor], valid: dict[str, float]) -> SourceModel:
+        """Take the parts out of a model's state."""
         encoder = {name[len(_ENCODER) :]: value for name, value in state.items() if name.startswith(_ENCODER)}
         copied = {name: value.detach().cpu().clone() for name, value in encoder.items()}
         return cls(state[_ITEMS].detach().cpu()[1:].clone(), copied, valid)
 
 
-def find_source_model(checkpoint_dir, digits, kept):
-    """Looks for what the same sources and settings gave before.
+def find_source_model(checkpoint_dir: str | Path, digits: str, kept: Path) -> SourceModel | None:
+    """Look for what the same sources and settings gave before.
 
     Args:
-        checkpoint_dir (str | Path): Folder with bundles.
-        digits (str): The fingerprint of sources and settings, ``pretrain_fingerprint`` of bundles.
-        kept (Path): Where :func:`keep_source_model` keeps it.
+        checkpoint_dir: Folder with bundles.
+        digits: The fingerprint of sources and settings, ``pretrain_fingerprint`` of bundles.
+        kept: Where :func:`keep_source_model` keeps it.
 
     Returns:
-        SourceModel | None: None where there is none that can be read.
+        None where there is none that can be read.
     """
     logger = logging.getLogger()
     for path in sorted(Path(checkpoint_dir).glob(f"*/{Bundle.folder_format.description_file}")):
@@ -70,16 +74,16 @@ def find_source_model(checkpoint_dir, digits, kept):
     return model
 
 
-def keep_source_model(path, model, valid):
-    """Keeps a trained model until the bundle is written.
+def keep_source_model(path: Path, model: nn.Module, valid: dict[str, float]) -> SourceModel:
+    """Keep a trained model until the bundle is written.
 
     Args:
-        path (Path): The file.
-        model (IDP): The model.
-        valid (dict[str, float]): Its validation metrics.
+        path: The file.
+        model: The model, an :class:`~recbole_idp.models.idp.model.IDP`.
+        valid: Its validation metrics.
 
     Returns:
-        SourceModel: What was kept.
+        What was kept.
 
     Raises:
         UserError: It cannot be written.
