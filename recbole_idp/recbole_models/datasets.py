@@ -18,7 +18,7 @@ MOST_WORDS = 32
 class LiteralSequentialDataset(LiteralReading, SequentialDataset):
     """RecBole's :class:`~recbole.data.dataset.SequentialDataset`, whose files are read as the plugin reads them."""
 
-    def build(self):
+    def build(self) -> "list[LiteralSequentialDataset]":
         """Split the dataset as RecBole does, and keep the training rows of ``train_users_share`` of the users."""
         train, *others = super().build()
         return [few_shot(train, self.config["train_users_share"], self.config["train_users_seed"]), *others]

@@ -1,4 +1,4 @@
-"""RecBole's dataset for models that know no order, split at the same events as the sequential one."""
+"""RecBole's dataset for models that ignore the order of events, split at the same events as the sequential one."""
 
 import numpy as np
 from recbole.data.dataset import Dataset
@@ -15,14 +15,16 @@ class GeneralDataset(LiteralReading, Dataset):
     event is history, and one is trained on. RecBole's general split would test users with two.
 
     Attributes:
-        events_before (np.ndarray): In the parts for validation and test, each user's earlier events; by user number.
+        events_before: In the parts for validation and test, each user's earlier events; by user number.
     """
 
-    def build(self):
-        """Splits the dataset as RecBole does for sequential models.
+    events_before: np.ndarray
+
+    def build(self) -> "list[GeneralDataset]":
+        """Split the dataset as RecBole does for sequential models.
 
         Returns:
-            list[GeneralDataset]: For training, validation and test.
+            The parts for training, validation and test.
         """
         train, valid, test = super().build()
         users = [part.inter_feat[self.uid_field].numpy() for part in (train, valid, test)]
@@ -39,10 +41,10 @@ class GeneralDataset(LiteralReading, Dataset):
         valid.events_before, test.events_before = counts[0], counts[0] + counts[1]
         return [few_shot(train, self.config["train_users_share"], self.config["train_users_seed"]), valid, test]
 
-    def item_counts(self):
-        """Counts the events of each item in this part; int64, shape [N]."""
+    def item_counts(self) -> np.ndarray:
+        """Count the events of each item in this part; int64, shape [N]."""
         return np.bincount(self.inter_feat[self.iid_field].numpy(), minlength=self.item_num)
 
-    def history_lengths(self):
-        """Returns how many events stand before the target of each row; int64, shape [R]."""
+    def history_lengths(self) -> np.ndarray:
+        """Return the number of events before the target of each row; int64, shape [R]."""
         return self.events_before[self.inter_feat[self.uid_field].numpy()]

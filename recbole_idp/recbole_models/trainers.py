@@ -35,8 +35,8 @@ class TrimmedTrainer(SequenceTrainer):
 class CountingTrainer(RunTrainer, TraditionalTrainer):
     """Fits RecBole's models that count instead of learning (Pop, ItemKNN), and ranks one item for each user.
 
-    What a user has had is not ranked, which is RecBole's rule for models that know no order. Nothing is saved: to count
-    again takes no longer than to read.
+    History items are not ranked, which is RecBole's rule for models that ignore the order of events. Nothing is saved:
+    counting again takes no longer than reading.
     """
 
     def __init__(self, config, model):
@@ -52,11 +52,11 @@ class CountingTrainer(RunTrainer, TraditionalTrainer):
         return super()._train_epoch(train_data, epoch_idx, loss_func or count, show_progress)
 
     def _save_checkpoint(self, epoch, verbose=True, **kwargs):
-        """Saves nothing."""
+        """Save nothing."""
 
     @torch.no_grad()
     def evaluate(self, eval_data, load_best_model=True, model_file=None, show_progress=False):
-        """Evaluates the model; arguments and result as in RecBole."""
+        """Evaluate the model; arguments and result as in RecBole."""
         if not (isinstance(eval_data, FullSortEvalDataLoader) and self.rank_evaluator.ranks_suffice()):
             self.ranks = None
             return super().evaluate(eval_data, load_best_model=False, show_progress=show_progress)

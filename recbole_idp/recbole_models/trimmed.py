@@ -1,9 +1,11 @@
 """RecBole's batches without their padding: rows of like length together, each part trimmed to its longest row."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import torch
+from recbole.config import Config
+from recbole.data.dataloader import TrainDataLoader
 from recbole.data.interaction import Interaction
 
 from recbole_idp.data.rows import parts_of_like_length
@@ -14,17 +16,17 @@ class TrimmedRows:
     """One of RecBole's batches, in parts.
 
     Attributes:
-        parts (tuple[Interaction, ...]): The rows, shortest first.
-        weights (tuple[float, ...]): Share of each part in the mean over the batch.
-        n_targets (int): Rows of the batch.
+        parts: The rows, shortest first.
+        weights: Share of each part in the mean over the batch.
+        n_targets: Rows of the batch.
     """
 
-    parts: tuple
-    weights: tuple
+    parts: tuple[Interaction, ...]
+    weights: tuple[float, ...]
     n_targets: int
 
-    def to(self, device):
-        """Returns the batch on another device."""
+    def to(self, device: torch.device) -> "TrimmedRows":
+        """Return the batch on another device."""
         return TrimmedRows(tuple(part.to(device) for part in self.parts), self.weights, self.n_targets)
 
     def mean(self, losses: Iterable[torch.Tensor]) -> torch.Tensor:
@@ -39,36 +41,36 @@ class TrimmedRows:
 class TrimmedLoader:
     """Iterates over a RecBole loader, batch by batch as RecBole would, and trims what it yields.
 
-    Models whose rows are padded on the right, and which look at no padding, give the same scores and the same mean
-    loss; only the order of floating-point sums differs, and which random numbers dropout draws.
+    Models whose rows are padded on the right, and which ignore padding, give the same scores and the same mean
+    loss; only the order of floating-point sums and the random numbers of dropout differ.
 
     Args:
-        loader (TrainDataLoader): RecBole's loader.
-        config (Config): Names the fields.
+        loader: RecBole's loader.
+        config: Names the fields.
     """
 
-    def __init__(self, loader, config):
+    def __init__(self, loader: TrainDataLoader, config: Config) -> None:
         self.loader = loader
         self.length_field, self.suffix = config["ITEM_LIST_LENGTH_FIELD"], config["LIST_SUFFIX"]
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.loader)
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[TrimmedRows]:
         for rows in self.loader:
             trimmed = self.trim(rows)
-            # Of a last batch of few rows none may be hidden: RecBole's mean over nothing is not a number.
+            # A last batch of few rows may have no masked item, and RecBole's mean over nothing is not a number.
             if trimmed.parts:
                 yield trimmed
 
-    def trim(self, rows):
-        """Splits a batch into trimmed parts.
+    def trim(self, rows: Interaction) -> TrimmedRows:
+        """Split a batch into trimmed parts.
 
         Args:
-            rows (Interaction): B rows.
+            rows: B rows.
 
         Returns:
-            TrimmedRows: The same rows but for parts without a target.
+            The same rows, without parts that have no target.
         """
         parts = [self._cut(rows[part]) for part in parts_of_like_length(rows[self.length_field])]
         weights = [_weight(part) for part in parts]
@@ -83,7 +85,7 @@ class TrimmedLoader:
             if name.endswith(self.suffix):
                 columns[name] = values[:, :longest]
         if MASK_INDEX in columns:
-            # Lists of hidden positions are padded on the left.
+            # Lists of masked positions are padded on the left.
             width = max(1, int((columns[MASK_INDEX] > 0).sum(1).max()))
             for name in columns:
                 if name == MASK_INDEX or name.startswith(("Pos_", "Neg_")):
@@ -92,9 +94,9 @@ class TrimmedLoader:
 
 
 MASK_INDEX = "MASK_INDEX"
-"""Where RecBole's masked-item transform says which positions of a row are hidden; it counts none at position 0."""
+"""Where RecBole's masked-item transform says which positions of a row are masked; it does not count position 0."""
 
 
 def _weight(rows):
-    """Returns over how many targets RecBole's loss of these rows is the mean."""
+    """Return the number of targets over which RecBole's loss of these rows is the mean."""
     return int((rows[MASK_INDEX] > 0).sum()) if MASK_INDEX in rows.interaction else len(rows)

@@ -3,6 +3,7 @@
 import re
 
 import torch
+from torch import nn
 
 # RecBole's names, in the order in which the first pattern that fits decides, and ours.
 _TRANSFORMER = (
@@ -30,12 +31,12 @@ _GRU4REC = (
 _FUSED = re.compile(r"trm_encoder\.layer\.(\d+)\.multi_head_attention\.query\.(\w+)")
 
 
-def load_recbole_sasrec(model, state_dict):
-    """Copies the weights of RecBole's SASRec into a model of ours with the same sizes and items.
+def load_recbole_sasrec(model: nn.Module, state_dict: dict[str, torch.Tensor]) -> None:
+    """Copy the weights of RecBole's SASRec into a model of ours with the same sizes and items.
 
     Args:
-        model (SequenceModel): With a causal :class:`~recbole_idp.nn.encoder.transformer.TransformerEncoder`.
-        state_dict (dict[str, torch.Tensor]): What ``state_dict()`` of RecBole's SASRec returns.
+        model: A sequence model with a causal :class:`~recbole_idp.nn.encoder.transformer.TransformerEncoder`.
+        state_dict: What ``state_dict()`` of RecBole's SASRec returns.
 
     Raises:
         ValueError: A name is not one of SASRec's.
@@ -44,12 +45,12 @@ def load_recbole_sasrec(model, state_dict):
     _load(model, _renamed(state_dict, _TRANSFORMER, "SASRec"))
 
 
-def load_recbole_bert4rec(model, state_dict):
-    """Copies the weights of RecBole's BERT4Rec, whose last item vector stands for hidden events.
+def load_recbole_bert4rec(model: nn.Module, state_dict: dict[str, torch.Tensor]) -> None:
+    """Copy the weights of RecBole's BERT4Rec, whose last item vector is the mask.
 
     Args:
-        model (IDP_BERT4Rec): With the same sizes and items.
-        state_dict (dict[str, torch.Tensor]): What ``state_dict()`` of RecBole's BERT4Rec returns.
+        model: IDP_BERT4Rec, with the same sizes and items.
+        state_dict: What ``state_dict()`` of RecBole's BERT4Rec returns.
 
     Raises:
         ValueError: A name is not one of BERT4Rec's.
@@ -61,12 +62,12 @@ def load_recbole_bert4rec(model, state_dict):
     _load(model, state)
 
 
-def load_recbole_gru4rec(model, state_dict):
-    """Copies the weights of RecBole's GRU4Rec.
+def load_recbole_gru4rec(model: nn.Module, state_dict: dict[str, torch.Tensor]) -> None:
+    """Copy the weights of RecBole's GRU4Rec.
 
     Args:
-        model (IDP_GRU4Rec): With the same sizes and items.
-        state_dict (dict[str, torch.Tensor]): What ``state_dict()`` of RecBole's GRU4Rec returns.
+        model: IDP_GRU4Rec, with the same sizes and items.
+        state_dict: What ``state_dict()`` of RecBole's GRU4Rec returns.
 
     Raises:
         ValueError: A name is not one of GRU4Rec's.
@@ -76,14 +77,14 @@ def load_recbole_gru4rec(model, state_dict):
 
 
 def _load(model, weights):
-    """Puts the weights into a model; what else belongs to its state stays."""
+    """Load the weights into a model; the rest of its state stays."""
     learnt = {name for name, _ in model.named_parameters()}
     others = {name: value for name, value in model.state_dict().items() if name not in learnt}
     model.load_state_dict({**others, **weights})
 
 
 def _renamed(state_dict, names, model):
-    """Returns the weights under our names, the three layers of attention joined."""
+    """Return the weights under our names, the three layers of attention joined."""
     state = {}
     for name, value in state_dict.items():
         if fused := _FUSED.fullmatch(name):
