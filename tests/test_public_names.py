@@ -1,22 +1,18 @@
 """What ``recbole_idp`` exports, when it imports it, and the names of release 0.1 that moved."""
 
-import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
 import recbole_idp
 from recbole_idp import old_names
 from recbole_idp.testing.toy import settings
+from tests.support.python import ROOT, run_python
 
-ROOT = Path(recbole_idp.__file__).parents[1]
 
-
-def python(code):
+def warning_python(code):
     """Runs code in a new process that shows every warning; returns what it prints."""
-    argv = [sys.executable, "-W", "always::DeprecationWarning:__main__", "-c", code]
-    done = subprocess.run(argv, capture_output=True, text=True, cwd=ROOT, check=False)
+    done = run_python("-W", "always::DeprecationWarning:__main__", "-c", code)
     assert done.returncode == 0, done.stderr
     return done.stdout.strip(), done.stderr
 
@@ -45,13 +41,13 @@ def test_what_is_light_to_read_does_not_import_what_is_heavy():
         "recbole_idp.load\n"
         "print('recbole' in sys.modules, 'torch' in sys.modules)\n"
     )
-    assert python(code)[0].splitlines() == ["[] True []", "False True"]
+    assert warning_python(code)[0].splitlines() == ["[] True []", "False True"]
 
 
 @pytest.mark.parametrize("before", ["", "import recbole_idp.run.prepare", "import recbole_idp.run.run"])
 def test_run_is_callable_whatever_was_imported_before(before):
     code = f"{before}\nimport recbole_idp\nfrom recbole_idp import run\nprint(callable(run), run is recbole_idp.run)"
-    assert python(code)[0] == "True True"
+    assert warning_python(code)[0] == "True True"
 
 
 def test_a_run_from_python_takes_the_public_names_alone(domains):
@@ -75,7 +71,7 @@ OLD = [
 @pytest.mark.parametrize(("line", "home"), OLD)
 def test_an_old_name_is_the_new_one_and_warns_where_it_is_imported(line, home):
     name = line.rpartition(" ")[2]
-    found, warned = python(f"{line}\nfrom {home} import {name} as new\nprint({name} is new)")
+    found, warned = warning_python(f"{line}\nfrom {home} import {name} as new\nprint({name} is new)")
     assert found == "True"
     assert f"<string>:1: DeprecationWarning: {line.split()[1]}" in warned and "from recbole_idp" in warned
 
@@ -90,7 +86,7 @@ def test_new_names_warn_of_nothing_and_what_was_never_told_is_gone():
         "    except ModuleNotFoundError as error:\n"
         "        print(error.name)\n"
     )
-    found, warned = python(code)
+    found, warned = warning_python(code)
     assert "DeprecationWarning" not in warned
     assert found.splitlines() == ["recbole_idp.model.text_model", "recbole_idp.trainer.transfer"]
 

@@ -6,10 +6,10 @@ import shutil
 
 import pytest
 import yaml
-from boards import leaderboard
-from toy import TINY, title, write_dataset
 
 from recbole_idp.cli.main import main
+from recbole_idp.testing.toy import TINY, title, write_dataset
+from tests.support.boards import leaderboard
 
 DATASETS = ("Health", "Clothing", "Beauty", "Toys", "Electronics", "Office", "Arts", "NAME", "ml-1m", "ml-100k")
 # Users' and items' ids that the pages name.

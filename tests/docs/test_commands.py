@@ -18,7 +18,6 @@ import shlex
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
@@ -29,9 +28,9 @@ from recbole_idp.benchmark.measure import matrix_product_rate
 from recbole_idp.cli.arguments import parse_arguments
 from recbole_idp.cli.main import TASKS, main
 from recbole_idp.leaderboard.plan import is_leaderboard
+from tests.support.python import ROOT
 
 pytestmark = pytest.mark.filterwarnings("ignore:pkg_resources")
-ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), ROOT / "examples" / "README.md"])
 FENCE = re.compile(r"^( *)```(\w*)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
 LANGUAGES = {"bash", "python", "text", "toml", "bibtex", "yaml"}

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 import recbole_idp
+from tests.support.python import ROOT
 
 pytestmark = pytest.mark.filterwarnings("ignore:pkg_resources")
-EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+EXAMPLES = ROOT / "examples"
 EXPORT = "needs the extra export: pip install -e '.[export]'"
 
 

@@ -8,10 +8,10 @@ from recbole_idp.cli.main import main
 from recbole_idp.report.result import read_ranks, read_result
 from recbole_idp.testing.toy import settings, write_domains
 from tests.support.commands import options
+from tests.support.precise import SMALL
 
 pytestmark = pytest.mark.filterwarnings("ignore:pkg_resources")
-PRECISE = {"semantic_size": 8, "token_count": 2, "token_width": 4, "targeted_length": 6, "head_size": 32}
-MODELS = {"IDP": {"variants": ["zero_shot", "fine_tune", "scratch"]}, "UniSRec": {}, "PRECISE": PRECISE, "GRU4Rec": {}}
+MODELS = {"IDP": {"variants": ["zero_shot", "fine_tune", "scratch"]}, "UniSRec": {}, "PRECISE": SMALL, "GRU4Rec": {}}
 
 
 @pytest.fixture

@@ -11,18 +11,18 @@ from recbole_idp.cli.main import main
 from recbole_idp.report.result import read_ranks, read_result
 from recbole_idp.testing.toy import write_domains
 from tests.support import commands
+from tests.support.precise import SMALL
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore:pkg_resources")]
 TICKS = os.sysconf("SC_CLK_TCK")
 LONG = {"pretrain_epochs": 15, "pretrain_stopping_step": 15, "epochs": 15, "stopping_step": 15}
 IDP = {**LONG, "cdim_epochs": 15, "variants": ["zero_shot", "fine_tune", "scratch"]}
-PRECISE = {"semantic_size": 8, "token_count": 2, "token_width": 4, "targeted_length": 6, "head_size": 32}
 BERT4REC = {"hidden_size": 16, "inner_size": 32}
 # Kind of job, what it trains, and how often it is killed before it may end.
 JOBS = {
     "pre-training, matching and fine-tuning": ("run", {"model": "IDP", **IDP}, 5),
     "UniSRec": ("run", {"model": "UniSRec", **LONG}, 2),
-    "PRECISE": ("run", {"model": "PRECISE", **LONG, **PRECISE}, 2),
+    "PRECISE": ("run", {"model": "PRECISE", **LONG, **SMALL}, 2),
     "RecBole's BERT4Rec": ("run", {"model": "BERT4Rec", **LONG, **BERT4REC, "seeds": [1, 2]}, 2),
     "leaderboard": ("leaderboard", {"model": "PositionSASRec", "epochs": 5}, 1),
 }
