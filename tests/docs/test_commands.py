@@ -29,13 +29,13 @@ from recbole_idp.benchmark.measure import matrix_product_rate
 from recbole_idp.cli.arguments import parse_arguments
 from recbole_idp.cli.main import TASKS, main
 from recbole_idp.leaderboard.plan import is_leaderboard
+from recbole_idp.registry import GENERAL_MODELS, MODELS
 
 pytestmark = pytest.mark.filterwarnings("ignore:pkg_resources")
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), ROOT / "examples" / "README.md"])
 FENCE = re.compile(r"^( *)```(\w*)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
 LANGUAGES = {"bash", "python", "text", "toml", "bibtex", "yaml"}
-TOY, TOY_PRECISE = "--config_files=toy.yaml", "--config_files=toy.yaml precise.yaml"
 READ_NO_SETTINGS = {"convert", "report", "recommend", "add-items", "export", "help"}
 SHORT = {
     "training": ["--seconds=0.1"],
@@ -103,7 +103,7 @@ def try_command(words):
             assert main(shortened(words[2:] if words[0] == "python" else words[1:])) == 0, line
     elif words[:3] == ["python", "-m", "recbole_idp.benchmark"]:
         if line not in done:
-            toy = [] if words[3] == "help" else [TOY, *SHORT.get(words[3], [])]
+            toy = [] if words[3] == "help" else ["--config_files=toy.yaml", *SHORT.get(words[3], [])]
             assert benchmark([word for word in words[3:] if "steps" not in word] + toy) == 0, line
     else:
         raise AssertionError(f"nobody knows how to try this command: {line}")
@@ -123,8 +123,11 @@ def shortened(arguments):
     packaged = TASKS[task].dry and options.get("dataset", "ml-100k-target").startswith("ml-100k-target")
     planned = "dry_run" not in options and (packaged or is_leaderboard(options))
     shorter = [re.sub(r"^(--seeds=\d+,\d+),.*", r"\1", argument) for argument in arguments]
-    sizes = TOY_PRECISE if options.get("model", "").startswith("PRECISE") else TOY
-    return [*shorter, sizes, *["--dry_run"] * planned]
+    model = options.get("model", "IDP")
+    sizes = "general.yaml" if model in GENERAL_MODELS else "toy.yaml"
+    if model.startswith("PRECISE"):
+        sizes = "toy.yaml precise.yaml"
+    return [*shorter, f"--config_files={sizes}", *["--dry_run"] * planned]
 
 
 @pytest.fixture
@@ -201,8 +204,6 @@ def test_links_between_files_lead_somewhere(page):
 
 def test_each_model_has_its_page_and_each_page_its_place():
     listed = (ROOT / "docs" / "models" / "index.md").read_text(encoding="utf-8")
-    from recbole_idp.registry import MODELS
-
     assert [name for name in MODELS if f"`{name}`" not in listed] == []
     places = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
     pages = [page.relative_to(ROOT / "docs").as_posix() for page in (ROOT / "docs").rglob("*.md")]
