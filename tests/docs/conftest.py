@@ -6,10 +6,10 @@ import shutil
 
 import pytest
 import yaml
-from boards import leaderboard
-from toy import TINY, title, write_dataset
 
 from recbole_idp.cli.main import main
+from recbole_idp.testing.toy import TINY, title, write_dataset
+from tests.support.boards import leaderboard
 
 DATASETS = ("Health", "Clothing", "Beauty", "Toys", "Electronics", "Office", "Arts", "NAME", "ml-1m", "ml-100k")
 # Users' and items' ids that the pages name.
@@ -58,11 +58,11 @@ def toy_place(toy_template, tmp_path, monkeypatch):
 
 
 def _complete(path):
-    """Renames what the pages name, and adds ratings to interactions, half of them below 4, and real timestamps."""
+    """Renames what the pages name, and adds to interactions real timestamps, one user after another, and ratings."""
     lines = path.read_text().splitlines()
     if path.suffix == ".inter":
         rows = [line.split("\t") for line in lines[1:]]
-        rows = [[*row[:2], str(1_000_000 + 1000 * int(row[2]) + i), str(3 + i % 3)] for i, row in enumerate(rows)]
+        rows = [[*row[:2], str(1_000_000 + 60 * i), str(3 + i % 3)] for i, row in enumerate(rows)]
         lines = [f"{lines[0]}\trating:float", *("\t".join(row) for row in rows)]
     path.write_text("".join("\t".join(NAMES.get(value, value) for value in line.split("\t")) + "\n" for line in lines))
 

@@ -226,12 +226,14 @@ def test_figures_are_those_of_the_script():
 def test_generated_parts_are_filled_in():
     pages = load(ROOT / "docs" / "reference_pages.py")
     table = pages.on_page_markdown("<!-- keys: properties/model/MoRec.yaml -->")
-    assert "| `projection_layers` | `1` | int | paper: dense layers" in table
+    assert "| `projection_layers` | `1` | int | training | paper: dense layers" in table
     tasks = pages.on_page_markdown("before\n<!-- tasks -->\nafter")
     assert all(f"| `{name}` | {task.purpose} |" in tasks for name, task in TASKS.items())
     for path in (ROOT / "properties" / "model").glob("*.yaml"):
         keys = pages.read_keys(path)
-        assert len({key.name for key in keys}) == len(keys) and all(key.type and key.text for key in keys)
+        assert len({key.name for key in keys}) == len(keys) and all(
+            key.type and key.affects and key.text for key in keys
+        )
 
 
 def test_the_site_is_built_without_a_warning(tmp_path):
