@@ -153,9 +153,13 @@ def parts_to_try(page):
     return [(language, text) for language, text in fences(page) if language in ("bash", "python")]
 
 
-@pytest.mark.parametrize(
-    "page", [page for page in PAGES if parts_to_try(page)], ids=lambda page: page.relative_to(ROOT).as_posix()
-)
+def pages_to_try():
+    """Returns the pages that have something to try; in the quick tests the README stands for the others."""
+    for page in filter(parts_to_try, PAGES):
+        yield pytest.param(page, marks=[pytest.mark.slow] * (page.name != "README.md"), id=str(page.relative_to(ROOT)))
+
+
+@pytest.mark.parametrize("page", pages_to_try())
 def test_commands_and_snippets_of_a_page_work(page, toy_python):
     if "recbole-idp export" in page.read_text(encoding="utf-8"):
         pytest.importorskip("onnxscript", reason="needs the extra export", exc_type=ImportError)
