@@ -5,12 +5,13 @@ A page asks for a part by a comment on a line of its own:
     <!-- keys: properties/model/IDP.yaml -->    the table of keys of a YAML file
     <!-- tasks -->                              the tasks of the command line
 
-Keys are read from the comments of the YAML files by :func:`read_keys` alone. Replace that function if they come to be
-declared in another way.
+Values, order and meaning of keys are those of the YAML files that users read, types and what a key affects those of its
+declaration; a test of the package holds the two equal.
 """
 
 import ast
 import re
+import sys
 from html import escape
 from pathlib import Path
 from typing import NamedTuple
@@ -21,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[1]
 TASKS = ROOT / "recbole_idp" / "cli" / "main.py"
 _PART = re.compile(r"^<!-- (keys|tasks)(?:: (\S+))? -->$", re.MULTILINE)
 _ROLE = re.compile(r":(?:class|func|meth|data|attr|mod):\s*<code>~?(?:\w+\.)*(\w+)</code>")
-_KEY = re.compile(r"^(?P<key>\w+):(?P<value>.*?)#\s*\((?P<type>[^)]*)\)\s*(?P<text>.*)$")
+_KEY = re.compile(r"^(?P<key>\w+):.*?#\s*\([^)]*\)\s*(?P<text>.*)$")
 
 
 class Key(NamedTuple):
@@ -32,6 +33,7 @@ class Key(NamedTuple):
         name (str): The key.
         default (str): Its value, as YAML on one line.
         type (str): Its type in words.
+        affects (str): What it affects, in words.
         text (str): What it means.
     """
 
@@ -39,11 +41,12 @@ class Key(NamedTuple):
     name: str
     default: str
     type: str
+    affects: str
     text: str
 
 
 def read_keys(path: Path) -> list[Key]:
-    """Read keys, defaults, types and meanings from a YAML file and its comments.
+    """Read the keys of a YAML file: what stands there, and what their declarations say.
 
     Args:
         path: The file. Its head, up to the first empty line, describes the file and is skipped.
@@ -52,8 +55,13 @@ def read_keys(path: Path) -> list[Key]:
         The keys in the file's order.
 
     Raises:
-        ValueError: A key has no comment with its type and its meaning.
+        ValueError: A key has no comment with its meaning.
     """
+    from recbole_idp.config.declarations import declared_settings
+    from recbole_idp.config.reference import affects_name
+
+    model = path.stem if path.parent.name == "model" else "IDP"
+    declared = {**declared_settings("IDP"), **declared_settings(model)}
     text = path.read_text(encoding="utf-8")
     values = yaml.safe_load(text) or {}
     keys, group, rest = [], "", text.partition("\n\n")[2]
@@ -64,11 +72,13 @@ def read_keys(path: Path) -> list[Key]:
             group = line[2:].partition(":")[0]
         elif match := _KEY.match(line):
             default = _flow(values[match["key"]])
-            keys.append(Key(group, match["key"], default, match["type"], match["text"]))
+            setting = declared[match["key"]]
+            facts = setting.type_name(), affects_name(setting.affects)
+            keys.append(Key(group, match["key"], default, *facts, match["text"]))
         elif keys and (more := re.match(r"^\s{20,}# (.*)$", line)):
             keys[-1] = keys[-1]._replace(text=f"{keys[-1].text} {more[1]}")
     if missing := set(values) - {key.name for key in keys}:
-        raise ValueError(f"{path}: no type and meaning beside {', '.join(sorted(missing))}")
+        raise ValueError(f"{path}: no meaning beside {', '.join(sorted(missing))}")
     return keys
 
 
@@ -80,11 +90,10 @@ def keys_table(path: Path) -> str:
     parts = []
     for group, keys in groups.items():
         lines = [f"**{group or 'Others'}**", ""] if len(groups) > 1 else []
-        lines += ["| key | default | type | meaning |", "| --- | --- | --- | --- |"]
-        lines += [
-            f"| `{key.name}` | `{_cell(key.default)}` | {key.type} | {_cell(escape(key.text, quote=False))} |"
-            for key in keys
-        ]
+        lines += ["| key | default | type | affects | meaning |", "| --- | --- | --- | --- | --- |"]
+        for key in keys:
+            cells = [f"`{key.name}`", f"`{key.default}`", key.type, key.affects, escape(key.text, quote=False)]
+            lines.append(f"| {' | '.join(map(_cell, cells))} |")
         parts.append("\n".join(lines))
     return "\n\n".join(parts)
 
@@ -101,6 +110,12 @@ def tasks_table() -> str:
     for name, task in zip(table.keys, table.values, strict=True):
         lines.append(f"| `{ast.literal_eval(name)}` | {_cell(ast.literal_eval(task.args[1]))} |")
     return "\n".join(lines)
+
+
+def on_config(config, **_):
+    """Let the package be imported from the checkout, installed or not; mkdocs calls this once."""
+    sys.path.insert(0, str(ROOT))
+    return config
 
 
 def on_page_markdown(markdown: str, **_) -> str:

@@ -14,6 +14,8 @@ from tests.support.boards import leaderboard
 DATASETS = ("Health", "Clothing", "Beauty", "Toys", "Electronics", "Office", "Arts", "NAME", "ml-1m", "ml-100k")
 # Users' and items' ids that the pages name.
 NAMES = {"Officei0": "B000J05GKA", "Officei1": "B004ZOT5KS", "Officeu0": "USER"}
+# Keys that a model without an encoder does not know.
+ENCODER = ("hidden_size", "inner_size", "n_layers", "hidden_dropout_prob", "attn_dropout_prob")
 # What PRECISE has besides.
 PRECISE = {"semantic_size": 8, "token_count": 2, "token_width": 4, "targeted_length": 6, "head_size": 32}
 PRECISE.update(pretrain_epoch_steps=2, warm_up_test_events=50)
@@ -30,6 +32,7 @@ def toy_template(tmp_path_factory):
         _complete(place / "DIR" / name / f"{name}.inter")
         _complete(place / "DIR" / name / f"{name}.item")
     (place / "toy.yaml").write_text(yaml.safe_dump(SETTINGS))
+    (place / "general.yaml").write_text(yaml.safe_dump({key: SETTINGS[key] for key in SETTINGS if key not in ENCODER}))
     (place / "precise.yaml").write_text(yaml.safe_dump(PRECISE))
     (place / "users.tsv").write_text("one\tB000J05GKA B004ZOT5KS\ntwo\tOfficei3\n")
     (place / "new.item").write_text(f"item_id:token\ttitle:token_seq\nnew1\t{title(20)}\n")
@@ -55,11 +58,11 @@ def toy_place(toy_template, tmp_path, monkeypatch):
 
 
 def _complete(path):
-    """Renames what the pages name, and adds ratings to interactions, half of them below 4, and real timestamps."""
+    """Renames what the pages name, and adds to interactions real timestamps, one user after another, and ratings."""
     lines = path.read_text().splitlines()
     if path.suffix == ".inter":
         rows = [line.split("\t") for line in lines[1:]]
-        rows = [[*row[:2], str(1_000_000 + 1000 * int(row[2])), str(3 + i % 3)] for i, row in enumerate(rows)]
+        rows = [[*row[:2], str(1_000_000 + 60 * i), str(3 + i % 3)] for i, row in enumerate(rows)]
         lines = [f"{lines[0]}\trating:float", *("\t".join(row) for row in rows)]
     path.write_text("".join("\t".join(NAMES.get(value, value) for value in line.split("\t")) + "\n" for line in lines))
 

@@ -28,13 +28,13 @@ from recbole_idp.benchmark.measure import matrix_product_rate
 from recbole_idp.cli.arguments import parse_arguments
 from recbole_idp.cli.main import TASKS, main
 from recbole_idp.leaderboard.plan import is_leaderboard
+from recbole_idp.registry import GENERAL_MODELS, MODELS
 from tests.support.python import ROOT
 
 pytestmark = pytest.mark.filterwarnings("ignore:pkg_resources")
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), ROOT / "examples" / "README.md"])
 FENCE = re.compile(r"^( *)```(\w*)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
 LANGUAGES = {"bash", "python", "text", "toml", "bibtex", "yaml"}
-TOY, TOY_PRECISE = "--config_files=toy.yaml", "--config_files=toy.yaml precise.yaml"
 READ_NO_SETTINGS = {"convert", "report", "recommend", "add-items", "export", "help"}
 SHORT = {
     "training": ["--seconds=0.1"],
@@ -102,7 +102,7 @@ def try_command(words):
             assert main(shortened(words[2:] if words[0] == "python" else words[1:])) == 0, line
     elif words[:3] == ["python", "-m", "recbole_idp.benchmark"]:
         if line not in done:
-            toy = [] if words[3] == "help" else [TOY, *SHORT.get(words[3], [])]
+            toy = [] if words[3] == "help" else ["--config_files=toy.yaml", *SHORT.get(words[3], [])]
             assert benchmark([word for word in words[3:] if "steps" not in word] + toy) == 0, line
     else:
         raise AssertionError(f"nobody knows how to try this command: {line}")
@@ -122,8 +122,11 @@ def shortened(arguments):
     packaged = TASKS[task].dry and options.get("dataset", "ml-100k-target").startswith("ml-100k-target")
     planned = "dry_run" not in options and (packaged or is_leaderboard(options))
     shorter = [re.sub(r"^(--seeds=\d+,\d+),.*", r"\1", argument) for argument in arguments]
-    sizes = TOY_PRECISE if options.get("model", "").startswith("PRECISE") else TOY
-    return [*shorter, sizes, *["--dry_run"] * planned]
+    model = options.get("model", "IDP")
+    sizes = "general.yaml" if model in GENERAL_MODELS else "toy.yaml"
+    if model.startswith("PRECISE"):
+        sizes = "toy.yaml precise.yaml"
+    return [*shorter, f"--config_files={sizes}", *["--dry_run"] * planned]
 
 
 @pytest.fixture
@@ -149,9 +152,13 @@ def parts_to_try(page):
     return [(language, text) for language, text in fences(page) if language in ("bash", "python")]
 
 
-@pytest.mark.parametrize(
-    "page", [page for page in PAGES if parts_to_try(page)], ids=lambda page: page.relative_to(ROOT).as_posix()
-)
+def pages_to_try():
+    """Returns the pages that have something to try; in the quick tests the README stands for the others."""
+    for page in filter(parts_to_try, PAGES):
+        yield pytest.param(page, marks=[pytest.mark.slow] * (page.name != "README.md"), id=str(page.relative_to(ROOT)))
+
+
+@pytest.mark.parametrize("page", pages_to_try())
 def test_commands_and_snippets_of_a_page_work(page, toy_python):
     if "recbole-idp export" in page.read_text(encoding="utf-8"):
         pytest.importorskip("onnxscript", reason="needs the extra export", exc_type=ImportError)
@@ -200,8 +207,6 @@ def test_links_between_files_lead_somewhere(page):
 
 def test_each_model_has_its_page_and_each_page_its_place():
     listed = (ROOT / "docs" / "models" / "index.md").read_text(encoding="utf-8")
-    from recbole_idp.registry import MODELS
-
     assert [name for name in MODELS if f"`{name}`" not in listed] == []
     places = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
     pages = [page.relative_to(ROOT / "docs").as_posix() for page in (ROOT / "docs").rglob("*.md")]
@@ -224,12 +229,14 @@ def test_figures_are_those_of_the_script():
 def test_generated_parts_are_filled_in():
     pages = load(ROOT / "docs" / "reference_pages.py")
     table = pages.on_page_markdown("<!-- keys: properties/model/MoRec.yaml -->")
-    assert "| `projection_layers` | `1` | int | paper: dense layers" in table
+    assert "| `projection_layers` | `1` | int | training | paper: dense layers" in table
     tasks = pages.on_page_markdown("before\n<!-- tasks -->\nafter")
     assert all(f"| `{name}` | {task.purpose} |" in tasks for name, task in TASKS.items())
     for path in (ROOT / "properties" / "model").glob("*.yaml"):
         keys = pages.read_keys(path)
-        assert len({key.name for key in keys}) == len(keys) and all(key.type and key.text for key in keys)
+        assert len({key.name for key in keys}) == len(keys) and all(
+            key.type and key.affects and key.text for key in keys
+        )
 
 
 def test_the_site_is_built_without_a_warning(tmp_path):

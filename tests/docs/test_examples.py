@@ -30,12 +30,14 @@ def films(toy_place):
     return toy_place
 
 
+@pytest.mark.slow
 def test_first_run(toy_place, monkeypatch, capsys):
     run("first_run.py", monkeypatch)
     printed = capsys.readouterr().out
     assert "zero_shot: NDCG@10" in printed and "| scratch" in printed.replace("  ", " ")
 
 
+@pytest.mark.slow
 def test_your_own_data(toy_place, monkeypatch, capsys):
     run("your_own_data.py", monkeypatch)
     assert "40 users, 8 items" in capsys.readouterr().out
