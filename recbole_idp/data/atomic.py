@@ -5,6 +5,7 @@ it. Here nothing is a quotation mark, and what is wrong with a file is said with
 """
 
 import csv
+import functools
 import io
 import re
 from pathlib import Path
@@ -60,7 +61,7 @@ def read_atomic(path, columns=None, separator="\t", encoding="utf-8"):
         raise UserError(f"{path}: {rows} lines gave {len(frame)} rows; is a control character in it? Write it anew")
     for name in wanted:
         if types[name] == "float":
-            _check_floats(frame[name], path)
+            _check_floats(frame[name], path, functools.partial(_field, body, list(types).index(name), separator))
         elif types[name] == "token" and name.endswith("_id"):
             _check_ids(frame[name], path)
     frame.attrs["types"] = {name: types[name] for name in wanted}
@@ -224,18 +225,29 @@ def _parse(body, types, wanted, separator, path):
         raise
 
 
-def _check_floats(values, path):
-    """Raises at the first infinite number, and in ``.inter`` files at the first missing one."""
+def _check_floats(values, path, text_of):
+    """Raises at the first infinite number, and in ``.inter`` files at the first missing one.
+
+    Args:
+        values (pandas.Series): The numbers.
+        path (Path): The file.
+        text_of (Callable[[int], str]): Returns what stands in a row; 1e999 is infinite to pandas 3, and no number to 2.
+    """
     bad = ~np.isfinite(values) if path.suffix == ".inter" else np.isinf(values)
     if bad.any():
         row = int(np.argmax(bad))
-        value = values.iloc[row]
-        raise _not_a_number(path, row, values.name, "" if np.isnan(value) else value)
+        raise _not_a_number(path, row, values.name, text_of(row))
+
+
+def _field(body, column, separator, row):
+    """Returns the text of a field; ``row`` counts from 0 behind the header."""
+    line = body.split(b"\n", row + 1)[row]
+    return line.split(separator.encode())[column].decode("utf-8")
 
 
 def _not_a_number(path, row, name, value):
     """Returns the error for a float that is none; ``row`` counts from 0 behind the header."""
-    return UserError(f"{path}, line {row + 2}: {name} is {str(value)!r}, not a finite number; correct or drop the line")
+    return UserError(f"{path}, line {row + 2}: {name} is {value!r}, not a finite number; correct or drop the line")
 
 
 def _check_ids(values, path):

@@ -183,6 +183,11 @@ def _origin(folder):
 
 def _names_on_disk(data_path):
     """Returns the names of the folders with interactions."""
+    try:
+        # From Python 3.13 on glob finds nothing in what cannot be a path, such as a name that is too long.
+        os.stat(data_path)
+    except (FileNotFoundError, NotADirectoryError):
+        return []
     return sorted({path.parent.name for path in Path(data_path).glob("[!.]*/*.inter")})
 
 
