@@ -83,7 +83,15 @@ setup(
             "mkdocstrings>=0.27,<2",  # the reference from docstrings
             "mkdocstrings-python>=1.12,<3",  # reads Google-style docstrings without importing the package
         ],
-        "dev": ["pytest>=8", "hypothesis>=6.80,<7", "ruff>=0.6"],
+        "dev": [
+            "pytest>=8",
+            "hypothesis>=6.80,<7",
+            "ruff>=0.6",  # style
+            "import-linter>=2,<3",  # imports point down
+            "mypy>=1.11,<3",  # types
+            "types-PyYAML",
+            "types-tqdm",
+        ],
     },
     packages=[*find_packages(include=["recbole_idp", "recbole_idp.*"]), *PROPERTIES],
     package_dir=PROPERTIES,
