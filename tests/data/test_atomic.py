@@ -1,6 +1,5 @@
 """Atomic files are read literally, item texts are put together, and every fault is named with its line."""
 
-
 import numpy as np
 import pandas as pd
 import pytest
