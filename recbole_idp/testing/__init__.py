@@ -1,12 +1,11 @@
 """Contract tests for models of other packages: what every model of recbole_idp promises, as a pytest class.
 
-A model that extends :class:`~recbole_idp.models.base.sequence_model.SequenceModel` is tested by three lines::
+A model that extends :class:`~recbole_idp.SequenceModel` is tested by three lines::
 
     # my_model.py
     import torch
 
-    from recbole_idp import add_model
-    from recbole_idp.models.base.sequence_model import SequenceModel
+    from recbole_idp import SequenceModel, add_model
 
 
     @add_model
