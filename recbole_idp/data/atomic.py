@@ -1,14 +1,16 @@
-"""RecBole's atomic files, read literally: every character between two separators belongs to the value.
+"""Read and write RecBole's atomic files literally: every character between two separators belongs to the value.
 
 RecBole itself reads them with quoting on, so that a title which starts with a quotation mark swallows the lines after
-it. Here nothing is a quotation mark, and what is wrong with a file is said with its line number.
+it. Here no character quotes others, and errors name the line of the file.
 """
 
 import csv
 import functools
 import io
 import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,6 +19,8 @@ from recbole_idp.errors import UserError, nearest
 from recbole_idp.storage.files import replacing
 
 TYPES = ("token", "float", "token_seq", "float_seq")
+ColumnChoice = Iterable[str] | Callable[[dict[str, str]], Iterable[str]]
+"""Names of columns, or a function that is given ``{name: type}`` of a file and returns them."""
 # The columns of the .inter files that this package makes.
 INTER_TYPES = {"user_id": "token", "item_id": "token", "rating": "float", "timestamp": "float"}
 
@@ -25,28 +29,29 @@ _NEWLINE = ord("\n")
 _SEPARATORS = re.compile(r"[\t\r\n\0]+")
 
 
-def read_atomic(path, columns=None, separator="\t", encoding="utf-8"):
-    """Reads one atomic file.
+def read_atomic(
+    path: str | Path, columns: ColumnChoice | None = None, separator: str = "\t", encoding: str = "utf-8"
+) -> pd.DataFrame:
+    """Read one atomic file.
 
-    ``token`` columns and, unsplit, the two ``_seq`` types come as ``str``, ``float`` columns as ``float64``. An empty
-    float is a missing value (NaN) in a file of features; in an ``.inter`` file it is an error, because the order of
-    the events hangs on it. An empty line at the end is no row.
+    ``token`` columns and the two ``_seq`` types, which are not split, come as ``str``, ``float`` columns as
+    ``float64``. An empty float is a missing value (NaN) in a file of features; in an ``.inter`` file it is an error,
+    because the order of the events depends on it. Empty lines at the end are ignored.
 
     Args:
-        path (str | Path): The file; its first line names the columns as ``name:type``.
-        columns (Iterable[str] | Callable | None): Names of the columns to load, each required, or a function that is
-            given ``{name: type}`` of the file and returns them; all of them by default.
-        separator (str): The one character between two fields.
-        encoding (str): How the file's characters are stored; a byte order mark is accepted.
+        path: The file; its first line names the columns as ``name:type``.
+        columns: The columns to load, each required; see :data:`ColumnChoice`. By default all of them.
+        separator: The character between two fields.
+        encoding: The encoding of the file; a byte order mark is accepted.
 
     Returns:
-        pandas.DataFrame: The rows in the file's order, the columns in the file's order, named without their types,
-        which are in ``frame.attrs["types"]`` as ``{name: "token" | "float" | "token_seq" | "float_seq"}``.
+        The rows and the columns in the order of the file. The columns are named without their types, which are in
+        ``frame.attrs["types"]`` as ``{name: "token" | "float" | "token_seq" | "float_seq"}``.
 
     Raises:
-        UserError: The file is missing, empty, without rows, in another encoding or lacks a required column; its header
-            has no types or unknown ones; a row has another number of fields, an empty ``*_id`` token or a float that
-            is not a finite number.
+        UserError: The file is missing, is empty, has no rows, has another encoding or lacks a required column. Or its
+            header has no types or unknown ones. Or a row has another number of fields, an empty ``*_id`` token or a
+            float that is not a finite number.
     """
     path = Path(path)
     if len(separator.encode()) != 1 or separator in "\r\n":
@@ -68,16 +73,16 @@ def read_atomic(path, columns=None, separator="\t", encoding="utf-8"):
     return frame
 
 
-def write_atomic(path, frame, types):
-    """Writes an atomic file, whole or not at all.
+def write_atomic(path: str | Path, frame: pd.DataFrame, types: Mapping[str, str]) -> None:
+    """Write an atomic file, whole or not at all.
 
-    Tabs, line breaks and NUL inside a value become spaces, a missing value becomes an empty field, and whole numbers in
+    Tabs, line breaks and NUL inside a value become spaces. A missing value becomes an empty field. Whole numbers in
     float columns are written without a fraction.
 
     Args:
-        path (str | Path): The file to write or to replace.
-        frame (pandas.DataFrame): The rows, with one column for each entry of ``types``.
-        types (dict[str, str]): ``{name: type}`` in the order of the file's columns.
+        path: The file to write or to replace.
+        frame: The rows, with one column for each entry of ``types``.
+        types: ``{name: type}`` in the order of the file's columns.
 
     Raises:
         UserError: The file cannot be written, or the disk is full.
@@ -90,14 +95,14 @@ def write_atomic(path, frame, types):
         _float_texts(frame[name]) if kind == "float" else _clean_texts(frame[name]) for name, kind in types.items()
     ]
     # Halves of surrogate pairs, which escapes in JSON can leave behind, have no UTF-8 form and become question marks.
-    options = {"encoding": "utf-8", "errors": "replace", "newline": "\n"}
+    options: dict[str, Any] = {"encoding": "utf-8", "errors": "replace", "newline": "\n"}
     with replacing(path) as temporary, open(temporary, "w", **options) as file:
         file.write("\t".join(f"{name}:{kind}" for name, kind in types.items()) + "\n")
         file.writelines("\t".join(row) + "\n" for row in zip(*columns, strict=True))
 
 
-def _utf8_bytes(path, encoding):
-    """Returns the file's content as UTF-8 with ``\\n`` line ends and no byte order mark."""
+def _utf8_bytes(path: Path, encoding: str) -> bytes:
+    """Return the file's content as UTF-8 with ``\\n`` line ends and no byte order mark."""
     try:
         data = path.read_bytes()
     except FileNotFoundError:
@@ -125,8 +130,8 @@ def _utf8_bytes(path, encoding):
     return data
 
 
-def _what_is_there(path):
-    """Says which files could have been meant instead of the missing ``path``."""
+def _what_is_there(path: Path) -> str:
+    """Return the end of a message that names the files near the missing ``path``."""
     if not path.parent.is_dir():
         return f": there is no folder {path.parent}"
     names = sorted(entry.name for entry in path.parent.iterdir() if entry.is_file())
@@ -134,8 +139,8 @@ def _what_is_there(path):
     return f"; its folder has {', '.join(close)}" if close else ": its folder has no files"
 
 
-def _split_header(data, path):
-    """Returns the first line as text, and the rows as bytes of which each line ends in a line feed."""
+def _split_header(data: bytes, path: Path) -> tuple[str, bytes]:
+    """Return the first line as text, and the rows as bytes; each row ends in a line feed."""
     header, _, body = data.partition(b"\n")
     body = body.rstrip(b"\n")
     if not body:
@@ -145,8 +150,8 @@ def _split_header(data, path):
     return header.decode("utf-8"), body + b"\n"
 
 
-def _parse_header(fields, path):
-    """Returns ``{name: type}`` in the file's order."""
+def _parse_header(fields: Iterable[str], path: Path) -> dict[str, str]:
+    """Return ``{name: type}`` in the file's order."""
     types = {}
     for field in fields:
         name, colon, kind = field.rpartition(":")
@@ -160,8 +165,8 @@ def _parse_header(fields, path):
     return types
 
 
-def _choose(columns, types, path):
-    """Returns the names of the columns to load, in the file's order."""
+def _choose(columns: ColumnChoice | None, types: dict[str, str], path: Path) -> list[str]:
+    """Return the names of the columns to load, in the file's order."""
     if columns is None:
         return list(types)
     columns = list(columns(types) if callable(columns) else columns)
@@ -172,11 +177,11 @@ def _choose(columns, types, path):
     return [name for name in types if name in columns]
 
 
-def _check_fields(body, width, separator, path):
-    """Checks that every line has ``width`` fields, as pandas fills short lines in silence.
+def _check_fields(body: bytes, width: int, separator: str, path: Path) -> int:
+    """Check that every line has ``width`` fields, because pandas fills short lines silently.
 
     Returns:
-        int: The number of rows.
+        The number of rows.
     """
     characters = np.frombuffer(body, dtype=np.uint8)
     line_ends = np.flatnonzero(characters == _NEWLINE)
@@ -191,26 +196,26 @@ def _check_fields(body, width, separator, path):
     return len(line_ends)
 
 
-def _parse(body, types, wanted, separator, path):
-    """Parses the checked ``body`` with pandas' C engine, all quoting and guessing off."""
-    options = {
+def _parse(body: bytes, types: Mapping[str, str], wanted: Sequence[str], separator: str, path: Path) -> pd.DataFrame:
+    """Parse the checked ``body`` with pandas' C engine, without quoting and without guessing types."""
+    options: dict[str, Any] = {
         "sep": separator,
         "header": 0,
         "names": list(types),
         "usecols": wanted,
         "engine": "c",
         "quoting": csv.QUOTE_NONE,
-        # The number that stands there, to its last digit: times may be in nanoseconds.
+        # Exact to the last digit: times may be in nanoseconds.
         "float_precision": "round_trip",
         "keep_default_na": False,
         "lineterminator": "\n",
         "skip_blank_lines": False,
         "index_col": False,
     }
-    # A line to be passed over: pandas drops a byte order mark where its input begins, and here it would be a value's.
+    # A line that is skipped: pandas drops a byte order mark at the start of its input, where it would be a value's.
     first = b"x" + separator.encode() * (len(types) - 1) + b"\n"
     dtype = {name: np.float64 if types[name] == "float" else str for name in wanted}
-    # An empty float is the one missing value there is; nothing marks one in a column of text.
+    # Only an empty float is a missing value; a column of text has none.
     missing = {name: [""] for name in wanted if types[name] == "float"}
     try:
         return pd.read_csv(io.BytesIO(first + body), dtype=dtype, na_values=missing, **options)
@@ -225,13 +230,13 @@ def _parse(body, types, wanted, separator, path):
         raise
 
 
-def _check_floats(values, path, text_of):
-    """Raises at the first infinite number, and in ``.inter`` files at the first missing one.
+def _check_floats(values: pd.Series, path: Path, text_of: Callable[[int], str]) -> None:
+    """Check that no number is infinite and, in ``.inter`` files, that none is missing.
 
     Args:
-        values (pandas.Series): The numbers.
-        path (Path): The file.
-        text_of (Callable[[int], str]): Returns what stands in a row; 1e999 is infinite to pandas 3, and no number to 2.
+        values: The numbers.
+        path: The file.
+        text_of: Returns the text of a row; pandas 3 reads 1e999 as infinite, and pandas 2 as no number.
     """
     bad = ~np.isfinite(values) if path.suffix == ".inter" else np.isinf(values)
     if bad.any():
@@ -239,40 +244,40 @@ def _check_floats(values, path, text_of):
         raise _not_a_number(path, row, values.name, text_of(row))
 
 
-def _field(body, column, separator, row):
-    """Returns the text of a field; ``row`` counts from 0 behind the header."""
+def _field(body: bytes, column: int, separator: str, row: int) -> str:
+    """Return the text of a field; ``row`` counts from 0 after the header."""
     line = body.split(b"\n", row + 1)[row]
     return line.split(separator.encode())[column].decode("utf-8")
 
 
-def _not_a_number(path, row, name, value):
-    """Returns the error for a float that is none; ``row`` counts from 0 behind the header."""
+def _not_a_number(path: Path, row: int, name: str, value: str) -> UserError:
+    """Return the error for a float that is not a finite number; ``row`` counts from 0 after the header."""
     return UserError(f"{path}, line {row + 2}: {name} is {value!r}, not a finite number; correct or drop the line")
 
 
-def _check_ids(values, path):
-    """Raises at the first empty identifier."""
+def _check_ids(values: pd.Series, path: Path) -> None:
+    """Check that no identifier is empty."""
     empty = np.asarray(values == "")
     if empty.any():
         line = int(np.argmax(empty)) + 2
         raise UserError(f"{path}, line {line}: {values.name} is empty; fill it in or drop the line")
 
 
-def _clean_texts(values):
-    """Returns the values as texts without separators, missing ones as empty."""
+def _clean_texts(values: pd.Series) -> list[str]:
+    """Return the values as texts without separators, a missing value as an empty text."""
     texts = values.where(values.notna(), "").astype(str).tolist()
     if not _SEPARATORS.search("".join(texts)):
         return texts
     return [_SEPARATORS.sub(" ", text) for text in texts]
 
 
-def _float_texts(values):
-    """Returns the shortest texts that give the same numbers again, missing ones as empty."""
+def _float_texts(values: pd.Series) -> list[str]:
+    """Return the shortest texts that read back as the same numbers, a missing value as an empty text."""
     return [_float_text(value) for value in values.astype(np.float64).tolist()]
 
 
-def _float_text(value):
-    """Returns one number as text."""
+def _float_text(value: float) -> str:
+    """Return one number as text."""
     if value != value:
         return ""
     return str(int(value)) if value.is_integer() else repr(value)

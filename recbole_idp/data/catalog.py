@@ -1,6 +1,7 @@
-"""From the name of a data set to its files: on disk, carried by a package, or downloaded."""
+"""Find the files of a data set by its name: on disk, in a package, or by download."""
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -13,7 +14,7 @@ from recbole_idp.data.download import download
 from recbole_idp.data.folders import SOURCE_FILE, dataset_folder, read_source
 from recbole_idp.errors import UserError, nearest
 
-# The domains of the IDP paper and their neighbours -> RecBole's name. All are Amazon 2018 but the last three, which
+# The domains of the IDP paper, and related ones -> RecBole's name. All are Amazon 2018 except the last three, which
 # only the release of 2014 has as whole categories.
 ALIASES = {
     "Home": "amazon-home-kitchen-18",
@@ -54,10 +55,10 @@ class DatasetLocation:
     """Where a data set is.
 
     Attributes:
-        name (str): The name that was asked for.
-        folder (Path): The folder with its files.
-        stem (str): Their name without the suffix: ``folder/stem.inter``, ``folder/stem.item``.
-        origin (str): Where the files came from, in words.
+        name: The name that was asked for.
+        folder: The folder with its files.
+        stem: Their name without the suffix: ``folder/stem.inter``, ``folder/stem.item``.
+        origin: Where the files came from, in words.
     """
 
     name: str
@@ -66,13 +67,13 @@ class DatasetLocation:
     origin: str
 
     @property
-    def inter_file(self):
-        """Path: The interactions."""
+    def inter_file(self) -> Path:
+        """The file of the interactions."""
         return self.folder / f"{self.stem}.inter"
 
     @property
-    def item_file(self):
-        """Path: The items, which a data set need not have."""
+    def item_file(self) -> Path:
+        """The file of the items, which may be missing."""
         return self.folder / f"{self.stem}.item"
 
 
@@ -80,9 +81,9 @@ class Available(NamedTuple):
     """One row of :func:`available`.
 
     Attributes:
-        name (str): The name to give as ``dataset``.
-        origin (str): Where it comes from.
-        on_disk (bool): Whether it can be used without a download.
+        name: The name to give as ``dataset``.
+        origin: Where it comes from.
+        on_disk: Whether it can be used without a download.
     """
 
     name: str
@@ -90,21 +91,26 @@ class Available(NamedTuple):
     on_disk: bool
 
 
-def locate(name, data_path="dataset/", urls=None, checksums=None):
-    """Finds a data set by name, and carves or downloads it where that is what it takes.
+def locate(
+    name: str,
+    data_path: str | Path = "dataset/",
+    urls: Mapping[str, str] | None = None,
+    checksums: Mapping[str, str] | None = None,
+) -> DatasetLocation:
+    """Find a data set by name, and make or download it if necessary.
 
-    Looked for in this order: under ``data_path``; carried by a package (ml-100k, and the two platforms carved from
-    it); in RecBole's download table, by its name there or by one of ``ALIASES``. What is carved or downloaded goes to
-    ``data_path/name`` and is found there the next time.
+    The places, in this order: ``data_path``; packages (ml-100k, and the platforms that are carved from it); RecBole's
+    download table, by its name there or by one of ``ALIASES``. What is carved or downloaded is kept in
+    ``data_path/name``.
 
     Args:
-        name (str): The data set's name.
-        data_path (str | Path): The folder of data sets, each in a folder of its own name.
-        urls (dict[str, str] | None): Name -> URL of a zip; RecBole's table by default.
-        checksums (dict[str, str] | None): URL -> SHA-256 of the zip, where it is known.
+        name: The name of the data set.
+        data_path: The folder of data sets, each in a folder of its own name.
+        urls: Name -> URL of a zip; RecBole's table by default.
+        checksums: URL -> SHA-256 of the zip, if it is known.
 
     Returns:
-        DatasetLocation: Its files.
+        Where its files are.
 
     Raises:
         UserError: The name is unknown, its folder has no ``.inter`` file or several, or the download failed.
@@ -119,22 +125,22 @@ def locate(name, data_path="dataset/", urls=None, checksums=None):
     urls = recbole_urls() if urls is None else urls
     if name in ml_100k.PLATFORMS:
         ml_100k.carve(name, folder)
-    elif url := urls.get(name) or urls.get(ALIASES.get(name)):
+    elif url := urls.get(name) or urls.get(ALIASES.get(name, name)):
         download(url, name, folder, checksums)
     else:
         raise _unknown(name, data_path, urls)
-    return _on_disk(name, folder)
+    return _on_disk(name, folder)  # type: ignore[return-value]  # its interactions have just been written
 
 
-def available(data_path="dataset/", urls=None):
-    """Lists every name that :func:`locate` knows.
+def available(data_path: str | Path = "dataset/", urls: Mapping[str, str] | None = None) -> list[Available]:
+    """List the names that :func:`locate` knows.
 
     Args:
-        data_path (str | Path): The folder of data sets; it need not be there.
-        urls (dict[str, str] | None): Name -> URL of a zip; RecBole's table by default.
+        data_path: The folder of data sets; it may be missing.
+        urls: Name -> URL of a zip; RecBole's table by default.
 
     Returns:
-        list[Available]: What is on disk first, then what packages carry, aliases, and RecBole's table.
+        Data sets on disk first, then those in packages, the aliases, and RecBole's table.
     """
     urls = recbole_urls() if urls is None else urls
     rows = [Available(name, _origin(Path(data_path) / name), True) for name in _names_on_disk(data_path)]
@@ -142,15 +148,15 @@ def available(data_path="dataset/", urls=None):
     rows += [Available(name, f"carved from RecBole's {ml_100k.PACKAGED}", True) for name in ml_100k.PLATFORMS]
     rows += [Available(alias, f"download: {name}", False) for alias, name in ALIASES.items() if name in urls]
     rows += [Available(name, f"download: {url}", False) for name, url in urls.items()]
-    first = {}
+    first: dict[str, Available] = {}
     for row in rows:
-        # The first row of a name is the one that locate() would take.
+        # locate() would take the first row of a name.
         first.setdefault(row.name, row)
     return list(first.values())
 
 
-def recbole_urls():
-    """Returns RecBole's download table, ``{name: URL}``.
+def recbole_urls() -> dict[str, str]:
+    """Return RecBole's download table, ``{name: URL}``.
 
     Raises:
         UserError: RecBole is not installed.
@@ -159,15 +165,15 @@ def recbole_urls():
     return yaml.safe_load(table.read_text(encoding="utf-8"))
 
 
-def _on_disk(name, folder):
-    """Returns the data set in ``folder``, or None where it has no interactions."""
+def _on_disk(name: str, folder: Path) -> DatasetLocation | None:
+    """Return the data set in ``folder``, or None if the folder has no interactions."""
     own = folder / f"{name}.inter"
     if own.is_file():
         return DatasetLocation(name, folder, name, _origin(folder))
     if os.path.lexists(own):
         raise UserError(f"{own} is no file, but a folder, a link to nothing or the like: put the interactions there")
     stems = sorted(path.name.removesuffix(".inter") for path in folder.glob("*.inter") if path.is_file())
-    # RecBole's benchmark files, name.train.inter and so on, go by the common name.
+    # RecBole's benchmark files, name.train.inter and so on, share one name.
     if len(stems) > 1 and all(stem.startswith(f"{name}.") for stem in stems):
         stems = [name]
     if len(stems) > 1:
@@ -176,13 +182,13 @@ def _on_disk(name, folder):
     return DatasetLocation(name, folder, stems[0], _origin(folder)) if stems else None
 
 
-def _origin(folder):
-    """Says where the files in a folder came from."""
+def _origin(folder: Path) -> str:
+    """Return where the files in a folder came from, in words."""
     return read_source(folder).get("origin", f"files in {folder}")
 
 
-def _names_on_disk(data_path):
-    """Returns the names of the folders with interactions."""
+def _names_on_disk(data_path: str | Path) -> list[str]:
+    """Return the names of the folders with interactions."""
     try:
         # From Python 3.13 on glob finds nothing in what cannot be a path, such as a name that is too long.
         os.stat(data_path)
@@ -191,16 +197,16 @@ def _names_on_disk(data_path):
     return sorted({path.parent.name for path in Path(data_path).glob("[!.]*/*.inter")})
 
 
-def _refuse_folder_without_data(folder):
-    """Raises where there is a folder of files, none of which is ``.inter``: it is the user's and not overwritten."""
+def _refuse_folder_without_data(folder: Path) -> None:
+    """Refuse a folder that has files but no ``.inter`` file: it is the user's, and is not overwritten."""
     files = sorted(path.name for path in folder.iterdir() if path.name != SOURCE_FILE) if folder.is_dir() else []
     if files:
         found = ", ".join(files[:5])
         raise UserError(f"{folder} has no .inter file but {found}: add {folder.name}.inter, or move the folder away")
 
 
-def _unknown(name, data_path, urls):
-    """Returns the error for a name that nobody knows."""
+def _unknown(name: str, data_path: str | Path, urls: Mapping[str, str]) -> UserError:
+    """Return the error for an unknown name."""
     names = [row.name for row in available(data_path, urls)]
     close = nearest(name, names, limit=3)
     hint = f"did you mean {' or '.join(close)}? " if close else ""

@@ -1,9 +1,16 @@
-"""Which content a dataset's files have."""
+"""Identify the content of a dataset's files."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 from recbole_idp.storage.files import sha256_of_file
 
+if TYPE_CHECKING:
+    from recbole_idp.data.catalog import DatasetLocation
 
-def content_hashes(location):
-    """Returns the SHA-256 of a dataset's ``.inter`` and, where there is one, ``.item`` file."""
+
+def content_hashes(location: DatasetLocation) -> dict[str, str]:
+    """Return the SHA-256 of a dataset's ``.inter`` file and, if it has one, of its ``.item`` file, by suffix."""
     files = {"inter": location.inter_file, "item": location.item_file}
     return {suffix: sha256_of_file(path) for suffix, path in files.items() if path is not None and path.is_file()}

@@ -1,4 +1,8 @@
-"""RecBole's sequential dataset over flat sequences: rows are views, histories are built batch by batch."""
+"""RecBole's sequential dataset over flat sequences: rows are views, and histories are built batch by batch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -20,17 +24,19 @@ class SequenceDataset(LiteralReading, SequentialDataset):
 
     RecBole turns a user of n events into n - 1 rows, each padded to ``MAX_ITEM_LIST_LENGTH``, in a Python loop. Here a
     row is two indices into :attr:`sequences`; its history is gathered when a batch asks for it. Filters, splits and
-    field names remain RecBole's. Files are read by :class:`~recbole_idp.data.reading.LiteralReading`.
+    field names are RecBole's. Files are read by :class:`~recbole_idp.data.reading.LiteralReading`.
 
     Attributes:
-        sequences (Sequences): All events, user after user; there after ``build()``.
+        sequences: All events, user after user; set by ``build()``.
     """
 
-    def build(self):
-        """Splits the dataset as RecBole does, and keeps the training targets of ``train_users_share`` of the users.
+    sequences: Sequences
+
+    def build(self) -> list[SequenceDataset]:
+        """Split the dataset as RecBole does, and keep the training targets of ``train_users_share`` of the users.
 
         Returns:
-            list[SequenceDataset]: For training, validation and test.
+            The parts for training, validation and test.
 
         Raises:
             UserError: Nothing is left to train on, or nothing to test.
@@ -45,8 +51,8 @@ class SequenceDataset(LiteralReading, SequentialDataset):
         parts[0] = few_shot(parts[0], self.config["train_users_share"], self.config["train_users_seed"])
         return parts
 
-    def data_augmentation(self):
-        """Replaces RecBole's padded copies by two indices a row: where the user's events start, and the target."""
+    def data_augmentation(self) -> None:
+        """Replace RecBole's padded copies by two indices a row: the start of the user's events, and the target."""
         self.sort(by=[self.uid_field, self.time_field], ascending=True)
         users = self.inter_feat[self.uid_field].numpy()
         self.sequences = Sequences.from_events(users, self.inter_feat[self.iid_field].numpy())
@@ -69,28 +75,31 @@ class SequenceDataset(LiteralReading, SequentialDataset):
         )
         self.inter_feat = rows
 
-    def targets(self):
-        """Returns the rows of this (split) dataset as :class:`Targets`."""
+    def targets(self) -> Targets:
+        """Return the rows of this (split) dataset as :class:`Targets`."""
         return Targets(self.sequences, self.inter_feat[SEQUENCE_START], self.inter_feat[SEQUENCE_END])
 
-    def item_counts(self):
-        """Counts the events of each item: targets of this part, and their users' first events; int64, shape [N]."""
+    def item_counts(self) -> np.ndarray:
+        """Count the events of each item: targets of this part, and first events of their users; int64, shape [N]."""
         events = torch.cat([self.inter_feat[SEQUENCE_END], torch.unique(self.inter_feat[SEQUENCE_START])])
         return np.bincount(self.sequences.items[events].numpy(), minlength=self.item_num)
 
-    def history_lengths(self):
-        """Returns how many events stand before the target of each row; int64, shape [R]."""
+    def history_lengths(self) -> np.ndarray:
+        """Return the number of events before the target of each row; int64, shape [R]."""
         return (self.inter_feat[SEQUENCE_END] - self.inter_feat[SEQUENCE_START]).numpy()
 
-    def __getitem__(self, index, join=True):
-        if np.ndim(index) == 0 and not isinstance(index, slice):
-            index = [int(index)]
+    def __getitem__(
+        self, index: int | slice | Sequence[int] | np.ndarray | torch.Tensor, join: bool = True
+    ) -> Interaction:
+        """Return rows with their histories, padded to ``MAX_ITEM_LIST_LENGTH``."""
+        if np.ndim(index) == 0 and not isinstance(index, slice):  # type: ignore[arg-type]  # a tensor has it too
+            index = [int(index)]  # type: ignore[arg-type]  # a single number
         rows = super().__getitem__(index, join)
         if SEQUENCE_END not in rows.interaction:
             return rows
         targets = Targets(self.sequences, rows[SEQUENCE_START], rows[SEQUENCE_END])
         items, _ = targets.histories(torch.arange(len(rows)), self.max_item_list_len)
-        # RecBole joins rows that were asked for apart, so that all have to be of one width.
+        # RecBole joins rows of separate calls, so that all need one width.
         items = torch.nn.functional.pad(items, (0, self.max_item_list_len - items.shape[1]))
         rows.update(Interaction({self.item_id_list_field: items}))
         return rows

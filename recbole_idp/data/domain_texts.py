@@ -1,25 +1,40 @@
-"""The texts of the items of several domains."""
+"""Read the texts of the items of several domains."""
+
+from __future__ import annotations
 
 import logging
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from recbole_idp.data.item_text import read_item_texts
+from recbole_idp.data.item_text import ItemTexts, read_item_texts
 from recbole_idp.errors import UserError
 
+if TYPE_CHECKING:
+    from recbole.config import Config
 
-def texts_by_domain(config, locations, item_domain, item_tokens):
-    """Reads the texts of the items of several domains.
+    from recbole_idp.data.catalog import DatasetLocation
+    from recbole_idp.data.domains import Domains
+
+
+def texts_by_domain(
+    config: Config,
+    locations: Sequence[DatasetLocation],
+    item_domain: Sequence[int] | np.ndarray,
+    item_tokens: list[str],
+) -> Iterator[tuple[DatasetLocation, str, np.ndarray, list[str]]]:
+    """Read the texts of the items of several domains.
 
     Args:
-        config (Config): With ``text_fields`` for the first domain, the target, ``source_text_fields`` for the others.
-        locations (list[DatasetLocation]): Where the domains lie.
-        item_domain (Sequence[int]): Number of each item's domain; length N.
-        item_tokens (Sequence[str]): Id of each item in its domain; length N.
+        config: With ``text_fields`` for the first domain, the target, and ``source_text_fields`` for the others.
+        locations: Where the domains lie.
+        item_domain: Number of each item's domain; length N.
+        item_tokens: Id of each item in its domain; length N.
 
     Yields:
-        tuple[DatasetLocation, str, np.ndarray, list[str]]: For each domain where it lies, the key that names its
-        columns, the places of its items among the N, and their texts.
+        For each domain its location, the key that names its columns, the places of its items among the N, and their
+        texts.
     """
     for number, location in enumerate(locations):
         key = "source_text_fields" if number else "text_fields"
@@ -28,18 +43,19 @@ def texts_by_domain(config, locations, item_domain, item_tokens):
         yield location, key, places, texts.for_items([item_tokens[place] for place in places])
 
 
-def domain_texts(config, domains, locations):
-    """Reads texts and titles of all items of the source domains.
+def domain_texts(config: Config, domains: Domains, locations: Sequence[DatasetLocation]) -> tuple[list[str], list[str]]:
+    """Read texts and titles of all items of the source domains.
 
     Args:
-        config (Config): With ``source_text_fields`` and ``text_length``.
-        domains (Domains): The merged data.
-        locations (list[DatasetLocation]): Where each domain lies.
+        config: With ``source_text_fields`` and ``text_length``.
+        domains: The merged data.
+        locations: Where each domain lies.
 
     Returns:
-        tuple[list[str], list[str]]: Text and title of items 1 to N - 1.
+        Text and title of items 1 to N - 1.
     """
-    texts, titles = [], []
+    texts: list[str] = []
+    titles: list[str] = []
     for number, location in enumerate(locations):
         tokens = [domains.item_tokens[item] for item in np.flatnonzero(domains.item_domain == number)]
         read = item_texts(config, location, config["source_text_fields"])
@@ -49,13 +65,13 @@ def domain_texts(config, domains, locations):
     return texts, titles
 
 
-def check_any_text(texts, name, key):
-    """Checks that there is something to match by: single items without text are no harm.
+def check_any_text(texts: Sequence[str], name: str, key: str) -> None:
+    """Check that at least one item has a text to match by.
 
     Args:
-        texts (list[str]): Text of each item.
-        name (str): Where the items are from.
-        key (str): The key that names the columns.
+        texts: Text of each item.
+        name: Where the items are from.
+        key: The key that names the columns.
 
     Raises:
         UserError: No item has a text.
@@ -64,16 +80,16 @@ def check_any_text(texts, name, key):
         raise UserError(f"none of the {len(texts):,} items of {name} has a text to be matched by: see {key}")
 
 
-def item_texts(config, location, fields):
-    """Reads the item texts of one dataset and says how many items have none.
+def item_texts(config: Config, location: DatasetLocation, fields: Sequence[str] | None) -> ItemTexts:
+    """Read the item texts of one dataset, and log how many items have none.
 
     Args:
-        config (Config): With ``text_length``.
-        location (DatasetLocation): Where the dataset lies.
-        fields (list[str] | None): Columns to read.
+        config: With ``text_length``.
+        location: Where the dataset lies.
+        fields: Columns to read.
 
     Returns:
-        ItemTexts: Texts and titles by item id.
+        Texts and titles by item id.
 
     Raises:
         UserError: The dataset has no ``.item`` file, or the file is wrong.

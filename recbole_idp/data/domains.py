@@ -1,8 +1,10 @@
-"""Several datasets as one: a single item space, users apart unless a configuration joins them."""
+"""Merge several datasets into one item space; users stay separate unless a configuration joins them."""
+
+from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
@@ -14,53 +16,58 @@ from recbole_idp.data.dataset import SequenceDataset
 from recbole_idp.data.sequences import Sequences, Targets
 from recbole_idp.errors import UserError, nearest
 
+if TYPE_CHECKING:
+    from recbole.config import Config
+
 
 @dataclass(frozen=True)
 class Domain:
-    """What is told about one of the datasets.
+    """Facts about one of the datasets.
 
     Attributes:
-        name (str): The dataset's name.
-        users (int): Users after the configured filters.
-        items (int): Items after the configured filters.
-        interactions (int): Events after the configured filters.
-        sha256 (dict[str, str]): Content hashes of its atomic files by suffix.
+        name: The dataset's name.
+        users: Users after the configured filters.
+        items: Items after the configured filters.
+        interactions: Events after the configured filters.
+        sha256: Content hashes of its atomic files by suffix.
     """
 
     name: str
     users: int
     items: int
     interactions: int
-    sha256: dict
+    sha256: dict[str, str]
 
 
 class Domains:
     """Source domains in one ID space, item 0 being padding (IDP, pre-training data: no alignment between domains).
 
     Attributes:
-        domains (list[Domain]): One entry for each dataset, in the given order.
-        sequences (Sequences): The events of all users.
-        item_tokens (list[str]): The item's id in its own domain; length N.
-        item_domain (np.ndarray): Number of the item's domain, -1 for padding; shape [N].
+        domains: One entry for each dataset, in the given order.
+        sequences: The events of all users.
+        item_tokens: The id of each item in its own domain; length N.
+        item_domain: Number of the item's domain, -1 for padding; shape [N].
     """
 
-    def __init__(self, domains, sequences, item_tokens, item_domain):
+    def __init__(
+        self, domains: list[Domain], sequences: Sequences, item_tokens: list[str], item_domain: np.ndarray
+    ) -> None:
         self.domains, self.sequences = domains, sequences
         self.item_tokens, self.item_domain = item_tokens, item_domain
 
-    def num(self, field):
-        """Returns the number of items, padding included, whatever the field: RecBole's models ask for no other."""
+    def num(self, field: str) -> int:
+        """Return the number of items, padding included. RecBole's models ask for no other field."""
         return len(self.item_tokens)
 
-    def split(self, n_valid_users, seed):
-        """Holds out the last event of some users.
+    def split(self, n_valid_users: int, seed: int) -> tuple[TargetLoader, TargetLoader]:
+        """Hold out the last event of some users.
 
         Args:
-            n_valid_users (int): How many users, at most half of those with three events or more.
-            seed (int): Decides on the users.
+            n_valid_users: Number of users; at most half of those with three events or more are taken.
+            seed: Seed of the choice.
 
         Returns:
-            tuple[TargetLoader, TargetLoader]: What to train on, and what to validate on.
+            The targets of training, and those of validation.
         """
         sequences = self.sequences
         lengths = sequences.lengths()
@@ -79,54 +86,54 @@ class Domains:
 
 
 class TargetLoader:
-    """Targets with the face of a RecBole dataloader, as far as a trainer looks at it.
+    """Targets as a RecBole dataloader, with the attributes that a trainer reads.
 
     Args:
-        dataset (Domains): Where the targets are from.
-        targets (Targets): The targets.
+        dataset: The domains that the targets are from.
+        targets: The targets.
 
     Attributes:
-        generator (None): RecBole's loaders draw numbers from theirs; this one draws none.
+        generator: None, as this loader draws no random numbers.
     """
 
     generator = None
 
-    def __init__(self, dataset, targets):
+    def __init__(self, dataset: Domains, targets: Targets) -> None:
         self.dataset = _View(dataset, targets)
         self._dataset = self.dataset
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.dataset.targets())
 
 
 class _View:
-    """A dataset of which only some targets count."""
+    """A dataset with only some of its targets."""
 
-    def __init__(self, dataset, targets):
+    def __init__(self, dataset: Domains, targets: Targets) -> None:
         self._whole, self._targets = dataset, targets
 
-    def num(self, field):
-        """Returns the number of items."""
+    def num(self, field: str) -> int:
+        """Return the number of items."""
         return self._whole.num(field)
 
-    def targets(self):
-        """Returns the targets."""
+    def targets(self) -> Targets:
+        """Return the targets."""
         return self._targets
 
 
-def check_domains(config, with_target=False):
-    """Checks the names of the source domains, and that their files can be found.
+def check_domains(config: Config, with_target: bool = False) -> list[DatasetLocation]:
+    """Check the names of the source domains, and find their files.
 
     Args:
-        config (Config): RecBole's configuration with ``source_domains`` and ``shared_users``.
-        with_target (bool): Whether the target is trained on together with them, so that users may be shared with it
-            and there need be no other domain.
+        config: RecBole's configuration with ``source_domains`` and ``shared_users``.
+        with_target: Whether the target is trained on together with them. Then users may be shared with it, and the list
+            of sources may be empty.
 
     Returns:
-        list[DatasetLocation]: Where each source lies.
+        The location of each source.
 
     Raises:
-        UserError: None is named, one is unknown or named twice, or the target is among them.
+        UserError: No source is named, one is unknown or named twice, or the target is among them.
     """
     names = config["source_domains"] or []
     if not names and not with_target:
@@ -145,16 +152,16 @@ def check_domains(config, with_target=False):
     return [locate(name, data_root(config)) for name in names]
 
 
-def load_domains(config):
-    """Reads the source domains of a configuration.
+def load_domains(config: Config) -> Domains:
+    """Read the source domains of a configuration.
 
-    RecBole's keys for filtering apply to each domain by itself.
+    RecBole's keys for filtering apply to each domain separately.
 
     Args:
-        config (Config): RecBole's configuration with ``source_domains`` and ``shared_users``.
+        config: RecBole's configuration with ``source_domains`` and ``shared_users``.
 
     Returns:
-        Domains: The merged data.
+        The merged data.
 
     Raises:
         UserError: A domain cannot be found or read, or has no user of two events.
@@ -167,34 +174,34 @@ class DomainEvents(NamedTuple):
     """The events of one domain, in the order of its file.
 
     Attributes:
-        location (DatasetLocation): Where it lies.
-        user_tokens (Sequence[str]): The user's id by number.
-        item_tokens (Sequence[str]): The item's id by number, number 0 being padding.
-        users (np.ndarray): User number of each event; shape [E].
-        items (np.ndarray): Item number of each event; shape [E].
-        times (np.ndarray): Time of each event; shape [E].
+        location: Where its files are.
+        user_tokens: Id of each user number.
+        item_tokens: Id of each item number, number 0 being padding.
+        users: User number of each event; shape [E].
+        items: Item number of each event; shape [E].
+        times: Time of each event; shape [E].
     """
 
     location: DatasetLocation
-    user_tokens: Sequence
-    item_tokens: Sequence
+    user_tokens: Sequence[str]
+    item_tokens: Sequence[str]
     users: np.ndarray
     items: np.ndarray
     times: np.ndarray
 
 
-def read_domain(config, location):
-    """Reads a dataset as one of several; RecBole's keys for filtering apply to it by itself.
+def read_domain(config: Config, location: DatasetLocation) -> DomainEvents:
+    """Read a dataset as one of several; RecBole's keys for filtering apply to it separately.
 
     Args:
-        config (Config): RecBole's configuration.
-        location (DatasetLocation): Where the dataset lies.
+        config: RecBole's configuration.
+        location: Where the files of the dataset are.
 
     Returns:
-        DomainEvents: Its events.
+        Its events.
 
     Raises:
-        UserError: It cannot be read.
+        UserError: The dataset cannot be read.
     """
     dataset = SequenceDataset(derive(config, dataset=location.name))
     events, tokens = dataset.inter_feat, dataset.field2id_token
@@ -202,16 +209,16 @@ def read_domain(config, location):
     return DomainEvents(location, tokens[dataset.uid_field], tokens[dataset.iid_field], *columns)
 
 
-def join_domains(parts, shared_users):
-    """Puts domains into one ID space, item after item in the order of the domains.
+def join_domains(parts: Sequence[DomainEvents], shared_users: Sequence[Sequence[str]] | None) -> Domains:
+    """Merge domains into one ID space, in the order of the domains.
 
     Args:
-        parts (list[DomainEvents]): The domains.
-        shared_users (list[list[str]] | None): Names of domains whose user ids mean the same people: their events are
-            merged in the order of time.
+        parts: The domains.
+        shared_users: Groups of domains whose user ids mean the same people. Their events are merged in the order of
+            time.
 
     Returns:
-        Domains: The merged data.
+        The merged data.
 
     Raises:
         UserError: No user has two events.
@@ -237,18 +244,19 @@ def join_domains(parts, shared_users):
     return Domains(domains, sequences, tokens, np.concatenate(domain_of))
 
 
-def number_users(parts, shared_users):
-    """Numbers the users of several domains.
+def number_users(parts: Sequence[DomainEvents], shared_users: Sequence[Sequence[str]] | None) -> list[np.ndarray]:
+    """Number the users of several domains.
 
     Args:
-        parts (list[DomainEvents]): The domains.
-        shared_users (list[list[str]] | None): Names of domains whose user ids mean the same people.
+        parts: The domains.
+        shared_users: Groups of domains whose user ids mean the same people.
 
     Returns:
-        list[np.ndarray]: For each domain the user number of each of its events.
+        For each domain the user number of each event.
     """
     shared = {name: number for number, group in enumerate(shared_users or []) for name in group}
-    found, numbers = [], {}
+    found: list[np.ndarray] = []
+    numbers: dict[tuple[tuple[str, int], str], int] = {}
     for number, part in enumerate(parts):
         name = part.location.name
         scope = ("shared", shared[name]) if name in shared else ("domain", number)

@@ -1,4 +1,4 @@
-"""Downloading a zipped data set: checked, unpacked and renamed before any of it can be seen."""
+"""Download a zipped data set; check, unpack and rename it before its folder appears."""
 
 import http.client
 import logging
@@ -8,7 +8,9 @@ import urllib.error
 import urllib.request
 import zipfile
 import zlib
-from pathlib import PurePosixPath, PureWindowsPath
+from collections.abc import Callable, Mapping
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import Any, TypeVar
 
 from tqdm import tqdm
 
@@ -20,27 +22,28 @@ from recbole_idp.storage.folders import new_folder
 ATOMIC_SUFFIXES = (".inter", ".item", ".user", ".kg", ".link", ".net")
 TIMEOUT_SECONDS = 30
 # URL -> SHA-256 of its archive, for those that were checked by hand. RecBole publishes none.
-KNOWN_SHA256 = {}
+KNOWN_SHA256: dict[str, str] = {}
 
 _BLOCK = 1 << 18
+_Answer = TypeVar("_Answer")
 _logger = logging.getLogger(__name__)
 
 
-def download(url, name, folder, checksums=None):
-    """Downloads a zip of atomic files to ``folder``, renamed to ``name.inter``, ``name.item`` and so on.
+def download(url: str, name: str, folder: Path, checksums: Mapping[str, str] | None = None) -> None:
+    """Download a zip of atomic files to ``folder``, renamed to ``name.inter``, ``name.item`` and so on.
 
     The archive's SHA-256 is compared with the known one and with that of an earlier download, then noted in
-    ``folder/source.json``. Nothing is left behind where anything fails.
+    ``folder/source.json``. If anything fails, nothing is left behind.
 
     Args:
-        url (str): Where the zip is.
-        name (str): The name of the data set from now on.
-        folder (Path): The folder to make; it may hold the ``source.json`` of an earlier download.
-        checksums (dict[str, str] | None): URL -> SHA-256; ``KNOWN_SHA256`` by default.
+        url: The URL of the zip.
+        name: The new name of the data set.
+        folder: The folder to make; it may hold the ``source.json`` of an earlier download.
+        checksums: URL -> SHA-256; ``KNOWN_SHA256`` by default.
 
     Raises:
-        UserError: There is no network, the download is incomplete, not a zip, not the one expected, unsafe to unpack
-            or without interactions, or the folder cannot be written.
+        UserError: There is no network. Or the download is incomplete, is not a zip, is not the one expected, is unsafe
+            to unpack or has no interactions. Or the folder cannot be written.
     """
     known = KNOWN_SHA256 if checksums is None else checksums
     with new_folder(folder, note=SOURCE_FILE) as building:
@@ -56,8 +59,8 @@ def download(url, name, folder, checksums=None):
         shutil.rmtree(unpacked)
 
 
-def _fetch(url, path, name, folder):
-    """Writes what ``url`` gives to ``path``, under a progress bar, and checks the length."""
+def _fetch(url: str, path: Path, name: str, folder: Path) -> None:
+    """Download ``url`` to ``path`` with a progress bar, and check the length."""
     by_hand = f"try again, or put {name}.inter and {name}.item into {folder} by hand"
     response = _online(url, by_hand, lambda: urllib.request.urlopen(url, timeout=TIMEOUT_SECONDS))
     length = response.headers.get("Content-Length", "")
@@ -75,8 +78,8 @@ def _fetch(url, path, name, folder):
         raise UserError(f"only {received} of {expected} bytes of {url} came: {by_hand}")
 
 
-def _online(url, by_hand, call):
-    """Returns what ``call`` returns; trouble with the network becomes a line for the user."""
+def _online(url: str, by_hand: str, call: Callable[[], _Answer]) -> _Answer:
+    """Return what ``call`` returns; turn an error of the network into a line for the user."""
     try:
         return call()
     except (OSError, http.client.HTTPException) as error:
@@ -87,8 +90,8 @@ def _online(url, by_hand, call):
         raise UserError(f"cannot download {url} ({reason}): {by_hand}") from error
 
 
-def _compare(checksum, url, known, earlier, folder):
-    """Raises where the archive is not the one that is known under this URL."""
+def _compare(checksum: str, url: str, known: Mapping[str, str], earlier: Mapping[str, Any], folder: Path) -> None:
+    """Check that the archive is the known one of this URL."""
     if checksum != known.get(url, checksum):
         raise UserError(f"{url} has SHA-256 {checksum}, not the known {known[url]}: it was changed; do not use it")
     if earlier.get("url") == url and earlier.get("sha256", checksum) != checksum:
@@ -96,8 +99,8 @@ def _compare(checksum, url, known, earlier, folder):
         raise UserError(f"{changed}; to accept the new one, delete the folder {folder}")
 
 
-def _unpack(archive, folder, url):
-    """Unpacks all of a zip (which checks each file's CRC), but only one whose files stay inside ``folder``."""
+def _unpack(archive: Path, folder: Path, url: str) -> None:
+    """Unpack a zip, which checks each file's CRC; refuse one with files outside of ``folder``."""
     try:
         with zipfile.ZipFile(archive) as content:
             for member in content.infolist():
@@ -109,16 +112,16 @@ def _unpack(archive, folder, url):
         raise UserError(f"what came from {url} is no sound zip archive ({reason}): try again later") from error
 
 
-def _check_member(member, url):
-    """Raises where a file of the archive would be written elsewhere, or is a link."""
+def _check_member(member: zipfile.ZipInfo, url: str) -> None:
+    """Check that a file of the archive stays inside the folder and is not a link."""
     path = PurePosixPath(member.filename.replace("\\", "/"))
     outside = path.is_absolute() or ".." in path.parts or PureWindowsPath(member.filename).drive
     if outside or stat.S_ISLNK(member.external_attr >> 16):
         raise UserError(f"the archive from {url} holds the unsafe path {member.filename!r}: do not use it")
 
 
-def _take(unpacked, folder, name, url):
-    """Moves the atomic files to ``folder`` as ``name.inter``; what follows the first dot of a name is kept."""
+def _take(unpacked: Path, folder: Path, name: str, url: str) -> None:
+    """Move the atomic files to ``folder`` as ``name.inter`` and so on; keep what follows the first dot of a name."""
     files = [path for path in sorted(unpacked.rglob("*")) if path.is_file() and not _is_clutter(path)]
     taken = [path for path in files if path.suffix in ATOMIC_SUFFIXES]
     if not any(path.suffix == ".inter" for path in taken):
@@ -132,6 +135,6 @@ def _take(unpacked, folder, name, url):
         path.rename(target)
 
 
-def _is_clutter(path):
-    """Says whether a file is one of those that macOS adds to archives."""
+def _is_clutter(path: Path) -> bool:
+    """Return whether a file is one of those that macOS adds to archives."""
     return path.name.startswith("._") or "__MACOSX" in path.parts

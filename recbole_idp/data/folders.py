@@ -1,8 +1,9 @@
-"""Data set folders that appear whole or not at all, and the note in each on where it came from."""
+"""Folders of data sets, and the note in each on where its files came from."""
 
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 from recbole_idp.errors import UserError
 from recbole_idp.storage.files import write_json
@@ -11,11 +12,11 @@ SOURCE_FILE = "source.json"
 _LONGEST_NAME = 255
 
 
-def dataset_folder(root, name):
-    """Returns ``root/name``, the folder of the data set ``name``.
+def dataset_folder(root: str | Path, name: str) -> Path:
+    """Return ``root/name``, the folder of the data set ``name``.
 
     Raises:
-        UserError: ``name`` is a path, which would be looked for, and written, outside of ``root``.
+        UserError: ``name`` is a path, which would lead outside of ``root``, or is too long.
     """
     folder = Path(root) / name
     if not name or folder.name != name or name.startswith("."):
@@ -25,13 +26,13 @@ def dataset_folder(root, name):
     return folder
 
 
-def write_source(folder, **facts):
-    """Notes in ``folder`` where its files came from, as ``source.json``."""
+def write_source(folder: str | Path, **facts: Any) -> None:
+    """Write a note on where the files in ``folder`` came from, as ``source.json``."""
     write_json(Path(folder) / SOURCE_FILE, facts)
 
 
-def read_source(folder):
-    """Returns what :func:`write_source` noted in ``folder``; empty where there is no readable note."""
+def read_source(folder: str | Path) -> dict[str, Any]:
+    """Return what :func:`write_source` noted in ``folder``; empty if there is no readable note."""
     try:
         facts = json.loads((Path(folder) / SOURCE_FILE).read_text(encoding="utf-8"))
     except (OSError, ValueError):

@@ -1,4 +1,4 @@
-"""Plain text from the scraps of HTML that shops keep in their descriptions."""
+"""Make plain text of the HTML in item descriptions."""
 
 import html
 import re
@@ -8,14 +8,14 @@ _CODE = re.compile(r"<(script|style)\b.*?(</\1\s*>|$)", re.IGNORECASE | re.DOTAL
 _TAG = re.compile(r"<[/!]?[a-zA-Z-][^<>]*>")
 
 
-def clean(value):
-    """Returns the text of ``value`` without tags and entities, its white space folded to single spaces.
+def clean(value: object) -> str:
+    """Return the text of ``value`` without tags and entities, with white space folded to single spaces.
 
     Args:
-        value (object): A string, or anything else for nothing.
+        value: A string; of anything else the text is empty.
 
     Returns:
-        str: The text; empty where there is none.
+        The text; empty if there is none.
     """
     if not isinstance(value, str):
         return ""
@@ -25,7 +25,7 @@ def clean(value):
     return " ".join(text.split())
 
 
-def unescaped(text):
-    """Returns a text with its entities resolved."""
+def unescaped(text: str) -> str:
+    """Return a text with its entities resolved."""
     # Twice, as some of it was escaped twice (&amp;quot;).
     return html.unescape(html.unescape(text))

@@ -1,9 +1,11 @@
-"""The text of every item, put together from columns of an ``.item`` file."""
+"""Make the text of every item from columns of an ``.item`` file."""
 
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from recbole_idp.data.atomic import read_atomic
 from recbole_idp.errors import UserError, nearest
@@ -11,66 +13,75 @@ from recbole_idp.errors import UserError, nearest
 
 @dataclass(frozen=True)
 class ItemTexts:
-    """What is known about the items in words.
+    """Texts and titles of items.
 
     Attributes:
-        texts (dict[str, str]): Item token -> its text; empty where the item has none.
-        titles (dict[str, str]): Item token -> the first text field alone, for people to read.
-        fields (tuple[str, ...]): The columns that the texts were put together from, in this order.
-        without_text (int): How many items have an empty text.
+        texts: Item token -> its text; empty if the item has none.
+        titles: Item token -> the first text field alone, for people to read.
+        fields: The columns that the texts are made of, in this order.
+        without_text: Number of items with an empty text.
     """
 
-    texts: dict
-    titles: dict
-    fields: tuple
+    texts: dict[str, str]
+    titles: dict[str, str]
+    fields: tuple[str, ...]
     without_text: int
 
-    def for_items(self, tokens):
-        """Returns the texts of ``tokens`` in their order, an empty one for an item that is not known.
+    def for_items(self, tokens: Iterable[str]) -> list[str]:
+        """Return the texts of ``tokens`` in their order, an empty text for an unknown item.
 
         Args:
-            tokens (Iterable[str]): Item tokens.
+            tokens: Item tokens.
 
         Returns:
-            list[str]: One text for each token.
+            One text for each token.
         """
         return [self.texts.get(token, "") for token in tokens]
 
 
-def read_item_texts(path, text_fields=None, item_field="item_id", text_length=2000, separator="\t", encoding="utf-8"):
-    """Reads an ``.item`` file and joins the text fields of each item.
+def read_item_texts(
+    path: str | Path,
+    text_fields: Iterable[str] | None = None,
+    item_field: str = "item_id",
+    text_length: int = 2000,
+    separator: str = "\t",
+    encoding: str = "utf-8",
+) -> ItemTexts:
+    """Read an ``.item`` file and join the text fields of each item.
 
-    Fields are joined to sentences (``Toy Story. Animation Comedy``), white space is folded, empty fields are skipped.
+    Fields are joined to sentences (``Toy Story. Animation Comedy``). White space is folded, and empty fields are
+    skipped.
 
     Args:
-        path (str | Path): The ``.item`` file.
-        text_fields (Iterable[str] | None): The columns to use, the title first. By default the columns whose name
-            ends in ``title`` (which some of RecBole's data sets store as a ``token``), then every other ``token_seq``
-            column, in the file's order.
-        item_field (str): The column of item tokens.
-        text_length (int): The most characters of a text; what is longer is cut.
-        separator (str): As :func:`~recbole_idp.data.atomic.read_atomic` takes it.
-        encoding (str): Likewise.
+        path: The ``.item`` file.
+        text_fields: The columns to use, the title first. By default the columns whose name ends in ``title`` (which
+            some of RecBole's data sets store as a ``token``), then every other ``token_seq`` column, in the file's
+            order.
+        item_field: The column of item tokens.
+        text_length: Characters of a text at most; longer texts are cut.
+        separator: See :func:`~recbole_idp.data.atomic.read_atomic`.
+        encoding: See :func:`~recbole_idp.data.atomic.read_atomic`.
 
     Returns:
-        ItemTexts: Texts and titles of all items in the file.
+        Texts and titles of all items in the file.
 
     Raises:
         UserError: The file cannot be read, lacks a column, has no text column or has an item twice.
     """
     path = Path(path)
-    fields = None if text_fields is None else tuple(text_fields)
+    fields: tuple[str, ...] = () if text_fields is None else tuple(text_fields)
 
-    def choose(types):
+    def choose(types: dict[str, str]) -> list[str]:
+        """Return the columns to read of a file with these columns."""
         nonlocal fields
         if item_field not in types:
             raise UserError(f"{path} has no column {item_field!r} of item ids; it has {', '.join(types)}")
-        if fields is None:
+        if text_fields is None:
             fields = _default_fields(types, item_field, path)
         _check_known(fields, types, item_field, path)
         return [item_field, *fields]
 
-    # Only these columns, so that a bad number in another one is no matter here.
+    # Only these columns, so that a bad number in another one does not matter here.
     frame = read_atomic(path, choose, separator, encoding)
     _check_distinct(frame[item_field], path)
     columns = [[" ".join(value.split()) for value in frame[field]] for field in fields]
@@ -84,8 +95,8 @@ def read_item_texts(path, text_fields=None, item_field="item_id", text_length=20
     )
 
 
-def _default_fields(types, item_field, path):
-    """Returns the columns that are text as far as their names and types tell."""
+def _default_fields(types: Mapping[str, str], item_field: str, path: Path) -> tuple[str, ...]:
+    """Return the text columns, as judged by their names and types."""
     titles = [name for name, kind in types.items() if name.lower().endswith("title") and kind.startswith("token")]
     others = [name for name, kind in types.items() if kind == "token_seq" and name not in titles]
     fields = tuple(name for name in titles + others if name != item_field)
@@ -94,8 +105,8 @@ def _default_fields(types, item_field, path):
     return fields
 
 
-def _check_known(fields, types, item_field, path):
-    """Raises where a text field is not a column of characters in the file."""
+def _check_known(fields: Sequence[str], types: Mapping[str, str], item_field: str, path: Path) -> None:
+    """Check that each text field is a column of text in the file."""
     columns = [name for name in types if name != item_field]
     if not fields:
         raise UserError(f"text_fields is empty: name at least one column of {path}; it has {', '.join(columns)}")
@@ -109,8 +120,8 @@ def _check_known(fields, types, item_field, path):
             raise UserError(f"{path}: column {field!r} holds numbers; take it out of text_fields")
 
 
-def _check_distinct(tokens, path):
-    """Raises where an item is described twice."""
+def _check_distinct(tokens: pd.Series, path: Path) -> None:
+    """Check that no item has two rows."""
     repeated = np.flatnonzero(tokens.duplicated())
     if len(repeated):
         token = tokens.iloc[repeated[0]]
@@ -119,8 +130,8 @@ def _check_distinct(tokens, path):
         raise UserError(f"{path}: item {token!r} is there twice, in {lines}; drop one of them")
 
 
-def _join(parts):
-    """Joins the parts that are not empty; a part without closing punctuation gets a full stop."""
+def _join(parts: Sequence[str]) -> str:
+    """Join the non-empty parts; add a full stop to a part without closing punctuation."""
     parts = [part for part in parts if part]
     closed = [part if part[-1] in ".!?:;," else part + "." for part in parts[:-1]]
     return " ".join(closed + parts[-1:])

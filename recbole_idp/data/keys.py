@@ -33,4 +33,4 @@ class EventSettings(Settings):
 
 
 class DataSettings(SourceSettings, EventSettings):
-    """All of them."""
+    """All settings of the data."""

@@ -1,14 +1,16 @@
-"""Two platforms carved from the MovieLens-100k that RecBole carries, for a first run on a machine without data.
+"""Carve two platforms from the MovieLens-100k in RecBole's package, for a first run on a machine without data.
 
 ``ml-100k-source`` has 70 % of the users, ``ml-100k-target`` the other 30 %, as if a new service started beside
-MovieLens: both show the same films, but no identifier is shared, so that the texts are the only bridge.
+MovieLens. Both have the same films, but share no identifier, so that only the texts connect them.
 
-``ml-100k-source-before-1995`` and ``ml-100k-target-since-1995`` are stricter: the films themselves are apart. Some
-people are on both, under other identifiers.
+``ml-100k-source-before-1995`` and ``ml-100k-target-since-1995`` are stricter: they have no film in common. Some users
+are on both, under different identifiers.
 
 The release year is a ``token_seq`` here, unlike in RecBole's own file, so that it is part of the items' text
 (``Toy Story. 1995. Animation Children's Comedy``), as films of one title differ by it.
 """
+
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -21,7 +23,7 @@ from recbole_idp.storage.files import sha256_of_file
 from recbole_idp.storage.folders import new_folder
 
 PACKAGED = "ml-100k"
-# Who is on which platform, and which hidden identifier stands for what, hang on this number alone.
+# The users of each platform, and the new identifiers, depend on this number alone.
 SEED = 20240506
 SOURCE_SHARE = 0.7
 FIRST_TARGET_YEAR = 1995
@@ -38,15 +40,15 @@ _ITEM_TYPES = {
     "release_year": "token_seq",
     "class": "token_seq",
 }
-# How RecBole's file spells what is not known of a film.
+# How RecBole's file spells an unknown value.
 _UNKNOWN = ("unkonwn", "unknown")
 
 
-def packaged_folder():
-    """Returns the folder of the ml-100k that RecBole carries.
+def packaged_folder() -> Path:
+    """Return the folder of the ml-100k in RecBole's package.
 
     Raises:
-        UserError: RecBole is not installed, or its copy of ml-100k is gone.
+        UserError: RecBole is not installed, or its copy of ml-100k is missing.
     """
     folder = recbole_folder() / "dataset_example" / PACKAGED
     if not (folder / f"{PACKAGED}.inter").is_file():
@@ -54,14 +56,14 @@ def packaged_folder():
     return folder
 
 
-def carve(name, folder):
-    """Writes one platform as the atomic files ``folder/name.inter`` and ``folder/name.item``.
+def carve(name: str, folder: str | Path) -> None:
+    """Write one platform as the atomic files ``folder/name.inter`` and ``folder/name.item``.
 
-    The interactions keep the order of RecBole's file; items without an interaction on the platform are left out.
+    The interactions keep the order of RecBole's file. Items without an interaction on the platform are removed.
 
     Args:
-        name (str): One of ``PLATFORMS``.
-        folder (str | Path): The folder to make.
+        name: One of ``PLATFORMS``.
+        folder: The folder to make.
 
     Raises:
         UserError: RecBole's ml-100k is missing, or the folder cannot be written.
@@ -93,25 +95,27 @@ def carve(name, folder):
         )
 
 
-def _items(path):
-    """Returns the films with what is not known of them left empty."""
+def _items(path: Path) -> pd.DataFrame:
+    """Return the films, with empty texts for unknown values."""
     items = read_atomic(path, columns=list(_ITEM_TYPES))
     texts = ["movie_title", "release_year", "class"]
     items[texts] = items[texts].replace(_UNKNOWN, "")
     return items
 
 
-def _shuffled(tokens):
-    """Returns the tokens in the one random order that ``SEED`` gives them."""
+def _shuffled(tokens: np.ndarray) -> np.ndarray:
+    """Return the tokens in a random order that depends on ``SEED`` alone."""
     return np.random.default_rng(SEED).permutation(np.sort(tokens.astype(str)))
 
 
-def _hide(inter, items, users, films):
-    """Gives the target's users and items identifiers that the source does not have and that tell nothing."""
+def _hide(
+    inter: pd.DataFrame, items: pd.DataFrame, users: np.ndarray, films: np.ndarray
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Give the target's users and items new identifiers, which the source does not have."""
     hidden_user = {user: f"v{number}" for number, user in enumerate(_shuffled(users), start=1)}
     hidden_film = {film: f"t{number}" for number, film in enumerate(_shuffled(films), start=1)}
     inter = inter.assign(user_id=inter["user_id"].map(hidden_user), item_id=inter["item_id"].map(hidden_film))
     items = items.assign(item_id=items["item_id"].map(hidden_film))
-    # In the order of the new identifiers, as the old order would give the films away.
+    # In the order of the new identifiers, because the old order would identify the films.
     by_number = items["item_id"].str[1:].astype(int).argsort(kind="stable")
     return inter, items.iloc[by_number]

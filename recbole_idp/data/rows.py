@@ -1,28 +1,35 @@
-"""Batches for training: trimmed to their longest row, rows of like length together."""
+"""Make batches for training: trimmed to their longest row, rows of like length together."""
 
+from __future__ import annotations
+
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import torch
 
-from recbole_idp.data.sequences import gather
+from recbole_idp.data.sequences import Targets, gather
+
+if TYPE_CHECKING:
+    from recbole_idp.data.masked_rows import MaskedBatches
 
 # A batch whose rows differ much in length is encoded in this many parts at most, each trimmed to its own longest row.
 PARTS = 8
 
 
-def parts_of_like_length(lengths):
-    """Splits rows into parts of like length so that trimmed parts have as little padding as so many can have.
+def parts_of_like_length(lengths: torch.Tensor) -> list[torch.Tensor]:
+    """Split rows into at most ``PARTS`` parts of like length, with the least padding that so many parts can have.
 
     Args:
-        lengths (torch.LongTensor): Length of each row; shape [B].
+        lengths: Length of each row; int64, shape [B].
 
     Returns:
-        list[torch.LongTensor]: The rows of each part, the shortest first, rows of one length in their order.
+        The rows of each part, the shortest first; rows of one length keep their order.
     """
     upto = torch.cumsum(torch.bincount(lengths), 0).double()
     sizes = torch.arange(len(upto))
-    # What a part takes whose rows are longer than one length and at most as long as another; of equal lengths nothing.
+    # Cells of a part whose rows are longer than one length and at most as long as another; 0 for equal lengths.
     cells = (upto - upto.unsqueeze(1)) * sizes
     cells.masked_fill_(sizes < sizes.unsqueeze(1), torch.inf)
     least, cuts = cells[0], []
@@ -39,41 +46,41 @@ def parts_of_like_length(lengths):
 
 @dataclass(frozen=True)
 class Batch:
-    """One step's input: rows of events, in parts of like length.
+    """Input of one training step: rows of items, in parts of like length.
 
     Attributes:
-        parts (tuple[tuple[torch.LongTensor, torch.LongTensor], ...]): For each part the input items, 0 for padding on
-            the right, and the item to be predicted at each position, 0 where there is none; both of shape [B, L].
-        n_targets (int): How many positions have a target.
+        parts: For each part the input items, padded with 0 on the right, and the target item of each position, 0 where
+            there is none; both int64, shape [B, L].
+        n_targets: Number of positions with a target.
     """
 
-    parts: tuple
+    parts: tuple[tuple[torch.Tensor, torch.Tensor], ...]
     n_targets: int
 
-    def to(self, device):
+    def to(self, device: str | torch.device) -> Batch:
         """Return the batch on another device."""
         return Batch(tuple((items.to(device), targets.to(device)) for items, targets in self.parts), self.n_targets)
 
     def row_users(self) -> torch.Tensor:
-        """Return a number of each row's user, part after part; shape [B]. Here each row is another user's."""
+        """Return the number of each row's user, part after part; shape [B]. Here each row is another user's."""
         n_rows = sum(len(items) for items, _ in self.parts)
         return torch.arange(n_rows, device=self.parts[0][0].device)
 
 
 class PositionBatches:
-    """One row for each user, a target at every position: each event is read once an epoch.
+    """One row for each user, with a target at every position.
 
-    A user with more than ``max_length`` events is cut into windows that meet end to end, so that every target is seen
-    once an epoch; where the first cut falls is drawn anew each epoch.
+    The sequence of a user with more than ``max_length`` events is cut into adjacent windows, so that every target is
+    used once an epoch. The place of the first cut is drawn again each epoch.
 
     Args:
-        targets (Targets): What to predict.
-        max_length (int): Positions of a row at most.
-        batch_size (int): Targets in a batch, about (RecBole's ``train_batch_size``).
-        generator (torch.Generator): The source of the order.
+        targets: The targets.
+        max_length: Positions of a row at most.
+        batch_size: Approximate number of targets in a batch (RecBole's ``train_batch_size``).
+        generator: Random number generator of the order and the cuts.
     """
 
-    def __init__(self, targets, max_length, batch_size, generator):
+    def __init__(self, targets: Targets, max_length: int, batch_size: int, generator: torch.Generator) -> None:
         self.sequences, self.max_length = targets.sequences, max_length
         self.batch_size, self.generator = batch_size, generator
         self.firsts, self.lasts = targets.spans()
@@ -81,11 +88,15 @@ class PositionBatches:
         self.user_starts = self.sequences.offsets[user]
         self.n_targets = len(torch.unique(targets.ends))
 
-    def __len__(self):
+    def __len__(self) -> int:
         return _batch_count(self.n_targets, self.batch_size)
 
-    def _windows(self):
-        """Cuts the stretches of targets into windows; returns the first and one past the last target of each."""
+    def _windows(self) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Cut the stretches of targets into windows.
+
+        Returns:
+            The first target of each window, one past its last target, and the number of its stretch.
+        """
         sizes = self.lasts - self.firsts
         long = sizes > self.max_length
         shift = torch.randint(0, self.max_length, sizes.shape, generator=self.generator)
@@ -99,10 +110,10 @@ class PositionBatches:
         end = torch.minimum(begin + self.max_length, self.lasts[stretch])
         return torch.maximum(begin, self.firsts[stretch]), end, stretch
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[Batch]:
         begin, end, stretch = self._windows()
         size = end - begin
-        # What lies before the first target of a window is its context, as far as the row has room.
+        # The events before the first target of a window are its context, as far as the row has room.
         context = torch.minimum(begin - self.user_starts[stretch], self.max_length - size + 1)
         start, length = begin - context, context + size - 1
         shuffled = torch.randperm(len(start), generator=self.generator)
@@ -118,24 +129,24 @@ class PositionBatches:
 
 
 class PrefixBatches:
-    """RecBole's rows: each target apart, with the events before it, the loss at the last position only.
+    """RecBole's rows: one row for each target, with the events before it, and the loss at the last position only.
 
     Args:
-        targets (Targets): What to predict.
-        max_length (int): Positions of a row at most.
-        batch_size (int): Rows in a batch (RecBole's ``train_batch_size``).
-        generator (torch.Generator): The source of the order.
+        targets: The targets.
+        max_length: Positions of a row at most.
+        batch_size: Rows in a batch (RecBole's ``train_batch_size``).
+        generator: Random number generator of the order.
     """
 
-    def __init__(self, targets, max_length, batch_size, generator):
+    def __init__(self, targets: Targets, max_length: int, batch_size: int, generator: torch.Generator) -> None:
         self.targets, self.max_length = targets, max_length
         self.batch_size, self.generator = batch_size, generator
         self.n_targets = len(targets)
 
-    def __len__(self):
+    def __len__(self) -> int:
         return -(-self.n_targets // self.batch_size)
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[Batch]:
         # The order is a plain shuffle as in RecBole: rows of like length are put together within a batch only, since
         # anything else would change which targets share a step.
         lengths = (self.targets.ends - self.targets.starts).clamp(max=self.max_length)
@@ -143,38 +154,48 @@ class PrefixBatches:
             parts = parts_of_like_length(lengths[rows])
             yield Batch(tuple(self._part(rows[part]) for part in parts), len(rows))
 
-    def _part(self, rows):
+    def _part(self, rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the input items and the targets of some rows; both of shape [B, L]."""
         items, lengths = self.targets.histories(rows, self.max_length)
         return items, after_last(items, lengths, self.targets.items[rows])
 
 
-def after_last(items, lengths, wanted):
-    """Makes the targets of rows that have one each, after their last event.
+def after_last(items: torch.Tensor, lengths: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
+    """Make the targets of rows that have one target each, after their last event.
 
     Args:
-        items (torch.LongTensor): Padded with 0 on the right; shape [B, L].
-        lengths (torch.LongTensor): Shape [B].
-        wanted (torch.LongTensor): The item to be predicted; shape [B].
+        items: Padded with 0 on the right; int64, shape [B, L].
+        lengths: Length of each row; int64, shape [B].
+        wanted: The target item of each row; int64, shape [B].
 
     Returns:
-        torch.LongTensor: The wanted item at the last event, 0 elsewhere; shape [B, L].
+        The target at the last event, 0 elsewhere; int64, shape [B, L].
     """
     return torch.zeros_like(items).scatter_(1, lengths.unsqueeze(1) - 1, wanted.unsqueeze(1))
 
 
-def _bucketed(order, lengths, weights, batch_weight, generator, pool=32):
-    """Splits rows into batches of like length: sorted within pools of some batches, the batches then shuffled.
+def _bucketed(
+    order: torch.Tensor,
+    lengths: torch.Tensor,
+    weights: torch.Tensor,
+    batch_weight: int,
+    generator: torch.Generator,
+    pool: int = 32,
+) -> Iterator[torch.Tensor]:
+    """Split rows into batches of like length.
+
+    Rows are sorted within pools of some batches; then the batches are shuffled.
 
     Args:
-        order (torch.LongTensor): Rows in random order; shape [R].
-        lengths (torch.LongTensor): Length of each row; shape [R].
-        weights (torch.LongTensor): What each row adds to its batch; shape [R].
-        batch_weight (int): Weight of a batch, about.
-        generator (torch.Generator): The source of the order of the batches.
-        pool (int): Batches that are sorted together.
+        order: Rows in random order; int64, shape [R].
+        lengths: Length of each row; int64, shape [R].
+        weights: Weight of each row in its batch; int64, shape [R].
+        batch_weight: Approximate weight of a batch.
+        generator: Random number generator of the order of the batches.
+        pool: Number of batches that are sorted together.
 
     Yields:
-        torch.LongTensor: The rows of a batch.
+        The rows of a batch; int64.
     """
     pool_of = (torch.cumsum(weights[order], 0) - 1) // (batch_weight * pool)
     by_length = torch.argsort(lengths[order], stable=True)
@@ -190,28 +211,28 @@ def _bucketed(order, lengths, weights, batch_weight, generator, pool=32):
         yield batches[number]
 
 
-def _batch_count(weight, batch_weight):
-    """Returns how many batches of like weight come nearest to the wanted weight of a batch."""
+def _batch_count(weight: int, batch_weight: int) -> int:
+    """Return the number of batches of equal weight that comes nearest to the wanted weight of a batch."""
     return max(1, round(weight / batch_weight))
 
 
 class Passes:
     """An epoch of several passes over batches: as many as fit in a number of steps, at least one.
 
-    With 10 % of a small target's users a pass has two or three steps. To validate after each, and to stop after some
-    without a better validation, would end training before it has begun.
+    With 10 % of a small target's users a pass has two or three steps. Early stopping that validates after each of them
+    would end the training too soon.
 
     Args:
-        batches (PositionBatches | PrefixBatches): One pass.
-        steps (int): How many steps an epoch of more than one pass has at most.
+        batches: The batches of one pass.
+        steps: Steps at most of an epoch that has more than one pass.
     """
 
-    def __init__(self, batches, steps):
+    def __init__(self, batches: PositionBatches | PrefixBatches | MaskedBatches, steps: int) -> None:
         self.batches, self.count = batches, max(1, steps // max(1, len(batches)))
 
-    def __len__(self):
+    def __len__(self) -> int:
         return self.count * len(self.batches)
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[Batch]:
         for _ in range(self.count):
             yield from self.batches

@@ -1,34 +1,40 @@
 """Event sequences without padding: one flat array and offsets, with targets as views into it."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
 
 @dataclass(frozen=True)
 class Sequences:
-    """The events of all users, user after user, each user's in the order of time.
+    """The events of all users, user after user, those of each user in the order of time.
 
     Attributes:
-        items (torch.LongTensor): Item of each event; shape [E].
-        offsets (torch.LongTensor): User ``u``'s events are ``items[offsets[u]:offsets[u + 1]]``; shape [U + 1].
+        items: Item of each event; int64, shape [E].
+        offsets: User ``u``'s events are ``items[offsets[u]:offsets[u + 1]]``; int64, shape [U + 1].
     """
 
     items: torch.Tensor
     offsets: torch.Tensor
 
     @classmethod
-    def from_events(cls, users, items, times=None):
-        """Sorts events into sequences; events of one user at one time keep the order in which they are given.
+    def from_events(cls, users: ArrayLike, items: ArrayLike, times: ArrayLike | None = None) -> Sequences:
+        """Sort events into sequences; events of one user at one time keep the order in which they are given.
 
         Args:
-            users (array_like): User number of each event, from 0; shape [E].
-            items (array_like): Item number of each event; shape [E].
-            times (array_like, optional): Time of each event; shape [E]. None: already in the order of time.
+            users: User number of each event, from 0; shape [E].
+            items: Item number of each event; shape [E].
+            times: Time of each event; shape [E]. By default the events are already in the order of time.
 
         Returns:
-            Sequences: One sequence for each user number up to the largest, empty ones included.
+            One sequence for each user number up to the largest, empty ones included.
         """
         users, items = np.asarray(users, dtype=np.int64), np.asarray(items, dtype=np.int64)
         order = np.argsort(users, kind="stable") if times is None else np.lexsort((np.asarray(times), users))
@@ -37,58 +43,57 @@ class Sequences:
         return cls(torch.from_numpy(items[order]), torch.from_numpy(offsets))
 
     @property
-    def n_events(self):
-        """int: How many events there are."""
+    def n_events(self) -> int:
+        """The number of events."""
         return len(self.items)
 
-    def lengths(self):
-        """Returns the number of events of each user; shape [U]."""
+    def lengths(self) -> torch.Tensor:
+        """Return the number of events of each user; shape [U]."""
         return self.offsets[1:] - self.offsets[:-1]
 
 
 @dataclass(frozen=True)
 class Targets:
-    """Events to be predicted, each from the events of the same user before it.
+    """Events to predict, each from the events of the same user before it.
 
     Attributes:
-        sequences (Sequences): Where the events lie.
-        starts (torch.LongTensor): Flat index of the first event of the target's user; shape [R].
-        ends (torch.LongTensor): Flat index of the target itself; always larger than ``starts``; shape [R].
+        sequences: The events.
+        starts: Flat index of the first event of the target's user; int64, shape [R].
+        ends: Flat index of the target itself; always larger than ``starts``; int64, shape [R].
     """
 
     sequences: Sequences
     starts: torch.Tensor
     ends: torch.Tensor
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.ends)
 
     @property
-    def items(self):
-        """torch.LongTensor: The items to be predicted; shape [R]."""
+    def items(self) -> torch.Tensor:
+        """The items to predict; int64, shape [R]."""
         return self.sequences.items[self.ends]
 
-    def histories(self, rows, max_length):
-        """Builds the padded histories of some targets, no longer than their longest.
+    def histories(self, rows: torch.Tensor, max_length: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Build the histories of some targets, padded to the longest of them.
 
         Args:
-            rows (torch.LongTensor): Which targets; shape [B].
-            max_length (int): Only this many of the latest events are given.
+            rows: Numbers of the targets; int64, shape [B].
+            max_length: Number of the latest events to return at most.
 
         Returns:
-            tuple[torch.LongTensor, torch.LongTensor]: Items, 0 on the right where a history is shorter, shape [B, L];
-            and lengths, shape [B].
+            Items, padded with 0 on the right, int64, shape [B, L]; and lengths, int64, shape [B].
         """
         ends = self.ends[rows]
         lengths = (ends - self.starts[rows]).clamp(max=max_length)
         return gather(self.sequences.items, ends - lengths, lengths), lengths
 
-    def spans(self):
-        """Joins the targets of each user, where they follow one another, into stretches of events.
+    def spans(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """Join the targets of each user, where they follow one another, into stretches of events.
 
         Returns:
-            tuple[torch.LongTensor, torch.LongTensor]: For each stretch the flat index of its first target and one past
-            its last target, in the order of the events; both of shape [S].
+            For each stretch the flat index of its first target, and one past that of its last target, in the order of
+            the events; both int64, shape [S].
         """
         ends = torch.unique(self.ends)
         if len(ends) == 0:
@@ -100,16 +105,16 @@ class Targets:
         return ends[first], ends[last] + 1
 
 
-def gather(values, starts, lengths):
-    """Copies stretches of a flat array into rows, 0 on the right where a row is shorter than the longest.
+def gather(values: torch.Tensor, starts: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+    """Copy stretches of a flat array into rows, padded with 0 on the right.
 
     Args:
-        values (torch.Tensor): The flat array; shape [E].
-        starts (torch.LongTensor): Where each stretch begins; shape [B].
-        lengths (torch.LongTensor): How long it is; shape [B].
+        values: The flat array; shape [E].
+        starts: Index at which each stretch begins; int64, shape [B].
+        lengths: Length of each stretch; int64, shape [B].
 
     Returns:
-        torch.Tensor: Shape [B, L], L being the largest length.
+        Shape [B, L], L being the largest length.
     """
     width = int(lengths.max()) if len(lengths) else 0
     columns = torch.arange(width)

@@ -1,16 +1,18 @@
-"""Leaving items of the history out of what is ranked."""
+"""Exclude items of the history from the ranking."""
+
+import torch
 
 
-def without_history(scores, items):
-    """Gives items of the histories, and padding, the lowest score.
+def without_history(scores: torch.Tensor, items: torch.Tensor) -> torch.Tensor:
+    """Set the scores of the items of each history, and of padding, to minus infinity.
 
     Args:
-        scores (torch.Tensor): Scores of all items; shape [B, N]. Overwritten.
-        items (torch.LongTensor): Histories, padded with 0; shape [B, L].
+        scores: Scores of all items; shape [B, N]. They are overwritten.
+        items: Histories, padded with 0; int64, shape [B, L].
 
     Returns:
-        torch.Tensor: The same scores.
+        The same scores.
     """
-    # Padding stands among the items of short histories, and is nobody's wish.
+    # Padding is never recommended, even if no history is short.
     scores[:, 0] = float("-inf")
     return scores.scatter_(1, items, float("-inf"))

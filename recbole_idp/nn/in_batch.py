@@ -1,45 +1,61 @@
-"""The softmax over the items of a batch, whose own rows' items are no negatives."""
+"""Softmax over the items of a batch, in which the items of a row are not negatives of that row."""
+
+from typing import Any
 
 import torch
 
 from recbole_idp.nn.softmax import rows_at_a_time
 
 
-def in_batch_softmax_loss(states, wanted, rows, candidates, bias, held, wanted_bias=None):
-    """Cross-entropy of each state's own item against those of other rows of the batch.
+def in_batch_softmax_loss(
+    states: torch.Tensor,
+    wanted: torch.Tensor,
+    rows: torch.Tensor,
+    candidates: torch.Tensor,
+    bias: torch.Tensor,
+    held: torch.Tensor,
+    wanted_bias: torch.Tensor | None = None,
+) -> torch.Tensor:
+    """Compute the cross-entropy of each state's target item against the items of other rows of the batch.
 
-    An item that other rows have several times counts as often, by the logarithm of its number in ``bias``: the result
-    is that of one candidate an event, with fewer scores.
+    ``bias`` may hold the logarithm of the number of times that an item occurs in the batch. Then the result is that of
+    one candidate for each event, with fewer scores.
 
     Args:
-        states (torch.Tensor): Shape [T, D].
-        wanted (torch.LongTensor): Place of each state's own item among the candidates; shape [T].
-        rows (torch.LongTensor): Row of the batch that each state is from; shape [T].
-        candidates (torch.Tensor): Vectors of the batch's distinct items; shape [K, D].
-        bias (torch.Tensor): Added to the score of each candidate as a negative; shape [K].
-        held (torch.BoolTensor): Which candidates are no negatives of a row, the wanted one whatever it says; shape
-            [B, K].
-        wanted_bias (torch.Tensor, optional): Added to the score of each state's own item; shape [T].
+        states: States; shape [T, D].
+        wanted: Place of each state's target item among the candidates; int64, shape [T].
+        rows: Row of the batch that each state is from; int64, shape [T].
+        candidates: Vectors of the batch's distinct items; shape [K, D].
+        bias: Added to the score of each candidate as a negative; shape [K].
+        held: Which candidates are not negatives of a row. The target item is always compared. bool, shape [B, K].
+        wanted_bias: Added to the score of each state's target item; shape [T].
 
     Returns:
-        torch.Tensor: The sum over all states.
+        The sum over all states.
     """
     return _InBatchSoftmaxLoss.apply(states, wanted, rows, candidates, bias, held, wanted_bias)
 
 
-def competition_loss(states, rows, vectors, wanted, items, bias):
-    """Lets the distinct wanted items of a batch compete for each state; those of its own row do not.
+def competition_loss(
+    states: torch.Tensor,
+    rows: torch.Tensor,
+    vectors: torch.Tensor,
+    wanted: torch.Tensor,
+    items: torch.Tensor,
+    bias: torch.Tensor,
+) -> torch.Tensor:
+    """Compare each state's target item with the distinct target items of other rows of the batch.
 
     Args:
-        states (torch.Tensor): Shape [T, D].
-        rows (torch.LongTensor): Row of the batch that each state is from; shape [T].
-        vectors (torch.Tensor): Vectors of all items that the batch has; shape [K, D].
-        wanted (torch.LongTensor): Each state's own item among them; shape [T].
-        items (torch.LongTensor): Items of each row among them, 0 for none; shape [B, L].
-        bias (torch.Tensor): Added to the score of each of them as a negative; shape [K].
+        states: States; shape [T, D].
+        rows: Row of the batch that each state is from; int64, shape [T].
+        vectors: Vectors of all items of the batch; shape [K, D].
+        wanted: Number of each state's target item among these vectors; int64, shape [T].
+        items: Numbers of the items of each row among these vectors, 0 for none; int64, shape [B, L].
+        bias: Added to the score of each of these items as a negative; shape [K].
 
     Returns:
-        torch.Tensor: Scalar, the mean over the states.
+        Scalar, the mean over the states.
     """
     candidates = wanted.unique()
     held = held_by_rows(items, len(vectors), candidates)
@@ -51,12 +67,21 @@ def competition_loss(states, rows, vectors, wanted, items, bias):
 class _InBatchSoftmaxLoss(torch.autograd.Function):
     """Cross-entropy and its gradients in one pass over chunks of states, as for the softmax over all items.
 
-    The scores of a batch of some thousand events are tens of megabytes, and autograd would keep several such matrices:
-    to get that much fresh memory in each step takes longer than to compute what is in it.
+    The scores of a batch of some thousand events are tens of megabytes, and autograd would keep several such matrices.
+    Allocating this memory in each step takes longer than computing the scores.
     """
 
     @staticmethod
-    def forward(ctx, states, wanted, rows, candidates, bias, held, wanted_bias):
+    def forward(
+        ctx: Any,
+        states: torch.Tensor,
+        wanted: torch.Tensor,
+        rows: torch.Tensor,
+        candidates: torch.Tensor,
+        bias: torch.Tensor,
+        held: torch.Tensor,
+        wanted_bias: torch.Tensor | None,
+    ) -> torch.Tensor:
         chunk = rows_at_a_time(states, len(candidates))
         room = states.new_empty(chunk, len(candidates))
         grad_states, grad_candidates = torch.empty_like(states), torch.zeros_like(candidates)
@@ -78,21 +103,21 @@ class _InBatchSoftmaxLoss(torch.autograd.Function):
         return total
 
     @staticmethod
-    def backward(ctx, gradient):
+    def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         grad_states, grad_candidates = ctx.saved_tensors
         return grad_states * gradient, None, None, grad_candidates * gradient, None, None, None
 
 
-def held_by_rows(items, n_items, candidates):
-    """Tells which candidates each row has.
+def held_by_rows(items: torch.Tensor, n_items: int, candidates: torch.Tensor) -> torch.Tensor:
+    """Return which candidates occur in each row.
 
     Args:
-        items (torch.LongTensor): Items of each row, 0 for none; shape [B, L].
-        n_items (int): N.
-        candidates (torch.LongTensor): Item numbers; shape [K].
+        items: Items of each row, 0 for none; int64, shape [B, L].
+        n_items: Number of items N.
+        candidates: Item numbers; int64, shape [K].
 
     Returns:
-        torch.BoolTensor: Shape [B, K].
+        True for candidates that the row has; bool, shape [B, K].
     """
     held = torch.zeros(len(items), n_items, dtype=torch.bool, device=items.device)
     return held.scatter_(1, items, True)[:, candidates]

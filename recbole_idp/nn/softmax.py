@@ -1,21 +1,23 @@
 """Softmax losses over many items that never hold the matrix of all scores."""
 
+from typing import Any
+
 import torch
 
 CHUNK_ELEMENTS = 1 << 19
-"""Scores that are there at a time on a processor, in its cache; an accelerator takes many at once."""
+"""Scores that are held at a time on a processor, in its cache; an accelerator holds many more."""
 _ACCELERATOR_CHUNK_ELEMENTS = 1 << 26
 
 
-def rows_at_a_time(states, candidates):
-    """Returns how many states to score at a time.
+def rows_at_a_time(states: torch.Tensor, candidates: int) -> int:
+    """Return how many states to score at a time.
 
     Args:
-        states (torch.Tensor): Shape [T, D].
-        candidates (int): How many scores each has.
+        states: States; shape [T, D].
+        candidates: Number of scores of each state.
 
     Returns:
-        int: At least 1, and no more than there are.
+        At least 1, and at most the number of states.
     """
     elements = CHUNK_ELEMENTS if states.device.type == "cpu" else _ACCELERATOR_CHUNK_ELEMENTS
     return max(1, min(len(states), elements // max(1, candidates)))
@@ -24,12 +26,20 @@ def rows_at_a_time(states, candidates):
 class _SoftmaxLoss(torch.autograd.Function):
     """Mean cross-entropy of ``states @ items.T + bias``, forward and backward in one pass over chunks of rows.
 
-    A chunk of scores is turned into its own gradient while it is still in the processor's cache. What autograd would
-    do instead writes and reads the matrix of all scores six times.
+    A chunk of scores is turned into its own gradient while it is still in the processor's cache. Autograd would write
+    and read the matrix of all scores six times.
     """
 
     @staticmethod
-    def forward(ctx, states, items, targets, positive_items, bias, positive_bias):
+    def forward(
+        ctx: Any,
+        states: torch.Tensor,
+        items: torch.Tensor,
+        targets: torch.Tensor,
+        positive_items: torch.Tensor | None,
+        bias: torch.Tensor | None,
+        positive_bias: torch.Tensor | None,
+    ) -> torch.Tensor:
         rows, candidates = len(states), len(items)
         own_column = positive_items is not None
         columns = candidates + own_column
@@ -37,8 +47,8 @@ class _SoftmaxLoss(torch.autograd.Function):
         scores = states.new_empty(chunk, columns)
         grad_states = torch.empty_like(states)
         grad_items = torch.zeros_like(items)
-        grad_positive = torch.empty_like(positive_items) if own_column else None
-        grad_bias = torch.zeros_like(bias) if ctx.needs_input_grad[4] else None
+        grad_positive = torch.empty_like(positive_items) if positive_items is not None else None
+        grad_bias = torch.zeros_like(bias) if bias is not None and ctx.needs_input_grad[4] else None
         grad_positive_bias = states.new_empty(rows) if ctx.needs_input_grad[5] else None
         likelihood = states.new_empty(rows)
         transposed = items.t()
@@ -50,7 +60,7 @@ class _SoftmaxLoss(torch.autograd.Function):
             torch.mm(state, transposed, out=shared)
             if bias is not None:
                 shared += bias
-            if own_column:
+            if positive_items is not None:
                 positive = positive_items[begin : begin + chunk]
                 torch.sum(state * positive, dim=1, out=part[:, 0])
                 if positive_bias is not None:
@@ -68,7 +78,7 @@ class _SoftmaxLoss(torch.autograd.Function):
             grad_items.addmm_(shared.t(), state)
             if grad_bias is not None:
                 grad_bias += shared.sum(0)
-            if own_column:
+            if grad_positive is not None:
                 pull = part[:, :1]
                 grad_states[begin : begin + chunk] += pull * positive
                 torch.mul(pull, state, out=grad_positive[begin : begin + chunk])
@@ -79,46 +89,56 @@ class _SoftmaxLoss(torch.autograd.Function):
         return -likelihood.clamp_min_(1.2e-38).log_().mean()
 
     @staticmethod
-    def backward(ctx, grad_loss):
+    def backward(ctx: Any, grad_loss: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         grad_states, grad_items, *others = ctx.saved_tensors
         scale = grad_loss / len(grad_states)
         positive, bias, positive_bias = (None if part is None else part * scale for part in others)
         return grad_states * scale, grad_items * scale, None, positive, bias, positive_bias
 
 
-def softmax_loss(states, items, targets, bias=None):
-    """Mean cross-entropy over all items.
+def softmax_loss(
+    states: torch.Tensor, items: torch.Tensor, targets: torch.Tensor, bias: torch.Tensor | None = None
+) -> torch.Tensor:
+    """Compute the mean cross-entropy over all items.
 
     Args:
-        states (torch.Tensor): Shape [T, D].
-        items (torch.Tensor): Vector of every item; shape [N, D].
-        targets (torch.LongTensor): The right item of each state; shape [T].
-        bias (torch.Tensor, optional): Added to each item's score; shape [N].
+        states: States; shape [T, D].
+        items: Vector of every item; shape [N, D].
+        targets: The target item of each state; int64, shape [T].
+        bias: Added to each item's score; shape [N].
 
     Returns:
-        torch.Tensor: Scalar, equal to ``cross_entropy(states @ items.T + bias, targets)``.
+        Scalar, equal to ``cross_entropy(states @ items.T + bias, targets)``.
     """
     return _SoftmaxLoss.apply(states, items, targets, None, bias, None)
 
 
-def sampled_softmax_loss(states, positives, targets, negatives, negative_items, log_expected_count, bias=None):
-    """Mean cross-entropy over each state's own item and negatives that the whole batch shares.
+def sampled_softmax_loss(
+    states: torch.Tensor,
+    positives: torch.Tensor,
+    targets: torch.Tensor,
+    negatives: torch.Tensor,
+    negative_items: torch.Tensor,
+    log_expected_count: torch.Tensor,
+    bias: torch.Tensor | None = None,
+) -> torch.Tensor:
+    """Compute the mean cross-entropy over each state's target item and negatives that the batch shares.
 
-    The scores of the negatives are lessened by the logarithm of how often the sampler was expected to draw them, so
-    that frequent negatives are not pushed down for being frequent. A negative that is the state's own target is left
-    out. The target's own score is not corrected: each is there with certainty.
+    The log-Q correction subtracts from the score of a negative the logarithm of its expected number of draws, so that
+    frequent items are not pushed down for being frequent. A negative that is the state's target is skipped. The score
+    of the target is not corrected, because it is always present.
 
     Args:
-        states (torch.Tensor): Shape [T, D].
-        positives (torch.Tensor): Vectors of the right items; shape [T, D].
-        targets (torch.LongTensor): The right items; shape [T].
-        negatives (torch.LongTensor): Distinct items in ascending order; shape [K].
-        negative_items (torch.Tensor): Their vectors; shape [K, D].
-        log_expected_count (torch.Tensor): Logarithm of the chance that a negative is among the drawn; shape [K].
-        bias (torch.Tensor, optional): Added to each item's score; shape [N].
+        states: States; shape [T, D].
+        positives: Vectors of the target items; shape [T, D].
+        targets: The target items; int64, shape [T].
+        negatives: Distinct items in ascending order; int64, shape [K].
+        negative_items: Their vectors; shape [K, D].
+        log_expected_count: Logarithm of the probability that a negative is drawn; shape [K].
+        bias: Added to each item's score; shape [N].
 
     Returns:
-        torch.Tensor: Scalar.
+        Scalar.
     """
     place = torch.searchsorted(negatives, targets).clamp_max_(len(negatives) - 1)
     hit = torch.where(negatives[place] == targets, place, torch.full_like(place, -1))

@@ -1,4 +1,4 @@
-"""Search in large pools by faiss indexes that look at a part of the items only, until a measured recall is reached."""
+"""Search large pools by faiss indexes that compare a part of the items only, until a measured recall is reached."""
 
 import hashlib
 import logging
@@ -12,25 +12,32 @@ from recbole_idp.storage.files import fingerprint, replacing
 
 # HNSW: links of an item and candidates while it is inserted, faiss's customary values for high recall.
 _LINKS, _CONSTRUCTION = 32, 128
-# What an IVF's cells are learned from; faiss itself would take 256 an IVF cell.
+# Vectors for each cell that an IVF index learns its cells from; faiss itself would take 256.
 _TRAINING_VECTORS = 64
 
 
-def search_approximately(kind, targets, source_vectors, m, sample, recall, cache=None):
-    """Builds an index, or takes it from the cache, and searches it ever wider until the wanted recall is reached.
+def search_approximately(
+    kind: str,
+    targets: np.ndarray,
+    source_vectors: np.ndarray,
+    m: int,
+    sample: tuple[np.ndarray, np.ndarray],
+    recall: float,
+    cache: str | Path | None = None,
+) -> tuple[np.ndarray, np.ndarray, float]:
+    """Build an index, or take it from the cache, and widen its search until the wanted recall is reached.
 
     Args:
-        kind (str): ``hnsw`` or ``ivf``.
-        targets (np.ndarray): Rows of length one; shape [T, W].
-        source_vectors (np.ndarray): Rows of length one; shape [S, W].
-        m (int): At most S.
-        sample (tuple[np.ndarray, np.ndarray]): Some targets, shape [Q, W], and their true m best cosines, shape [Q, m].
-        recall (float): Wanted share of the true m best.
-        cache (Path, optional): Where the index is kept.
+        kind: ``hnsw`` or ``ivf``.
+        targets: Rows of length one; shape [T, W].
+        source_vectors: Rows of length one; shape [S, W].
+        m: Number of matches of each target, at most S.
+        sample: Some targets, shape [Q, W], and their true m best cosines, shape [Q, m].
+        recall: Wanted share of the true m best.
+        cache: Folder in which the index is kept.
 
     Returns:
-        tuple[np.ndarray, np.ndarray, float]: Source rows and cosines, best first, both of shape [T, m]; and the recall
-        on the sample.
+        Rows of the source vectors, and cosines, best first, both of shape [T, m]; and the recall on the sample.
     """
     index, widest = _find_or_build(kind, source_vectors, cache)
     queries, truth = sample
@@ -43,19 +50,21 @@ def search_approximately(kind, targets, source_vectors, m, sample, recall, cache
     return rows, similarities, reached
 
 
-def widen(index, kind, widest, queries, truth, recall):
-    """Lets an index look at ever more of the pool until it finds what is wanted.
+def widen(
+    index: faiss.Index, kind: str, widest: int, queries: np.ndarray, truth: np.ndarray, recall: float
+) -> tuple[float, int]:
+    """Double the width of an index's search until it reaches the wanted recall or the widest search.
 
     Args:
-        index (faiss.Index): The index; it stays as it is set last.
-        kind (str): ``hnsw`` or ``ivf``.
-        widest (int): The widest search.
-        queries (np.ndarray): Shape [Q, W].
-        truth (np.ndarray): Their true m best similarities, best first; shape [Q, m].
-        recall (float): Wanted share of the true m best.
+        index: The index; it keeps the last width.
+        kind: ``hnsw`` or ``ivf``.
+        widest: The widest search.
+        queries: The sample of targets; shape [Q, W].
+        truth: Their true m best similarities, best first; shape [Q, m].
+        recall: Wanted share of the true m best.
 
     Returns:
-        tuple[float, int]: The recall that is reached, and the width of the search.
+        The recall that is reached, and the width of the search.
     """
     m = truth.shape[1]
     width = min(m, widest)
@@ -67,30 +76,30 @@ def widen(index, kind, widest, queries, truth, recall):
         width = min(2 * width, widest)
 
 
-def measured_recall(found, truth):
-    """Compares an approximate search with the exact one by the similarities, as equal items are as good as each other.
+def measured_recall(found: np.ndarray, truth: np.ndarray) -> float:
+    """Compare an approximate search with the exact one by the similarities, because equal items are equally good.
 
     Args:
-        found (np.ndarray): Similarities, best first; shape [Q, m].
-        truth (np.ndarray): Those of the true m best; shape [Q, m].
+        found: Similarities, best first; shape [Q, m].
+        truth: Similarities of the true m best, best first; shape [Q, m].
 
     Returns:
-        float: Share of the found items that are as similar as the m-th best.
+        Share of the found items that are as similar as the m-th best.
     """
     # Two matrix products of the same vectors differ in the last digits.
     return float((found >= truth[:, -1:] - 1e-5).mean())
 
 
-def _look_at(index, kind, width):
-    """Sets how much of the pool a search looks at."""
+def _look_at(index: faiss.Index, kind: str, width: int) -> None:
+    """Set the width of a search: the part of the pool that it compares."""
     if kind == "hnsw":
-        index.hnsw.efSearch = width
+        index.hnsw.efSearch = width  # type: ignore[attr-defined]  # an IndexHNSWFlat
     else:
-        index.nprobe = width
+        index.nprobe = width  # type: ignore[attr-defined]  # an IndexIVFFlat
 
 
-def _find_or_build(kind, vectors, cache):
-    """Returns an index, and the widest search of it, as :func:`build_index` does."""
+def _find_or_build(kind: str, vectors: np.ndarray, cache: str | Path | None) -> tuple[faiss.Index, int]:
+    """Read an index from the cache, or build it; return what :func:`build_index` returns."""
     path = None if cache is None else Path(cache) / f"index-{kind}-{_digits(kind, vectors)}.faiss"
     if path is not None and path.is_file():
         try:
@@ -106,18 +115,18 @@ def _find_or_build(kind, vectors, cache):
     return index, widest
 
 
-def build_index(kind, vectors):
-    """Builds an index for the inner product.
+def build_index(kind: str, vectors: np.ndarray) -> tuple[faiss.Index, int]:
+    """Build an index for the inner product.
 
     Args:
-        kind (str): ``hnsw`` or ``ivf``.
-        vectors (np.ndarray): float32, shape [S, W].
+        kind: ``hnsw`` or ``ivf``.
+        vectors: float32, shape [S, W].
 
     Returns:
-        tuple[faiss.Index, int]: The index, and the widest search of it: all cells, or as many candidates as there are
-        items.
+        The index, and the width of its widest search: all cells, or as many candidates as there are items.
     """
     width, widest = vectors.shape[1], _widest(kind, len(vectors))
+    index: faiss.IndexHNSWFlat | faiss.IndexIVFFlat
     if kind == "hnsw":
         index = faiss.IndexHNSWFlat(width, _LINKS, faiss.METRIC_INNER_PRODUCT)
         index.hnsw.efConstruction = _CONSTRUCTION
@@ -131,16 +140,17 @@ def build_index(kind, vectors):
     return index, widest
 
 
-def _widest(kind, n_vectors):
+def _widest(kind: str, n_vectors: int) -> int:
+    """Return the width of the widest search of an index."""
     return _n_cells(n_vectors) if kind == "ivf" else n_vectors
 
 
-def _n_cells(n_vectors):
-    """Returns 4 sqrt(S) cells, with which a search of a few per cent of them costs as much as finding the cells."""
+def _n_cells(n_vectors: int) -> int:
+    """Return 4 sqrt(S) cells, so that searching a few per cent of them costs as much as finding these cells."""
     return max(1, min(n_vectors, round(4 * np.sqrt(n_vectors))))
 
 
-def _digits(kind, vectors):
-    """Returns 16 hexadecimal digits for the vectors and for how the index is built."""
+def _digits(kind: str, vectors: np.ndarray) -> str:
+    """Return 16 hexadecimal digits that identify the vectors and the way in which the index is built."""
     content = hashlib.sha256(np.ascontiguousarray(vectors).data).hexdigest()
     return fingerprint([kind, content, vectors.shape, _LINKS, _CONSTRUCTION, _TRAINING_VECTORS, faiss.__version__])

@@ -1,6 +1,9 @@
-"""For each target item the source items with the most similar texts (IDP, TOP(., m) of the embedding generation)."""
+"""Match each target item to the source items with the most similar texts (IDP, TOP(., m) of embedding generation)."""
+
+from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -8,7 +11,7 @@ import torch
 from recbole_idp.search.approximate import search_approximately
 from recbole_idp.search.vectors import normalised
 
-# Scores that are looked at together, 16 MiB of them; a GPU wants more at once.
+# Scores that are computed together, 16 MiB of them; a GPU needs more at once.
 _TARGETS, _SOURCES = 1024, 4096
 _GPU_TARGETS, _GPU_SOURCES = 4096, 65536
 
@@ -18,10 +21,10 @@ class Matches:
     """The matched source items of each target item, best first. T target items, m matches.
 
     Attributes:
-        items (np.ndarray): Row of each matched item in the bundle; shape [T, m].
-        similarities (np.ndarray): Cosine of the text vectors; shape [T, m].
-        matched (np.ndarray): False where the target item has no text; shape [T].
-        recall (float): Share of the true m best that were found: one where the search is exact, else measured.
+        items: Row of each matched item in the bundle; shape [T, m].
+        similarities: Cosine of the text vectors; shape [T, m].
+        matched: False if the target item has no text; shape [T].
+        recall: Share of the true m best that were found: 1 if the search is exact, else measured.
     """
 
     items: np.ndarray
@@ -30,21 +33,28 @@ class Matches:
     recall: float = 1.0
 
 
-def retrieve(target_vectors, source_vectors, m, search="exact", recall=0.95, cache=None, device="cpu"):
-    """Finds the m source items whose text vectors have the largest cosine with each target item's.
+def retrieve(
+    target_vectors: np.ndarray,
+    source_vectors: np.ndarray,
+    m: int,
+    search: str = "exact",
+    recall: float = 0.95,
+    cache: str | Path | None = None,
+    device: str | torch.device = "cpu",
+) -> Matches:
+    """Find the m source items whose text vectors have the largest cosine with each target item's.
 
     Args:
-        target_vectors (np.ndarray): Text vectors, zero where an item has no text; shape [T, W].
-        source_vectors (np.ndarray): Likewise; shape [S, W].
-        m (int): Matches for each target item; at most as many are given as there are source items with text.
-        search (str): ``exact``; for large S ``hnsw`` or ``ivf``, which look at a part of the source items only.
-        recall (float): What an approximate search has to reach on a sample of the target items.
-        cache (Path, optional): Folder in which the index of an approximate search is kept.
-        device (str | torch.device): Where an exact search computes.
+        target_vectors: Text vectors, zero for an item without text; shape [T, W].
+        source_vectors: Text vectors, zero for an item without text; shape [S, W].
+        m: Matches of each target item, at most the number of source items with text.
+        search: ``exact``; for large S ``hnsw`` or ``ivf``, which compare a part of the source items only.
+        recall: The recall that an approximate search must reach on a sample of the target items.
+        cache: Folder in which the index of an approximate search is kept.
+        device: Device of an exact search.
 
     Returns:
-        Matches: The m best source items of each target item. Source items without text are never matched, unless none
-        has one.
+        The m best source items of each target item. Source items without text are never matched, unless none has one.
     """
     candidates = np.flatnonzero(np.any(source_vectors, axis=1))
     if 0 < len(candidates) < len(source_vectors):
@@ -66,21 +76,23 @@ def retrieve(target_vectors, source_vectors, m, search="exact", recall=0.95, cac
     return Matches(candidates[rows], similarities, matched, reached)
 
 
-def search_exactly(targets, source_vectors, m, device="cpu"):
-    """Compares every target item with every source item, a block of both at a time.
+def search_exactly(
+    targets: np.ndarray, source_vectors: np.ndarray, m: int, device: str | torch.device = "cpu"
+) -> tuple[np.ndarray, np.ndarray]:
+    """Compare every target item with every source item, a block of both at a time.
 
     Args:
-        targets (np.ndarray): Rows of length one; shape [T, W].
-        source_vectors (np.ndarray): Of any length; shape [S, W].
-        m (int): At most S.
-        device (str | torch.device): Where it computes.
+        targets: Rows of length one; shape [T, W].
+        source_vectors: Rows of any length; shape [S, W].
+        m: Number of matches of each target, at most S.
+        device: Device of the computation.
 
     Returns:
-        tuple[np.ndarray, np.ndarray]: Source rows and cosines, best first; both of shape [T, m].
+        Rows of the source vectors, and cosines, best first; both of shape [T, m].
     """
     on_gpu = torch.device(device).type == "cuda"
     height, width = (_GPU_TARGETS, _GPU_SOURCES) if on_gpu else (_TARGETS, _SOURCES)
-    targets = torch.from_numpy(targets).to(device)
+    vectors = torch.from_numpy(targets).to(device)
     best = torch.full((len(targets), m), -torch.inf, device=device)
     rows = torch.zeros((len(targets), m), dtype=torch.long, device=device)
     buffer = torch.empty(min(height, len(targets)) * min(width, len(source_vectors)), device=device)
@@ -88,11 +100,11 @@ def search_exactly(targets, source_vectors, m, device="cpu"):
         block = torch.from_numpy(normalised(source_vectors[first : first + width])).to(device)
         for start in range(0, len(targets), height):
             part = slice(start, start + height)
-            queries = targets[part]
+            queries = vectors[part]
             scores = buffer[: len(queries) * len(block)].view(len(queries), len(block))
             torch.mm(queries, block.T, out=scores)
             found, index = scores.topk(min(m, len(block)), dim=1)
-            # Earlier rows stand first, so that they win where scores are equal.
+            # Earlier rows come first, so that they win ties.
             merged = torch.cat([best[part], found], 1)
             numbers = torch.cat([rows[part], index + first], 1)
             best[part], order = merged.topk(m, dim=1)
@@ -100,17 +112,17 @@ def search_exactly(targets, source_vectors, m, device="cpu"):
     return rows.cpu().numpy(), best.cpu().numpy()
 
 
-def random_matches(n_targets, n_sources, m, seed):
-    """Draws source items instead of matching them: what IDP's gain is measured against.
+def random_matches(n_targets: int, n_sources: int, m: int, seed: int) -> Matches:
+    """Draw source items instead of matching them: the baseline of IDP's gain.
 
     Args:
-        n_targets (int): T.
-        n_sources (int): S.
-        m (int): Items for each target item.
-        seed (int): Seed of the draw.
+        n_targets: Number of target items T.
+        n_sources: Number of source items S.
+        m: Source items of each target item.
+        seed: Seed of the draw.
 
     Returns:
-        Matches: Uniform items, all with similarity one.
+        Items drawn uniformly, all with similarity 1.
     """
     m = min(m, n_sources)
     items = np.random.default_rng(seed).integers(0, n_sources, (n_targets, m))

@@ -1,7 +1,11 @@
-"""Checkpoints as one safetensors file: tensors, and the rest as JSON in its header. Nothing is unpickled."""
+"""Save checkpoints as one safetensors file: tensors, and the rest as JSON in its header. Nothing is unpickled."""
+
+from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
@@ -9,20 +13,28 @@ from safetensors.torch import save_file
 from recbole_idp.errors import UserError
 from recbole_idp.storage.files import replacing
 
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
 FORMAT = "recbole_idp checkpoint"
 VERSION = 1
 OPTIMIZER = "optimizer/"
 MODEL = "model/"
 
 
-def save_checkpoint(path, model, description, optimizer=None):
-    """Writes a model, and the optimizer's state where it is given, whole or not at all.
+def save_checkpoint(
+    path: str | Path, model: nn.Module, description: Mapping[str, Any], optimizer: torch.optim.Optimizer | None = None
+) -> None:
+    """Write a model to a file, and the state of its optimizer if one is given.
+
+    The file is written whole or not at all.
 
     Args:
-        path (str | Path): The file.
-        model (nn.Module): Its ``state_dict`` is written.
-        description (dict): JSON-serialisable facts: configuration, epoch, score.
-        optimizer (torch.optim.Optimizer, optional): Its state is written too, for training to go on.
+        path: The file.
+        model: Its ``state_dict`` is written.
+        description: JSON-serialisable facts: configuration, epoch, score.
+        optimizer: Its state is written too, so that training can be resumed.
 
     Raises:
         UserError: The file cannot be written.
@@ -39,17 +51,17 @@ def save_checkpoint(path, model, description, optimizer=None):
         save_file(tensors, temporary, metadata={"recbole_idp": json.dumps(header, default=str)})
 
 
-def load_checkpoint(path):
-    """Reads a checkpoint.
+def load_checkpoint(path: str | Path) -> tuple[dict[str, torch.Tensor], dict[str, Any], dict[str, Any] | None]:
+    """Read a checkpoint.
 
     Args:
-        path (str | Path): A file that :func:`save_checkpoint` wrote.
+        path: A file that :func:`save_checkpoint` wrote.
 
     Returns:
-        tuple[dict, dict, dict | None]: The model's state, the description, and the optimizer's state or None.
+        The state of the model, the description, and the state of the optimizer, None where it was not saved.
 
     Raises:
-        UserError: The file is missing, damaged, or none of ours.
+        UserError: The file is missing, is damaged, or is not a checkpoint of this version.
     """
     path = Path(path)
     if not path.is_file():
@@ -65,7 +77,7 @@ def load_checkpoint(path):
     model = {name[len(MODEL) :]: value for name, value in tensors.items() if name.startswith(MODEL)}
     if "param_groups" not in header:
         return model, header["description"], None
-    state = {}
+    state: dict[int, dict[str, torch.Tensor]] = {}
     for name, value in tensors.items():
         if name.startswith(OPTIMIZER):
             number, key = name[len(OPTIMIZER) :].split("/", 1)

@@ -1,15 +1,15 @@
-"""What a result says of where it was made: the command, and the versions of the packages."""
+"""Describe where a result was made: the command, and the versions of the packages."""
 
 import importlib.metadata
 import shlex
 import sys
 
 
-def command_line(*program):
-    """Returns the command that this process was started by, as a shell takes it and results tell it.
+def command_line(*program: str) -> str:
+    """Return the command that started this process, quoted for a shell.
 
     Args:
-        *program (str): The words before the options; none: as it was started.
+        *program: The words before the options; by default those that started the process.
     """
     started = ["python", sys.argv[0]] if sys.argv[0].endswith(".py") else sys.argv[:1]
     return shlex.join([*(program or started), *sys.argv[1:]])
@@ -18,8 +18,8 @@ def command_line(*program):
 PACKAGES = ("recbole_idp", "recbole", "torch", "numpy", "transformers", "sentence-transformers", "faiss-cpu")
 
 
-def versions():
-    """Returns the versions of the packages that results depend on."""
+def versions() -> dict[str, str]:
+    """Return the versions of the packages that results depend on."""
     found = {}
     for name in PACKAGES:
         try:

@@ -1,4 +1,4 @@
-"""Writing files so that a crash never leaves half of one, and recognising their content."""
+"""Write files so that a crash never leaves half of one, and identify their content."""
 
 import contextlib
 import errno
@@ -10,20 +10,22 @@ import os
 import re
 import secrets
 import shutil
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from recbole_idp.errors import UserError
 
-# What the name of a temporary file ends in: who makes it.
+# The end of a temporary file's name: the process that makes it.
 _MAKER = re.compile(r"\.(\d+)-[0-9a-f]{8}\.tmp$")
 
 
 @contextlib.contextmanager
-def refusing_failed_writes(path):
-    """Turns what the operating system refuses in a block that writes ``path`` into a line for the user.
+def refusing_failed_writes(path: str | Path) -> Iterator[None]:
+    """Turn an error of the operating system, in a block that writes ``path``, into a line for the user.
 
     Raises:
-        UserError: The place cannot be written, or the disk is full.
+        UserError: The path cannot be written, or the disk is full.
     """
     try:
         yield
@@ -34,14 +36,14 @@ def refusing_failed_writes(path):
 
 
 @contextlib.contextmanager
-def replacing(path):
-    """Yields a temporary path beside ``path``, which takes its place if the block ends without an exception.
+def replacing(path: str | Path) -> Iterator[Path]:
+    """Yield a temporary path beside ``path``, which takes its place if the block ends without an exception.
 
     Args:
-        path (str | Path): The file to write. Its folder is made where it is missing.
+        path: The file to write. Its folder is made if it is missing.
 
     Yields:
-        Path: A temporary file in the same folder, for the block to write.
+        A temporary file in the same folder, for the block to write.
 
     Raises:
         UserError: The folder cannot be written, or the disk is full.
@@ -65,15 +67,15 @@ def replacing(path):
                 path.parent.rmdir()
 
 
-def temporary_beside(path):
-    """Returns a name beside ``path`` that is nobody's, after removing what killed processes have left under such names.
+def temporary_beside(path: Path) -> Path:
+    """Return an unused name beside ``path``, and remove what killed processes have left under such names.
 
     Args:
-        path (Path): The file or folder that is going to be made.
+        path: The file or folder that is going to be made.
 
     Returns:
-        Path: It names this process, by which others know whether it is still at work. Nothing is there yet: whoever is
-        interrupted while he makes it knows what to remove.
+        The path. Its name holds the number of this process, so that others can check whether the process still runs.
+        Nothing is there yet, so that a caller that is interrupted while it makes the file knows what to remove.
     """
     for left in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
         if (process := _MAKER.search(left.name)) and not _is_running(int(process[1])):
@@ -81,8 +83,8 @@ def temporary_beside(path):
     return path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
 
 
-def _is_running(process):
-    """Returns whether there is a process of this number, as far as this machine can tell."""
+def _is_running(process: int) -> bool:
+    """Return whether a process of this number runs; True where the system cannot say."""
     if os.name != "posix":
         return True
     try:
@@ -94,10 +96,10 @@ def _is_running(process):
     return True
 
 
-def system_error(error):
-    """Returns the operating system's error in an exception, or None where there is none.
+def system_error(error: Exception) -> OSError | None:
+    """Return the operating system's error in an exception, or None if there is none.
 
-    safetensors has an exception of its own, which has the number in its text alone.
+    safetensors raises an exception of its own, which holds the error number only in its text.
     """
     if isinstance(error, OSError):
         return error
@@ -106,27 +108,27 @@ def system_error(error):
     return None
 
 
-def is_full(error):
-    """Returns whether an operating-system error says that no more can be written: disk, quota or limit of a file."""
+def is_full(error: OSError) -> bool:
+    """Return whether an error means that the disk, the quota or the limit of a file's size is reached."""
     return error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
-def unwritable(path, error):
-    """Turns an operating-system error on writing ``path`` into a line for the user."""
+def unwritable(path: str | Path, error: OSError) -> UserError:
+    """Return the line for the user that says why ``path`` cannot be written."""
     if is_full(error):
         return UserError(f"no space left to write {path}: free some space or choose another folder")
     return UserError(f"cannot write {path} ({error.strerror or error}): choose a folder that you may write")
 
 
-def check_writable(key, folder):
-    """Checks that a folder can be written, or made, before work begins whose result goes there.
+def check_writable(key: str, folder: str | Path) -> None:
+    """Check that a folder can be written, or made, before the work begins whose result goes there.
 
     Args:
-        key (str): What names the folder.
-        folder (str | Path): The folder.
+        key: The key that names the folder.
+        folder: The folder.
 
     Raises:
-        UserError: It cannot.
+        UserError: The folder cannot be written or made.
     """
     folder = Path(folder)
     try:
@@ -140,45 +142,53 @@ def check_writable(key, folder):
         raise UserError(f"cannot write {key} {folder} ({existing} {reason}): choose another folder")
 
 
-def unused(folder, stem, suffix):
-    """Returns a path that is not there yet, and that no other process takes: its name has this one's number in it."""
+def unused(folder: str | Path, stem: str, suffix: str) -> Path:
+    """Return a path in a folder that does not exist yet.
+
+    Its name holds the number of this process, so that no other process takes it.
+
+    Args:
+        folder: The folder.
+        stem: How the name begins.
+        suffix: How it ends.
+    """
     stem = f"{stem}-{os.getpid()}"
     names = (f"{stem}{'' if number == 1 else f'-{number}'}{suffix}" for number in itertools.count(1))
     return next(path for path in (Path(folder) / name for name in names) if not path.exists())
 
 
-def remove_kept(paths):
-    """Removes files that an interrupted work would have gone on from, and their folder if nothing else is in it."""
+def remove_kept(paths: Sequence[Path]) -> None:
+    """Remove files that an interrupted run would resume from, and their folder if it is empty then."""
     for path in paths:
         path.unlink(missing_ok=True)
     with contextlib.suppress(OSError):
         paths[0].parent.rmdir()
 
 
-def write_text(path, text):
-    """Writes ``text`` as UTF-8 to ``path``, whole or not at all."""
+def write_text(path: str | Path, text: str) -> None:
+    """Write ``text`` as UTF-8 to ``path``, whole or not at all."""
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 
-def write_json(path, value):
-    """Writes ``value`` as indented JSON to ``path``, whole or not at all."""
+def write_json(path: str | Path, value: Any) -> None:
+    """Write ``value`` as indented JSON to ``path``, whole or not at all."""
     write_text(path, json.dumps(value, indent=1, ensure_ascii=False, default=str) + "\n")
 
 
-def read_json(path, kind, remedy):
-    """Reads a JSON file.
+def read_json(path: str | Path, kind: str, remedy: str) -> Any:
+    """Read a JSON file.
 
     Args:
-        path (str | Path): The file.
-        kind (str): What it holds, in a word for the user.
-        remedy (str): What to do where it cannot be read.
+        path: The file.
+        kind: A word for what it holds, for the message.
+        remedy: What the user can do if it cannot be read.
 
     Returns:
-        Any: Its value.
+        The value in the file.
 
     Raises:
-        UserError: The file cannot be read, or is no JSON.
+        UserError: The file cannot be read, or is not JSON.
     """
     try:
         return json.loads(Path(path).read_text(encoding="utf-8"))
@@ -186,8 +196,8 @@ def read_json(path, kind, remedy):
         raise UserError(f"{path} is not a readable {kind} ({error}): {remedy}") from error
 
 
-def sha256_of_file(path):
-    """Returns the SHA-256 of a file's bytes as 64 hexadecimal digits."""
+def sha256_of_file(path: str | Path) -> str:
+    """Return the SHA-256 of a file's bytes as 64 hexadecimal digits."""
     digest = hashlib.sha256()
     with open(path, "rb") as file:
         while block := file.read(1 << 20):
@@ -195,7 +205,7 @@ def sha256_of_file(path):
     return digest.hexdigest()
 
 
-def fingerprint(value):
-    """Returns 16 hexadecimal digits that stand for a JSON-serialisable ``value``; key order does not matter."""
+def fingerprint(value: Any) -> str:
+    """Return 16 hexadecimal digits that identify a JSON-serialisable ``value``, whatever the order of its keys."""
     text = json.dumps(value, sort_keys=True, ensure_ascii=False, default=str)
     return hashlib.sha256(text.encode("utf-8")).hexdigest()[:16]

@@ -1,26 +1,27 @@
-"""Folders that are there whole, or not at all."""
+"""Make folders whole or not at all."""
 
 import contextlib
 import errno
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 from recbole_idp.storage.files import refusing_failed_writes, temporary_beside
 
 
 @contextlib.contextmanager
-def new_folder(folder, note=None):
-    """Yields a temporary folder beside ``folder``, which takes its place if the block ends without an exception.
+def new_folder(folder: str | Path, note: str | None = None) -> Iterator[Path]:
+    """Yield a temporary folder beside ``folder``, which takes its place if the block ends without an exception.
 
-    Where another process makes the same folder meanwhile, the one that was first stays.
+    If another process makes the same folder meanwhile, the first one stays.
 
     Args:
-        folder (str | Path): The folder to make.
-        note (str | None): The name of a file that may be there already, alone, and is replaced with the folder.
+        folder: The folder to make.
+        note: The name of a file that the folder may already hold, alone; it is replaced together with the folder.
 
     Yields:
-        Path: An empty folder for the block to fill.
+        An empty folder for the block to fill.
 
     Raises:
         UserError: The folder cannot be written, or the disk is full.
@@ -38,8 +39,8 @@ def new_folder(folder, note=None):
         shutil.rmtree(building, ignore_errors=True)
 
 
-def _put_in_place(building, folder, note):
-    """Renames ``building`` to ``folder``, over an older note but never over data."""
+def _put_in_place(building: Path, folder: Path, note: str | None) -> None:
+    """Rename ``building`` to ``folder``; replace an older note, never data."""
     if note is not None and folder.is_dir() and os.listdir(folder) == [note]:
         (folder / note).unlink()
     try:

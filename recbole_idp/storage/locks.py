@@ -1,27 +1,29 @@
-"""One process at a time: locks that the system drops by itself when their holder is killed."""
+"""Let one process work at a time, by locks that the system releases when their holder is killed."""
 
 import contextlib
 import logging
 import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import IO, Any, TextIO
 
 from recbole_idp.storage.files import refusing_failed_writes
 
 try:
     import fcntl
 except ImportError:
-    # Windows: two processes at once are not told apart there.
-    fcntl = None
+    # Windows has no such locks: two processes may work at once there.
+    fcntl = None  # type: ignore[assignment]  # a module, where there is one
 
 
-def lock_at_once(file):
-    """Locks an open file until it is closed, or the process ends.
+def lock_at_once(file: IO[Any]) -> bool:
+    """Lock an open file until it is closed, or the process ends.
 
     Args:
-        file (IO): The file.
+        file: The file.
 
     Returns:
-        bool: False where another process holds the lock.
+        False where another process holds the lock.
     """
     if fcntl is not None:
         try:
@@ -29,18 +31,18 @@ def lock_at_once(file):
         except BlockingIOError:
             return False
         except OSError:
-            # A file system that knows no locks, as some of networks.
+            # The file system has no locks, as some network file systems.
             return True
     return True
 
 
 @contextlib.contextmanager
-def alone(path, what):
-    """Lets processes that would make the same work one after the other, so that the later ones find it made.
+def alone(path: str | Path, what: str) -> Iterator[None]:
+    """Let processes that make the same thing work one after the other, so that the later ones find it made.
 
     Args:
-        path (str | Path): The lock: a file that is there while somebody works, and is left behind by a kill alone.
-        what (str): What is made, for the log of those that wait.
+        path: The lock: a file that exists while a process works. Only a process that is killed leaves it behind.
+        what: What is made, for the log of the processes that wait.
 
     Raises:
         UserError: The folder cannot be written.
@@ -56,15 +58,15 @@ def alone(path, what):
         file.close()
 
 
-def _wait(path, what):
-    """Returns the open file once it is locked."""
+def _wait(path: Path, what: str) -> TextIO:
+    """Wait for the lock and return its open file."""
     while True:
         file = open(path, "a")  # noqa: SIM115, it is closed when the work ends
         if not lock_at_once(file):
             logging.getLogger().warning(f"another process is making {what}: waiting for it")
             fcntl.flock(file, fcntl.LOCK_EX)
         try:
-            # Who had the lock before removes the file, so that it may be no longer the one that others lock.
+            # The previous holder removes the file, so that this may no longer be the one that others lock.
             if os.path.samestat(os.fstat(file.fileno()), os.stat(path)):
                 return file
         except FileNotFoundError:

@@ -5,14 +5,14 @@ from typing import Any, NamedTuple
 
 
 class SchemaError(ValueError):
-    """A value does not match its schema; the text says where and why, for a reader of the file."""
+    """A value does not match its schema. The text says where and why."""
 
 
 class Nullable(NamedTuple):
     """Schema of a value that may be null.
 
     Attributes:
-        schema (Any): What the value is where it is not null.
+        schema: Schema of the value if it is not null.
     """
 
     schema: Any
@@ -22,7 +22,7 @@ class ObjectOf(NamedTuple):
     """Schema of an object with any keys.
 
     Attributes:
-        schema (Any): What each of its values is; None: anything.
+        schema: Schema of each value; None allows anything.
     """
 
     schema: Any = None
@@ -32,7 +32,7 @@ class OptionalKey(NamedTuple):
     """Schema of a key that an object may lack.
 
     Attributes:
-        schema (Any): What its value is where it is there.
+        schema: Schema of the key's value if the object has it.
     """
 
     schema: Any
@@ -94,6 +94,7 @@ def _check_keys(value: Any, schema: dict, where: str) -> None:
 
 
 def _check_type(value: Any, expected: type | tuple[type, ...], name: str, where: str) -> None:
+    """Check the type of a value, and that a number is finite."""
     # To Python true is the number 1.
     wrong = not isinstance(value, expected) or (isinstance(value, bool) and expected is not bool)
     if wrong or (isinstance(value, float) and not math.isfinite(value)):

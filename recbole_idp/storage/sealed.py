@@ -1,4 +1,4 @@
-"""Folders that are checked when they are opened: each file by its hash, and the list of hashes by a checksum."""
+"""Check folders when they are opened: each file by its hash, and the list of hashes by a checksum."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 
 class FolderFormat(NamedTuple):
-    """Format of a sealed folder: which files it has, and what its description tells.
+    """Format of a sealed folder: its files, and the schema of its description.
 
     Attributes:
         name: What messages call such a folder.
         made_by: What makes such folders, for messages.
-        identifier: What the description names as its ``format``.
+        identifier: The ``format`` that the description names.
         description_file: Name of the description, a JSON file.
         required_files: The files that each folder has besides.
         schema: Schema of the description; see :func:`~recbole_idp.storage.schema.check_schema`.
@@ -40,7 +40,7 @@ class FolderFormat(NamedTuple):
 
 
 def seal(folder: Path, folder_format: FolderFormat, description: Mapping[str, Any]) -> None:
-    """Write the description of a folder whose other files are all there.
+    """Write the description of a folder that has all its other files.
 
     Args:
         folder: The folder.
@@ -50,9 +50,9 @@ def seal(folder: Path, folder_format: FolderFormat, description: Mapping[str, An
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     hashes = {path.relative_to(folder).as_posix(): sha256_of_file(path) for path in files}
     head = {"format": folder_format.identifier, "version": folder_format.version}
-    description = json.loads(json.dumps({**head, **description, "sha256": hashes}, default=str))
-    description["checksum"] = fingerprint(description)
-    text = json.dumps(description, indent=1, ensure_ascii=False)
+    sealed = json.loads(json.dumps({**head, **description, "sha256": hashes}, default=str))
+    sealed["checksum"] = fingerprint(sealed)
+    text = json.dumps(sealed, indent=1, ensure_ascii=False)
     (folder / folder_format.description_file).write_text(text + "\n", encoding="utf-8")
 
 
@@ -128,13 +128,13 @@ def check_sealed(folder: str | Path, folder_format: FolderFormat) -> dict[str, A
 
 
 def content_digest(folder: str | Path) -> str:
-    """Return what stands for the content of a sealed folder of any format: the digest of its description.
+    """Return a digest of the content of a sealed folder of any format: that of its description.
 
     Args:
         folder: The folder.
 
     Returns:
-        Hexadecimal digits; the path itself where no description is there, which opening it will complain of.
+        Hexadecimal digits; the path itself if the folder has no description, which is an error when it is opened.
     """
     digests = [sha256_of_file(path) for path in sorted(Path(folder).glob("*.json"))]
     return fingerprint(digests) if digests else str(folder)

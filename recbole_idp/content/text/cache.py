@@ -1,25 +1,32 @@
-"""Vectors of texts, kept by content: what was encoded once is never encoded again.
+"""Cache the vectors of texts by content, so that no text is encoded twice.
 
 A cache is a folder with a folder for each encoder fingerprint, which holds shards: safetensors files with the hashes
-of N texts and their vectors. Shards are only ever added whole and removed whole, under names that nobody else uses,
-so that an interrupted run loses one block at most and several processes can share a cache.
+of N texts and their vectors. Shards are added and removed as a whole, under unique names, so that an interrupted run
+loses one block at most and several processes can share a cache.
 """
+
+from __future__ import annotations
 
 import hashlib
 import logging
 import time
 import uuid
 import zlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from recbole_idp.content.text.interface import distinct_texts, progress_bar
+from recbole_idp.content.text.interface import TextEncoder, distinct_texts, progress_bar
 from recbole_idp.storage.files import replacing
 
+if TYPE_CHECKING:
+    from recbole.config import Config
+
 BLOCK_TEXTS = 2048
-_SMALL_SHARDS = 16  # more of them than this are merged
+_SMALL_SHARDS = 16  # more small shards than this are merged
 _MERGED_ROWS = 65_536
 _HASH_BYTES = 16
 _log = logging.getLogger(__name__)
@@ -27,13 +34,13 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class EncodeReport:
-    """What :func:`encode_cached` had to do.
+    """Counts and times of one call of :func:`encode_cached`.
 
     Attributes:
-        encoded (int): Distinct texts that were encoded.
-        from_cache (int): Distinct texts that were found. Blank texts count in neither.
-        seconds (float): Wall time of the whole call.
-        items_per_second (float): Encoded texts per second of encoding; 0 where none was.
+        encoded: Distinct texts that were encoded.
+        from_cache: Distinct texts that were found in the cache. Blank texts are in neither count.
+        seconds: Wall time of the whole call.
+        items_per_second: Encoded texts per second of encoding; 0 if none was encoded.
     """
 
     encoded: int
@@ -42,31 +49,33 @@ class EncodeReport:
     items_per_second: float
 
 
-def cache_folder(config):
-    """Returns the folder of what is computed once from texts."""
+def cache_folder(config: Config) -> Path:
+    """Return the folder of the caches: ``cache_path``, or ``cache`` in ``checkpoint_dir``."""
     return Path(config["cache_path"] or Path(config["checkpoint_dir"]) / "cache")
 
 
-def encode_cached(encoder, texts, cache_path, show_progress=False):
-    """Encodes texts, taking from the cache what is there and adding what is not.
+def encode_cached(
+    encoder: TextEncoder, texts: Sequence[str], cache_path: str | Path, show_progress: bool = False
+) -> tuple[np.ndarray, EncodeReport]:
+    """Encode texts: take known vectors from the cache, and add new ones to it.
 
     texts -> distinct hashes -> shards on disk -> missing texts, in blocks -> encoder -> new shards -> vectors
 
     Args:
-        encoder (TextEncoder): Fitted, where it needs that.
-        texts (Sequence[str]): N texts; a blank one gets a zero vector.
-        cache_path (str | Path): The cache's folder, made where it is missing.
-        show_progress (bool): Whether to draw a progress bar with items/s on standard error.
+        encoder: The encoder, fitted if it needs fitting.
+        texts: N texts; a blank one has a zero vector.
+        cache_path: The folder of the cache, which is made if it is missing.
+        show_progress: Whether to draw a progress bar with items/s on standard error.
 
     Returns:
-        tuple[np.ndarray, EncodeReport]: float32 ``[N, encoder.width]``, row i for text i; and what was done.
+        Row i is the vector of text i, float32, shape [N, width]; and the report.
 
     Raises:
         UserError: The cache cannot be written, or the disk is full.
     """
     started = time.perf_counter()
     distinct, index = distinct_texts(texts)
-    # One row more than distinct texts: the zeros at the end serve every blank text, whose index is -1.
+    # One row more than distinct texts: every blank text has the index -1, the zeros at the end.
     table = np.zeros((len(distinct) + 1, encoder.width), dtype=np.float32)
     row_of_hash = {_hash(text): row for row, text in enumerate(distinct)}
     folder = Path(cache_path) / encoder.fingerprint
@@ -93,25 +102,25 @@ def encode_cached(encoder, texts, cache_path, show_progress=False):
     return table[index], report
 
 
-def _hash(text):
-    """Returns the 16 bytes that stand for a text; a lone surrogate, which broken titles have, is a text as well."""
+def _hash(text: str) -> bytes:
+    """Return the 16 bytes that identify a text, which may hold lone surrogates, as broken titles do."""
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()[:_HASH_BYTES]
 
 
-def _fill_from_shards(folder, row_of_hash, table):
-    """Copies the vectors that the shards have into the table.
+def _fill_from_shards(folder: Path, row_of_hash: Mapping[bytes, int], table: np.ndarray) -> np.ndarray:
+    """Copy the vectors that the shards have into the table.
 
     Args:
-        folder (Path): The folder of one encoder.
-        row_of_hash (dict[bytes, int]): Row of the table for each text's hash.
-        table (np.ndarray): float32 ``[M + 1, width]``, filled in place.
+        folder: The folder of one encoder.
+        row_of_hash: Row of the table for each text's hash.
+        table: The table, which is filled in place; float32, shape [M + 1, width].
 
     Returns:
-        np.ndarray: bool ``[M]``, the rows that were found.
+        True for rows that were found; bool, shape [M].
     """
     found = np.zeros(len(row_of_hash), dtype=bool)
-    seen = set()
-    # Where another process merges shards meanwhile, theirs vanish and a new one holds the content: look again.
+    seen: set[str] = set()
+    # If another process merges shards meanwhile, these vanish and a new one holds their content: list them again.
     while not found.all() and (fresh := [path for path in _shards(folder) if path.name not in seen]):
         seen.update(path.name for path in fresh)
         for path in fresh:
@@ -126,19 +135,19 @@ def _fill_from_shards(folder, row_of_hash, table):
     return found
 
 
-def _shards(folder):
-    """Returns the paths of an encoder's shards, in an order that is always the same."""
+def _shards(folder: Path) -> list[Path]:
+    """Return the paths of an encoder's shards, in alphabetical order."""
     return sorted(folder.glob("shard-*.safetensors"))
 
 
-def _keys(hashes):
-    """Returns the rows of a uint8 ``[N, 16]`` array as a list of N bytes objects."""
+def _keys(hashes: np.ndarray) -> list[bytes]:
+    """Return the rows of a uint8 array of shape [N, 16] as N bytes objects."""
     content = hashes.tobytes()
     return [content[start : start + _HASH_BYTES] for start in range(0, len(content), _HASH_BYTES)]
 
 
-def _read_shard(path, width):
-    """Returns a shard's hashes uint8 ``[N, 16]`` and vectors float32 ``[N, width]``; None where it is of no use."""
+def _read_shard(path: Path, width: int) -> tuple[np.ndarray, np.ndarray] | None:
+    """Return a shard's hashes, uint8 [N, 16], and vectors, float32 [N, width]; None if it is damaged or gone."""
     from safetensors import SafetensorError, safe_open
 
     try:
@@ -157,8 +166,8 @@ def _read_shard(path, width):
     return hashes, vectors
 
 
-def _write_shard(folder, hashes, vectors):
-    """Writes one shard, whole or not at all, under a name that no other process uses."""
+def _write_shard(folder: Path, hashes: np.ndarray, vectors: np.ndarray) -> None:
+    """Write one shard, whole or not at all, under a unique name."""
     from safetensors.numpy import save
 
     hashes, vectors = np.ascontiguousarray(hashes), np.ascontiguousarray(vectors)
@@ -167,18 +176,19 @@ def _write_shard(folder, hashes, vectors):
         temporary.write_bytes(content)
 
 
-def _checksum(hashes, vectors):
-    """Returns the CRC-32 of a shard's content: safetensors itself notices a cut file but no changed byte."""
+def _checksum(hashes: np.ndarray, vectors: np.ndarray) -> str:
+    """Return the CRC-32 of a shard's content, because safetensors detects a cut file but not a changed byte."""
     return f"{zlib.crc32(np.ascontiguousarray(vectors).data, zlib.crc32(np.ascontiguousarray(hashes).data)):08x}"
 
 
-def _merge_small_shards(folder, width):
-    """Replaces many small shards by few large ones; damaged ones are dropped on the way."""
+def _merge_small_shards(folder: Path, width: int) -> None:
+    """Replace many small shards by few large ones, and drop damaged ones."""
     large = _MERGED_ROWS // 2 * (width * 4 + _HASH_BYTES)
     small = [path for path in _shards(folder) if _size(path) < large]
     if len(small) <= _SMALL_SHARDS:
         return
-    batch, rows = [], 0
+    batch: list[tuple[Path, tuple[np.ndarray, np.ndarray] | None]] = []
+    rows = 0
     for path in small:
         shard = _read_shard(path, width)
         batch.append((path, shard))
@@ -189,8 +199,8 @@ def _merge_small_shards(folder, width):
     _replace_shards(folder, batch)
 
 
-def _replace_shards(folder, batch):
-    """Writes the distinct rows of the given (path, content) shards as one, then removes the given ones."""
+def _replace_shards(folder: Path, batch: Sequence[tuple[Path, tuple[np.ndarray, np.ndarray] | None]]) -> None:
+    """Write the distinct rows of some shards, pairs of path and content, as one shard; then remove these shards."""
     contents = [shard for _, shard in batch if shard is not None]
     if contents:
         hashes, vectors = (np.concatenate(arrays) for arrays in zip(*contents, strict=True))
@@ -200,8 +210,8 @@ def _replace_shards(folder, batch):
         path.unlink(missing_ok=True)
 
 
-def _size(path):
-    """Returns a file's size in bytes, 0 where another process has just removed it."""
+def _size(path: Path) -> int:
+    """Return a file's size in bytes, 0 if another process has just removed it."""
     try:
         return path.stat().st_size
     except FileNotFoundError:

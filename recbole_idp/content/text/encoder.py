@@ -1,4 +1,9 @@
-"""Loading a text encoder by name, and opening a saved one."""
+"""Load a text encoder by name, or open a saved one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from recbole_idp.content.text.interface import TextEncoder
 from recbole_idp.content.text.locate import DEFAULT_ENCODER, LSA, download_weights, locate_weights
@@ -6,23 +11,33 @@ from recbole_idp.content.text.lsa import LsaEncoder, open_lsa_encoder
 from recbole_idp.content.text.sentence import load_sentence_encoder, open_sentence_encoder
 from recbole_idp.content.text.stored import check_files, read_kind
 
+if TYPE_CHECKING:
+    import torch
+    from recbole.config import Config
+
 __all__ = ["TextEncoder", "configured_text_encoder", "load_text_encoder", "locate_weights", "open_text_encoder"]
 
 
-def load_text_encoder(name=DEFAULT_ENCODER, pooling=None, max_tokens=128, batch_size=64, device="cpu"):
-    """Loads a text encoder; the heavy libraries are imported here and not before.
+def load_text_encoder(
+    name: str | Path = DEFAULT_ENCODER,
+    pooling: str | None = None,
+    max_tokens: int = 128,
+    batch_size: int = 64,
+    device: str | torch.device = "cpu",
+) -> TextEncoder:
+    """Load a text encoder. The heavy libraries are imported only here.
 
     Args:
-        name (str): A folder or a hub name that sentence-transformers can load, or ``lsa``, which needs no weights but
-            must be fitted. See :func:`locate_weights` for where a name is looked for.
-        pooling (str | None): ``cls``, ``mean`` or ``max``; None takes what the model says. Not used by ``lsa``, nor
-            are the next three.
-        max_tokens (int): Longer texts are cut.
-        batch_size (int): Texts per batch.
-        device (str): As torch names it.
+        name: A folder or a hub name that sentence-transformers can load, or ``lsa``, which needs no weights but must be
+            fitted. See :func:`locate_weights` for the places of weights.
+        pooling: ``cls``, ``mean`` or ``max``; None takes that of the model. ``lsa`` uses neither this argument nor the
+            next three.
+        max_tokens: Tokens of a text at most; longer texts are cut.
+        batch_size: Texts per batch.
+        device: Device of the encoder.
 
     Returns:
-        TextEncoder: The encoder.
+        The encoder.
 
     Raises:
         UserError: There are no such weights, or they cannot be loaded.
@@ -34,8 +49,8 @@ def load_text_encoder(name=DEFAULT_ENCODER, pooling=None, max_tokens=128, batch_
     return load_sentence_encoder(folder, str(name), pooling, max_tokens, batch_size, device)
 
 
-def configured_text_encoder(config):
-    """Loads the sentence encoder that a configuration names."""
+def configured_text_encoder(config: Config) -> TextEncoder:
+    """Load the text encoder that a configuration names."""
     return load_text_encoder(
         config["text_encoder"],
         pooling=config["text_pooling"],
@@ -44,19 +59,19 @@ def configured_text_encoder(config):
     )
 
 
-def open_text_encoder(folder, batch_size=64, device="cpu"):
-    """Opens an encoder that ``save`` wrote; runs no code from the folder and reads no pickle.
+def open_text_encoder(folder: str | Path, batch_size: int = 64, device: str | torch.device = "cpu") -> TextEncoder:
+    """Open a saved encoder, without running code from the folder and without reading pickle.
 
     Args:
-        folder (str | Path): What ``TextEncoder.save`` wrote.
-        batch_size (int): Texts per batch.
-        device (str): As torch names it.
+        folder: The folder that :meth:`TextEncoder.save` wrote.
+        batch_size: Texts per batch.
+        device: Device of the encoder.
 
     Returns:
-        TextEncoder: Gives the same vectors and has the same fingerprint as the one that was saved.
+        The encoder, with the vectors and the fingerprint of the saved one.
 
     Raises:
-        UserError: The folder is none, is incomplete, or a file in it differs from what was saved.
+        UserError: The folder is not a saved encoder, is incomplete, or a file in it was changed.
     """
     kind = read_kind(folder)
     check_files(folder)

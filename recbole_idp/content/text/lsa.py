@@ -1,8 +1,12 @@
 """The text encoder without weights: TF-IDF and truncated singular value decomposition, learned from the texts."""
 
+from __future__ import annotations
+
 import hashlib
 import json
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -11,6 +15,9 @@ from recbole_idp.content.text.locate import LSA
 from recbole_idp.content.text.stored import read_settings, write_settings
 from recbole_idp.errors import UserError
 from recbole_idp.storage.files import replacing
+
+if TYPE_CHECKING:
+    from sklearn.feature_extraction.text import TfidfVectorizer
 
 LSA_WIDTH = 128
 _MAX_TERMS = 50_000
@@ -25,27 +32,31 @@ class LsaEncoder(TextEncoder):
     texts -> TF-IDF of words and word pairs [N, V] -> projection [V, width] -> unit length
 
     The same texts in the same order give the same encoder. A corpus of fewer than ``width`` texts or terms gives
-    fewer directions; the rest of each vector is zero, so that the width is always the same. A text of which no word
-    was seen in fitting has a zero vector.
+    fewer directions; the rest of each vector is zero, so that the width is always the same. A text without any word
+    that was seen in fitting has a zero vector.
     """
+
+    _vectorizer: TfidfVectorizer
+    _projection: np.ndarray
+    _fingerprint: str
 
     needs_fitting = True
 
-    def __init__(self, width=LSA_WIDTH):
-        """Makes an encoder that is still to be fitted.
+    def __init__(self, width: int = LSA_WIDTH) -> None:
+        """Make an encoder that must be fitted before it is used.
 
         Args:
-            width (int): Length of a vector.
+            width: Length of a vector.
         """
         self.name = LSA
         self.width = width
         self._vectorizer = None
-        self._projection = None  # float32 [V, width]
-        self._fingerprint = None
+        self._projection = None  # type: ignore[assignment]  # float32 [V, width] once fitted
+        self._fingerprint = None  # type: ignore[assignment]  # set by fit
 
     @property
-    def fingerprint(self):
-        """str: 16 hexadecimal digits over the texts that the encoder was fitted on and the settings.
+    def fingerprint(self) -> str:
+        """16 hexadecimal digits that identify the texts of the fitting and the settings.
 
         Raises:
             RuntimeError: Before :meth:`fit`.
@@ -53,17 +64,17 @@ class LsaEncoder(TextEncoder):
         self._require_fitted()
         return self._fingerprint
 
-    def fit(self, texts):
-        """Learns vocabulary, weights of the terms and directions.
+    def fit(self, texts: Sequence[str]) -> LsaEncoder:
+        """Learn the vocabulary, the weights of the terms and the directions.
 
         Args:
-            texts (Sequence[str]): At least one with a word in it.
+            texts: Texts, at least one with a word.
 
         Returns:
-            LsaEncoder: This encoder.
+            This encoder.
 
         Raises:
-            UserError: There is no word in any of the texts.
+            UserError: No text has a word.
         """
         from sklearn.decomposition import TruncatedSVD
 
@@ -78,15 +89,15 @@ class LsaEncoder(TextEncoder):
         if directions > 1:
             svd = TruncatedSVD(directions, random_state=0).fit(weights)
             self._projection[:, :directions] = svd.components_.T
-        else:  # the decomposition wants two terms; with one text or one term there is only one direction
+        else:  # the decomposition needs two terms; one text or one term has only one direction
             self._projection[:, 0] = 1.0
         self._vectorizer = vectorizer
-        # Over the texts and not over the projection: its last bits depend on the number of threads.
+        # Made of the texts and not of the projection, whose last bits depend on the number of threads.
         self._fingerprint = _fingerprint(distinct, self.width)
         return self
 
-    def encode_distinct(self, texts, advance):
-        """See :meth:`TextEncoder.encode_distinct`.
+    def encode_distinct(self, texts: list[str], advance: Callable[[int], object]) -> np.ndarray:
+        """Encode texts; see :meth:`TextEncoder.encode_distinct`.
 
         Raises:
             RuntimeError: Before :meth:`fit`.
@@ -101,8 +112,8 @@ class LsaEncoder(TextEncoder):
             advance(len(block))
         return vectors
 
-    def save(self, folder):
-        """See :meth:`TextEncoder.save`; writes safetensors and a JSON list of the terms."""
+    def save(self, folder: str | Path) -> None:
+        """Write safetensors and a JSON list of the terms; see :meth:`TextEncoder.save`."""
         from safetensors.numpy import save
 
         self._require_fitted()
@@ -115,13 +126,14 @@ class LsaEncoder(TextEncoder):
             with replacing(folder / _WEIGHTS_FILE) as temporary:
                 temporary.write_bytes(save(tensors))
 
-    def _require_fitted(self):
+    def _require_fitted(self) -> None:
+        """Check that the encoder was fitted."""
         if self._vectorizer is None:
             raise RuntimeError("an lsa encoder must be fitted before it is used")
 
 
-def open_lsa_encoder(folder):
-    """Opens what :meth:`LsaEncoder.save` wrote; see :func:`recbole_idp.content.text.encoder.open_text_encoder`."""
+def open_lsa_encoder(folder: str | Path) -> LsaEncoder:
+    """Open what :meth:`LsaEncoder.save` wrote; see :func:`recbole_idp.content.text.encoder.open_text_encoder`."""
     from safetensors.numpy import load_file
 
     settings = read_settings(folder)
@@ -135,8 +147,8 @@ def open_lsa_encoder(folder):
     return encoder
 
 
-def _vectorizer(terms=None):
-    """Returns the TF-IDF step, with a fixed vocabulary where one is given."""
+def _vectorizer(terms: list[str] | None = None) -> TfidfVectorizer:
+    """Return the TF-IDF step, with a fixed vocabulary if one is given."""
     from sklearn.feature_extraction.text import TfidfVectorizer
 
     return TfidfVectorizer(
@@ -144,14 +156,14 @@ def _vectorizer(terms=None):
         sublinear_tf=True,
         max_features=_MAX_TERMS if terms is None else None,
         strip_accents="unicode",
-        token_pattern=r"(?u)\b\w+\b",  # single digits tell a "Part 1" from a "Part 2"
+        token_pattern=r"(?u)\b\w+\b",  # with single digits, so that "Part 1" and "Part 2" differ
         dtype=np.float32,
         vocabulary=terms,
     )
 
 
-def _fingerprint(texts, width):
-    """Returns 16 hexadecimal digits over the fitted texts, the settings, and the library that decomposes."""
+def _fingerprint(texts: Iterable[str], width: int) -> str:
+    """Return 16 hexadecimal digits that identify the texts, the settings and the version of scikit-learn."""
     import sklearn
 
     digest = hashlib.sha256(json.dumps([LSA, width, _MAX_TERMS, sklearn.__version__]).encode())

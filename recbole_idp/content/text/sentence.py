@@ -1,12 +1,16 @@
 """Text encoders with transformer weights, loaded and pooled by sentence-transformers."""
 
+from __future__ import annotations
+
 import contextlib
 import copy
 import hashlib
 import json
 import logging
 import warnings
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,63 +19,71 @@ from recbole_idp.content.text.locate import check_folder
 from recbole_idp.content.text.stored import read_settings, write_settings
 from recbole_idp.errors import UserError
 
+if TYPE_CHECKING:
+    import torch
+    from sentence_transformers import SentenceTransformer
+
+    from recbole_idp.content.text.tokens import TokenTable
+
 POOLINGS = ("cls", "mean", "max")
 
 
 class SentenceEncoder(TextEncoder):
-    """A transformer with pooling.
+    """A text encoder that is a transformer with pooling.
 
     texts, longest first -> batches of like length -> tokens -> transformer -> pooling (-> unit length) -> vectors
     """
 
     has_tokens = True
 
-    def __init__(self, model, name, pooling, max_tokens, batch_size):
-        """Wraps a loaded model; :func:`load_sentence_encoder` makes one.
+    def __init__(
+        self, model: SentenceTransformer, name: str, pooling: str | None, max_tokens: int, batch_size: int
+    ) -> None:
+        """Wrap a loaded model; :func:`load_sentence_encoder` makes one.
 
         Args:
-            model (sentence_transformers.SentenceTransformer): In evaluation mode, on its device.
-            name (str): The name under which it was asked for.
-            pooling (str | None): The pooling asked for; None where the folder's own holds.
-            max_tokens (int): Longer texts are cut.
-            batch_size (int): Texts per batch.
+            model: The model, in evaluation mode, on its device.
+            name: The name by which the user chose it.
+            pooling: The pooling that the user chose; None for that of the folder.
+            max_tokens: Tokens of a text at most; longer texts are cut.
+            batch_size: Texts per batch.
         """
         self.name = name
         self.pooling = pooling
         self.max_tokens = max_tokens
         self.batch_size = batch_size
         self._model = model
-        self._fingerprint = None
-        # Asked of the model itself, as the accessor's name differs between versions of sentence-transformers.
+        self._fingerprint: str | None = None
+        # Found by encoding, because the name of the accessor differs between versions of sentence-transformers.
         self.width = int(self._run(["width"]).shape[1])
 
     @property
-    def model(self):
-        """sentence_transformers.SentenceTransformer: The parts, in the order in which they run."""
+    def model(self) -> SentenceTransformer:
+        """The model: its parts, in the order in which they run."""
         return self._model
 
     @property
-    def device(self):
-        """torch.device: Where the encoder computes."""
+    def device(self) -> torch.device:
+        """The device of the encoder."""
         return self._model.device
 
-    def copy(self):
-        """Returns an encoder with weights of its own, to be trained."""
+    def copy(self) -> SentenceEncoder:
+        """Return a copy with weights of its own, for training."""
         copied = copy.copy(self)
         copied._model, copied._fingerprint = copy.deepcopy(self._model), None
         return copied
 
-    def tokens(self, texts):
-        """Returns the tokens of texts as the transformer gets them.
+    def tokens(self, texts: Sequence[str]) -> TokenTable:
+        """Return the tokens of texts, as the transformer reads them.
 
         Args:
-            texts (list[str]): M texts.
+            texts: M texts.
 
         Returns:
-            TokenTable: Their tokens, cut at ``max_tokens``.
+            Their tokens, cut at ``max_tokens``.
         """
         tokenizer, prompts = self._model.tokenizer, self._model.prompts
-        prompt = prompts.get(self._model.default_prompt_name) or ""
+        prompt = prompts.get(self._model.default_prompt_name) or ""  # type: ignore[arg-type]  # None is no key
         prompted = [prompt + text for text in texts]
         found = tokenizer(prompted, truncation=True, max_length=self.max_tokens) if prompted else {"input_ids": []}
         from recbole_idp.content.text.tokens import TokenTable
@@ -79,24 +91,24 @@ class SentenceEncoder(TextEncoder):
         return TokenTable(found["input_ids"], tokenizer.pad_token_id or 0)
 
     @property
-    def fingerprint(self):
-        """str: 16 hexadecimal digits over the weights, the tokenizer, the parts and their settings."""
+    def fingerprint(self) -> str:
+        """16 hexadecimal digits that identify the weights, the tokenizer, the parts and their settings."""
         if self._fingerprint is None:
             digest = hashlib.sha256()
             for name, tensor in sorted(self._model.state_dict().items()):
                 digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
                 digest.update(np.ascontiguousarray(tensor.detach().cpu().numpy()).data)
             parts = [[type(part).__name__, getattr(part, "pooling_mode", None)] for part in self._model.children()]
-            prompt = self._model.prompts.get(self._model.default_prompt_name)
+            prompt = self._model.prompts.get(self._model.default_prompt_name)  # type: ignore[arg-type]  # None is no key
             settings = [_tokenizer_content(self._model.tokenizer), parts, self._model.max_seq_length, prompt]
             digest.update(json.dumps(settings, sort_keys=True, default=str).encode("utf-8", "surrogatepass"))
             self._fingerprint = digest.hexdigest()[:16]
         return self._fingerprint
 
-    def encode_distinct(self, texts, advance):
-        """See :meth:`TextEncoder.encode_distinct`."""
+    def encode_distinct(self, texts: list[str], advance: Callable[[int], object]) -> np.ndarray:
+        """Encode texts; see :meth:`TextEncoder.encode_distinct`."""
         vectors = np.empty((len(texts), self.width), dtype=np.float32)
-        # Longest first: too little memory shows at once, and the time left is never underestimated.
+        # Longest first, so that too little memory shows at once and the remaining time is never underestimated.
         order = sorted(range(len(texts)), key=lambda row: -len(texts[row]))
         for start in range(0, len(order), self.batch_size):
             rows = order[start : start + self.batch_size]
@@ -104,32 +116,39 @@ class SentenceEncoder(TextEncoder):
             advance(len(rows))
         return vectors
 
-    def save(self, folder):
-        """See :meth:`TextEncoder.save`; the folder has the layout of sentence-transformers."""
+    def save(self, folder: str | Path) -> None:
+        """Write a folder in the layout of sentence-transformers; see :meth:`TextEncoder.save`."""
         settings = {"name": self.name, "pooling": self.pooling, "max_tokens": self.max_tokens}
         with write_settings(folder, "sentence", settings) as folder, _quiet():
             self._model.save_pretrained(str(folder), create_model_card=False, safe_serialization=True)
 
-    def _run(self, texts):
-        """Returns the vectors of one batch (sentence-transformers runs it in inference mode)."""
+    def _run(self, texts: list[str]) -> np.ndarray:
+        """Return the vectors of one batch, computed in inference mode."""
         return self._model.encode(texts, batch_size=len(texts), show_progress_bar=False, convert_to_numpy=True)
 
 
-def load_sentence_encoder(folder, name, pooling=None, max_tokens=128, batch_size=64, device="cpu"):
-    """Loads a transformer from a folder that is checked first.
+def load_sentence_encoder(
+    folder: str | Path,
+    name: str,
+    pooling: str | None = None,
+    max_tokens: int = 128,
+    batch_size: int = 64,
+    device: str | torch.device = "cpu",
+) -> SentenceEncoder:
+    """Check a folder, and load the transformer in it.
 
     Args:
-        folder (str | Path): Hugging Face or sentence-transformers layout.
-        name (str): The name under which it was asked for. SimCSE models are known by it, as their folders do not say
+        folder: A folder in the layout of Hugging Face or sentence-transformers.
+        name: The name by which the user chose it. SimCSE models are recognised by it, because their folders do not say
             that they pool the first token.
-        pooling (str | None): ``cls``, ``mean`` or ``max``; None takes the folder's own, else ``cls`` for SimCSE and
-            ``mean`` for other plain transformers.
-        max_tokens (int): Longer texts are cut, at the model's own limit at the latest.
-        batch_size (int): Texts per batch.
-        device (str): As torch names it.
+        pooling: ``cls``, ``mean`` or ``max``. None takes that of the folder or, if it has none, ``cls`` for SimCSE and
+            ``mean`` for other transformers.
+        max_tokens: Tokens of a text at most, within the limit of the model; longer texts are cut.
+        batch_size: Texts per batch.
+        device: Device of the encoder.
 
     Returns:
-        SentenceEncoder: Ready to encode, in float32.
+        The encoder, in float32.
 
     Raises:
         UserError: A setting is not valid, or the folder cannot be loaded.
@@ -156,37 +175,38 @@ def load_sentence_encoder(folder, name, pooling=None, max_tokens=128, batch_size
             raise UserError(f"text encoder {name}: cannot load {folder} ({reason}); use another or lsa") from error
     model = model.float().eval()
     if model.tokenizer.pad_token is None:
-        # Decoders often have none; what stands in the padding is never looked at.
+        # Decoders often have none; any token will do, because padding is never read.
         model.tokenizer.pad_token = model.tokenizer.eos_token or model.tokenizer.unk_token
     _set_pooling(model, folder, name, pooling)
     model.max_seq_length = min(max_tokens, model.max_seq_length or max_tokens)
     return SentenceEncoder(model, name, pooling, int(model.max_seq_length), batch_size)
 
 
-def open_sentence_encoder(folder, batch_size, device):
-    """Opens what :meth:`SentenceEncoder.save` wrote; see :func:`recbole_idp.content.text.encoder.open_text_encoder`."""
+def open_sentence_encoder(folder: str | Path, batch_size: int, device: str | torch.device) -> SentenceEncoder:
+    """Open a saved :class:`SentenceEncoder`; see :func:`recbole_idp.content.text.encoder.open_text_encoder`."""
     settings = read_settings(folder)
     return load_sentence_encoder(
         folder, settings["name"], settings["pooling"], settings["max_tokens"], batch_size, device
     )
 
 
-def _set_pooling(model, folder, name, pooling):
-    """Replaces the pooling step where another is asked for, or where a plain SimCSE folder does not name its own."""
+def _set_pooling(model: SentenceTransformer, folder: str | Path, name: str, pooling: str | None) -> None:
+    """Replace the pooling step by the one that the user chose, or by ``cls`` for a SimCSE folder that names none."""
     if pooling is None and "simcse" in str(name).lower() and not (Path(folder) / "modules.json").is_file():
         pooling = "cls"
     if pooling is None:
         return
     for position, part in enumerate(model.children()):
         if type(part).__name__ == "Pooling":
-            # The class is taken from the part: its module has another name in each version of the library.
-            model[position] = type(part)(model[0].get_word_embedding_dimension(), pooling_mode=pooling)
+            # The class is taken from the part, because its module has another name in each version of the library.
+            width = model[0].get_word_embedding_dimension()  # type: ignore[operator]  # a method of its transformer
+            model[position] = type(part)(width, pooling_mode=pooling)
             return
     raise UserError(f"text encoder {name}: it has no pooling step, so pooling={pooling} cannot be set; leave it out")
 
 
-def _tokenizer_content(tokenizer):
-    """Returns what decides how a text becomes tokens, without the state that the last call left behind."""
+def _tokenizer_content(tokenizer: Any) -> Any:
+    """Return what determines the tokens of a text, without the state that the last call left behind."""
     if not tokenizer.is_fast:
         return sorted(tokenizer.get_vocab().items())
     content = json.loads(tokenizer.backend_tokenizer.to_str())
@@ -196,8 +216,8 @@ def _tokenizer_content(tokenizer):
 
 
 @contextlib.contextmanager
-def _quiet():
-    """Keeps the libraries' advice, warnings and progress bars off the terminal while a model is loaded or saved."""
+def _quiet() -> Iterator[None]:
+    """Silence the libraries' advice, warnings and progress bars while a model is loaded or saved."""
     loggers = [logging.getLogger(name) for name in ("sentence_transformers", "transformers", "huggingface_hub")]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

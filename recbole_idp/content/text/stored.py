@@ -1,8 +1,10 @@
-"""The one file that marks a saved text encoder: its kind, its settings and the checksums of its other files."""
+"""Write and read the file that marks a saved text encoder: kind, settings, and checksums of the other files."""
 
 import contextlib
 import json
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from recbole_idp.errors import UserError
 from recbole_idp.storage.files import sha256_of_file, system_error, unwritable, write_json
@@ -16,16 +18,16 @@ _KEYS = {
 
 
 @contextlib.contextmanager
-def write_settings(folder, kind, settings):
-    """Yields the folder for the block to fill, then writes the settings and the checksums of what the block wrote.
+def write_settings(folder: str | Path, kind: str, settings: Mapping[str, Any]) -> Iterator[Path]:
+    """Yield the folder for the block to fill, then write the settings and the checksums of what the block wrote.
 
     Args:
-        folder (str | Path): Made where it is missing.
-        kind (str): ``sentence`` or ``lsa``.
-        settings (dict): JSON-serialisable; the keys that the kind has.
+        folder: The folder, which is made if it is missing.
+        kind: ``sentence`` or ``lsa``.
+        settings: JSON-serialisable settings, with the keys of this kind.
 
     Yields:
-        Path: The folder.
+        The folder.
 
     Raises:
         UserError: The folder cannot be written.
@@ -44,19 +46,19 @@ def write_settings(folder, kind, settings):
     write_json(folder / SETTINGS_FILE, {"format": _FORMAT, "kind": kind, "settings": settings, "sha256": checksums})
 
 
-def read_kind(folder):
-    """Returns the kind of a saved encoder after checking the folder; raises UserError as :func:`read_settings`."""
+def read_kind(folder: str | Path) -> str:
+    """Check the folder of a saved encoder and return its kind; raise UserError as :func:`read_settings` does."""
     return _read(Path(folder))["kind"]
 
 
-def read_settings(folder):
-    """Reads the settings of a saved encoder.
+def read_settings(folder: str | Path) -> dict[str, Any]:
+    """Read the settings of a saved encoder.
 
     Args:
-        folder (str | Path): What an encoder's ``save`` wrote.
+        folder: The folder that an encoder's ``save`` wrote.
 
     Returns:
-        dict: The settings.
+        The settings.
 
     Raises:
         UserError: The folder is not a saved encoder, was written by another version, or a file in it has changed.
@@ -64,8 +66,15 @@ def read_settings(folder):
     return _read(Path(folder))["settings"]
 
 
-def check_files(folder):
-    """Compares the checksums of all files of a saved encoder; raises UserError naming the first that differs."""
+def check_files(folder: str | Path) -> None:
+    """Check all files of a saved encoder by their checksums.
+
+    Args:
+        folder: The folder that an encoder's ``save`` wrote.
+
+    Raises:
+        UserError: A file is missing or was changed.
+    """
     folder = Path(folder)
     for name, expected in _read(folder)["sha256"].items():
         path = folder / name
@@ -75,7 +84,8 @@ def check_files(folder):
             raise UserError(f"text encoder folder {folder}: {name} is damaged (checksum differs); make it again")
 
 
-def _read(folder):
+def _read(folder: Path) -> dict[str, Any]:
+    """Read and check the file that marks a saved encoder."""
     path = folder / SETTINGS_FILE
     if not path.is_file():
         raise UserError(f"{folder} is not a saved text encoder ({SETTINGS_FILE} is missing): give another folder")

@@ -1,4 +1,6 @@
-"""Tokens of many texts without padding, and batches of them."""
+"""Hold the tokens of many texts without padding, and make batches of them."""
+
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import torch
@@ -8,29 +10,29 @@ class TokenTable:
     """The tokens of M texts, one text after the other.
 
     Args:
-        token_ids (Iterable[list[int]]): Tokens of each text.
-        padding (int): What stands behind the end of a text in a batch.
+        token_ids: Tokens of each text.
+        padding: Token that pads the texts of a batch on the right.
 
     Attributes:
-        lengths (np.ndarray): Tokens of each text; int64, shape [M].
+        lengths: Number of tokens of each text; int64, shape [M].
     """
 
-    def __init__(self, token_ids, padding):
+    def __init__(self, token_ids: Iterable[Sequence[int]], padding: int) -> None:
         rows = [np.asarray(ids, dtype=np.int32) for ids in token_ids]
         self.lengths = np.array([len(row) for row in rows], dtype=np.int64)
         self._ids = np.concatenate([np.zeros(0, dtype=np.int32), *rows])
         self._starts = np.cumsum(self.lengths) - self.lengths
         self._padding = padding
 
-    def batch(self, places, device="cpu"):
-        """Returns the inputs of a transformer for some texts, padded to the longest of them.
+    def batch(self, places: np.ndarray, device: str | torch.device = "cpu") -> dict[str, torch.Tensor]:
+        """Return the inputs of a transformer for some texts, padded to the longest of them.
 
         Args:
-            places (np.ndarray): Texts; shape [B].
-            device (str | torch.device): Where they go.
+            places: Numbers of the texts; shape [B].
+            device: Device of the inputs.
 
         Returns:
-            dict[str, torch.Tensor]: ``input_ids`` and ``attention_mask``; shape [B, L].
+            ``input_ids`` and ``attention_mask``; int64, shape [B, L].
         """
         columns = np.arange(self.lengths[places].max())
         inside = columns < self.lengths[places, None]

@@ -1,4 +1,4 @@
-"""Raw Amazon review and metadata files, of the releases of 2014, 2018 and 2023, turned into atomic files.
+"""Turn raw Amazon review and metadata files, of the releases of 2014, 2018 and 2023, into atomic files.
 
 reviews -> interactions -> duplicates dropped -> k-core -> sorted -> .inter
 metadata of the items that are left -> cleaned texts -> .item
@@ -25,16 +25,16 @@ class ConversionSummary:
     """What :func:`convert_amazon` read and wrote.
 
     Attributes:
-        name (str): The data set's name.
-        folder (Path): Where its files are.
-        layout (str): The layout found: ``2014``, ``2018``, ``2023`` or ``ratings``.
-        users (int): Users written.
-        items (int): Items written.
-        interactions (int): Interactions written.
-        duplicates (int): Dropped, as user, item and time were there before.
-        filtered (int): Interactions dropped by ``k_core`` and ``min_length``.
-        malformed (int): Lines passed over, in both files.
-        without_title (int): Items written that the metadata gives no title; all where there is no metadata.
+        name: The name of the data set.
+        folder: The folder of its files.
+        layout: The layout found: ``2014``, ``2018``, ``2023`` or ``ratings``.
+        users: Users written.
+        items: Items written.
+        interactions: Interactions written.
+        duplicates: Interactions dropped because of an earlier one with the same user, item and time.
+        filtered: Interactions dropped by ``k_core`` and ``min_length``.
+        malformed: Lines skipped in both files.
+        without_title: Items written without a title in the metadata; all of them if there is no metadata.
     """
 
     name: str
@@ -48,7 +48,7 @@ class ConversionSummary:
     malformed: int
     without_title: int
 
-    def __str__(self):
+    def __str__(self) -> str:
         return (
             f"{self.name} ({self.layout} layout): {self.users} users, {self.items} items, "
             f"{self.interactions} interactions in {self.folder}; {self.without_title} items without title; "
@@ -56,27 +56,34 @@ class ConversionSummary:
         )
 
 
-def convert_amazon(reviews, metadata, name, output, k_core=None, min_length=None):
-    """Converts one Amazon category to ``output/name/name.inter`` and, with metadata, ``name.item``.
+def convert_amazon(
+    reviews: str | Path,
+    metadata: str | Path | None,
+    name: str,
+    output: str | Path,
+    k_core: int | None = None,
+    min_length: int | None = None,
+) -> ConversionSummary:
+    """Convert one Amazon category to ``output/name/name.inter`` and, with metadata, ``name.item``.
 
-    The layout is told from the content, and gzip by its first bytes. Interactions are grouped by user, in order of
-    the users' first review, and sorted by time within one, in the file's order where times are equal. Timestamps are
-    in seconds.
+    The layout is recognised by the content, and gzip by its first bytes. Interactions are grouped by user, in the order
+    of the users' first reviews. The interactions of a user are sorted by time; those of one time keep the order of the
+    file. Timestamps are in seconds.
 
     Args:
-        reviews (str | Path): Reviews, a record per line, or ratings as comma-separated values.
-        metadata (str | Path | None): The items' metadata, a record per line.
-        name (str): The name of the data set.
-        output (str | Path): The folder of data sets, which gets the folder ``name``.
-        k_core (int | None): Keep only users and items with so many interactions or more, until all have them.
-        min_length (int | None): Keep only users with so many interactions or more.
+        reviews: Reviews, a record per line, or ratings as comma-separated values.
+        metadata: The items' metadata, a record per line.
+        name: The name of the data set.
+        output: The folder of data sets, in which the folder ``name`` is made.
+        k_core: Drop users and items with fewer interactions, until all have so many.
+        min_length: Drop users with fewer interactions.
 
     Returns:
-        ConversionSummary: Counts of what was read, dropped and written.
+        Counts of what was read, dropped and written.
 
     Raises:
-        UserError: A file is missing, unreadable, of no known layout or has more than 1 % malformed lines; the filters
-            leave nothing; the folder is there already or cannot be written.
+        UserError: A file is missing, is unreadable, has an unknown layout or has more than 1 % malformed lines. Or the
+            filters leave nothing. Or the folder is there already or cannot be written.
     """
     folder = dataset_folder(output, name)
     _check_arguments(folder, k_core, min_length)
@@ -114,8 +121,8 @@ def convert_amazon(reviews, metadata, name, output, k_core=None, min_length=None
     )
 
 
-def _check_arguments(folder, k_core, min_length):
-    """Raises before any work where it would be in vain."""
+def _check_arguments(folder: Path, k_core: int | None, min_length: int | None) -> None:
+    """Check the arguments before any work."""
     if folder.exists():
         raise UserError(f"{folder} is there already: delete it or choose another name")
     for key, value in (("k_core", k_core), ("min_length", min_length)):
@@ -123,8 +130,8 @@ def _check_arguments(folder, k_core, min_length):
             raise UserError(f"{key} is {value}: it must be 1 or more")
 
 
-def _interactions(events, users, items):
-    """Returns the rows of the ``.inter`` file."""
+def _interactions(events: pd.DataFrame, users: np.ndarray, items: np.ndarray) -> pd.DataFrame:
+    """Return the rows of the ``.inter`` file."""
     # lexsort is stable: the file's order decides where a user's times are equal.
     events = events.iloc[np.lexsort((events["timestamp"], events["user"]))]
     return pd.DataFrame(

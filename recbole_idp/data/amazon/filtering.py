@@ -1,19 +1,21 @@
-"""Filters on interactions that repeat until nothing changes any more."""
+"""Filter interactions repeatedly until nothing changes."""
 
 import numpy as np
 
 
-def core_mask(users, items, k_core=None, min_length=None):
-    """Says which interactions stay when rare users and items are dropped until none is left.
+def core_mask(
+    users: np.ndarray, items: np.ndarray, k_core: int | None = None, min_length: int | None = None
+) -> np.ndarray:
+    """Return which interactions stay when rare users and items are dropped until none is left.
 
     Args:
-        users (numpy.ndarray): User of each interaction, as a number from 0, shape [N].
-        items (numpy.ndarray): Item of each interaction, as a number from 0, shape [N].
-        k_core (int | None): The fewest interactions that a user and an item must keep.
-        min_length (int | None): The fewest interactions that a user must keep.
+        users: User of each interaction, as a number from 0; shape [N].
+        items: Item of each interaction, as a number from 0; shape [N].
+        k_core: Interactions that a user and an item must keep at least.
+        min_length: Interactions that a user must keep at least.
 
     Returns:
-        numpy.ndarray: ``bool``, shape [N].
+        True for interactions that stay; bool, shape [N].
     """
     per_item = k_core or 1
     per_user = max(per_item, min_length or 1)

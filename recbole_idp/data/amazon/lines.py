@@ -1,4 +1,4 @@
-"""Reading raw files line by line, gzipped or not, with a count of the lines that make no sense."""
+"""Read raw files line by line, gzipped or not, and count malformed lines."""
 
 import ast
 import contextlib
@@ -6,7 +6,9 @@ import gzip
 import io
 import json
 import zlib
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
+from typing import Any, TypeVar
 
 from tqdm import tqdm
 
@@ -16,7 +18,8 @@ MALFORMED_SHARE = 0.01
 
 _GZIP_MAGIC = b"\x1f\x8b"
 _LINES_PER_UPDATE = 5000
-# What parsing a line can raise where the line is at fault; the last two by very deep nesting.
+_Record = TypeVar("_Record")
+# What parsing a malformed line can raise; the last two because of very deep nesting.
 _LINE_FAULTS = (ValueError, SyntaxError, KeyError, TypeError, ArithmeticError, RecursionError, MemoryError)
 
 
@@ -24,22 +27,22 @@ class RawFile:
     """A text file of one record per line.
 
     Attributes:
-        path (Path): The file.
-        records (int): Lines seen so far by :meth:`parsed`, blank ones left out.
-        malformed (int): How many of them could not be parsed.
+        path: The file.
+        records: Lines that :meth:`parsed` has read so far, without blank ones.
+        malformed: How many of them could not be parsed.
     """
 
-    def __init__(self, path):
+    def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
         self.records = 0
         self.malformed = 0
-        self._first_malformed = None
+        self._first_malformed: int | None = None
 
-    def lines(self, progress=True):
-        """Yields ``(line number, text)`` of every line that is not blank.
+    def lines(self, progress: bool = True) -> Generator[tuple[int, str], None, None]:
+        """Yield ``(line number, text)`` of every line that is not blank.
 
         Args:
-            progress (bool): Whether to show a progress bar (on terminals alone).
+            progress: Whether to show a progress bar, on terminals only.
 
         Raises:
             UserError: The file is missing, cannot be read or is a damaged gzip archive.
@@ -49,7 +52,7 @@ class RawFile:
                 zipped = raw.read(2) == _GZIP_MAGIC
                 size = raw.seek(0, io.SEEK_END)
                 raw.seek(0)
-                options = {"unit": "B", "unit_scale": True, "desc": self.path.name}
+                options: dict[str, Any] = {"unit": "B", "unit_scale": True, "desc": self.path.name}
                 with (
                     gzip.open(raw) if zipped else contextlib.nullcontext(raw) as stream,
                     tqdm(total=size, disable=None if progress else True, **options) as bar,
@@ -68,11 +71,11 @@ class RawFile:
             message = f"cannot read {self.path} ({error.strerror}): check the path and its permissions"
             raise UserError(message) from error
 
-    def parsed(self, parse):
-        """Yields ``parse(text)`` of every line, and passes over the lines where that fails.
+    def parsed(self, parse: Callable[[str], _Record]) -> Iterator[_Record]:
+        """Yield ``parse(text)`` of every line, and skip malformed lines.
 
         Args:
-            parse (Callable[[str], object]): Raises an error, such as ``ValueError``, for a malformed line.
+            parse: Parses a line; raises an error, such as ``ValueError``, for a malformed one.
 
         Raises:
             UserError: The file cannot be read, or more than ``MALFORMED_SHARE`` of its lines are malformed.
@@ -90,8 +93,8 @@ class RawFile:
             share = f"{self.malformed} of {self.records} lines are malformed"
             raise UserError(f"{self.path}: {share}, the first is line {self._first_malformed}; correct the file")
 
-    def first_record(self, sample=100):
-        """Returns the first of the ``sample`` leading lines that is a dictionary, None where there is none."""
+    def first_record(self, sample: int = 100) -> dict[str, Any] | None:
+        """Return the first dictionary in the ``sample`` leading lines, or None if there is none."""
         for text in self.head(sample):
             try:
                 return parse_record(text)
@@ -99,19 +102,19 @@ class RawFile:
                 continue
         return None
 
-    def head(self, count):
-        """Returns the first ``count`` lines that are not blank."""
+    def head(self, count: int) -> list[str]:
+        """Return the first ``count`` lines that are not blank."""
         lines = self.lines(progress=False)
         head = [text for _, (_, text) in zip(range(count), lines, strict=False)]
         lines.close()
         return head
 
 
-def parse_record(text):
-    """Returns the dictionary in a line of JSON or, as in the Amazon release of 2014, of Python literals.
+def parse_record(text: str) -> dict[str, Any]:
+    """Return the dictionary in a line of JSON or, as in the Amazon release of 2014, of Python literals.
 
     Raises:
-        ValueError | SyntaxError: The line is neither. Nothing in it is ever evaluated.
+        ValueError | SyntaxError: The line is neither. Nothing in it is evaluated.
     """
     try:
         record = json.loads(text)

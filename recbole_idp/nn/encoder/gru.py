@@ -1,22 +1,30 @@
 """The recurrent network of GRU4Rec."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
 from torch import nn
 
 from recbole_idp.nn.dropout import Dropout
 
+if TYPE_CHECKING:
+    from recbole.config import Config
+
 
 class GRUEncoder(nn.Module):
-    """A recurrent network reads the events one after the other: the encoder of GRU4Rec.
+    """The encoder of GRU4Rec: a recurrent network over the items of a sequence.
 
     item vectors [B, L, D] -> dropout -> GRU of width H -> dense layer -> states [B, L, D]
 
     The order of the operations is that of RecBole's GRU4Rec: with the same weights it gives the same states.
 
     Args:
-        config (Config): ``hidden_size`` (D), ``gru_hidden_size`` (H), ``gru_layers`` and ``gru_dropout_prob``.
+        config: ``hidden_size`` (D), ``gru_hidden_size`` (H), ``gru_layers`` and ``gru_dropout_prob``.
     """
 
-    def __init__(self, config):
+    def __init__(self, config: Config) -> None:
         super().__init__()
         width, inner = config["hidden_size"], config["gru_hidden_size"]
         self.dropout = Dropout(config["gru_dropout_prob"])
@@ -25,16 +33,16 @@ class GRUEncoder(nn.Module):
         for weight in self.gru.parameters():
             nn.init.xavier_uniform_(weight)
 
-    def forward(self, vectors, padding):
-        """Encodes sequences of item vectors.
+    def forward(self, vectors: torch.Tensor, padding: torch.Tensor) -> torch.Tensor:
+        """Encode sequences of item vectors.
 
         Args:
-            vectors (torch.Tensor): Shape [B, L, D].
-            padding (torch.BoolTensor): Not looked at: padding stands on the right, where it changes no earlier state.
+            vectors: Shape [B, L, D].
+            padding: Unused, because padding on the right changes no earlier state; bool, shape [B, L].
 
         Returns:
-            torch.Tensor: The state at each position, shape [B, L, D]; undefined at padded ones.
+            The state at each position, shape [B, L, D]; undefined at padded ones.
         """
-        # Packing the rows would spare the padding, but costs more than batches of like length have of it.
+        # Packing the rows would skip the padding, but costs more than the little padding of batches of like length.
         states, _ = self.gru(self.dropout(vectors))
         return self.dense(states)

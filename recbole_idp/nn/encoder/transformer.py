@@ -1,6 +1,10 @@
 """The blocks of SASRec: post-norm self-attention and feed-forward layers."""
 
+from __future__ import annotations
+
 import functools
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
@@ -8,7 +12,10 @@ from torch.nn import functional
 
 from recbole_idp.nn.dropout import Dropout, dropout_mask
 
-ACTIVATIONS = {
+if TYPE_CHECKING:
+    from recbole.config import Config
+
+ACTIVATIONS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
     "gelu": functional.gelu,
     "relu": functional.relu,
     "swish": functional.silu,
@@ -21,33 +28,33 @@ class SelfAttention(nn.Module):
     """Multi-head self-attention with dropout on the weights.
 
     Args:
-        hidden_size (int): Width D.
-        n_heads (int): Heads; divides D.
-        attn_dropout_prob (float): Dropout of the attention weights.
-        causal (bool): Whether a position sees itself and earlier ones only.
+        hidden_size: Width D.
+        n_heads: Number of heads; it divides D.
+        attn_dropout_prob: Dropout of the attention weights.
+        causal: Whether a position attends to itself and earlier ones only.
     """
 
-    def __init__(self, hidden_size, n_heads, attn_dropout_prob, causal):
+    def __init__(self, hidden_size: int, n_heads: int, attn_dropout_prob: float, causal: bool) -> None:
         super().__init__()
         self.n_heads, self.causal = n_heads, causal
         self.attn_dropout_prob = attn_dropout_prob
         self.query_key_value = nn.Linear(hidden_size, 3 * hidden_size)
         self.dense = nn.Linear(hidden_size, hidden_size)
 
-    def forward(self, states, padding):
-        """Mixes the positions of each row.
+    def forward(self, states: torch.Tensor, padding: torch.Tensor | None) -> torch.Tensor:
+        """Let the positions of each row attend to each other.
 
         Args:
-            states (torch.Tensor): Shape [B, L, D].
-            padding (torch.BoolTensor | None): True where a position may not be seen, shape [B, L]. A causal layer needs
-                none: padding stands on the right.
+            states: States; shape [B, L, D].
+            padding: True at padded positions, bool, shape [B, L]. A causal layer needs none, as padding is on the
+                right.
 
         Returns:
-            torch.Tensor: Shape [B, L, D].
+            The new states; shape [B, L, D].
         """
         batch, length, width = states.shape
         mixed = self.query_key_value(states).view(batch, length, 3, self.n_heads, width // self.n_heads)
-        # One copy makes all three contiguous, as the batched products want them.
+        # One copy makes all three contiguous, as the batched products need them.
         query, key, value = mixed.permute(2, 0, 3, 1, 4).contiguous()
         if self.training and self.attn_dropout_prob > 0:
             context = self._attend_with_dropout(query, key, value, padding)
@@ -58,7 +65,10 @@ class SelfAttention(nn.Module):
             )
         return self.dense(context.transpose(1, 2).reshape(batch, length, width))
 
-    def _attend_with_dropout(self, query, key, value, padding):
+    def _attend_with_dropout(
+        self, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, padding: torch.Tensor | None
+    ) -> torch.Tensor:
+        """Attend with the fast dropout of :mod:`recbole_idp.nn.dropout`; shapes [B, heads, L, D / heads]."""
         batch, heads, length, width = query.shape
         query, key, value = (part.flatten(0, 1) for part in (query, key, value))
         hidden = causal_mask(length, query.device) if self.causal else query.new_zeros(1, 1)
@@ -74,25 +84,36 @@ class SelfAttention(nn.Module):
 
 
 @functools.lru_cache(maxsize=256)
-def causal_mask(length, device):
-    """Returns what is added to attention scores to hide later positions: 0 or -inf; shape [1, L, L]."""
+def causal_mask(length: int, device: torch.device) -> torch.Tensor:
+    """Return the mask that is added to attention scores: -inf at later positions, else 0; shape [1, L, L]."""
     return torch.full((1, length, length), float("-inf"), device=device).triu_(1)
 
 
 class Block(nn.Module):
-    """Attention and feed-forward layer, each followed by dropout, a residual and a norm (IDP, section "base model")."""
+    """Attention and feed-forward layer, each followed by dropout, a residual and a norm (IDP, section "base model").
+
+    Args:
+        hidden_size: Width D.
+        n_heads: Number of heads; it divides D.
+        inner_size: Width inside the feed-forward layer.
+        hidden_dropout_prob: Dropout of the outputs of both layers.
+        attn_dropout_prob: Dropout of the attention weights.
+        hidden_act: Activation of the feed-forward layer, one of ``ACTIVATIONS``.
+        layer_norm_eps: Added to the variance in the norms.
+        causal: Whether a position attends to itself and earlier ones only.
+    """
 
     def __init__(
         self,
-        hidden_size,
-        n_heads,
-        inner_size,
-        hidden_dropout_prob,
-        attn_dropout_prob,
-        hidden_act,
-        layer_norm_eps,
-        causal,
-    ):
+        hidden_size: int,
+        n_heads: int,
+        inner_size: int,
+        hidden_dropout_prob: float,
+        attn_dropout_prob: float,
+        hidden_act: str,
+        layer_norm_eps: float,
+        causal: bool,
+    ) -> None:
         super().__init__()
         self.attention = SelfAttention(hidden_size, n_heads, attn_dropout_prob, causal)
         self.attention_norm = nn.LayerNorm(hidden_size, eps=layer_norm_eps)
@@ -102,28 +123,27 @@ class Block(nn.Module):
         self.activation = ACTIVATIONS[hidden_act]
         self.dropout = Dropout(hidden_dropout_prob)
 
-    def forward(self, states, padding):
-        """Returns the next layer's states; shapes as in :class:`SelfAttention`."""
+    def forward(self, states: torch.Tensor, padding: torch.Tensor | None) -> torch.Tensor:
+        """Return the next layer's states; shapes as in :class:`SelfAttention`."""
         states = self.attention_norm(states + self.dropout(self.attention(states, padding)))
         fed = self.outer(self.activation(self.inner(states)))
         return self.feed_forward_norm(states + self.dropout(fed))
 
 
 class TransformerEncoder(nn.Module):
-    """Positions are added, then blocks follow: the encoder of SASRec, and of BERT4Rec where it is not causal.
+    """Position embeddings and blocks: the encoder of SASRec and, if it is not causal, of BERT4Rec.
 
     item vectors [B, L, D] + positions -> norm, dropout -> blocks -> states [B, L, D]
 
     The order of the operations is that of RecBole's SASRec: with the same weights it gives the same states.
 
     Args:
-        config (Config): RecBole's keys ``n_layers``, ``n_heads``, ``hidden_size``, ``inner_size``,
-            ``hidden_dropout_prob``, ``attn_dropout_prob``, ``hidden_act``, ``layer_norm_eps`` and
-            ``MAX_ITEM_LIST_LENGTH``.
-        causal (bool): Whether a position sees itself and earlier ones only.
+        config: RecBole's keys ``n_layers``, ``n_heads``, ``hidden_size``, ``inner_size``, ``hidden_dropout_prob``,
+            ``attn_dropout_prob``, ``hidden_act``, ``layer_norm_eps`` and ``MAX_ITEM_LIST_LENGTH``.
+        causal: Whether a position attends to itself and earlier ones only.
     """
 
-    def __init__(self, config, causal=True):
+    def __init__(self, config: Config, causal: bool = True) -> None:
         super().__init__()
         self.causal = causal
         width = config["hidden_size"]
@@ -144,18 +164,18 @@ class TransformerEncoder(nn.Module):
             for _ in range(config["n_layers"])
         )
 
-    def forward(self, vectors, padding):
-        """Encodes sequences of item vectors.
+    def forward(self, vectors: torch.Tensor, padding: torch.Tensor) -> torch.Tensor:
+        """Encode sequences of item vectors.
 
         Args:
-            vectors (torch.Tensor): Shape [B, L, D].
-            padding (torch.BoolTensor): True at padded positions, which stand on the right; shape [B, L].
+            vectors: Shape [B, L, D].
+            padding: True at padded positions, which are on the right; bool, shape [B, L].
 
         Returns:
-            torch.Tensor: The state at each position, shape [B, L, D]; undefined at padded ones.
+            The state at each position, shape [B, L, D]; undefined at padded ones.
         """
         states = self.dropout(self.norm(vectors + self.position_embedding.weight[: vectors.shape[1]]))
-        padding = None if self.causal else padding
+        mask = None if self.causal else padding
         for block in self.blocks:
-            states = block(states, padding)
+            states = block(states, mask)
         return states
