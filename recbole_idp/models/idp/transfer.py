@@ -108,7 +108,7 @@ def prepare_start(
         facts["encoded"] = facts.get("encoded", 0) + report.encoded
         facts["target_items_without_text"] = sum(not text for text in wanted)
     if not bundle:
-        # No variant looks at the first two.
+        # No variant reads the first two.
         return TransferStart(None, None, frozen_vectors, vectors)  # type: ignore[arg-type]
     m = config["top_m"]
     with clock.stage("match", f"matching them to {m} of {len(bundle.tokens):,} source items each") as facts:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 NONE, HEAD, LAST_N, FULL = "none", "head", "last_n", "full"
 _SHARED = ("cdim_losses", "cdim_temperature", "cdim_neighbours", "cdim_valid_items")
 _ENCODER = ("cdim_encoder_epochs", "cdim_encoder_batch_size", "cdim_encoder_learning_rate")
-# The keys that a depth looks at.
+# The keys that each depth reads.
 _KEYS = {
     NONE: (),
     HEAD: (*_SHARED, "cdim_epochs", "cdim_batch_size", "cdim_learning_rate", "cdim_dropout"),
