@@ -1,28 +1,41 @@
 """Models whose item vectors are computed instead of looked up."""
 
+from __future__ import annotations
+
 import contextlib
+from typing import TYPE_CHECKING
 
 import torch
 
-from recbole_idp.models.base.sequence_model import SequenceModel
+from recbole_idp.models.base.sequence_model import ModelData, SequenceModel
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from recbole.config import Config
+    from typing_extensions import Self
 
 
 class EncodedItemsModel(SequenceModel):
-    """A next-item model whose item vectors are made by :meth:`encode_items`.
+    """A next-item model that computes its item vectors in :meth:`encode_items`.
 
-    A training step encodes the items once, for input and candidates alike. In evaluation they are encoded when a weight
-    has changed, not for each chunk of users.
+    A training step encodes the items once, for input and candidates alike. In evaluation they are encoded again only
+    after a weight has changed, not for each batch of users.
     """
 
-    def __init__(self, config, dataset):
+    _step_vectors: torch.Tensor | None
+    _cached_vectors: torch.Tensor | None
+    _cached_versions: list[int] | None
+
+    def __init__(self, config: Config, dataset: ModelData) -> None:
         super().__init__(config, dataset)
         self._step_vectors, self._cached_vectors, self._cached_versions = None, None, None
 
-    def encode_items(self):
-        """Make the vector of every item, which a subclass does; shape [N, D]."""
+    def encode_items(self) -> torch.Tensor:
+        """Compute the vector of every item; shape [N, D]. Subclasses implement it."""
         raise NotImplementedError
 
-    def item_vectors(self):
+    def item_vectors(self) -> torch.Tensor:
         """Return the vector of every item, as input and as candidate; shape [N, D]."""
         if self._step_vectors is not None:
             return self._step_vectors
@@ -32,16 +45,20 @@ class EncodedItemsModel(SequenceModel):
         versions = [tensor._version for tensor in (*self.parameters(), *self.buffers())]
         if versions != self._cached_versions:
             self._cached_vectors, self._cached_versions = self.encode_items(), versions
-        return self._cached_vectors
+        return self._cached_vectors  # type: ignore[return-value]  # set together with the versions
 
-    def train(self, mode=True):
-        """Switch between training and evaluation, as PyTorch does; cached vectors are dropped."""
+    def train(self, mode: bool = True) -> Self:
+        """Switch between training and evaluation, as PyTorch does, and drop the cached item vectors."""
         self._cached_vectors, self._cached_versions = None, None
         return super().train(mode)
 
     @contextlib.contextmanager
-    def items_encoded_once(self, vectors=None):
-        """Let all of a block see the same item vectors, with the same draws of dropout; or given ones."""
+    def items_encoded_once(self, vectors: torch.Tensor | None = None) -> Iterator[None]:
+        """Use the same item vectors, with the same dropout, throughout a ``with`` block.
+
+        Args:
+            vectors: The item vectors to use. None: compute them once.
+        """
         self._step_vectors = self.item_vectors() if vectors is None else vectors
         try:
             yield

@@ -1,5 +1,9 @@
 """What all models of the package share: item vectors, a sequence encoder, scores by dot product."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
 import torch
 from recbole.model.abstract_recommender import SequentialRecommender
 from recbole.utils import InputType
@@ -12,8 +16,27 @@ from recbole_idp.nn.history import without_history
 from recbole_idp.nn.lookup import lookup
 from recbole_idp.nn.loss import build_loss
 
-ROWS = {"position": PositionBatches, "prefix": PrefixBatches}
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from recbole.config import Config
+    from recbole.data.interaction import Interaction
+
+    from recbole_idp.data.rows import Batch
+    from recbole_idp.data.sequences import Targets
+
+ROWS: dict[str, type[PositionBatches] | type[PrefixBatches]] = {"position": PositionBatches, "prefix": PrefixBatches}
 """The classes of training rows by the key ``training_rows``."""
+
+
+class ModelData(Protocol):
+    """The part of a dataset that every model reads."""
+
+    def num(self, field: str) -> int:
+        """Return the number of different values of a field, padding included."""
+
+    def targets(self) -> Targets:
+        """Return what is to be predicted."""
 
 
 class SequenceModel(SequentialRecommender):
@@ -25,24 +48,22 @@ class SequenceModel(SequentialRecommender):
     instead of :meth:`calculate_loss`, which lets one pass over a user's events train every position.
 
     Args:
-        config (Config): RecBole's configuration.
-        dataset (SequenceDataset): Gives the number of items by ``num(ITEM_ID_FIELD)``, and what is to be predicted by
-            ``targets()``.
+        config: RecBole's configuration.
+        dataset: Provides the number of items, ``num(ITEM_ID_FIELD)``, and what to predict, ``targets()``.
 
     Attributes:
-        extends (str): The model whose defaults a subclass of another package has, unless it says otherwise.
-        serves (bool): Whether it has :meth:`serving`.
-        encoder_kind (str | None): Kind of the sequence encoder, as of
-            :class:`~recbole_idp.models.base.serving.Serving`.
+        extends: The model whose default settings a subclass from another package inherits.
+        serves: Whether the model supports :meth:`serving`.
+        encoder_kind: Kind of the sequence encoder; see :class:`~recbole_idp.models.base.serving.Serving`.
         exclude_history (bool): Whether items of the history get the lowest score.
     """
 
-    extends = "PositionSASRec"
-    serves = True
-    encoder_kind = "SASRec"
+    extends: str = "PositionSASRec"
+    serves: bool = True
+    encoder_kind: str | None = "SASRec"
     input_type = InputType.POINTWISE
 
-    def __init__(self, config, dataset):
+    def __init__(self, config: Config, dataset: ModelData) -> None:
         super().__init__(config, dataset)
         self.hidden_size = config["hidden_size"]
         self.initializer_range = config["initializer_range"]
@@ -59,20 +80,20 @@ class SequenceModel(SequentialRecommender):
         with torch.no_grad():
             self.item_embedding.weight[0] = 0
 
-    def build_encoder(self, config):
-        """Make the sequence encoder.
+    def build_encoder(self, config: Config) -> nn.Module:
+        """Build the sequence encoder.
 
-        A subclass may choose another one with the same interface, and names its ``encoder_kind``.
+        A subclass may return another encoder with the same interface; it then sets ``encoder_kind``.
         """
         return TransformerEncoder(config, causal=True)
 
     def serving(self) -> Serving:
-        """Return what is needed to answer without this class.
+        """Return the parts that compute scores without this class.
 
-        A subclass whose scores are made otherwise says so by ``dataclasses.replace(super().serving(), ...)``.
+        A subclass that computes scores differently returns ``dataclasses.replace(super().serving(), ...)``.
 
         Returns:
-            Serving: Of the weights as they are now.
+            The parts, with the current weights.
         """
         return Serving(
             item_vectors=self.item_vectors(),
@@ -83,7 +104,7 @@ class SequenceModel(SequentialRecommender):
             excludes_history=self.exclude_history,
         )
 
-    def _initialise(self, module):
+    def _initialise(self, module: nn.Module) -> None:
         if isinstance(module, (nn.Linear, nn.Embedding)):
             nn.init.normal_(module.weight, std=self.initializer_range)
         elif isinstance(module, nn.LayerNorm):
@@ -92,51 +113,51 @@ class SequenceModel(SequentialRecommender):
         if isinstance(module, nn.Linear) and module.bias is not None:
             nn.init.zeros_(module.bias)
 
-    def item_vectors(self):
+    def item_vectors(self) -> torch.Tensor:
         """Return the vector of every item, as input and as candidate; shape [N, D]."""
         return self.item_embedding.weight
 
-    def candidate_vectors(self):
-        """Return the vector of every item as candidate, where that is another than as input; shape [N, D]."""
+    def candidate_vectors(self) -> torch.Tensor:
+        """Return the vector of every item as candidate, by default the same as at the input; shape [N, D]."""
         return self.item_vectors()
 
-    def item_bias(self):
-        """Return what is added to the score of every item, shape [N]; None: nothing."""
+    def item_bias(self) -> torch.Tensor | None:
+        """Return the bias added to the score of every item; shape [N]. None: no bias."""
         return None
 
-    def training_batches(self, targets, config, generator):
-        """Make what one pass over the training data reads.
+    def training_batches(self, targets: Targets, config: Config, generator: torch.Generator) -> Iterable[Batch]:
+        """Build the batches of one pass over the training data.
 
         Args:
-            targets (Targets): What to predict.
-            config (Config): RecBole's configuration.
-            generator (torch.Generator): The source of all that is drawn.
+            targets: What to predict.
+            config: RecBole's configuration.
+            generator: Source of all random draws.
 
         Returns:
-            Iterable[Batch]: Drawn anew each time; its length is about the number of batches.
+            Batches, drawn again on each iteration; their ``len`` is approximate.
         """
         rows = ROWS[config["training_rows"]]
         return rows(targets, config["MAX_ITEM_LIST_LENGTH"], config["train_batch_size"], generator)
 
-    def encode(self, items):
+    def encode(self, items: torch.Tensor) -> torch.Tensor:
         """Encode sequences.
 
         Args:
-            items (torch.LongTensor): Padded with 0 on the right; shape [B, L].
+            items: Padded with 0 on the right; int64, shape [B, L].
 
         Returns:
-            torch.Tensor: The state at each position; shape [B, L, D].
+            The state at each position; shape [B, L, D].
         """
         return self.encoder(lookup(self.item_vectors(), items), items == 0)
 
-    def position_loss(self, batch):
+    def position_loss(self, batch: Batch) -> torch.Tensor:
         """Compute the mean loss over all positions that have a target.
 
         Args:
-            batch (Batch): Parts of items and targets of shape [B, L].
+            batch: Parts of items and targets of shape [B, L].
 
         Returns:
-            torch.Tensor: Scalar.
+            Scalar.
         """
         states, targets = [], []
         for items, wanted in batch.parts:
@@ -150,25 +171,25 @@ class SequenceModel(SequentialRecommender):
             states, targets = [torch.cat(states)], [torch.cat(targets)]
         return self.loss(states[0], targets[0], self.candidate_vectors(), self.item_bias())
 
-    def forward(self, item_seq, item_seq_len):
+    def forward(self, item_seq: torch.Tensor, item_seq_len: torch.Tensor) -> torch.Tensor:
         """Encode histories.
 
         Args:
-            item_seq (torch.LongTensor): Shape [B, L].
-            item_seq_len (torch.LongTensor): Shape [B].
+            item_seq: Shape [B, L].
+            item_seq_len: Shape [B].
 
         Returns:
-            torch.Tensor: The state after the last event; shape [B, D].
+            The state after the last event; shape [B, D].
         """
         return self.gather_indexes(self.encode(item_seq), item_seq_len - 1)
 
-    def calculate_loss(self, interaction):
-        """RecBole's hook: the mean loss of rows with one target each."""
+    def calculate_loss(self, interaction: Interaction) -> torch.Tensor:
+        """Compute the mean loss of rows with one target each, a hook of RecBole; scalar."""
         states = self.forward(interaction[self.ITEM_SEQ], interaction[self.ITEM_SEQ_LEN])
         return self.loss(states, interaction[self.POS_ITEM_ID], self.candidate_vectors(), self.item_bias())
 
-    def predict(self, interaction):
-        """RecBole's hook: the score of one item for each row; shape [B]."""
+    def predict(self, interaction: Interaction) -> torch.Tensor:
+        """Compute the score of one item for each row, a hook of RecBole; shape [B]."""
         states = self.forward(interaction[self.ITEM_SEQ], interaction[self.ITEM_SEQ_LEN])
         items, bias = interaction[self.ITEM_ID], self.item_bias()
         scores = (states * lookup(self.candidate_vectors(), items)).sum(-1)
@@ -178,8 +199,8 @@ class SequenceModel(SequentialRecommender):
             scores = scores.masked_fill((interaction[self.ITEM_SEQ] == items.unsqueeze(1)).any(1), float("-inf"))
         return scores
 
-    def full_sort_predict(self, interaction):
-        """RecBole's hook: the scores of all items for each row; shape [B, N]."""
+    def full_sort_predict(self, interaction: Interaction) -> torch.Tensor:
+        """Compute the scores of all items for each row, a hook of RecBole; shape [B, N]."""
         states = self.forward(interaction[self.ITEM_SEQ], interaction[self.ITEM_SEQ_LEN])
         scores, bias = states @ self.candidate_vectors().t(), self.item_bias()
         if bias is not None:
@@ -187,6 +208,6 @@ class SequenceModel(SequentialRecommender):
         return without_history(scores, interaction[self.ITEM_SEQ]) if self.exclude_history else scores
 
 
-def target_counts(dataset, n_items):
+def target_counts(dataset: ModelData, n_items: int) -> torch.Tensor:
     """Count how often each item is a training target; shape [N]."""
     return torch.bincount(dataset.targets().items, minlength=n_items).float()

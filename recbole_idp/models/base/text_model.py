@@ -1,11 +1,24 @@
-"""Models whose items are what their texts say."""
+"""Models whose item vectors come from the items' texts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 from recbole_idp.models.base.encoded_items import EncodedItemsModel
 from recbole_idp.models.base.text_vectors import unit_text_vectors
 
+if TYPE_CHECKING:
+    import torch
+    from recbole.config import Config
+    from recbole.data.interaction import Interaction
+    from torch import nn
+
+    from recbole_idp.data.dataset import SequenceDataset
+    from recbole_idp.data.rows import Batch
+
 
 class TextModel(EncodedItemsModel):
-    """A next-item model without item IDs: an item's vector is made of its text by a trained item encoder.
+    """A next-item model without item IDs: a trained item encoder turns texts into item vectors.
 
     item texts -> frozen vectors -> item encoder -> item vectors
     item ids -> item vectors + positions -> SASRec blocks -> last state . item vectors -> scores
@@ -13,42 +26,44 @@ class TextModel(EncodedItemsModel):
     Shapes: B batch, L length, D width, N items, W width of the frozen vectors.
 
     Attributes:
-        texts_in_checkpoint (bool): Whether checkpoints hold the text vectors; else they are made of the texts again.
-        text_vectors (torch.Tensor): What the item encoder reads; shape [N, W].
-        item_encoder (nn.Module): Makes item vectors [N, D] of them.
+        texts_in_checkpoint: Whether checkpoints hold the text vectors; otherwise the texts are encoded again.
+        text_vectors: Input of the item encoder; shape [N, W].
+        item_encoder (nn.Module): Turns them into item vectors [N, D].
     """
 
-    texts_in_checkpoint = False
+    text_vectors: torch.Tensor
 
-    def __init__(self, config, dataset):
+    texts_in_checkpoint: bool = False
+
+    def __init__(self, config: Config, dataset: SequenceDataset) -> None:
         super().__init__(config, dataset)
         self._remove_ids()
         vectors = self.read_texts(config, dataset)
         self.register_buffer("text_vectors", vectors, persistent=self.texts_in_checkpoint)
         self.item_encoder = self.build_item_encoder(config, vectors.shape[1])
 
-    def _remove_ids(self):
-        """Take the table of IDs away; a model that has IDs beside the texts keeps it."""
+    def _remove_ids(self) -> None:
+        """Delete the table of IDs; a model that has IDs beside the texts overrides this."""
         del self.item_embedding
 
-    def read_texts(self, config, dataset):
+    def read_texts(self, config: Config, dataset: SequenceDataset) -> torch.Tensor:
         """Return the frozen text vectors of all items; shape [N, W]."""
         return unit_text_vectors(config, dataset)
 
-    def build_item_encoder(self, config, text_width):
-        """Make the item encoder, which a subclass names."""
+    def build_item_encoder(self, config: Config, text_width: int) -> nn.Module:
+        """Build the item encoder. Subclasses implement it."""
         raise NotImplementedError
 
-    def encode_items(self):
-        """Make the vector of every item; shape [N, D]."""
+    def encode_items(self) -> torch.Tensor:
+        """Compute the vector of every item; shape [N, D]."""
         return self.item_encoder(self.text_vectors)
 
-    def position_loss(self, batch):
+    def position_loss(self, batch: Batch) -> torch.Tensor:
         """Compute the mean loss over all positions that have a target; arguments as in :class:`SequenceModel`."""
         with self.items_encoded_once():
             return super().position_loss(batch)
 
-    def calculate_loss(self, interaction):
-        """RecBole's hook: the mean loss of rows with one target each."""
+    def calculate_loss(self, interaction: Interaction) -> torch.Tensor:
+        """Compute the mean loss of rows with one target each, a hook of RecBole; scalar."""
         with self.items_encoded_once():
             return super().calculate_loss(interaction)

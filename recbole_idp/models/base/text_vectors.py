@@ -1,4 +1,8 @@
-"""The frozen text vectors of a target's items, which models that look at its texts start from."""
+"""The frozen text vectors of a target's items."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -8,16 +12,21 @@ from recbole_idp.content.text.encoder import configured_text_encoder
 from recbole_idp.data.domain_texts import check_any_text, item_texts
 from recbole_idp.search.vectors import normalised
 
+if TYPE_CHECKING:
+    from recbole.config import Config
 
-def target_texts(config, dataset):
+    from recbole_idp.data.dataset import SequenceDataset
+
+
+def target_texts(config: Config, dataset: SequenceDataset) -> list[str]:
     """Read the texts of a dataset's items.
 
     Args:
-        config (Config): With ``text_fields`` and ``text_length``.
-        dataset (SequenceDataset): The target.
+        config: With ``text_fields`` and ``text_length``.
+        dataset: The target.
 
     Returns:
-        list[str]: Text of items 1 to N - 1, blank where an item has none.
+        Text of items 1 to N - 1, blank where an item has none.
 
     Raises:
         UserError: The dataset has no texts.
@@ -27,15 +36,15 @@ def target_texts(config, dataset):
     return texts
 
 
-def frozen_text_vectors(config, dataset):
-    """Encode the texts of a dataset's items, or take their vectors from the cache.
+def frozen_text_vectors(config: Config, dataset: SequenceDataset) -> np.ndarray:
+    """Encode the texts of a dataset's items, or read their vectors from the cache.
 
     Args:
-        config (Config): With the keys of the text encoder.
-        dataset (SequenceDataset): The target.
+        config: With the keys of the text encoder.
+        dataset: The target.
 
     Returns:
-        np.ndarray: Vectors of items 1 to N - 1, zero for items without text; shape [N - 1, W].
+        Vectors of items 1 to N - 1, zero for items without text; shape [N - 1, W].
 
     Raises:
         UserError: The dataset has no texts, or the encoder cannot be loaded.
@@ -47,15 +56,15 @@ def frozen_text_vectors(config, dataset):
     return vectors
 
 
-def unit_text_vectors(config, dataset):
-    """Return the text vectors without what all items of the dataset have in common.
+def unit_text_vectors(config: Config, dataset: SequenceDataset) -> torch.Tensor:
+    """Return the text vectors, centred over the items of the dataset and scaled to length one.
 
     Args:
-        config (Config): With the keys of the text encoder.
-        dataset (SequenceDataset): The target.
+        config: With the keys of the text encoder.
+        dataset: The target.
 
     Returns:
-        torch.Tensor: Centred, then of length one; zero for the padding item and for items without text; shape [N, W].
+        The vectors, zero for the padding item and for items without text; shape [N, W].
 
     Raises:
         UserError: The dataset has no texts, or the encoder cannot be loaded.

@@ -173,7 +173,7 @@ def bundle_content(
 
 
 def bundle_card(about: Mapping[str, Any]) -> str:
-    """Return what a stranger should know about a bundle, as Markdown.
+    """Return the model card of a bundle, as Markdown.
 
     Args:
         about: Its description.
@@ -207,7 +207,7 @@ def bundle_card(about: Mapping[str, Any]) -> str:
 def _check_items(
     embeddings: torch.Tensor, texts: torch.Tensor, adapted: torch.Tensor, n_items: int, width: int
 ) -> None:
-    """Raise ValueError where tensors do not fit each other, as a stranger may have sealed anything."""
+    """Raise ValueError where tensors do not fit each other, as anybody may have sealed the folder."""
     parts = {"item_embeddings": embeddings, "text_vectors": texts, "adapted_vectors": adapted}
     for name, tensor in parts.items():
         if tensor.dtype != torch.float32 or tensor.ndim != 2 or len(tensor) != n_items:

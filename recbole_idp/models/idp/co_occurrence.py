@@ -1,22 +1,29 @@
-"""Which items follow one another in a target's own data, as vectors of the items."""
+"""Item vectors from a target's own data: which items follow one another."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import sparse
 
+if TYPE_CHECKING:
+    from recbole_idp.data.sequences import Targets
+
 WIDTH = 32
 
 
-def behaviour_vectors(targets, n_items, seed, rows=None):
-    """Factors the positive pointwise mutual information of items that follow one another.
+def behaviour_vectors(targets: Targets, n_items: int, seed: int, rows: np.ndarray | None = None) -> np.ndarray:
+    """Factorise the positive pointwise mutual information of items that follow one another.
 
     Args:
-        targets (Targets): Items are numbered from 1.
-        n_items (int): T.
-        seed (int): Of the factorisation.
-        rows (np.ndarray, optional): The targets to look at; shape [R]. None: all.
+        targets: Items are numbered from 1.
+        n_items: Number of items T.
+        seed: Seed of the factorisation.
+        rows: The targets to use; shape [R]. None: all.
 
     Returns:
-        np.ndarray: Float32, shape [T, at most 32]; zero for items that nothing is known about.
+        Float32, shape [T, at most 32]; zero for items that never stand beside another one.
     """
     from sklearn.utils.extmath import randomized_svd
 
@@ -34,15 +41,15 @@ def behaviour_vectors(targets, n_items, seed, rows=None):
     return (left * np.sqrt(strength)).astype(np.float32)
 
 
-def following(targets, rows):
-    """Looks up the events before some targets.
+def following(targets: Targets, rows: np.ndarray | slice) -> tuple[np.ndarray, np.ndarray]:
+    """Look up the events before some targets.
 
     Args:
-        targets (Targets): Items are numbered from 1.
-        rows (np.ndarray | slice): Which targets, R of them.
+        targets: Items are numbered from 1.
+        rows: Numbers of R targets, or a slice of them.
 
     Returns:
-        tuple[np.ndarray, np.ndarray]: The item just before each target, and the target; from 0, shape [R] each.
+        The item just before each target, and the target; numbered from 0, shape [R] each.
     """
     ends = targets.ends[rows]
     return targets.sequences.items[ends - 1].numpy() - 1, targets.sequences.items[ends].numpy() - 1

@@ -1,7 +1,11 @@
-"""Figures that tell what matching and generation did. They are plain numbers, for reports to draw.
+"""Figures that describe the results of matching and generation: plain numbers, for reports to draw.
 
 Shapes: S source items, T target items, m matches, W width of text vectors, D width of ID embeddings, P pairs.
 """
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.stats import spearmanr
@@ -9,22 +13,27 @@ from scipy.stats import spearmanr
 from recbole_idp.models.idp.cdim.neighbours import NOBODY, nearest_others
 from recbole_idp.search.vectors import normalised
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from recbole_idp.search.exact import Matches
+
 NEAR_TWIN = 0.9
-"""Cosine of two items' text vectors from which on they are taken for the same thing. With sentence encoders such texts
-differ in a word or in punctuation."""
+"""Cosine of text vectors from which on two items count as near twins. With sentence encoders such texts differ in a
+word or in punctuation."""
 
 
-def domain_shares(matches, weights, domains):
-    """Sums the match mass by source domain: the weights of its items, over all target items with text.
+def domain_shares(matches: Matches, weights: np.ndarray, domains: Sequence[str]) -> list[dict[str, Any]]:
+    """Sum the weights of the matches by source domain, over all target items with text.
 
     Args:
-        matches (Matches): T rows of m items.
-        weights (np.ndarray): Rows summing to one; shape [T, m].
-        domains (list[str]): Domain of each source item; length S.
+        matches: T rows of m items.
+        weights: Rows summing to one; shape [T, m].
+        domains: Domain of each source item; length S.
 
     Returns:
-        list[dict]: ``domain``, its share of the match ``mass``, and its share of the ``pool`` of source items, which is
-        what matching by chance would give; largest mass first.
+        ``domain``, its share of the match ``mass``, and its share of the ``pool`` of source items, which random
+        matching would give; largest mass first.
     """
     names, number = np.unique(domains, return_inverse=True)
     matched = matches.matched
@@ -34,33 +43,33 @@ def domain_shares(matches, weights, domains):
     return [{"domain": str(names[row]), "mass": float(mass[row]), "pool": float(pool[row])} for row in order]
 
 
-def best_similarities(matches, target_vectors, source_vectors):
-    """Finds the cosine of each target item and the nearest of its matches, by vectors that need not be the matcher's.
+def best_similarities(matches: Matches, target_vectors: np.ndarray, source_vectors: np.ndarray) -> np.ndarray:
+    """Compute the cosine of each target item and its most similar match, by vectors of any encoder.
 
     Args:
-        matches (Matches): T rows of m items.
-        target_vectors (np.ndarray): Shape [T, W].
-        source_vectors (np.ndarray): Shape [S, W].
+        matches: T rows of m items.
+        target_vectors: Shape [T, W].
+        source_vectors: Shape [S, W].
 
     Returns:
-        np.ndarray: Cosines of the target items with text; shape [at most T].
+        Cosines of the target items with text; shape [at most T].
     """
     rows = np.flatnonzero(matches.matched)
     pairs = np.repeat(rows, matches.items.shape[1]), matches.items[rows].ravel()
     return cosines(target_vectors, source_vectors, *pairs).reshape(len(rows), -1).max(1)
 
 
-def distribution(values, low, high, n_bins=40):
-    """Describes values for a histogram and a table.
+def distribution(values: np.ndarray, low: float, high: float, n_bins: int = 40) -> dict[str, Any]:
+    """Summarise values for a histogram and a table.
 
     Args:
-        values (np.ndarray): Shape [N], N at least one.
-        low (float): Where the histogram begins; values beyond its ends count in the outermost bins.
-        high (float): Where it ends.
-        n_bins (int): Bins between them.
+        values: Shape [N], N at least one.
+        low: Lower end of the histogram; values beyond its ends count in the outermost bins.
+        high: Upper end.
+        n_bins: Number of bins.
 
     Returns:
-        dict: ``count``, ``mean``, ``deviation``, ``quantiles`` (10, 50 and 90 %), and the histogram's ``edges`` and
+        ``count``, ``mean``, ``deviation``, ``quantiles`` (10, 50 and 90 %), and the histogram's ``edges`` and
         ``shares``.
     """
     shares, edges = np.histogram(np.clip(values, low, high), n_bins, (low, high))
@@ -74,15 +83,15 @@ def distribution(values, low, high, n_bins=40):
     }
 
 
-def shapes(named):
-    """Describes sets of embeddings side by side: how long they are and how far apart.
+def shapes(named: Mapping[str, np.ndarray]) -> dict[str, dict[str, Any]]:
+    """Compare sets of embeddings by their norms and their spread.
 
     Args:
-        named (dict[str, np.ndarray]): Sets of embeddings; shape [any, D] each.
+        named: Sets of embeddings; shape [any, D] each.
 
     Returns:
-        dict[str, dict]: For each set its ``norms`` (a :func:`distribution`, all with the same bins) and its ``spread``,
-        the root of the mean squared distance from the mean.
+        For each set its ``norms`` (a :func:`distribution`, all with the same bins) and its ``spread``, the root of the
+        mean squared distance from the mean.
     """
     norms = {name: np.linalg.norm(vectors, axis=1) for name, vectors in named.items()}
     highest = max(float(values.max()) for values in norms.values()) or 1.0
@@ -95,22 +104,29 @@ def shapes(named):
     }
 
 
-def text_and_behaviour(text_vectors, item_embeddings, draw, n_items=1000, n_pairs=20_000, k=10):
-    """Compares how alike source items' texts are with how alike the items behave, by their pre-trained ID embeddings.
+def text_and_behaviour(
+    text_vectors: np.ndarray,
+    item_embeddings: np.ndarray,
+    draw: np.random.Generator,
+    n_items: int = 1000,
+    n_pairs: int = 20_000,
+    k: int = 10,
+) -> dict[str, Any]:
+    """Compare how similar source items' texts are with how similar their pre-trained ID embeddings are.
 
     Args:
-        text_vectors (np.ndarray): Shape [S, W].
-        item_embeddings (np.ndarray): Shape [S, D].
-        draw (np.random.Generator): Decides on the sample.
-        n_items (int): Items whose nearest others are looked at.
-        n_pairs (int): Random pairs.
-        k (int): Nearest others by text of each of those items.
+        text_vectors: Shape [S, W].
+        item_embeddings: Shape [S, D].
+        draw: Source of the sample.
+        n_items: Number of items whose nearest others are used.
+        n_pairs: Number of random pairs.
+        k: Number of nearest others, by text, of each of these items.
 
     Returns:
-        dict: Under ``random`` and ``neighbours``, for both kinds of pairs, Spearman's ``correlation`` of the two
-        similarities (None where one of them is constant), the mean ``behaviour`` similarity and the number of
-        ``pairs``; and ``curve``, rows of text similarity, mean behaviour similarity and number of pairs over all.
-        Empty where fewer than three items have a text.
+        Under ``random`` and ``neighbours``, for both kinds of pairs, Spearman's ``correlation`` of the two similarities
+        (None where one of them is constant), the mean ``behaviour`` similarity and the number of ``pairs``; and
+        ``curve``, rows of text similarity, mean behaviour similarity and number of pairs over all. Empty where fewer
+        than three items have a text.
     """
     items = np.flatnonzero(np.any(text_vectors, axis=1))
     if len(items) < 3:
@@ -139,24 +155,24 @@ def text_and_behaviour(text_vectors, item_embeddings, draw, n_items=1000, n_pair
     return {**figures, "curve": mean_by_bin(np.concatenate(texts), np.concatenate(behaviours))}
 
 
-def rank_correlation(first, second):
-    """Returns Spearman's rank correlation, or None where one side is constant."""
+def rank_correlation(first: np.ndarray, second: np.ndarray) -> float | None:
+    """Return Spearman's rank correlation; None where one side is constant."""
     if np.ptp(first) == 0 or np.ptp(second) == 0:
         return None
     return float(spearmanr(first, second).statistic)
 
 
-def mean_by_bin(x, y, width=0.1, least=20):
-    """Averages y over bins of x.
+def mean_by_bin(x: np.ndarray, y: np.ndarray, width: float = 0.1, least: int = 20) -> list[list[float]]:
+    """Average y over bins of x.
 
     Args:
-        x (np.ndarray): Cosines; shape [P].
-        y (np.ndarray): Shape [P].
-        width (float): Of a bin.
-        least (int): Bins with fewer values are left out.
+        x: Cosines; shape [P].
+        y: Shape [P].
+        width: Width of a bin.
+        least: Bins with fewer values are left out.
 
     Returns:
-        list[list[float]]: Mean x, mean y and number of values of each bin, in the order of x.
+        Mean x, mean y and number of values of each bin, in the order of x.
     """
     number = np.floor(np.clip(x, -1, 1 - 1e-6) / width).astype(int)
     found = []
@@ -167,8 +183,10 @@ def mean_by_bin(x, y, width=0.1, least=20):
     return found
 
 
-def cosines(left, right, rows, columns, block=20_000):
-    """Returns the cosine of ``left[rows[p]]`` and ``right[columns[p]]`` for each p; zero for vectors of zeros; [P]."""
+def cosines(
+    left: np.ndarray, right: np.ndarray, rows: np.ndarray, columns: np.ndarray, block: int = 20_000
+) -> np.ndarray:
+    """Return the cosine of ``left[rows[p]]`` and ``right[columns[p]]``, zero for vectors of zeros; shape [P]."""
     found = np.empty(len(rows), dtype=np.float32)
     for start in range(0, len(rows), block):
         part = slice(start, start + block)

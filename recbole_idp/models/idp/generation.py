@@ -1,11 +1,19 @@
-"""Target ID embeddings from those of the source items: the generators, chosen by name."""
+"""Generators of target ID embeddings from those of the source items, chosen by name."""
+
+from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
 from recbole_idp.search.exact import Matches
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from recbole.config import Config
 
 TWIN_POWER = 16
 """How fast the mixture's confidence falls: 0.99 of the best match's similarity give 0.85, 0.9 give 0.19, 0.7 give 0."""
@@ -13,15 +21,15 @@ TWIN_POWER = 16
 
 @dataclass(frozen=True)
 class Evidence:
-    """All that a generator may look at. S source items, T target items, D width of IDs, W width of text vectors.
+    """The input of a generator. S source items, T target items, D width of IDs, W width of text vectors.
 
     Attributes:
-        item_embeddings (torch.Tensor): Pre-trained ID embeddings of the source items; shape [S, D].
-        source_vectors (np.ndarray): Their text vectors, zero where an item has no text; shape [S, W].
-        target_vectors (np.ndarray): Text vectors of the target items, likewise; shape [T, W].
-        matches (Matches): The matched source items of each target item.
-        settled (int | None): Means and spread are those of this many of the first target items; the others join a model
-            that is trained already. None: of all.
+        item_embeddings: Pre-trained ID embeddings of the source items; shape [S, D].
+        source_vectors: Their text vectors, zero where an item has no text; shape [S, W].
+        target_vectors: Text vectors of the target items, likewise; shape [T, W].
+        matches: The matched source items of each target item.
+        settled: Number of the first target items over which means and spread are taken; the others are added to a model
+            that is already trained. None: all.
     """
 
     item_embeddings: torch.Tensor
@@ -31,62 +39,62 @@ class Evidence:
     settled: int | None = None
 
 
-def paper(evidence, config):
-    """Averages the matched IDs, each weighted by its similarity's share of their sum (IDP, score_ij and e_i).
+def paper(evidence: Evidence, config: Config) -> torch.Tensor:
+    """Average the matched IDs, each weighted by its similarity's share of their sum (IDP, score_ij and e_i).
 
     Args:
-        evidence (Evidence): Sources, target and matches.
-        config (Config): Not used.
+        evidence: Sources, target and matches.
+        config: Not used.
 
     Returns:
-        torch.Tensor: Shape [T, D].
+        Shape [T, D].
     """
     return weighted_average(evidence.item_embeddings, evidence.matches, paper_weights(evidence.matches.similarities))
 
 
-def neighbours(evidence, config):
-    """Averages the matched IDs by a softmax of the similarities, so that near twins outweigh the rest.
+def neighbours(evidence: Evidence, config: Config) -> torch.Tensor:
+    """Average the matched IDs by a softmax of the similarities, so that near twins outweigh the other matches.
 
     Args:
-        evidence (Evidence): Sources, target and matches.
-        config (Config): With ``match_temperature``.
+        evidence: Sources, target and matches.
+        config: With ``match_temperature``.
 
     Returns:
-        torch.Tensor: Shape [T, D].
+        Shape [T, D].
     """
     weights = softmax_weights(evidence.matches.similarities, config["match_temperature"])
     return weighted_average(evidence.item_embeddings, evidence.matches, weights)
 
 
-def text_map(evidence, config):
-    """Applies a linear map from text vectors to IDs, learned on all source items by ridge regression.
+def text_map(evidence: Evidence, config: Config) -> torch.Tensor:
+    """Apply a linear map from text vectors to IDs, learned on all source items by ridge regression.
 
-    Where a target item has no near twin, the average over its matches is a few unlike items' noise; a map learned from
-    all of them gives what their texts say about behaviour.
+    Where a target item has no near twin, the average over its matches is the noise of a few dissimilar items. A map
+    learned on all source items gives what texts say about behaviour.
 
     Args:
-        evidence (Evidence): Sources, target and matches.
-        config (Config): With ``map_ridge``.
+        evidence: Sources, target and matches.
+        config: With ``map_ridge``.
 
     Returns:
-        torch.Tensor: Shape [T, D].
+        Shape [T, D].
     """
     learned = fit_text_map(evidence.source_vectors, evidence.item_embeddings, config["map_ridge"])
     return learned(evidence.target_vectors, evidence.settled)
 
 
-def mixture(evidence, config):
-    """Adds to :func:`text_map` what the matched items' IDs have beyond it, the more the nearer the matches.
+def mixture(evidence: Evidence, config: Config) -> torch.Tensor:
+    """Add to :func:`text_map` its residuals on the matched items, with more weight the nearer the matches are.
 
     e_i = map(t_i) + c_i * sum_k score_ik (e_k - map(t_k)), c_i being the best match's similarity to a high power:
-    next to one for a twin, next to nothing for an item that is merely of the same kind.
+    almost one for a twin, almost zero for an item that is merely of the same kind.
 
     Args:
-        evidence (Evidence): Sources, target and matches.
-        config (Config): With ``map_ridge`` and ``match_temperature``.
+        evidence: Sources, target and matches.
+        config: With ``map_ridge`` and ``match_temperature``.
 
     Returns:
-        torch.Tensor: Shape [T, D].
+        Shape [T, D].
     """
     learned = fit_text_map(evidence.source_vectors, evidence.item_embeddings, config["map_ridge"])
     beyond = evidence.item_embeddings - learned(evidence.source_vectors)
@@ -95,20 +103,20 @@ def mixture(evidence, config):
     return generated + confidence(evidence.matches) * weighted_average(beyond, evidence.matches, weights)
 
 
-def blend(evidence, config):
-    """Puts the target's own texts beside :func:`mixture` where an item has no near twin.
+def blend(evidence: Evidence, config: Config) -> torch.Tensor:
+    """Mix the target's own texts into :func:`mixture` where an item has no near twin.
 
-    The map knows what texts say about behaviour in the sources, and forgets what it was never needed for there: which
-    of the target's items are alike. e_i = (1 - s_i) mixture_i + s_i R p_i, with p_i the principal components of the
-    target's own vectors, as far apart as the mixture, R the rotation that brings them nearest to it, and s_i =
-    ``own_texts`` (1 - c_i).
+    The map knows what texts say about behaviour in the sources. It loses what was of no use there: which of the
+    target's items are similar. e_i = (1 - s_i) mixture_i + s_i R p_i, with p_i the principal components of the target's
+    own vectors, scaled to the spread of the mixture, R the rotation that brings them nearest to it, and
+    s_i = ``own_texts`` (1 - c_i).
 
     Args:
-        evidence (Evidence): Sources, target and matches.
-        config (Config): With ``own_texts`` and the keys of :func:`mixture`.
+        evidence: Sources, target and matches.
+        config: With ``own_texts`` and the keys of :func:`mixture`.
 
     Returns:
-        torch.Tensor: Shape [T, D].
+        Shape [T, D].
     """
     mixed, settled = mixture(evidence, config), evidence.settled
     centre = mixed[:settled].mean(0)
@@ -119,81 +127,81 @@ def blend(evidence, config):
     return centre + (1 - share) * offset + share * (own @ rotation(own[:settled], offset[:settled]))
 
 
-def confidence(matches):
-    """Returns how sure it is that the best match is a near twin: c_i, its similarity to a high power; shape [T, 1]."""
+def confidence(matches: Matches) -> torch.Tensor:
+    """Return the confidence that the best match is a near twin: c_i, its similarity to a high power; shape [T, 1]."""
     return torch.from_numpy(matches.similarities[:, :1]).clamp(0, 1).pow(TWIN_POWER)
 
 
-def rotation(vectors, wanted):
-    """Finds the rotation R that brings ``vectors @ R`` nearest to ``wanted``, both centred (orthogonal Procrustes)."""
+def rotation(vectors: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
+    """Find the rotation R that brings ``vectors @ R`` nearest to ``wanted``, both centred (orthogonal Procrustes)."""
     left, _, right = torch.linalg.svd(vectors.double().t() @ wanted.double())
     return (left @ right).float()
 
 
-def paper_weights(similarities):
-    """Each similarity's share of their sum, as the paper has it; negative ones count as zero.
+def paper_weights(similarities: np.ndarray) -> torch.Tensor:
+    """Return each similarity's share of their sum, as in the paper; negative ones count as zero.
 
     Args:
-        similarities (np.ndarray): Cosines; shape [T, m].
+        similarities: Cosines; shape [T, m].
 
     Returns:
-        torch.Tensor: Non-negative, rows summing to one; uniform where no similarity is positive; shape [T, m].
+        Non-negative, rows summing to one; uniform where no similarity is positive; shape [T, m].
     """
     positive = torch.from_numpy(similarities).clamp_min(0)
     total = positive.sum(1, keepdim=True)
     return torch.where(total > 0, positive / total.clamp_min(1e-12), torch.full_like(positive, 1 / positive.shape[1]))
 
 
-def softmax_weights(similarities, temperature):
-    """Softmax of the similarities.
+def softmax_weights(similarities: np.ndarray, temperature: float) -> torch.Tensor:
+    """Return the softmax of the similarities.
 
     Args:
-        similarities (np.ndarray): Cosines; shape [T, m].
-        temperature (float): The smaller, the more the best match counts.
+        similarities: Cosines; shape [T, m].
+        temperature: Of the softmax; the smaller, the more the best match counts.
 
     Returns:
-        torch.Tensor: Rows summing to one; shape [T, m].
+        Rows summing to one; shape [T, m].
     """
     return torch.softmax(torch.from_numpy(similarities) / temperature, 1)
 
 
-def match_weights(matches, config):
-    """Returns the weights of the matches as the configured generator takes them; shape [T, m].
+def match_weights(matches: Matches, config: Config) -> torch.Tensor:
+    """Return the weights of the matches for the configured generator; shape [T, m].
 
     Args:
-        matches (Matches): T rows of m items.
-        config (Config): With ``generator`` and ``match_temperature``.
+        matches: T rows of m items.
+        config: With ``generator`` and ``match_temperature``.
     """
     if config["generator"] == "paper":
         return paper_weights(matches.similarities)
     return softmax_weights(matches.similarities, config["match_temperature"])
 
 
-def weighted_average(item_embeddings, matches, weights):
-    """Averages the rows of matched items: e_i = sum_k score_ik e_k.
+def weighted_average(item_embeddings: torch.Tensor, matches: Matches, weights: torch.Tensor) -> torch.Tensor:
+    """Average the rows of matched items: e_i = sum_k score_ik e_k.
 
     Args:
-        item_embeddings (torch.Tensor): Shape [S, D].
-        matches (Matches): T rows of m items.
-        weights (torch.Tensor): Shape [T, m].
+        item_embeddings: Shape [S, D].
+        matches: T rows of m items.
+        weights: Shape [T, m].
 
     Returns:
-        torch.Tensor: Shape [T, D].
+        Shape [T, D].
     """
     return torch.einsum("tm,tmd->td", weights, item_embeddings[torch.from_numpy(matches.items)])
 
 
-def fit_text_map(vectors, item_embeddings, ridge):
-    """Learns a linear map from text vectors to ID embeddings.
+def fit_text_map(vectors: np.ndarray, item_embeddings: torch.Tensor, ridge: float) -> Callable[..., torch.Tensor]:
+    """Learn a linear map from text vectors to ID embeddings.
 
     Args:
-        vectors (np.ndarray): Text vectors, zero where an item has no text; shape [S, W].
-        item_embeddings (torch.Tensor): Shape [S, D].
-        ridge (float): Penalty of the map's weights, relative to the mean variance of the vectors' coordinates.
+        vectors: Text vectors, zero where an item has no text; shape [S, W].
+        item_embeddings: Shape [S, D].
+        ridge: Penalty of the map's weights, relative to the mean variance of the vectors' coordinates.
 
     Returns:
-        Callable: Maps vectors of shape [T, W] to float32 [T, D]; each set of vectors is centred by its own mean, or by
-        that of its first rows, as the mean text of a domain tells domains apart and not items.
+        A function from vectors of shape [T, W] to float32 [T, D]. Each set of vectors is centred by its own mean, or by
+        that of its first rows: the mean text of a domain distinguishes domains, not items.
     """
     # In double precision: texts of one shop are alike, so that the least of 384 variances is a millionth of the first.
     source = torch.from_numpy(centred(vectors)).double()
@@ -205,53 +213,57 @@ def fit_text_map(vectors, item_embeddings, ridge):
     return lambda others, settled=None: torch.from_numpy(centred(others, settled)) @ weights + item_embeddings.mean(0)
 
 
-def centred(vectors, settled=None):
-    """Subtracts the mean of the items, or of the first ``settled``, that have a text; those without stay zero."""
+def centred(vectors: np.ndarray, settled: int | None = None) -> np.ndarray:
+    """Subtract the mean of the items, or of the first ``settled``, that have a text; others stay zero."""
     present = np.linalg.norm(vectors, axis=1, keepdims=True) > 0
     # NumPy 1 makes float64 of float32 over a whole number that needs more than 16 bits.
     return (vectors - vectors[:settled].sum(0) / np.float32(max(1, present[:settled].sum()))) * present
 
 
-def keep_scale(generated, spread, centre, settled=None):
-    """Leaves the embeddings as the generator made them."""
+def keep_scale(
+    generated: torch.Tensor, spread: float | torch.Tensor, centre: torch.Tensor, settled: int | None = None
+) -> torch.Tensor:
+    """Return the embeddings as the generator made them; arguments as in :func:`to_spread`."""
     return generated
 
 
-def to_spread(generated, spread, centre, settled=None):
-    """Centres the embeddings and stretches them to a given spread.
+def to_spread(
+    generated: torch.Tensor, spread: float | torch.Tensor, centre: torch.Tensor, settled: int | None = None
+) -> torch.Tensor:
+    """Centre the embeddings and scale them to a given spread.
 
-    Averaging m vectors shrinks what tells items apart, and leaves what all have in common: the generated embeddings
-    crowd around one point, further inward than anything that the encoder saw in pre-training.
+    Averaging m vectors shrinks the differences between items and keeps what they have in common. The generated
+    embeddings then lie closer to one point than any that the encoder saw in pre-training.
 
     Args:
-        generated (torch.Tensor): Shape [T, D].
-        spread (float): Root of the mean squared distance from the centre.
-        centre (torch.Tensor): Where the embeddings' mean goes; shape [D].
-        settled (int, optional): Mean and spread are those of this many of the first rows.
+        generated: Shape [T, D].
+        spread: Root of the mean squared distance from the centre.
+        centre: Mean of the result; shape [D].
+        settled: Number of the first rows over which mean and spread are taken. None: all.
 
     Returns:
-        torch.Tensor: Shape [T, D].
+        Shape [T, D].
     """
     offset = generated - generated[:settled].mean(0)
     return centre + offset * (spread / root_mean_square(offset[:settled]).clamp_min(1e-12))
 
 
-def root_mean_square(vectors):
-    """Returns the root of the rows' mean squared length, a scalar."""
+def root_mean_square(vectors: torch.Tensor) -> torch.Tensor:
+    """Return the root of the rows' mean squared length, a scalar."""
     return vectors.pow(2).sum(1).mean().sqrt()
 
 
-def to_norm(generated, spread, centre, settled=None):
-    """Gives each embedding the same length: that of a vector at the given distance from the centre.
+def to_norm(generated: torch.Tensor, spread: float, centre: torch.Tensor, settled: int | None = None) -> torch.Tensor:
+    """Scale each embedding to the same length: that of a vector at the given distance from the centre.
 
     Args:
-        generated (torch.Tensor): Shape [T, D].
-        spread (float): The spread of the embeddings that the result shall resemble.
-        centre (torch.Tensor): Their mean; shape [D].
-        settled (int, optional): Not looked at.
+        generated: Shape [T, D].
+        spread: The spread of the embeddings that the result should resemble.
+        centre: Their mean; shape [D].
+        settled: Not used.
 
     Returns:
-        torch.Tensor: Shape [T, D].
+        Shape [T, D].
     """
     length = (centre.pow(2).sum() + spread**2).sqrt()
     return torch.nn.functional.normalize(generated, dim=1) * length
@@ -261,16 +273,16 @@ GENERATORS = {"paper": paper, "neighbours": neighbours, "map": text_map, "mixtur
 RESCALINGS = {"none": keep_scale, "spread": to_spread, "norm": to_norm}
 
 
-def generate(evidence, config):
+def generate(evidence: Evidence, config: Config) -> torch.Tensor:
     """Generates the ID embedding of each target item (IDP, embedding generation).
 
     Args:
-        evidence (Evidence): Sources, target and matches.
-        config (Config): With ``generator``, ``rescale``, ``generated_spread`` and the generator's own keys.
+        evidence: Sources, target and matches.
+        config: With ``generator``, ``rescale``, ``generated_spread`` and the generator's own keys.
 
     Returns:
-        torch.Tensor: Shape [T, D]; rows of items without text hold the mean of the others. ``paper`` is not rescaled:
-        it is the paper's equations and nothing else.
+        Shape [T, D]; rows of items without text hold the mean of the others. The result of ``paper`` is not rescaled,
+        as the paper does not.
     """
     generated = GENERATORS[config["generator"]](evidence, config)
     matched = torch.from_numpy(evidence.matches.matched)
@@ -285,17 +297,19 @@ def generate(evidence, config):
     return generated
 
 
-def principal_components(vectors, width, spread, settled=None):
-    """Makes IDs of the target's own texts, with no source domain: the control that a transfer has to beat.
+def principal_components(
+    vectors: np.ndarray, width: int, spread: float | torch.Tensor, settled: int | None = None
+) -> torch.Tensor:
+    """Make IDs from the target's own texts, with no source domain: the control that a transfer has to beat.
 
     Args:
-        vectors (np.ndarray): Text vectors of the target items, zero where an item has no text; shape [T, W].
-        width (int): D.
-        spread (float): Root of the mean squared distance from the centre that the result shall have.
-        settled (int, optional): Centre, directions and spread are those of this many of the first items.
+        vectors: Text vectors of the target items, zero where an item has no text; shape [T, W].
+        width: Width D of the IDs.
+        spread: Root of the mean squared distance of the result from its centre.
+        settled: Number of the first items over which centre, directions and spread are taken. None: all.
 
     Returns:
-        torch.Tensor: The first D principal components, centred; columns beyond W are zero; shape [T, D].
+        The first D principal components, centred; columns beyond W are zero; shape [T, D].
     """
     texts = torch.from_numpy(centred(vectors, settled)).double()
     _, directions = torch.linalg.eigh(texts[:settled].t() @ texts[:settled])

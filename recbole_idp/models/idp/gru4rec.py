@@ -1,9 +1,16 @@
 """IDP on GRU4Rec."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from torch import nn
 
 from recbole_idp.models.idp.model import IDP
 from recbole_idp.nn.encoder.gru import GRUEncoder
+
+if TYPE_CHECKING:
+    from recbole.config import Config
 
 
 class IDP_GRU4Rec(IDP):
@@ -15,11 +22,11 @@ class IDP_GRU4Rec(IDP):
     encoder_kind = "GRU4Rec"
     encoder_keys = ("hidden_size", "gru_hidden_size", "gru_layers")
 
-    def build_encoder(self, config):
-        """Makes the recurrent encoder."""
+    def build_encoder(self, config: Config) -> GRUEncoder:
+        """Build the recurrent encoder."""
         return GRUEncoder(config)
 
-    def _initialise(self, module):
+    def _initialise(self, module: nn.Module) -> None:
         # The layer after the GRU keeps PyTorch's own start, as in RecBole: no norm makes up for smaller weights.
         if not isinstance(module, nn.Linear):
             super()._initialise(module)

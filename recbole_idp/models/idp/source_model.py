@@ -1,4 +1,4 @@
-"""What training on the source domains gave: taken from a bundle that has it, or kept until a bundle has it."""
+"""The result of training on the source domains: read from a bundle, or kept until a bundle is written."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _ENCODER = "encoder."
 
 @dataclass(frozen=True)
 class SourceModel:
-    """Item IDs and sequence encoder, before anything is known of texts.
+    """Item IDs and sequence encoder, which do not depend on texts.
 
     Attributes:
         item_embeddings: ID embeddings without padding; shape [S, D].
@@ -41,7 +41,7 @@ class SourceModel:
 
 
 def find_source_model(checkpoint_dir: str | Path, digits: str, kept: Path) -> SourceModel | None:
-    """Look for what the same sources and settings gave before.
+    """Find the result of an earlier training with the same sources and settings.
 
     Args:
         checkpoint_dir: Folder with bundles.

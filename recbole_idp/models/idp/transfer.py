@@ -1,9 +1,12 @@
 """The cross-domain transfer trainer: a target model that starts from matched source IDs."""
 
+from __future__ import annotations
+
 import hashlib
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from recbole.config import Config
@@ -25,16 +28,23 @@ from recbole_idp.train.clock import StageClock
 from recbole_idp.train.pretrained_folder import TEXT_ENCODER
 from recbole_idp.train.trainer import SequenceTrainer
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from recbole.data.dataloader import AbstractDataLoader
+
+    from recbole_idp.models.idp.model import IDP
+
 
 @dataclass(frozen=True)
 class TransferStart:
     """What a target model starts from.
 
     Attributes:
-        bundle (Bundle | None): The pre-trained model; None where no variant takes anything over.
-        matches (Matches | None): Source items matched to items 1 to N - 1 of the target.
-        frozen_vectors (np.ndarray): Vectors of their texts by the frozen encoder, zero without text; shape [N - 1, W].
-        vectors (np.ndarray): The adapted vectors that matching compared; shape [N - 1, W].
+        bundle: The pre-trained model; None where no variant transfers anything.
+        matches: Source items matched to items 1 to N - 1 of the target.
+        frozen_vectors: Vectors of their texts by the frozen encoder, zero without text; shape [N - 1, W].
+        vectors: The adapted vectors that matching compared; shape [N - 1, W].
     """
 
     bundle: Bundle
@@ -42,39 +52,41 @@ class TransferStart:
     frozen_vectors: np.ndarray
     vectors: np.ndarray
 
-    def evidence(self, matches=None):
-        """Returns what generators look at, with the found matches or others."""
+    def evidence(self, matches: Matches | None = None) -> Evidence:
+        """Return the input of the generators, with the found matches or others."""
         vectors = self.bundle.adapted_vectors
         return Evidence(self.bundle.item_embeddings, vectors, self.vectors, matches or self.matches)
 
-    def generated(self, config):
-        """Returns the generated embeddings as figures look at them: zero for items without text; shape [N - 1, D]."""
+    def generated(self, config: Config) -> np.ndarray:
+        """Return the generated embeddings for figures, zero for items without text; shape [N - 1, D]."""
         generated = generate(self.evidence(), config).numpy()
         generated[~self.matches.matched] = 0
         return generated
 
-    def prediction(self, config, dataset):
-        """Predicts whether transfer is likely to help this target.
+    def prediction(self, config: Config, dataset: SequenceDataset) -> dict[str, Any]:
+        """Predict whether transfer is likely to help this target.
 
         See :func:`~recbole_idp.models.idp.prediction.predict`.
 
-        The embeddings are those that the sources give: with none of the target's own texts, which ``blend`` mixes in.
+        The embeddings are those that the sources give, without the target's own texts that ``blend`` mixes in.
         """
         generated = self.generated(derive(config, own_texts=0.0))
         return predict(dataset.targets(), generated, self.frozen_vectors, config["seed"])
 
 
-def prepare_start(config, dataset, variants, clock=None):
-    """Finds or makes the bundle, encodes the target's texts and matches them.
+def prepare_start(
+    config: Config, dataset: SequenceDataset, variants: Iterable[str], clock: StageClock | None = None
+) -> TransferStart:
+    """Find or make the bundle, encode the target's texts and match them.
 
     Args:
-        config (Config): RecBole's configuration.
-        dataset (SequenceDataset): The target.
-        variants (Iterable[str]): What it is prepared for; keys of :data:`VARIANTS`.
-        clock (StageClock, optional): Where stages are timed.
+        config: RecBole's configuration.
+        dataset: The target.
+        variants: The variants to prepare for; keys of :data:`VARIANTS`.
+        clock: Where stages are timed.
 
     Returns:
-        TransferStart: What every variant starts from.
+        What every variant starts from.
 
     Raises:
         UserError: The bundle, the sources or the target's texts cannot be used.
@@ -96,7 +108,8 @@ def prepare_start(config, dataset, variants, clock=None):
         facts["encoded"] = facts.get("encoded", 0) + report.encoded
         facts["target_items_without_text"] = sum(not text for text in wanted)
     if not bundle:
-        return TransferStart(None, None, frozen_vectors, vectors)
+        # No variant reads the first two.
+        return TransferStart(None, None, frozen_vectors, vectors)  # type: ignore[arg-type]
     m = config["top_m"]
     with clock.stage("match", f"matching them to {m} of {len(bundle.tokens):,} source items each") as facts:
         search, recall = config["search"], config["search_recall"]
@@ -106,14 +119,14 @@ def prepare_start(config, dataset, variants, clock=None):
     return TransferStart(bundle, matches, frozen_vectors, vectors)
 
 
-def initialise(model, variant, start, config):
-    """Gives a new model the weights that a variant starts from.
+def initialise(model: IDP, variant: str, start: TransferStart, config: Config) -> None:
+    """Load the weights that a variant starts from into a new model.
 
     Args:
-        model (IDP): The target model, random as made.
-        variant (str): A key of :data:`VARIANTS`.
-        start (TransferStart): What was pre-trained and matched; not looked at for ``scratch``.
-        config (Config): RecBole's configuration.
+        model: The target model, with random weights.
+        variant: A key of :data:`VARIANTS`.
+        start: What was pre-trained and matched; not used for ``scratch``.
+        config: RecBole's configuration.
     """
     if variant == "scratch":
         return
@@ -130,8 +143,8 @@ def initialise(model, variant, start, config):
         model.generated.zero_()
 
 
-def _random_matches(start, seed):
-    """Draws as many source items for each target item as were matched (IDP, "w/o M")."""
+def _random_matches(start: TransferStart, seed: int) -> Matches:
+    """Draw as many random source items for each target item as were matched (IDP, "w/o M")."""
     # Not the seed itself: the same stream drew the model's first weights.
     digits = hashlib.sha256(f"random match {seed}".encode()).hexdigest()[:8]
     n_targets, m = start.matches.items.shape
@@ -139,7 +152,7 @@ def _random_matches(start, seed):
 
 
 class TransferTrainer(SequenceTrainer):
-    """Starts the target model from the source domains, then trains it as :class:`SequenceTrainer` does.
+    """Start the target model from the source domains, then train it as :class:`SequenceTrainer` does.
 
     The configuration's ``transfer`` names the variant. The bundle is the one named by ``pretrained``, or the one made
     before from the same sources, or is made now.
@@ -160,12 +173,20 @@ class TransferTrainer(SequenceTrainer):
     @classmethod
     def prepare_start(
         cls, config: Config, dataset: SequenceDataset, variants: Sequence[str], clock: StageClock
-    ) -> "TransferStart | None":
+    ) -> TransferStart | None:
         """Return the :class:`TransferStart` of these variants; None where all start at random."""
         return None if set(variants) == {"scratch"} else prepare_start(config, dataset, variants, clock)
 
-    def fit(self, train_data, valid_data=None, verbose=True, saved=True, show_progress=False, callback_fn=None):
-        """Initialises and trains the model; arguments and result as in RecBole."""
+    def fit(
+        self,
+        train_data: AbstractDataLoader,
+        valid_data: AbstractDataLoader | None = None,
+        verbose: bool = True,
+        saved: bool = True,
+        show_progress: bool = False,
+        callback_fn: Callable[[int, float], object] | None = None,
+    ) -> tuple[float, dict[str, float]]:
+        """Initialise and train the model; arguments and result as in RecBole."""
         variant = self.config["transfer"]
         if self.start_epoch == 0:
             if self.start is None and variant != "scratch":

@@ -12,7 +12,7 @@ VARIANTS = {
 
 
 SOURCELESS = ("scratch", "text_pca")
-"""The variants that take nothing over from source domains."""
+"""The variants that transfer nothing from source domains."""
 
 
 GENERATED = ("zero_shot", "fine_tune", "new_encoder")

@@ -1,9 +1,16 @@
-"""MoRec: recommendation by what items are made of instead of their IDs (arXiv 2303.13835)."""
+"""MoRec: recommendation from the content of items instead of their IDs (arXiv 2303.13835)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 from torch import nn
 
 from recbole_idp.models.base.text_model import TextModel
 from recbole_idp.nn.dropout import Dropout
+
+if TYPE_CHECKING:
+    from recbole.config import Config
 
 
 class MoRec(TextModel):
@@ -17,22 +24,22 @@ class MoRec(TextModel):
     (``--loss_type=BCE --train_negatives=1``); the default here is the softmax over all items, as for SASRec.
     """
 
-    def build_item_encoder(self, config, text_width):
-        """Makes the dense layers."""
+    def build_item_encoder(self, config: Config, text_width: int) -> nn.Sequential:
+        """Build the dense layers."""
         return projection(text_width, self.hidden_size, config["projection_layers"], config["projection_dropout_prob"])
 
 
-def projection(text_width, width, n_layers, dropout_prob):
-    """Makes dense layers, each followed by GELU, with dropout before each but the first.
+def projection(text_width: int, width: int, n_layers: int, dropout_prob: float) -> nn.Sequential:
+    """Build dense layers, each followed by GELU, with dropout before each but the first.
 
     Args:
-        text_width (int): Width of what the first layer reads.
-        width (int): Width of each layer's output.
-        n_layers (int): At least one.
-        dropout_prob (float): Chance of an element to become zero.
+        text_width: Width of the first layer's input.
+        width: Width of each layer's output.
+        n_layers: At least one.
+        dropout_prob: Probability that an element becomes zero.
 
     Returns:
-        nn.Sequential: With Glorot's normal weights and no bias at first, as in the papers' code.
+        With Glorot's normal weights and no bias at first, as in the papers' code.
     """
     layers = [nn.Linear(text_width, width), nn.GELU()]
     for _ in range(n_layers - 1):

@@ -1,16 +1,23 @@
 """The plot of how many items use each expert of a mixture."""
 
+from __future__ import annotations
+
 import logging
+from typing import TYPE_CHECKING
 
 from recbole_idp.report.plot import ACCENT, MUTED
 from recbole_idp.storage.files import replacing
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
 LEAST = 0.02
-"""An expert that fewer of the items use counts as collapsed."""
+"""An expert that a smaller share of the items uses counts as collapsed."""
 
 
-def log_experts(usage, title):
-    """Says how many items use each expert, and that one has collapsed; arguments as in :func:`plot_experts`."""
+def log_experts(usage: Sequence[float], title: str) -> None:
+    """Log how many items use each expert, and warn of collapsed ones; arguments as in :func:`plot_experts`."""
     shares = ", ".join(f"{100 * share:.1f}" for share in usage)
     logging.getLogger().info(f"Experts of {title}, % of its items that use each: {shares}")
     if min(usage) < LEAST:
@@ -20,13 +27,13 @@ def log_experts(usage, title):
         )
 
 
-def plot_experts(usage, title, path):
-    """Draws a bar for each expert as SVG.
+def plot_experts(usage: Sequence[float], title: str, path: str | Path) -> None:
+    """Draw a bar for each expert as SVG.
 
     Args:
-        usage (Sequence[float]): Share of the items that use it.
-        title (str): What was trained on what.
-        path (str | Path): The file.
+        usage: Share of the items that use it.
+        title: Names of the model and of its data.
+        path: The file.
 
     Raises:
         UserError: The file cannot be written.

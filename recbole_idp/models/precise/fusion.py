@@ -1,10 +1,18 @@
-"""PRECISE's Embedding Fusion: one item vector of an ID and of the tokens of the item's text (arXiv 2412.06308)."""
+"""PRECISE's Embedding Fusion: one item vector from an ID and the tokens of the item's text (arXiv 2412.06308)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
 
 from recbole_idp.models.precise.fusion_layers import ExpertPooling, MeanPooling, TokenConcatenation
 from recbole_idp.nn.lookup import lookup
+
+if TYPE_CHECKING:
+    import numpy as np
+    from recbole.config import Config
 
 FUSIONS = ("experts", "experts_softmax", "mean", "concat", "attention", "id_only", "text_only")
 """The paper's fusion, and what it is compared with."""
@@ -13,30 +21,35 @@ _BLOCK = 4096
 
 
 class EmbeddingFusion(nn.Module):
-    """ID and semantic vector of an item beside one another (arXiv 2412.06308, Embedding Fusion).
+    """ID and semantic vector of an item, concatenated (arXiv 2412.06308, Embedding Fusion).
 
     item -> ID, and item -> token vectors -> pooling -> semantic vector; e = ID (+) semantic vector
 
     Token vectors start as a frozen language model's states (:meth:`start_tokens`) and are trained like IDs, one set an
-    item; the language model is not needed any more. In single precision, as they are trained, they are few and narrow
+    item; the language model is not needed afterwards. As they are trained in single precision, they are few and narrow
     (``token_count`` and ``token_width``): 81 thousand items of 8 times 32 numbers are 83 MB, and as much again for
     their gradient and each of Adam's two moments.
 
     Shapes: N items, K asked for, M tokens an item, W their width, D width of the result.
 
     Args:
-        config (Config): ``fusion``, ``hidden_size``, ``semantic_size``, ``token_count``, ``token_width``,
-            ``n_experts``, ``top_experts`` and ``initializer_range``.
-        n_items (int): N.
+        config: ``fusion``, ``hidden_size``, ``semantic_size``, ``token_count``, ``token_width``, ``n_experts``,
+            ``top_experts`` and ``initializer_range``.
+        n_items: Number of items N.
 
     Attributes:
-        ids (nn.Parameter | None): IDs, zero for padding; shape [N, D - width of the semantic vector].
-        tokens (nn.Parameter | None): Token vectors; shape [N, M * W].
-        present (torch.BoolTensor | None): Which tokens an item has; shape [N, M].
-        pooling (nn.Module | None): Makes the semantic vector.
+        ids: IDs, zero for padding; shape [N, D - width of the semantic vector].
+        tokens: Token vectors; shape [N, M * W].
+        present: Which tokens an item has; bool, shape [N, M].
+        pooling: Makes the semantic vector.
     """
 
-    def __init__(self, config, n_items):
+    ids: nn.Parameter | None
+    tokens: nn.Parameter | None
+    present: torch.Tensor
+    pooling: nn.Module | None
+
+    def __init__(self, config: Config, n_items: int) -> None:
         super().__init__()
         kind, width = config["fusion"], config["hidden_size"]
         semantic = {"id_only": 0, "text_only": width}.get(kind, config["semantic_size"])
@@ -53,77 +66,79 @@ class EmbeddingFusion(nn.Module):
             self.pooling = _pooling(kind, config, semantic)
         self.register_buffer("present", present)
 
-    def start_tokens(self, tokens):
-        """Takes over a language model's states.
+    def start_tokens(self, tokens: np.ndarray) -> None:
+        """Start the token vectors from a language model's states.
 
         Args:
-            tokens (np.ndarray): Of items 1 to N - 1, all zero where an item has no further token; shape [N - 1, M, W].
+            tokens: States of items 1 to N - 1, all zero where an item has no further token; shape [N - 1, M, W].
         """
-        tokens = torch.from_numpy(tokens)
+        states = torch.from_numpy(tokens)
         with torch.no_grad():
-            self.tokens[1:] = tokens.flatten(1)
-            self.present[1:] = tokens.ne(0).any(-1)
+            self.tokens[1:] = states.flatten(1)  # type: ignore[index]  # only called where items have tokens
+            self.present[1:] = states.ne(0).any(-1)
             self.present[0] = False
 
-    def freeze_tokens(self, frozen=True):
-        """Keeps the token vectors as they are, or lets them be trained."""
+    def freeze_tokens(self, frozen: bool = True) -> None:
+        """Freeze the token vectors, or let them be trained."""
         if self.tokens is not None:
             self.tokens.requires_grad_(not frozen)
 
-    def forward(self, items):
-        """Makes item vectors.
+    def forward(self, items: torch.Tensor) -> torch.Tensor:
+        """Compute item vectors.
 
         Args:
-            items (torch.LongTensor): Item numbers; shape [K].
+            items: Item numbers; int64, shape [K].
 
         Returns:
-            torch.Tensor: Shape [K, D].
+            Shape [K, D].
         """
         parts = [] if self.ids is None else [lookup(self.ids, items)]
         if self.pooling is not None:
             parts.append(self.pooling(*self._tokens_of(items)))
         return torch.cat(parts, -1)
 
-    def every_item(self):
-        """Makes the vector of every item; shape [N, D]."""
-        numbers = torch.arange(len(self.ids if self.tokens is None else self.tokens), device=self._device)
+    def every_item(self) -> torch.Tensor:
+        """Compute the vector of every item; shape [N, D]."""
+        table = self.ids if self.tokens is None else self.tokens
+        numbers = torch.arange(len(table), device=self._device)  # type: ignore[arg-type]  # one of them is there
         if torch.is_grad_enabled():
             return self(numbers)
         # What lies between tokens and vectors of a large catalogue would fill the memory.
         return torch.cat([self(part) for part in numbers.split(_BLOCK)])
 
-    def balance_loss(self, items):
-        """Returns what uneven use of the experts costs, a scalar; 0 where there are none."""
+    def balance_loss(self, items: torch.Tensor) -> torch.Tensor | float:
+        """Return the load-balancing loss of the experts; scalar, 0 where there are none."""
         if not isinstance(self.pooling, ExpertPooling):
             return 0.0
         return self.pooling.balance_loss(*self._tokens_of(items))
 
     @torch.no_grad()
-    def expert_usage(self):
-        """Tells by how many of the items that have a text each expert is used.
+    def expert_usage(self) -> torch.Tensor | None:
+        """Return the share of the items with text that use each expert.
 
         Returns:
-            torch.Tensor | None: Share of these items that keep the expert; where all are kept, its mean gate; shape
-            [E]. None where there are no experts to choose from.
+            Share of these items that keep the expert; where all are kept, its mean gate; shape [E]. None where there
+            are no experts to choose from.
         """
         if not isinstance(self.pooling, ExpertPooling) or len(self.pooling.queries) == 1:
             return None
-        chosen, with_text = 0.0, self.present.any(1).nonzero().squeeze(1)
+        with_text = self.present.any(1).nonzero().squeeze(1)
+        chosen: torch.Tensor = 0.0  # type: ignore[assignment]  # a tensor after the first items
         for items in with_text[with_text > 0].split(_BLOCK):
             gates = self.pooling.gates(self.pooling.gate_logits(*self._tokens_of(items)))
             chosen = chosen + (gates if self.pooling.top_experts is None else (gates > 0).float()).sum(0)
         return chosen / max(1, int((with_text > 0).sum()))
 
-    def _tokens_of(self, items):
+    def _tokens_of(self, items: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         return lookup(self.tokens, items).view(len(items), *self.shape), self.present[items]
 
     @property
-    def _device(self):
+    def _device(self) -> torch.device:
         return next(self.parameters()).device
 
 
-def _pooling(kind, config, width):
-    """Makes what turns tokens into a semantic vector."""
+def _pooling(kind: str, config: Config, width: int) -> nn.Module:
+    """Build the layer that turns tokens into a semantic vector."""
     n_tokens, token_width = config["token_count"], config["token_width"]
     scale = config["initializer_range"]
     if kind == "mean":

@@ -1,13 +1,16 @@
 """PRECISE: pre-trained sequential recommendation from IDs and texts, universal, then targeted (arXiv 2412.06308)."""
 
+from __future__ import annotations
+
 import dataclasses
+from typing import TYPE_CHECKING
 
 import torch
 
 from recbole_idp.data.rows import Batch, PositionBatches, after_last
 from recbole_idp.errors import UserError
 from recbole_idp.models.base.encoded_items import EncodedItemsModel
-from recbole_idp.models.base.sequence_model import target_counts
+from recbole_idp.models.base.sequence_model import ModelData, target_counts
 from recbole_idp.models.base.serving import Serving
 from recbole_idp.models.precise.drawn_targets import DrawnTargets
 from recbole_idp.models.precise.fusion import EmbeddingFusion
@@ -15,6 +18,15 @@ from recbole_idp.models.precise.user_head import HeadedEncoder, UserHead, latest
 from recbole_idp.models.precise.user_loss import contrast_loss
 from recbole_idp.nn.encoder.transformer import TransformerEncoder
 from recbole_idp.nn.in_batch import competition_loss
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from recbole.config import Config
+    from recbole.data.interaction import Interaction
+    from torch import nn
+
+    from recbole_idp.data.sequences import Targets
 
 
 class PreciseModel(EncodedItemsModel):
@@ -25,28 +37,41 @@ class PreciseModel(EncodedItemsModel):
 
     Shapes: B batch, L length, D width, N items.
 
-    What training never compares it cannot tell apart: neither stage compares an item with others of the same history,
-    so that these get the lowest score (``exclude_history``).
+    Neither stage compares an item with others of the same history, so that their scores mean nothing beside each other:
+    items of the history get the lowest score (``exclude_history``).
 
-    Made from a configuration alone its weights are random and its token vectors zero;
-    :class:`~recbole_idp.models.precise.trainer.PreciseTrainer` gives it those of the universal model, or the texts'
-    own.
+    Built from a configuration alone its weights are random and its token vectors zero.
+    :class:`~recbole_idp.models.precise.trainer.PreciseTrainer` loads those of the universal model, or the token vectors
+    of the texts.
 
     Attributes:
-        causal (bool): Whether a position sees itself and earlier ones only.
+        causal (bool): Whether a position attends to itself and earlier ones only.
         universal (bool): Whether it starts from the universal model.
         targeted (bool): Whether it is trained on the target task.
-        encoder_keys (tuple[str, ...]): Keys that must be equal in both stages for the weights to fit.
+        encoder_keys: Keys that must be equal in both stages for the weights to fit.
         fusion (EmbeddingFusion): Makes item vectors.
     """
 
+    encoder: TransformerEncoder
+    target_shares: torch.Tensor | None
+
     causal, universal, targeted = True, True, True
-    encoder_keys = (
-        *("hidden_size", "n_layers", "n_heads", "inner_size", "hidden_act", "MAX_ITEM_LIST_LENGTH"),
-        *("fusion", "semantic_size", "n_experts", "top_experts", "token_count", "token_width"),
+    encoder_keys: tuple[str, ...] = (
+        "hidden_size",
+        "n_layers",
+        "n_heads",
+        "inner_size",
+        "hidden_act",
+        "MAX_ITEM_LIST_LENGTH",
+        "fusion",
+        "semantic_size",
+        "n_experts",
+        "top_experts",
+        "token_count",
+        "token_width",
     )
 
-    def __init__(self, config, dataset):
+    def __init__(self, config: Config, dataset: ModelData) -> None:
         check_sizes(config)
         super().__init__(config, dataset)
         del self.item_embedding
@@ -54,20 +79,20 @@ class PreciseModel(EncodedItemsModel):
         self.balance_weight = config["balance_weight"]
         self.register_buffer("target_shares", None, persistent=False)
 
-    def build_encoder(self, config):
-        """Makes the Transformer."""
+    def build_encoder(self, config: Config) -> TransformerEncoder:
+        """Build the Transformer."""
         return TransformerEncoder(config, causal=self.causal)
 
-    def encode_items(self):
-        """Makes the vector of every item; shape [N, D]."""
+    def encode_items(self) -> torch.Tensor:
+        """Compute the vector of every item; shape [N, D]."""
         return self.fusion.every_item()
 
-    def start_from(self, state, rows):
-        """Takes over the weights of a universal model.
+    def start_from(self, state: Mapping[str, torch.Tensor], rows: torch.Tensor) -> None:
+        """Load the weights of a universal model.
 
         Args:
-            state (dict[str, torch.Tensor]): Weights of its ``encoder`` and ``fusion``.
-            rows (torch.LongTensor): The number there of each of this model's items; shape [N].
+            state: Weights of its ``encoder`` and ``fusion``.
+            rows: The universal model's row of each of this model's items; int64, shape [N].
 
         Raises:
             UserError: The weights are of other sizes than this model's.
@@ -79,34 +104,34 @@ class PreciseModel(EncodedItemsModel):
             raise UserError(f"the universal model does not fit this one: {keys} must be as in universal training")
         self.load_state_dict(taken, strict=False)
 
-    def calculate_loss(self, interaction):
-        """RecBole's hook: the mean loss of rows with one target each."""
+    def calculate_loss(self, interaction: Interaction) -> torch.Tensor:
+        """Compute the mean loss of rows with one target each, a hook of RecBole; scalar."""
         items = interaction[self.ITEM_SEQ]
         targets = after_last(items, interaction[self.ITEM_SEQ_LEN], interaction[self.POS_ITEM_ID])
         return self.position_loss(Batch(((items, targets),), len(items)))
 
-    def _count_targets(self, dataset):
-        """Sets ``target_shares`` to each item's share of the training targets; shape [N]."""
+    def _count_targets(self, dataset: ModelData) -> None:
+        """Set ``target_shares`` to each item's share of the training targets; shape [N]."""
         counts = target_counts(dataset, self.n_items)
         self.target_shares = counts / counts.sum()
 
-    def _negative_bias(self, candidates, n_targets):
-        """Returns what is added to the scores of negatives; shape [K]."""
+    def _negative_bias(self, candidates: torch.Tensor, n_targets: int) -> torch.Tensor:
+        """Return the bias of the scores of negatives; shape [K]."""
         if self.target_shares is None:
             return torch.zeros(len(candidates), device=candidates.device)
         # The chance that the item is a target in a batch of so many.
         drawn = -torch.expm1(n_targets * torch.log1p(-self.target_shares[candidates].clamp(1e-9, 1 - 1e-6)))
         return -drawn.log()
 
-    def _numbered(self, *parts):
-        """Numbers items within a batch, padding staying 0, and makes their vectors, each once.
+    def _numbered(self, *parts: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, list[torch.Tensor]]:
+        """Number the items of a batch, padding staying 0, and compute the vector of each once.
 
         Args:
-            *parts (torch.LongTensor): Items of any shape.
+            *parts: Items of any shape.
 
         Returns:
-            tuple[torch.LongTensor, torch.Tensor, list[torch.LongTensor]]: The K distinct items, padding first, shape
-            [K]; their vectors, shape [K, D]; and each part in their numbers.
+            The K distinct items, padding first, shape [K]; their vectors, shape [K, D]; and each part with the new
+            numbers.
         """
         flat = torch.cat([parts[0].new_zeros(1), *(part.flatten() for part in parts)])
         items, places = flat.unique(return_inverse=True)
@@ -114,8 +139,8 @@ class PreciseModel(EncodedItemsModel):
         numbered = [place.view(part.shape) for place, part in zip(places, parts, strict=True)]
         return items, self.fusion(items), numbered
 
-    def _balance_loss(self, items):
-        """Returns the cost of uneven use of the experts, weighted; a scalar."""
+    def _balance_loss(self, items: torch.Tensor) -> torch.Tensor | float:
+        """Return the weighted load-balancing loss of the experts; scalar."""
         return self.balance_weight * self.fusion.balance_loss(items[1:]) if self.balance_weight else 0.0
 
 
@@ -128,23 +153,23 @@ class PRECISE_UT(PreciseModel):
     of the sequence itself are no negatives. Plain dot products, neither normalised nor scaled, as in the paper.
 
     Attributes:
-        target_shares (torch.Tensor | None): With ``popularity_correction``, which is not the paper's, each item's share
-            of the training targets, which lessens the scores of frequent negatives; shape [N].
+        target_shares: With ``popularity_correction``, which is not the paper's, each item's share
+            of the training targets, which lowers the scores of frequent negatives; shape [N].
     """
 
     targeted = False
 
-    def __init__(self, config, dataset):
+    def __init__(self, config: Config, dataset: ModelData) -> None:
         super().__init__(config, dataset)
         if config["popularity_correction"]:
             self._count_targets(dataset)
 
-    def training_batches(self, targets, config, generator):
-        """Makes rows with a target at every position; arguments as in :class:`SequenceModel`."""
+    def training_batches(self, targets: Targets, config: Config, generator: torch.Generator) -> PositionBatches:
+        """Build rows with a target at every position; arguments as in :class:`SequenceModel`."""
         return PositionBatches(targets, config["MAX_ITEM_LIST_LENGTH"], config["train_batch_size"], generator)
 
-    def position_loss(self, batch):
-        """Computes the mean loss over all positions that have a target; arguments as in :class:`SequenceModel`."""
+    def position_loss(self, batch: Batch) -> torch.Tensor:
+        """Compute the mean loss over all positions that have a target; arguments as in :class:`SequenceModel`."""
         ((items, targets),) = batch.parts
         numbers, vectors, (items, targets) = self._numbered(items, targets)
         with self.items_encoded_once(vectors):
@@ -159,8 +184,8 @@ class PRECISE_UT(PreciseModel):
 class PRECISE_TT(PreciseModel):
     """PRECISE's targeted training alone, from random weights and the texts' token vectors (arXiv 2412.06308, L_bpr).
 
-    the latest n events -> item vectors + positions -> bidirectional Transformer -> all states side by side -> MLP ->
-    one user vector h'; h' . item vectors -> scores
+    the latest n events -> item vectors + positions -> bidirectional Transformer -> concatenated states -> MLP -> one
+    user vector h'; h' . item vectors -> scores
 
     Attributes:
         length (int): n, ``targeted_length``.
@@ -171,7 +196,7 @@ class PRECISE_TT(PreciseModel):
     causal, universal = False, False
     encoder_kind = "PRECISE"
 
-    def __init__(self, config, dataset):
+    def __init__(self, config: Config, dataset: ModelData) -> None:
         super().__init__(config, dataset)
         self.length, self.contrast = config["targeted_length"], config["targeted_contrast"]
         self.head = UserHead(self.length, self.hidden_size, config["head_size"], config["user_head"])
@@ -179,34 +204,34 @@ class PRECISE_TT(PreciseModel):
             self._count_targets(dataset)
 
     def serving(self) -> Serving:
-        """Return what is needed to answer: Transformer and head are one encoder."""
+        """Return the parts that compute scores: Transformer and head are one encoder."""
         return dataclasses.replace(super().serving(), encoder=HeadedEncoder(None, (self.encoder, self.head)))
 
-    def training_batches(self, targets, config, generator):
-        """Makes rows of one target each; arguments as in :class:`SequenceModel`."""
+    def training_batches(self, targets: Targets, config: Config, generator: torch.Generator) -> DrawnTargets:
+        """Build rows of one target each; arguments as in :class:`SequenceModel`."""
         return DrawnTargets(targets, self.length, config["train_batch_size"], config["targeted_rows"], generator)
 
-    def forward(self, item_seq, item_seq_len):
-        """Makes user vectors.
+    def forward(self, item_seq: torch.Tensor, item_seq_len: torch.Tensor) -> torch.Tensor:
+        """Compute user vectors.
 
         Args:
-            item_seq (torch.LongTensor): Padded with 0 on the right; shape [B, L].
-            item_seq_len (torch.LongTensor): Shape [B].
+            item_seq: Padded with 0 on the right; int64, shape [B, L].
+            item_seq_len: Shape [B].
 
         Returns:
-            torch.Tensor: Shape [B, D].
+            Shape [B, D].
         """
         items, lengths = latest_events(item_seq, item_seq_len, self.length)
         return self.head(self.encode(items), lengths)
 
-    def position_loss(self, batch):
-        """Computes the mean loss over the rows, each with one target after its last event.
+    def position_loss(self, batch: Batch) -> torch.Tensor:
+        """Compute the mean loss over the rows, each with one target after its last event.
 
         Args:
-            batch (Batch): Items and targets of shape [B, L], and which rows are one user's.
+            batch: Items and targets of shape [B, L], and the user of each row.
 
         Returns:
-            torch.Tensor: Scalar.
+            Scalar.
         """
         ((items, targets),) = batch.parts
         lengths = (items > 0).sum(1)
@@ -233,13 +258,13 @@ OF_ITEMS = ("fusion.ids", "fusion.tokens", "fusion.present")
 """Names of the weights that have a row for each item."""
 
 
-def transferable(model):
-    """Returns the weights that universal training hands on: those of Transformer and fusion, by their names."""
+def transferable(model: nn.Module) -> dict[str, torch.Tensor]:
+    """Return the weights that universal training transfers: those of Transformer and fusion, by their names."""
     return {name: value for name, value in model.state_dict().items() if name.startswith(("encoder.", "fusion."))}
 
 
-def check_sizes(config):
-    """Checks sizes that must fit each other.
+def check_sizes(config: Config) -> None:
+    """Check sizes that must fit each other.
 
     Raises:
         UserError: They do not.

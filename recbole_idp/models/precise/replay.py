@@ -1,6 +1,9 @@
-"""A replay of PRECISE over slices of time: universal training goes on, targeted training starts anew from it."""
+"""A replay of PRECISE over slices of time: universal training goes on, targeted training restarts from it."""
+
+from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import torch
@@ -10,62 +13,74 @@ from recbole_idp.config.derive import derive
 from recbole_idp.data.sequences import Targets
 from recbole_idp.evaluation.ranking import rank_targets
 from recbole_idp.evaluation.significance import gains
-from recbole_idp.models.precise.model import OF_ITEMS, PRECISE, PRECISE_UT
+from recbole_idp.models.precise.model import OF_ITEMS, PRECISE, PRECISE_UT, PreciseModel
 from recbole_idp.models.precise.slices import SliceLoader
 from recbole_idp.models.precise.universal import UniversalTrainer, universal_settings
 from recbole_idp.storage.checkpoint import load_checkpoint, save_checkpoint
 from recbole_idp.storage.files import fingerprint, read_json, write_json
 from recbole_idp.train.trainer import SequenceTrainer
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from recbole.config import Config
+
+    from recbole_idp.models.precise.slices import SlicedData
+    from recbole_idp.train.clock import StageClock
+
+ModelT = TypeVar("ModelT", bound=PreciseModel)
+
 METRICS = {"recall@10": "Hit@10", "ndcg@10": "NDCG@10"}
 """What is measured, and the name of the same for one right item."""
 
 
-def restart(period, last):
-    """Returns after which slice targeted training was started from the universal model last.
+def restart(period: int, last: int) -> int:
+    """Return the slice after which targeted training was last started from the universal model.
 
     Args:
-        period (int): Slices from one start to the next; 0: it never is again.
-        last (int): The latest slice that is trained on.
+        period: Number of slices from one start to the next; 0: there is only the first one.
+        last: The latest slice that is trained on.
 
     Returns:
-        int: The slice, 0 being the first part.
+        The slice, 0 being the first part.
     """
     return last - last % period if period else 0
 
 
 class Replay:
-    """What each slice yields, made when it is asked for (arXiv 2412.06308, periodic warm-up).
+    """The models and results of each slice, computed on demand (arXiv 2412.06308, periodic warm-up).
 
     universal(0) -> universal(1) -> ...: after all behaviour up to a slice, each from the one before
     universal(r) -> targeted(r, r) -> targeted(r, r + 1) -> ...: started from the universal model of slice r, then going
     on with each slice's targeted events
     targeted(r, t) -> outcome(r, t): the ranks of the targeted events of slice t + 1
 
-    Whatever the periods that are compared, each of these is made once. A slice is trained on with what was there by its
-    end and nothing later: events, items, and texts. All of it is kept in the folder, so that an interrupted replay goes
-    on; what training draws depends on the seed and on r and t alone.
+    Whatever periods are compared, each of these is computed once. Training on a slice uses the events, items and texts
+    that were there by its end, and nothing later. All results are kept in the folder, so that an interrupted replay
+    goes on. What training draws depends on the seed, r and t alone.
 
     Args:
-        config (Config): RecBole's configuration; ``seed`` is that of the replay.
-        data (SlicedData): Events by slices.
-        tokens (np.ndarray | None): First token vectors of the universal items 1 to N - 1; shape [N - 1, M, W].
-        folder (str | Path): Where everything is kept.
-        clock (StageClock): Where stages are timed.
+        config: RecBole's configuration; ``seed`` is that of the replay.
+        data: Events by slices.
+        tokens: First token vectors of the universal items 1 to N - 1; shape [N - 1, M, W].
+        folder: Where all results are kept.
+        clock: Where stages are timed.
     """
 
-    def __init__(self, config, data, tokens, folder, clock):
+    def __init__(
+        self, config: Config, data: SlicedData, tokens: np.ndarray | None, folder: str | Path, clock: StageClock
+    ) -> None:
         self.config, self.data, self.tokens = config, data, tokens
         self.folder, self.clock = Path(folder), clock
 
-    def universal(self, last):
-        """Trains on all behaviour up to a slice, or finds what was trained.
+    def universal(self, last: int) -> dict[str, torch.Tensor]:
+        """Train on all behaviour up to a slice, or load the result of an earlier run.
 
         Args:
-            last (int): The slice.
+            last: The slice.
 
         Returns:
-            dict[str, torch.Tensor]: Weights of Transformer and fusion.
+            Weights of Transformer and fusion.
         """
         path = self.folder / f"universal-{last:03}.safetensors"
         if not path.is_file():
@@ -83,15 +98,15 @@ class Replay:
                 save_checkpoint(path, model, {"slice": last})
         return load_checkpoint(path)[0]
 
-    def targeted(self, start, last):
-        """Trains on the targeted events up to a slice, or finds what was trained.
+    def targeted(self, start: int, last: int) -> dict[str, torch.Tensor]:
+        """Train on the targeted events up to a slice, or load the result of an earlier run.
 
         Args:
-            start (int): The slice whose universal model it was started from.
-            last (int): The slice, not before ``start``.
+            start: The slice whose universal model it was started from.
+            last: The slice, not before ``start``.
 
         Returns:
-            dict[str, torch.Tensor]: The model's weights.
+            The model's weights.
         """
         path = self.folder / f"targeted-{start:03}-{last:03}.safetensors"
         if not path.is_file():
@@ -107,15 +122,15 @@ class Replay:
                 save_checkpoint(path, model, {"start": start, "slice": last})
         return load_checkpoint(path)[0]
 
-    def started(self, start, last):
-        """Makes a targeted model as it is before it is trained on a slice.
+    def started(self, start: int, last: int) -> tuple[PRECISE, Config]:
+        """Build a targeted model as it is before it is trained on a slice.
 
         Args:
-            start (int): As for :meth:`targeted`.
-            last (int): As for :meth:`targeted`.
+            start: As for :meth:`targeted`.
+            last: As for :meth:`targeted`.
 
         Returns:
-            tuple[PRECISE, Config]: The model and the configuration of its training.
+            The model and the configuration of its training.
         """
         config, n_items = self.config, self.data.targeted.n_items(last)
         epochs = config["warm_up_slice_epochs"] if start < last else config["warm_up_targeted_epochs"]
@@ -132,17 +147,18 @@ class Replay:
             model = self._made(PRECISE, settings, loader, tokens, before)
         return model, settings
 
-    def outcome(self, start, last):
-        """Ranks the targeted events of the next slice among the items that were published by the end of this one.
+    def outcome(self, start: int, last: int) -> dict[str, Any]:
+        """Rank the targeted events of the next slice among the items that were published by the end of this one.
 
         Args:
-            start (int): As for :meth:`targeted`.
-            last (int): As for :meth:`targeted`; there is a slice after it.
+            start: As for :meth:`targeted`.
+            last: As for :meth:`targeted`; there is a slice after it.
 
         Returns:
-            dict: ``slice``, that of the events; ``items``, how many are ranked; ``new_items``, how many of them are
-            new; ``unpublished``, the events whose items are not there yet, which are not ranked; ``events`` and
-            :data:`METRICS` under ``all``, of ``warm_up_test_events`` drawn ones, and ``new``, of all with new items.
+            ``slice``, that of the events; ``items``, how many are ranked; ``new_items``, how many of them are new;
+            ``unpublished``, the number of events whose items are not published yet, which are not ranked; ``events``
+            and :data:`METRICS` under ``all``, of ``warm_up_test_events`` drawn ones, and ``new``, of all with new
+            items.
         """
         path = self.folder / f"outcome-{start:03}-{last:03}.json"
         if not path.is_file():
@@ -170,23 +186,30 @@ class Replay:
             write_json(path, found)
         return read_json(path, "outcome of a slice", f"delete {self.folder}, and run again")
 
-    def _chosen(self, n_events, last):
-        """Draws the events that stand for all, the same ones for each start and seed; shape [n_events]."""
+    def _chosen(self, n_events: int, last: int) -> np.ndarray:
+        """Draw the events that represent all, the same ones for each start and seed; bool, shape [n_events]."""
         count = min(n_events, self.config["warm_up_test_events"] or n_events)
         chosen = np.zeros(n_events, dtype=bool)
         chosen[np.random.default_rng(last).choice(n_events, count, replace=False)] = True
         return chosen
 
-    def _newest(self, last):
-        """Returns the first slice whose items count as new after a slice; those of the first part never do."""
+    def _newest(self, last: int) -> int:
+        """Return the first slice whose items count as new after a slice; those of the first part never do."""
         count = self.config["warm_up_new_slices"]
         return max(1, last + 1 - count) if count else 1
 
-    def _seed(self, *what):
+    def _seed(self, *what: str | int) -> int:
         return int(fingerprint([self.config["seed"], *what])[:8], 16)
 
-    def _made(self, cls, settings, loader, tokens=None, before=None):
-        """Makes a model, with the weights of one of its class that knew fewer items, the first ones."""
+    def _made(
+        self,
+        cls: type[ModelT],
+        settings: Config,
+        loader: SliceLoader,
+        tokens: np.ndarray | None = None,
+        before: Mapping[str, torch.Tensor] | None = None,
+    ) -> ModelT:
+        """Build a model, with the weights of one of its class that had only the first of its items."""
         init_seed(settings["seed"], settings["reproducibility"])
         model = cls(settings, loader.dataset)
         if tokens is not None:
@@ -196,17 +219,17 @@ class Replay:
         return model.to(settings["device"])
 
 
-def _fit(trainer, loader):
-    """Trains for all epochs: there is no later event by which to stop."""
+def _fit(trainer: SequenceTrainer, loader: SliceLoader) -> None:
+    """Train for all epochs: there are no later events for early stopping."""
     trainer.fit(loader, None, saved=False, show_progress=trainer.config["show_progress"])
 
 
-def take_over(model, state):
-    """Gives a model the weights of one of its class that knew fewer items, the first ones.
+def take_over(model: PreciseModel, state: Mapping[str, torch.Tensor]) -> None:
+    """Copy the weights of a model of the same class that had only the first of the items.
 
     Args:
-        model (PreciseModel): The model; weights of the items that it knows besides stay as they are.
-        state (dict[str, torch.Tensor]): The other model's weights.
+        model: The model; weights of its further items stay as they are.
+        state: The other model's weights.
     """
     own = model.state_dict()
     with torch.no_grad():
@@ -215,7 +238,7 @@ def take_over(model, state):
             place.copy_(value)
 
 
-def _measured(ranks):
-    """Returns the number of events and the mean of each metric, None where there is no event."""
+def _measured(ranks: np.ndarray) -> dict[str, int | float | None]:
+    """Return the number of events and the mean of each metric, None where there is no event."""
     means = {name: float(gains(ranks, metric).mean()) if len(ranks) else None for name, metric in METRICS.items()}
     return {"events": len(ranks), **means}

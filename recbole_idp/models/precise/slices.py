@@ -1,7 +1,10 @@
 """Events cut by global time into slices, in which items are numbered in the order of their publication."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -11,39 +14,47 @@ from recbole_idp.data.sequences import Sequences, Targets
 from recbole_idp.errors import UserError
 from recbole_idp.models.precise.targeted_data import targeted_config
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from recbole.config import Config
+
+    from recbole_idp.data.catalog import DatasetLocation
+    from recbole_idp.data.domains import DomainEvents
+
 
 @dataclass(frozen=True)
 class Stream:
     """The events of users and the slice of each. E events, U users, N items with padding.
 
-    Items are numbered by the slice that they first appear in: what is published by the end of a slice are the first
-    numbers.
+    Items are numbered by the slice that they first appear in, so that those published by the end of a slice have the
+    first numbers.
 
     Attributes:
-        sequences (Sequences): All events, user after user, each user's in the order of time.
-        slices (torch.LongTensor): Slice of each event; shape [E].
-        items (list[tuple[int, str]]): Domain number and id of each item, padding first; length N.
-        first (np.ndarray): Slice that each item first appears in, ascending, -1 for padding; shape [N].
+        sequences: All events, user after user, each user's in the order of time.
+        slices: Slice of each event; int64, shape [E].
+        items: Domain number and id of each item, padding first; length N.
+        first: Slice that each item first appears in, ascending, -1 for padding; shape [N].
     """
 
     sequences: Sequences
     slices: torch.Tensor
-    items: list
+    items: list[tuple[int, str]]
     first: np.ndarray
 
-    def n_items(self, last):
-        """Returns how many items, padding included, are published by the end of a slice."""
+    def n_items(self, last: int) -> int:
+        """Return how many items, padding included, are published by the end of a slice."""
         return int(np.searchsorted(self.first, last, side="right"))
 
-    def until(self, last, n_items=None):
-        """Forgets the events of later slices, and those of items that are numbered higher.
+    def until(self, last: int, n_items: int | None = None) -> Stream:
+        """Drop the events of later slices, and those of items with higher numbers.
 
         Args:
-            last (int): The latest slice that is kept.
-            n_items (int, optional): Items that are kept, padding included; None: all.
+            last: The latest slice that is kept.
+            n_items: Number of items that are kept, padding included; None: all.
 
         Returns:
-            Stream: The same users and item numbers.
+            The same users and item numbers.
         """
         kept = self.slices <= last
         if n_items is not None:
@@ -52,8 +63,8 @@ class Stream:
         sequences = Sequences(self.sequences.items[kept], before[self.sequences.offsets])
         return Stream(sequences, self.slices[kept], self.items, self.first)
 
-    def targets(self, first, last):
-        """Returns the events of slices ``first`` to ``last`` that have one of the same user before them, as Targets."""
+    def targets(self, first: int, last: int) -> Targets:
+        """Return the events of slices ``first`` to ``last`` that have one of the same user before them, as Targets."""
         starts = torch.repeat_interleave(self.sequences.offsets[:-1], self.sequences.lengths())
         wanted = (self.slices >= first) & (self.slices <= last) & (torch.arange(len(starts)) > starts)
         ends = wanted.nonzero().squeeze(1)
@@ -62,41 +73,43 @@ class Stream:
 
 @dataclass(frozen=True)
 class SlicedData:
-    """What a replay reads: slice 0 is the first part, then follow K slices.
+    """The data of a replay: slice 0 is the first part, then follow K slices.
 
     Attributes:
-        universal (Stream): All behaviour, that of the sources included; domain 0 is the target.
-        targeted (Stream): The target's targeted events, and all of its items.
-        edges (list[float]): The time at which each slice from 1 on begins; length K.
-        locations (list[DatasetLocation]): Where the domains lie, the target first.
+        universal: All behaviour, that of the sources included; domain 0 is the target.
+        targeted: The target's targeted events, and all of its items.
+        edges: The time at which each slice from 1 on begins; length K.
+        locations: Where the domains lie, the target first.
     """
 
     universal: Stream
     targeted: Stream
-    edges: list
-    locations: list
+    edges: list[float]
+    locations: list[DatasetLocation]
 
     @cached_property
-    def rows(self):
-        """torch.LongTensor: The number among the universal items of each of the target's, padding first; shape [N]."""
+    def rows(self) -> torch.Tensor:
+        """The number of each of the target's items among the universal ones, padding first; int64, shape [N]."""
         row_of = {item: row for row, item in enumerate(self.universal.items)}
         return torch.tensor([row_of[item] for item in self.targeted.items])
 
 
-def load_slices(config, dataset):
-    """Reads target and sources and cuts them where the target's events reach equal parts.
+def load_slices(config: Config, dataset: DatasetLocation) -> SlicedData:
+    """Read target and sources and cut them into slices with equally many events of the target.
 
-    Events of one time are never parted. Later files of a source belong to the last slice, earlier ones to the first.
+    Events of one time are never separated. A source's events after the last edge belong to the last slice, those before
+    the first edge to the first.
 
     Args:
-        config (Config): With ``warm_up_start``, ``warm_up_slices``, ``source_domains`` and ``shared_users``.
-        dataset (DatasetLocation): Where the target lies.
+        config: With ``warm_up_start``, ``warm_up_slices``, ``source_domains`` and ``shared_users``.
+        dataset: Where the target lies.
 
     Returns:
-        SlicedData: Streams and edges.
+        Streams and edges.
 
     Raises:
-        UserError: A dataset cannot be read, its times are none, or are fewer than the slices need.
+        UserError: A dataset cannot be read, its timestamps are not times, or there are fewer of them than the slices
+            need.
     """
     locations = [dataset, *check_domains(config, with_target=True)]
     parts = [read_domain(config, location) for location in locations]
@@ -116,11 +129,11 @@ def load_slices(config, dataset):
     return SlicedData(universal, targeted, edges.tolist(), locations)
 
 
-def check_times(part):
-    """Checks that events of one dataset have times that can be compared between users.
+def check_times(part: DomainEvents) -> None:
+    """Check that events of one dataset have times that can be compared between users.
 
     Raises:
-        UserError: They have not.
+        UserError: They do not.
     """
     name, times = part.location.name, part.times
     if not np.isfinite(times).all():
@@ -136,17 +149,17 @@ def check_times(part):
         )
 
 
-def slice_edges(times, start, count, name):
-    """Finds where slices begin so that they have equally many events.
+def slice_edges(times: np.ndarray, start: float, count: int, name: str) -> np.ndarray:
+    """Find where slices begin, so that they have equally many events.
 
     Args:
-        times (np.ndarray): Times of all events; shape [E].
-        start (float): Share of the events that stands before the first edge, about.
-        count (int): K.
-        name (str): What the dataset is called.
+        times: Times of all events; shape [E].
+        start: Share of the events before the first edge, about.
+        count: Number of slices K.
+        name: Name of the dataset.
 
     Returns:
-        np.ndarray: Ascending times; an event belongs to as many slices' end as there are edges up to it; shape [K].
+        Ascending times; the slice of an event is the number of edges up to its time; shape [K].
 
     Raises:
         UserError: There are too few different times.
@@ -162,18 +175,22 @@ def slice_edges(times, start, count, name):
     return edges
 
 
-def _stream(parts, edges, shared_users, known=None):
-    """Makes a stream of some domains.
+def _stream(
+    parts: Sequence[DomainEvents],
+    edges: np.ndarray,
+    shared_users: Sequence[Sequence[str]] | None,
+    known: DomainEvents | None = None,
+) -> Stream:
+    """Build a stream of some domains.
 
     Args:
-        parts (list[DomainEvents]): Their events.
-        edges (np.ndarray): Where slices begin; shape [K].
-        shared_users (list[list[str]] | None): Names of domains whose user ids mean the same people.
-        known (DomainEvents, optional): All events of the only domain, which decide on the numbers of its items; None:
-            they are ``parts``.
+        parts: Their events.
+        edges: Where slices begin; shape [K].
+        shared_users: Names of domains whose user ids mean the same people.
+        known: All events of the only domain, which decide on the numbers of its items; None: ``parts`` do.
 
     Returns:
-        Stream: Their events.
+        Their events.
     """
     numbers, first = _published([known] if known else parts, edges)
     items = [np.array([numbers.get((n, token), 0) for token in part.item_tokens]) for n, part in enumerate(parts)]
@@ -190,26 +207,26 @@ def _stream(parts, edges, shared_users, known=None):
     )
 
 
-def _published(parts, edges):
-    """Numbers the items of domains by the slice that they first appear in, equal ones as they are.
+def _published(parts: Sequence[DomainEvents], edges: np.ndarray) -> tuple[dict[tuple[int, str], int], np.ndarray]:
+    """Number the items of domains by the slice that they first appear in, those of one slice in their order.
 
     Returns:
-        tuple[dict[tuple[int, str], int], np.ndarray]: The number of each domain's item, in their order; and the slice
-        of each number, padding first; shape [N].
+        The number of each domain's item, in their order; and the slice of each number, padding first; shape [N].
     """
-    items, first = [], []
+    items: list[tuple[int, str]] = []
+    firsts = []
     for number, part in enumerate(parts):
         slices = np.full(len(part.item_tokens), len(edges) + 1)
         np.minimum.at(slices, part.items, _slice_of(part.times, edges))
         items += [(number, token) for token in part.item_tokens[1:]]
-        first.append(slices[1:])
-    first = np.concatenate(first)
+        firsts.append(slices[1:])
+    first = np.concatenate(firsts)
     order = np.argsort(first, kind="stable")
     return {items[place]: number for number, place in enumerate(order, 1)}, np.r_[-1, first[order]]
 
 
-def _slice_of(times, edges):
-    """Returns the slice of each time, 0 before the first edge; int64."""
+def _slice_of(times: np.ndarray, edges: np.ndarray) -> np.ndarray:
+    """Return the slice of each time, 0 before the first edge; int64."""
     return np.searchsorted(edges, times, side="right").astype(np.int64)
 
 
@@ -217,20 +234,20 @@ class SliceLoader(TargetLoader):
     """Targets of a stream for a trainer.
 
     Args:
-        targets (Targets): The targets.
-        n_items (int): Items that the model knows, padding included.
+        targets: The targets.
+        n_items: Number of items of the model, padding included.
     """
 
-    def __init__(self, targets, n_items):
+    def __init__(self, targets: Targets, n_items: int) -> None:
         super().__init__(_Published(n_items), targets)
 
 
 class _Published:
-    """As much of a dataset as a model asks for."""
+    """The part of a dataset that a model reads."""
 
-    def __init__(self, n_items):
+    def __init__(self, n_items: int) -> None:
         self._n_items = n_items
 
-    def num(self, field):
-        """Returns the number of items, whatever the field."""
+    def num(self, field: str) -> int:
+        """Return the number of items, whatever the field."""
         return self._n_items

@@ -1,30 +1,37 @@
-"""The dataset of a task that counts some events only, such as films rated four and more."""
+"""The dataset of a task that uses some events only, such as films rated four or more."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 from recbole_idp.config.derive import data_root, derive
 from recbole_idp.data.catalog import locate
 from recbole_idp.data.dataset import SequenceDataset
 from recbole_idp.errors import UserError
 
+if TYPE_CHECKING:
+    from recbole.config import Config
+
 
 class TargetedDataset(SequenceDataset):
-    """A :class:`SequenceDataset` of the events that ``targeted_interval`` lets through (PRECISE, targeted sequences).
+    """A :class:`SequenceDataset` of the events that ``targeted_interval`` selects (PRECISE, targeted sequences).
 
-    Its own configuration says which these are, in ``val_interval`` and ``load_col``.
+    Its own configuration selects them by ``val_interval`` and ``load_col``.
     """
 
-    def __init__(self, config):
+    def __init__(self, config: Config) -> None:
         super().__init__(targeted_config(config))
 
 
-def targeted_config(config):
-    """Returns the configuration of a target's targeted events.
+def targeted_config(config: Config) -> Config:
+    """Return the configuration of a target's targeted events.
 
     Args:
-        config (Config): With ``targeted_interval``, which restricts by the columns that the dataset has.
+        config: With ``targeted_interval``, which restricts by the columns that the dataset has.
 
     Returns:
-        Config: A copy with the intervals in ``val_interval`` and their columns in ``load_col``; the same configuration
-        where nothing is restricted.
+        A copy with the intervals in ``val_interval`` and their columns in ``load_col``; the same configuration where
+        nothing is restricted.
     """
     intervals = config["targeted_interval"] or {}
     there = _columns(config) if intervals else ()
@@ -37,8 +44,8 @@ def targeted_config(config):
     return derive(config, load_col=load_col, val_interval={**(config["val_interval"] or {}), **intervals})
 
 
-def _columns(config):
-    """Returns the names of the columns of a dataset's interactions."""
+def _columns(config: Config) -> list[str]:
+    """Return the names of the columns of a dataset's interactions."""
     path = locate(config["dataset"], data_root(config)).inter_file
     try:
         with open(path, encoding=config["encoding"] or "utf-8-sig") as file:

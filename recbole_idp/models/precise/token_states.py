@@ -1,6 +1,9 @@
 """Few and narrow token vectors of texts: a language model's last hidden states, joined and projected."""
 
+from __future__ import annotations
+
 import hashlib
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import torch
@@ -10,11 +13,19 @@ from recbole_idp.content.text.encoder import configured_text_encoder
 from recbole_idp.content.text.interface import TextEncoder
 from recbole_idp.storage.files import fingerprint
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    from recbole.config import Config
+
+    from recbole_idp.content.text.sentence import SentenceEncoder
+
 _SAMPLE = 2048
 
 
 class StretchEncoder(TextEncoder):
-    """The last hidden states of a text, as many as wanted: the mean of each of ``count`` stretches of its tokens.
+    """A fixed number of last hidden states of a text: the mean of each of ``count`` stretches of its tokens.
 
     text -> tokens, without those that the model adds -> last hidden states -> stretches of about equal length -> means
 
@@ -22,48 +33,49 @@ class StretchEncoder(TextEncoder):
     gives one.
 
     Args:
-        encoder (TextEncoder): Fitted; a :class:`~recbole_idp.content.text.sentence.SentenceEncoder` has tokens.
-        count (int): States of a text.
+        encoder: Fitted; a :class:`~recbole_idp.content.text.sentence.SentenceEncoder` has tokens.
+        count: Number of states of a text.
     """
 
-    def __init__(self, encoder, count):
+    def __init__(self, encoder: TextEncoder, count: int) -> None:
         self.encoder, self.count, self.name = encoder, count, encoder.name
         self.state_width = _state_width(encoder)
         self.width = count * self.state_width
 
     @property
-    def fingerprint(self):
-        """str: See :class:`TextEncoder`."""
+    def fingerprint(self) -> str:
+        """See :class:`TextEncoder`."""
         return fingerprint(["stretches", self.encoder.fingerprint, self.count])
 
-    def save(self, folder):
+    def save(self, folder: str | Path) -> None:
         """See :meth:`TextEncoder.save`; the encoder itself is saved."""
         self.encoder.save(folder)
 
-    def encode_distinct(self, texts, advance):
+    def encode_distinct(self, texts: Sequence[str], advance: Callable[[int], object]) -> np.ndarray:
         """See :meth:`TextEncoder.encode_distinct`; a row holds the states one after the other."""
         states = np.zeros((len(texts), self.count, self.state_width), dtype=np.float32)
         if not self.encoder.has_tokens:
             states[:, 0] = self.encoder.encode_distinct(texts, advance)
             return states.reshape(len(texts), self.width)
-        table = self.encoder.tokens(texts)
-        special = torch.tensor(sorted(set(self.encoder.model.tokenizer.all_special_ids)), device=self.encoder.device)
+        encoder = cast("SentenceEncoder", self.encoder)
+        table = encoder.tokens(texts)
+        special = torch.tensor(sorted(set(encoder.model.tokenizer.all_special_ids)), device=encoder.device)
         # Longest first: too little memory shows at once.
         order = np.argsort(-table.lengths, kind="stable")
-        for start in range(0, len(order), self.encoder.batch_size):
-            rows = order[start : start + self.encoder.batch_size]
-            states[rows] = self._stretches(table.batch(rows, self.encoder.device), special)
+        for start in range(0, len(order), encoder.batch_size):
+            rows = order[start : start + encoder.batch_size]
+            states[rows] = self._stretches(table.batch(rows, encoder.device), special)
             advance(len(rows))
         return states.reshape(len(texts), self.width)
 
     @torch.inference_mode()
-    def _stretches(self, batch, special):
-        """Returns the means of the stretches of each text of a batch; shape [B, count, state width]."""
+    def _stretches(self, batch: Mapping[str, torch.Tensor], special: torch.Tensor) -> np.ndarray:
+        """Return the means of the stretches of each text of a batch; shape [B, count, state width]."""
         own = batch["attention_mask"].bool()
         content = own & ~torch.isin(batch["input_ids"], special)
         # A text of nothing but added tokens keeps these.
         content = torch.where(content.any(1, keepdim=True), content, own)
-        states = self.encoder.model[0](dict(batch))["token_embeddings"].float()
+        states = cast("SentenceEncoder", self.encoder).model[0](dict(batch))["token_embeddings"].float()
         lengths = content.sum(1, keepdim=True)
         place = content.cumsum(1) - 1
         # Token p of n belongs to stretch floor(p * count / n), or p where there are fewer tokens than stretches.
@@ -74,37 +86,43 @@ class StretchEncoder(TextEncoder):
 
 
 class ProjectedTokens(TextEncoder):
-    """The states of :class:`StretchEncoder`, in few dimensions: principal components of a sample of the texts.
+    """The states of :class:`StretchEncoder` in few dimensions, by principal components of a sample of the texts.
 
-    One factor scales them all, so that a number is one in the root mean square over the sample.
+    One factor scales them all to a root mean square of one over the sample.
 
     Args:
-        encoder (StretchEncoder): Gives the states.
-        width (int): Numbers of a token vector; what the states lack in width is zero.
+        encoder: Gives the states.
+        width: Width of a token vector; where the states are narrower, the rest is zero.
     """
+
+    _centre: np.ndarray
+    _components: np.ndarray
+    _sample: str
 
     needs_fitting = True
 
-    def __init__(self, encoder, width):
+    def __init__(self, encoder: StretchEncoder, width: int) -> None:
         self.encoder, self.token_width, self.name = encoder, width, encoder.name
         self.width = encoder.count * width
-        self._centre = self._components = self._sample = None
-        self._known = {}
+        self._centre = self._components = self._sample = None  # type: ignore[assignment]  # until it is fitted
+        self._known: dict[str, np.ndarray] = {}
 
     @property
-    def fingerprint(self):
-        """str: See :class:`TextEncoder`."""
+    def fingerprint(self) -> str:
+        """See :class:`TextEncoder`."""
         return fingerprint(["components", self.encoder.fingerprint, self.token_width, self._sample])
 
-    def fit(self, texts, folder):
-        """Finds the components; the sample depends on the texts alone.
+    def fit(  # type: ignore[override]  # it caches states
+        self, texts: Sequence[str], folder: str | Path
+    ) -> ProjectedTokens:
+        """Find the components; the sample depends on the texts alone.
 
         Args:
-            texts (Sequence[str]): The texts.
-            folder (str | Path): The cache of texts.
+            texts: The texts.
+            folder: The cache of texts.
 
         Returns:
-            ProjectedTokens: This encoder.
+            This encoder.
         """
         digests = {hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest(): text for text in texts if text}
         chosen = sorted(digests)[:_SAMPLE]
@@ -123,13 +141,13 @@ class ProjectedTokens(TextEncoder):
         self._components = components * signs / (kept / self.token_width) ** 0.5
         return self
 
-    def save(self, folder):
+    def save(self, folder: str | Path) -> None:
         """See :meth:`TextEncoder.save`; the encoder itself is saved."""
         self.encoder.save(folder)
 
-    def encode_distinct(self, texts, advance):
+    def encode_distinct(self, texts: Sequence[str], advance: Callable[[int], object]) -> np.ndarray:
         """See :meth:`TextEncoder.encode_distinct`; a row holds the token vectors one after the other."""
-        states = np.empty((len(texts), self.encoder.width), dtype=np.float32)
+        states: np.ndarray = np.empty((len(texts), self.encoder.width), dtype=np.float32)
         new = [row for row, text in enumerate(texts) if text not in self._known]
         states[new] = self.encoder.encode_distinct([texts[row] for row in new], advance)
         for row, text in enumerate(texts):
@@ -143,19 +161,19 @@ class ProjectedTokens(TextEncoder):
         return projected.reshape(len(texts), self.width)
 
 
-def token_vectors(config, texts, known=None):
-    """Makes the first token vectors of items, or takes them from the cache.
+def token_vectors(config: Config, texts: Sequence[str], known: Sequence[str] | None = None) -> np.ndarray:
+    """Make the first token vectors of items, or read them from the cache.
 
     Args:
-        config (Config): With the keys of the text encoder, ``token_count`` and ``token_width``.
-        texts (list[str]): A text for each item; blank ones have no tokens.
-        known (list[str], optional): What is fitted to texts looks at these alone; None: at all of them.
+        config: With the keys of the text encoder, ``token_count`` and ``token_width``.
+        texts: A text for each item; blank ones have no tokens.
+        known: Texts that encoder and components are fitted to; None: all of them.
 
     Returns:
-        np.ndarray: Zero where an item has no further token; float32, shape [len(texts), M, W].
+        Zero where an item has no further token; float32, shape [len(texts), M, W].
 
     Raises:
-        UserError: The encoder cannot be loaded, or the cache not be written.
+        UserError: The encoder cannot be loaded, or the cache cannot be written.
     """
     folder, count, width = cache_folder(config), config["token_count"], config["token_width"]
     # Models draw the same first weights whether or not their texts had to be encoded first.
@@ -168,10 +186,11 @@ def token_vectors(config, texts, known=None):
     return vectors.reshape(len(texts), count, width)
 
 
-def _state_width(encoder):
-    """Returns the width of an encoder's hidden states, which need not be that of its vectors."""
+def _state_width(encoder: TextEncoder) -> int:
+    """Return the width of an encoder's hidden states, which need not be that of its vectors."""
     if not encoder.has_tokens:
         return encoder.width
+    encoder = cast("SentenceEncoder", encoder)
     with torch.inference_mode():
         batch = encoder.tokens(["width"]).batch(np.array([0]), encoder.device)
         return int(encoder.model[0](batch)["token_embeddings"].shape[-1])

@@ -44,13 +44,14 @@ from recbole_idp.train.source_training import (
 from recbole_idp.train.trainer import SequenceTrainer
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from recbole.config import Config
 
     from recbole_idp.data.catalog import DatasetLocation
     from recbole_idp.data.dataset import SequenceDataset
     from recbole_idp.data.domains import Domains
+    from recbole_idp.data.rows import Batch
     from recbole_idp.train.clock import StageClock
 
 ITEMS = "items.tsv"
@@ -104,24 +105,30 @@ class UniversalModel(PretrainedWeights):
 
 
 class UniversalTrainer(SequenceTrainer):
-    """Train first with the token vectors as they are, so that IDs learn, then everything (PRECISE, alternation).
+    """Train first with frozen token vectors, so that IDs learn, then everything (PRECISE, alternation).
 
     Patience counts in the second phase only.
 
     Args:
-        config (Config): With ``frozen_share``, the share of the epochs that belong to the first phase.
-        model (PRECISE_UT): The model.
+        config: With ``frozen_share``, the share of the epochs that belong to the first phase.
+        model: The model.
     """
 
-    def __init__(self, config, model):
+    def __init__(self, config: Config, model: PRECISE_UT) -> None:
         super().__init__(config, model)
         self.frozen_epochs = round(config["frozen_share"] * self.epochs)
 
-    def _train_epoch(self, train_data, epoch_idx, loss_func=None, show_progress=False):
+    def _train_epoch(
+        self,
+        train_data: TargetLoader,
+        epoch_idx: int,
+        loss_func: Callable[[Batch], torch.Tensor] | None = None,
+        show_progress: bool = False,
+    ) -> float:
         self.model.fusion.freeze_tokens(epoch_idx < self.frozen_epochs)
         return super()._train_epoch(train_data, epoch_idx, loss_func, show_progress)
 
-    def _after_epoch(self, epoch):
+    def _after_epoch(self, epoch: int) -> None:
         if epoch < self.frozen_epochs:
             self.cur_step = 0
 
@@ -150,7 +157,7 @@ def universal_settings(config: Config, **values: Any) -> Config:
 class UniversalTraining(Pretraining[UniversalModel]):
     """PRECISE's universal training on the target and the sources (arXiv 2412.06308).
 
-    Which epoch is best, the target's validated users tell, as it is for them that the model is made.
+    The target's validated users decide which epoch is best, as the model is made for them.
 
     Args:
         config: The target's configuration.

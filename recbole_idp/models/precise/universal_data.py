@@ -1,4 +1,8 @@
-"""What PRECISE's universal training reads: all behaviour of the target's users before what is held out, and sources."""
+"""The data of PRECISE's universal training: the target's events before those held out, and all of the sources."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -6,21 +10,29 @@ import torch
 from recbole_idp.data.domains import check_domains, join_domains, read_domain
 from recbole_idp.models.precise.targeted_data import targeted_config
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
-def load_universal(config, dataset):
-    """Joins the target's events and those of the source domains (arXiv 2412.06308, universal sequences).
+    from recbole.config import Config
 
-    Of the target every event counts, also those that ``targeted_interval`` leaves out, up to each user's last event
-    that may be trained on. What is validated or tested on, and all that the user did after it in the target, is not
-    there; nor are users without any training event. The sources are whole.
+    from recbole_idp.data.dataset import SequenceDataset
+    from recbole_idp.data.domains import DomainEvents, Domains
+
+
+def load_universal(config: Config, dataset: SequenceDataset) -> Domains:
+    """Join the target's events and those of the source domains (arXiv 2412.06308, universal sequences).
+
+    Of the target every event counts, also those that ``targeted_interval`` excludes, up to each user's last event that
+    may be trained on. Events for validation and test are excluded, with all that the user did after them in the target,
+    and so are users without any training event. The sources are whole.
 
     Args:
-        config (Config): RecBole's configuration with ``source_domains`` and ``shared_users``.
-        dataset (SequenceDataset): The training part of the target.
+        config: RecBole's configuration with ``source_domains`` and ``shared_users``.
+        dataset: The training part of the target.
 
     Returns:
-        Domains: The target first; its items 1 to N - 1 have the numbers that they have in ``dataset``, then follow its
-        other items, and those of the sources.
+        The target first; its items 1 to N - 1 have the numbers that they have in ``dataset``, then follow its other
+        items, and those of the sources.
 
     Raises:
         UserError: A source is wrong, or there is nothing to train on.
@@ -35,8 +47,8 @@ def load_universal(config, dataset):
     return join_domains(parts, config["shared_users"])
 
 
-def _renumbered(events, first_tokens):
-    """Returns events whose items have the numbers of ``first_tokens``, others following."""
+def _renumbered(events: DomainEvents, first_tokens: Sequence[str]) -> DomainEvents:
+    """Return events whose items have the numbers of ``first_tokens``, others after them."""
     number_of = {token: number for number, token in enumerate(first_tokens)}
     for token in events.item_tokens[1:]:
         number_of.setdefault(token, len(number_of))
@@ -44,13 +56,13 @@ def _renumbered(events, first_tokens):
     return events._replace(item_tokens=list(number_of), items=numbers[events.items])
 
 
-def _picked(events, index):
-    """Returns some of the events."""
+def _picked(events: DomainEvents, index: np.ndarray) -> DomainEvents:
+    """Return some of the events."""
     return events._replace(users=events.users[index], items=events.items[index], times=events.times[index])
 
 
-def _trained_lengths(dataset):
-    """Returns how many of each user's events, the first ones, may be trained on; shape [U]."""
+def _trained_lengths(dataset: SequenceDataset) -> np.ndarray:
+    """Return how many of each user's first events may be trained on; shape [U]."""
     targets = dataset.targets()
     users = torch.bucketize(targets.ends, dataset.sequences.offsets, right=True) - 1
     lengths = torch.zeros(len(dataset.sequences.offsets) - 1, dtype=torch.long)
@@ -58,23 +70,23 @@ def _trained_lengths(dataset):
     return lengths.scatter_reduce(0, users, seen, "amax").numpy()
 
 
-def _by_token(values, dataset, user_tokens):
-    """Returns a value of each of the dataset's users in the order of other user numbers, 0 for those it lacks."""
+def _by_token(values: np.ndarray, dataset: SequenceDataset, user_tokens: Sequence[str]) -> np.ndarray:
+    """Return a value of each of the dataset's users in the order of other user numbers, 0 for missing users."""
     tokens = dataset.field2id_token[dataset.uid_field]
     value_of = dict(zip(tokens, [*values, *[0] * (len(tokens) - len(values))], strict=True))
     return np.array([value_of.get(token, 0) for token in user_tokens])
 
 
-def _before_position(events, dataset):
-    """Tells which events may be trained on, where the dataset has the same events in the same order; shape [E]."""
+def _before_position(events: DomainEvents, dataset: SequenceDataset) -> np.ndarray:
+    """Find the events that may be trained on, in a dataset with the same events in the same order; shape [E]."""
     lengths = _by_token(_trained_lengths(dataset), dataset, events.user_tokens)
     return _positions(events.users) < lengths[events.users]
 
 
-def _before_held_out(events, dataset):
-    """Tells which events stand before the first one that is held out, where the dataset has some of them; shape [E].
+def _before_held_out(events: DomainEvents, dataset: SequenceDataset) -> np.ndarray:
+    """Find the events before a user's first held-out one, in a dataset with some of the events; shape [E].
 
-    An event is told by user and item: where one was there before as well, more is left out than had to be.
+    An event is identified by user and item: where the same pair occurs before, more is excluded than necessary.
     """
     lengths, sequences = _trained_lengths(dataset), dataset.sequences
     own = np.repeat(np.arange(len(lengths)), sequences.lengths().numpy())
@@ -91,8 +103,8 @@ def _before_held_out(events, dataset):
     return (np.arange(len(events.users)) < first[events.users]) & trained[events.users]
 
 
-def _positions(users):
-    """Returns the position of each event among those of its user, which stand together; shape [E]."""
+def _positions(users: np.ndarray) -> np.ndarray:
+    """Return the position of each event among those of its user, which stand together; shape [E]."""
     starts = np.flatnonzero(np.r_[True, users[1:] != users[:-1]]) if len(users) else np.zeros(0, dtype=int)
     lengths = np.diff(np.r_[starts, len(users)])
     return np.arange(len(users)) - np.repeat(starts, lengths)

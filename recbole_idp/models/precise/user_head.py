@@ -1,12 +1,21 @@
 """From the states of a fixed number of events to one user vector (PRECISE, Targeted Training)."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 import torch
 from torch import nn
 
 from recbole_idp.nn.encoder.transformer import TransformerEncoder
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from recbole.config import Config
+
 HEADS = ("mlp", "residual")
-"""``mlp`` is the paper's; ``residual`` adds the last state, so that what the states were good for before is kept."""
+"""``mlp`` is the paper's; ``residual`` adds the last state, so that what the states were trained for before is kept."""
 
 
 class UserHead(nn.Module):
@@ -15,13 +24,13 @@ class UserHead(nn.Module):
     Events are counted from the latest, which has the first place; places without an event are zero.
 
     Args:
-        length (int): n.
-        width (int): D.
-        inner_size (int): Width between the MLP's two layers.
-        kind (str): One of :data:`HEADS`.
+        length: Number of events n.
+        width: Width D.
+        inner_size: Width between the MLP's two layers.
+        kind: One of :data:`HEADS`.
     """
 
-    def __init__(self, length, width, inner_size, kind):
+    def __init__(self, length: int, width: int, inner_size: int, kind: str) -> None:
         super().__init__()
         self.length, self.residual = length, kind == "residual"
         self.inner, self.outer = nn.Linear(length * width, inner_size), nn.Linear(inner_size, width)
@@ -31,15 +40,15 @@ class UserHead(nn.Module):
             nn.init.zeros_(self.outer.weight)
             nn.init.zeros_(self.outer.bias)
 
-    def forward(self, states, lengths):
-        """Makes user vectors.
+    def forward(self, states: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+        """Compute user vectors.
 
         Args:
-            states (torch.Tensor): Undefined behind the end of a row; shape [B, L, D], L at most n.
-            lengths (torch.LongTensor): Shape [B].
+            states: Undefined after the end of a row; shape [B, L, D], L at most n.
+            lengths: Shape [B].
 
         Returns:
-            torch.Tensor: Shape [B, D].
+            Shape [B, D].
         """
         places = lengths.unsqueeze(1) - 1 - torch.arange(self.length, device=states.device)
         index = places.clamp_min(0).unsqueeze(-1).expand(-1, -1, states.shape[-1])
@@ -49,38 +58,45 @@ class UserHead(nn.Module):
 
 
 class HeadedEncoder(nn.Module):
-    """Transformer and head with the face of a sequence encoder, whose state at each position is the user vector.
+    """Transformer and head with the interface of a sequence encoder, whose state at each position is the user vector.
 
-    item vectors [B, L, D] -> bidirectional Transformer -> head -> user vector, as often as there are positions
+    item vectors [B, L, D] -> bidirectional Transformer -> head -> user vector, repeated at each position
 
     Args:
-        config (dict): Keys of :class:`TransformerEncoder`, ``targeted_length``, ``head_size`` and ``user_head``.
-        parts (tuple[TransformerEncoder, UserHead], optional): Those of a model; None: new ones of these sizes.
+        config: Keys of :class:`TransformerEncoder`, ``targeted_length``, ``head_size`` and ``user_head``.
+        parts: Those of a model; None: new ones of the configured sizes.
     """
 
-    def __init__(self, config, parts=None):
+    def __init__(
+        self, config: Config | Mapping[str, Any] | None, parts: tuple[TransformerEncoder, UserHead] | None = None
+    ) -> None:
         super().__init__()
         self.encoder, self.head = parts or (
             TransformerEncoder(config, causal=False),
-            UserHead(config["targeted_length"], config["hidden_size"], config["head_size"], config["user_head"]),
+            UserHead(
+                config["targeted_length"],  # type: ignore[index]  # given where the parts are not
+                config["hidden_size"],  # type: ignore[index]
+                config["head_size"],  # type: ignore[index]
+                config["user_head"],  # type: ignore[index]
+            ),
         )
 
-    def forward(self, vectors, padding):
-        """Encodes sequences no longer than the head reads; as :meth:`TransformerEncoder.forward`."""
+    def forward(self, vectors: torch.Tensor, padding: torch.Tensor) -> torch.Tensor:
+        """Encode sequences no longer than the head reads; as :meth:`TransformerEncoder.forward`."""
         users = self.head(self.encoder(vectors, padding), (~padding).sum(1))
         return users.unsqueeze(1).expand(-1, vectors.shape[1], -1)
 
 
-def latest_events(items, lengths, length):
-    """Keeps the latest events of histories.
+def latest_events(items: torch.Tensor, lengths: torch.Tensor, length: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Keep the latest events of histories.
 
     Args:
-        items (torch.LongTensor): Padded with 0 on the right; shape [B, L].
-        lengths (torch.LongTensor): Shape [B].
-        length (int): How many to keep at most.
+        items: Padded with 0 on the right; int64, shape [B, L].
+        lengths: Shape [B].
+        length: Largest number of events that are kept.
 
     Returns:
-        tuple[torch.LongTensor, torch.LongTensor]: Items, as long as the longest row that is left, and lengths.
+        Items, as long as the longest row that is left, and lengths.
     """
     kept = lengths.clamp(max=length)
     columns = torch.arange(int(kept.max()), device=items.device)

@@ -9,6 +9,6 @@ class PositionSASRec(SequenceModel):
     item ids -> item vectors + positions -> SASRec blocks -> last state . item vectors -> scores
 
     With the same weights it gives the scores of RecBole's SASRec, which learns from the last position of a row for each
-    event instead (``--training_rows=prefix``). The softmax over all items stands in place of the paper's binary
-    cross-entropy against one drawn item (``--loss_type=BCE``).
+    event instead (``--training_rows=prefix``). The softmax over all items replaces the paper's binary cross-entropy
+    against one drawn item (``--loss_type=BCE``).
     """

@@ -1,10 +1,20 @@
 """TCF: text-based collaborative filtering (arXiv 2305.11700)."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import torch
 
 from recbole_idp.data.rows import Batch, after_last
 from recbole_idp.models.morec.model import MoRec
 from recbole_idp.nn.in_batch import held_by_rows, in_batch_softmax_loss
+
+if TYPE_CHECKING:
+    from recbole.config import Config
+    from recbole.data.interaction import Interaction
+
+    from recbole_idp.data.dataset import SequenceDataset
 
 
 class TCF(MoRec):
@@ -13,27 +23,26 @@ class TCF(MoRec):
     item texts -> frozen vectors -> dense layers with GELU -> item vectors
     item ids -> item vectors + positions -> SASRec blocks -> last state . item vectors -> scores
 
-    What differs from MoRec: the softmax is over the events of the batch instead of all items, each score being lessened
-    by the logarithm of its item's popularity; the user's own items are no negatives. What training never compares, it
-    cannot tell apart: items of the history get the lowest score (``exclude_history``), as the paper takes them off the
-    candidates.
+    What differs from MoRec: the softmax is over the events of the batch instead of all items, each score being lowered
+    by the logarithm of its item's popularity; the user's own items are no negatives. As training never compares items
+    of one history, they get the lowest score (``exclude_history``); the paper removes them from the candidates, too.
 
     Attributes:
         log_popularity (torch.Tensor): Logarithm of each item's share of the training events; shape [N].
     """
 
-    def __init__(self, config, dataset):
+    def __init__(self, config: Config, dataset: SequenceDataset) -> None:
         super().__init__(config, dataset)
         self.register_buffer("log_popularity", log_popularity(dataset, self.n_items), persistent=False)
 
-    def position_loss(self, batch):
-        """Computes the mean loss over all positions that have a target; arguments as in :class:`SequenceModel`."""
+    def position_loss(self, batch: Batch) -> torch.Tensor:
+        """Compute the mean loss over all positions that have a target; arguments as in :class:`SequenceModel`."""
         with self.items_encoded_once():
             vectors = self.item_vectors()
             events = [events_of(items, targets) for items, targets in batch.parts]
             candidates, counts = torch.cat([part[part > 0] for part in events]).unique(return_counts=True)
             bias = counts.log() - self.log_popularity[candidates]
-            total = 0.0
+            total: torch.Tensor = 0.0  # type: ignore[assignment]  # a tensor after the first part
             for (items, targets), own in zip(batch.parts, events, strict=True):
                 rows, places = targets.nonzero(as_tuple=True)
                 states, wanted = self.encode(items)[rows, places], targets[rows, places]
@@ -43,28 +52,28 @@ class TCF(MoRec):
                 total = total + in_batch_softmax_loss(states, place, rows, vectors[candidates], bias, held, wanted_bias)
         return total / batch.n_targets
 
-    def calculate_loss(self, interaction):
-        """RecBole's hook: the mean loss of rows with one target each."""
+    def calculate_loss(self, interaction: Interaction) -> torch.Tensor:
+        """Compute the mean loss of rows with one target each, a hook of RecBole; scalar."""
         items = interaction[self.ITEM_SEQ]
         targets = after_last(items, interaction[self.ITEM_SEQ_LEN], interaction[self.POS_ITEM_ID])
         return self.position_loss(Batch(((items, targets),), len(items)))
 
 
-def events_of(items, targets):
-    """Returns the events of each row: its items and its last target; shape [B, L + 1]."""
+def events_of(items: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    """Return the events of each row: its items and its last target; shape [B, L + 1]."""
     last = (items > 0).sum(1, keepdim=True) - 1
     return torch.cat([items, targets.gather(1, last)], 1)
 
 
-def log_popularity(dataset, n_items):
-    """Counts training events; an item without any counts as if it had one.
+def log_popularity(dataset: SequenceDataset, n_items: int) -> torch.Tensor:
+    """Compute the log popularity of items in the training events; an item without any counts as if it had one.
 
     Args:
-        dataset (SequenceDataset): The training data.
-        n_items (int): N.
+        dataset: The training data.
+        n_items: Number of items N.
 
     Returns:
-        torch.Tensor: Logarithm of each item's share of the events; shape [N].
+        Logarithm of each item's share of the events; shape [N].
     """
     targets = dataset.targets()
     events = torch.cat([targets.starts, targets.ends]).unique()

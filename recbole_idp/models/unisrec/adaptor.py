@@ -14,15 +14,15 @@ class MixtureAdaptor(nn.Module):
 
     x -> experts (drop(x) - b_e) W_e, mixed by softmax(x W_gate + noise * (softplus(x W_noise) + 0.01)) -> item vector
 
-    Noise and dropout are there in training only. All experts take part, none is left out by the gate.
+    Noise and dropout act in training only. The gate keeps all experts.
 
     Shapes: N items, W width of text vectors, E experts, D width of item vectors.
 
     Args:
-        text_width (int): W.
-        width (int): D.
-        n_experts (int): E.
-        dropout_prob (float): Dropout on the text vectors, of each expert by itself.
+        text_width: Width W of the text vectors.
+        width: Width D of the item vectors.
+        n_experts: Number of experts E.
+        dropout_prob: Dropout on the text vectors, of each expert by itself.
 
     Attributes:
         weight (nn.Parameter): W_e, a whitening's rotation; shape [E, W, D].
@@ -33,7 +33,7 @@ class MixtureAdaptor(nn.Module):
 
     NOISE_FLOOR = 1e-2
 
-    def __init__(self, text_width, width, n_experts, dropout_prob):
+    def __init__(self, text_width: int, width: int, n_experts: int, dropout_prob: float) -> None:
         super().__init__()
         self.dropout_prob = dropout_prob
         self.weight = nn.Parameter(torch.randn(n_experts, text_width, width) * 0.02)
@@ -41,22 +41,22 @@ class MixtureAdaptor(nn.Module):
         self.gate = nn.Parameter(torch.zeros(text_width, n_experts))
         self.noise = nn.Parameter(torch.zeros(text_width, n_experts))
 
-    def gates(self, vectors):
-        """Returns how much each expert counts; rows sum to one; shape [N, E]."""
+    def gates(self, vectors: torch.Tensor) -> torch.Tensor:
+        """Return the weight of each expert; rows sum to one; shape [N, E]."""
         logits = vectors @ self.gate
         if self.training:
             spread = functional.softplus(vectors @ self.noise) + self.NOISE_FLOOR
             logits = logits + torch.randn_like(logits) * spread
         return logits.softmax(-1)
 
-    def forward(self, vectors):
-        """Adapts text vectors.
+    def forward(self, vectors: torch.Tensor) -> torch.Tensor:
+        """Adapt text vectors.
 
         Args:
-            vectors (torch.Tensor): Shape [N, W].
+            vectors: Shape [N, W].
 
         Returns:
-            torch.Tensor: Shape [N, D].
+            Shape [N, D].
         """
         if not torch.is_grad_enabled() and len(vectors) > _BLOCK:
             # The experts' outputs for a large catalogue would fill the memory.

@@ -1,6 +1,9 @@
 """UniSRec: universal sequence representations from item texts (arXiv 2206.05941)."""
 
+from __future__ import annotations
+
 import dataclasses
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -9,6 +12,15 @@ from recbole_idp.models.base.serving import Serving
 from recbole_idp.models.base.text_model import TextModel
 from recbole_idp.models.base.text_vectors import frozen_text_vectors
 from recbole_idp.models.unisrec.adaptor import MixtureAdaptor
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import numpy as np
+    from recbole.config import Config
+    from torch import nn
+
+    from recbole_idp.data.dataset import SequenceDataset
 
 _NO_LENGTH = 1e-6
 
@@ -20,57 +32,62 @@ class UniSRec(TextModel):
     item ids -> item vectors + positions -> SASRec blocks -> cosine of last state and item vectors, divided by the
     temperature -> scores
 
-    Made from a configuration alone its weights are random; :class:`~recbole_idp.models.unisrec.trainer.UniSRecTrainer`
-    gives it those pre-trained on the source domains and then trains the adaptor, the blocks being frozen.
+    Built from a configuration alone its weights are random. :class:`~recbole_idp.models.unisrec.trainer.UniSRecTrainer`
+    loads those pre-trained on the source domains and then trains the adaptor, with frozen blocks.
 
     Attributes:
-        encoder_keys (tuple[str, ...]): Keys that must be equal before and after the transfer for the weights to fit.
+        encoder_keys: Keys that must be equal before and after the transfer for the weights to fit.
     """
 
     # They are those of the folder with the pre-trained weights, which need not be there when a checkpoint is opened.
     texts_in_checkpoint = True
-    encoder_keys = (
-        *("hidden_size", "n_layers", "n_heads", "inner_size", "hidden_act", "MAX_ITEM_LIST_LENGTH"),
+    encoder_keys: tuple[str, ...] = (
+        "hidden_size",
+        "n_layers",
+        "n_heads",
+        "inner_size",
+        "hidden_act",
+        "MAX_ITEM_LIST_LENGTH",
         "n_experts",
     )
 
-    def __init__(self, config, dataset):
+    def __init__(self, config: Config, dataset: SequenceDataset) -> None:
         super().__init__(config, dataset)
         self.temperature = config["temperature"]
-        self._cached_candidates = (None, None)
+        self._cached_candidates: tuple[torch.Tensor | None, torch.Tensor | None] = (None, None)
 
-    def read_texts(self, config, dataset):
-        """Returns the text vectors of all items as the adaptor reads them; shape [N, W]."""
+    def read_texts(self, config: Config, dataset: SequenceDataset) -> torch.Tensor:
+        """Return the text vectors of all items as the adaptor reads them; shape [N, W]."""
         return adaptor_inputs(frozen_text_vectors(config, dataset))
 
-    def build_item_encoder(self, config, text_width):
-        """Makes the adaptor."""
+    def build_item_encoder(self, config: Config, text_width: int) -> MixtureAdaptor:
+        """Build the adaptor."""
         return MixtureAdaptor(text_width, self.hidden_size, config["n_experts"], config["adaptor_dropout_prob"])
 
-    def candidate_vectors(self):
-        """Returns the vector of every item as candidate, of length one; shape [N, D]."""
+    def candidate_vectors(self) -> torch.Tensor:
+        """Return the vector of every item as candidate, of length one; shape [N, D]."""
         vectors = self.item_vectors()
         if vectors is not self._cached_vectors:
             return unit(vectors)
         # Evaluation asks for each chunk of users, and a large catalogue takes long to be divided.
         if self._cached_candidates[0] is not vectors:
             self._cached_candidates = (vectors, unit(vectors))
-        return self._cached_candidates[1]
+        return self._cached_candidates[1]  # type: ignore[return-value]  # set together with the first
 
-    def encode(self, items):
-        """Encodes sequences; the states are of length one, divided by the temperature; shape [B, L, D]."""
+    def encode(self, items: torch.Tensor) -> torch.Tensor:
+        """Encode sequences; the states are of length one, divided by the temperature; shape [B, L, D]."""
         return unit(super().encode(items)) / self.temperature
 
     def serving(self) -> Serving:
-        """Return what is needed to answer: by the cosine, divided by the temperature."""
+        """Return the parts that compute scores: cosines, divided by the temperature."""
         return dataclasses.replace(super().serving(), temperature=self.temperature)
 
-    def start_from(self, state, text_vectors):
-        """Takes over pre-trained weights, and the target's texts as their text encoder reads them.
+    def start_from(self, state: Mapping[str, torch.Tensor], text_vectors: np.ndarray) -> None:
+        """Load pre-trained weights, and the target's text vectors by their text encoder.
 
         Args:
-            state (dict[str, torch.Tensor]): Weights of ``encoder`` and ``item_encoder``, named as in this model.
-            text_vectors (np.ndarray): Vectors of items 1 to N - 1; shape [N - 1, W].
+            state: Weights of ``encoder`` and ``item_encoder``, named as in this model.
+            text_vectors: Vectors of items 1 to N - 1; shape [N - 1, W].
 
         Raises:
             UserError: The weights are of other sizes than this model's.
@@ -83,8 +100,8 @@ class UniSRec(TextModel):
         self.load_state_dict(state, strict=False)
         self.text_vectors.copy_(inputs)
 
-    def freeze_blocks(self):
-        """Keeps positions and blocks as they were pre-trained: training changes the adaptor and the input's norm."""
+    def freeze_blocks(self) -> None:
+        """Freeze positions and blocks as pre-trained: training changes the adaptor and the input's norm."""
         for part in (self.encoder.position_embedding, self.encoder.blocks):
             part.requires_grad_(False)
 
@@ -95,36 +112,36 @@ class UniSRec_IDt(UniSRec):
     item vectors = adapted texts + IDs, at the input and at the candidate side; all else as in :class:`UniSRec`.
     """
 
-    def _remove_ids(self):
-        """Keeps the IDs."""
+    def _remove_ids(self) -> None:
+        """Keep the IDs."""
 
-    def encode_items(self):
-        """Makes the vector of every item; shape [N, D]."""
+    def encode_items(self) -> torch.Tensor:
+        """Compute the vector of every item; shape [N, D]."""
         return super().encode_items() + self.item_embedding.weight
 
 
-def transferable(model):
-    """Returns the weights that pre-training hands on: those of adaptor and sequence encoder, by their names."""
+def transferable(model: nn.Module) -> dict[str, torch.Tensor]:
+    """Return the weights that pre-training transfers: those of adaptor and sequence encoder, by their names."""
     return {name: value for name, value in model.state_dict().items() if name.startswith(("encoder.", "item_encoder."))}
 
 
-def adaptor_inputs(vectors):
-    """Gives text vectors the length that the adaptor's first weights and its learning rate are made for.
+def adaptor_inputs(vectors: np.ndarray) -> torch.Tensor:
+    """Scale text vectors to the length that the adaptor's first weights and its learning rate are made for.
 
-    Text encoders differ in the length of what they give: BERT's states have about the square root of their width,
-    sentence encoders' often one.
+    Text encoders differ in the length of their vectors: that of BERT's states is about the square root of their width,
+    that of sentence encoders often one.
 
     Args:
-        vectors (np.ndarray): Vectors of items 1 to N - 1, zero for items without text; shape [N - 1, W].
+        vectors: Vectors of items 1 to N - 1, zero for items without text; shape [N - 1, W].
 
     Returns:
-        torch.Tensor: Of length sqrt(W), zero for the padding item and for items without text; shape [N, W].
+        Of length sqrt(W), zero for the padding item and for items without text; shape [N, W].
     """
-    vectors = torch.nn.functional.pad(torch.from_numpy(vectors), (0, 0, 1, 0))
-    return unit(vectors) * vectors.shape[1] ** 0.5
+    padded = torch.nn.functional.pad(torch.from_numpy(vectors), (0, 0, 1, 0))
+    return unit(padded) * padded.shape[1] ** 0.5
 
 
-def unit(vectors):
-    """Divides vectors by their length; one without length stays as it is, and its gradient finite; shape [..., D]."""
+def unit(vectors: torch.Tensor) -> torch.Tensor:
+    """Divide vectors by their length; one of zeros stays as it is, with a finite gradient; shape [..., D]."""
     lengths = vectors.norm(dim=-1, keepdim=True)
     return vectors / torch.where(lengths > _NO_LENGTH, lengths, torch.ones_like(lengths))

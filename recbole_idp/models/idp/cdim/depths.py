@@ -1,7 +1,10 @@
-"""Making the matcher of a bundle: what is trained at each depth, and what comes of it."""
+"""Training of a bundle's matcher at each depth."""
+
+from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import torch
@@ -15,10 +18,18 @@ from recbole_idp.models.idp.cdim.matchers import EncoderMatcher, FrozenMatcher, 
 from recbole_idp.models.idp.cdim.neighbours import behaviour_neighbours
 from recbole_idp.models.idp.cdim.trainer import CdimTrainer, Schedule
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from recbole.config import Config
+
+    from recbole_idp.content.text.interface import TextEncoder
+    from recbole_idp.content.text.sentence import SentenceEncoder
+
 NONE, HEAD, LAST_N, FULL = "none", "head", "last_n", "full"
 _SHARED = ("cdim_losses", "cdim_temperature", "cdim_neighbours", "cdim_valid_items")
 _ENCODER = ("cdim_encoder_epochs", "cdim_encoder_batch_size", "cdim_encoder_learning_rate")
-# The keys that a depth looks at.
+# The keys that each depth reads.
 _KEYS = {
     NONE: (),
     HEAD: (*_SHARED, "cdim_epochs", "cdim_batch_size", "cdim_learning_rate", "cdim_dropout"),
@@ -29,35 +40,35 @@ _KEYS = {
 
 @dataclass(frozen=True)
 class SourceItems:
-    """What the matcher learns from. S source items.
+    """The training data of the matcher. S source items.
 
     Attributes:
-        embeddings (torch.Tensor): Pre-trained ID embeddings; shape [S, D].
-        events (np.ndarray): How many events each was trained on; shape [S].
-        texts (list[str]): Their texts, blank for none; length S.
-        frozen_vectors (np.ndarray): Vectors of the texts, zero for blank ones; shape [S, W].
+        embeddings: Pre-trained ID embeddings; shape [S, D].
+        events: Number of events that each was trained on; shape [S].
+        texts: Their texts, blank for none; length S.
+        frozen_vectors: Vectors of the texts, zero for blank ones; shape [S, W].
     """
 
     embeddings: torch.Tensor
     events: np.ndarray
-    texts: list
+    texts: list[str]
     frozen_vectors: np.ndarray
 
 
-def matcher_settings(config):
-    """Returns the keys and values that decide on the matcher; those that its depth does not look at are left out."""
+def matcher_settings(config: Config) -> dict[str, Any]:
+    """Return the keys and values that decide on the matcher, without those that its depth does not read."""
     return {key: config[key] for key in ("cdim_depth", *_KEYS[config["cdim_depth"]])}
 
 
-def check_depth(config, text_encoder):
-    """Checks before any work that the text encoder can be trained as deeply as the configuration says.
+def check_depth(config: Config, text_encoder: TextEncoder) -> None:
+    """Check before any work that the text encoder can be trained at the configured depth.
 
     Args:
-        config (Config): With ``cdim_depth`` and ``cdim_layers``.
-        text_encoder (TextEncoder): The frozen encoder.
+        config: With ``cdim_depth`` and ``cdim_layers``.
+        text_encoder: The frozen encoder.
 
     Raises:
-        UserError: It has no layers, or fewer.
+        UserError: It has no layers, or fewer than configured.
     """
     depth = config["cdim_depth"]
     if depth not in (LAST_N, FULL):
@@ -65,20 +76,22 @@ def check_depth(config, text_encoder):
     if text_encoder.needs_fitting:
         raise UserError(f"cdim_depth {depth} trains layers, of which {text_encoder.name} has none: use head or none")
     if depth == LAST_N:
-        check_layers(text_encoder, config["cdim_layers"])
+        check_layers(cast("SentenceEncoder", text_encoder), config["cdim_layers"])
 
 
-def train_matcher(config, items, text_encoder, checkpoint):
-    """Trains the matcher on the source items (IDP, CDIM), at the depth that the configuration says.
+def train_matcher(
+    config: Config, items: SourceItems, text_encoder: TextEncoder, checkpoint: Path
+) -> tuple[FrozenMatcher | HeadMatcher | EncoderMatcher, dict[str, Any]]:
+    """Train the matcher on the source items (IDP, CDIM), at the configured depth.
 
     Args:
-        config (Config): With the ``cdim_*`` keys.
-        items (SourceItems): The source items.
-        text_encoder (TextEncoder): The frozen encoder; it stays as it is.
-        checkpoint (Path): Where an interrupted training stands.
+        config: With the ``cdim_*`` keys.
+        items: The source items.
+        text_encoder: The frozen encoder; it stays as it is.
+        checkpoint: The file from which an interrupted training resumes.
 
     Returns:
-        tuple: The matcher, and what a bundle tells of it: ``depth``, ``matcher`` (what is kept), ``best_epoch``,
+        The matcher, and what a bundle stores about it: ``depth``, ``matcher`` (what is kept), ``best_epoch``,
         ``before``, ``after`` and ``epochs`` (matching quality).
     """
     depth = config["cdim_depth"]
@@ -105,18 +118,22 @@ def train_matcher(config, items, text_encoder, checkpoint):
     return matcher, {"depth": depth, "matcher": matcher.kind, "best_epoch": best, **quality}
 
 
-def _trainee(config, items, text_encoder):
-    """Returns what is trained at the configured depth, and how long and how fast."""
+def _trainee(
+    config: Config, items: SourceItems, text_encoder: TextEncoder
+) -> tuple[HeadTrainee | LayersTrainee, Schedule]:
+    """Return what is trained at the configured depth, and its schedule."""
     if config["cdim_depth"] == HEAD:
         schedule = Schedule(config["cdim_epochs"], config["cdim_batch_size"], config["cdim_learning_rate"])
         return HeadTrainee(items.frozen_vectors, config["cdim_dropout"], config["device"]), schedule
     layers = config["cdim_layers"] if config["cdim_depth"] == LAST_N else None
-    trainee = LayersTrainee(text_encoder, items.texts, layers, cache_folder(config), config["show_progress"])
+    trainee = LayersTrainee(
+        cast("SentenceEncoder", text_encoder), items.texts, layers, cache_folder(config), config["show_progress"]
+    )
     return trainee, Schedule(*(config[key] for key in _ENCODER))
 
 
-def _matcher(config, trainee):
-    """Returns the matcher that a finished training gives."""
-    if config["cdim_depth"] == HEAD:
+def _matcher(config: Config, trainee: HeadTrainee | LayersTrainee) -> HeadMatcher | EncoderMatcher:
+    """Return the matcher of a finished training."""
+    if isinstance(trainee, HeadTrainee):
         return HeadMatcher(trainee.module)
     return EncoderMatcher(trainee.tuned_encoder(), cache_folder(config), config["show_progress"])

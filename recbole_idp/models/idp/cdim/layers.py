@@ -1,6 +1,9 @@
 """CDIM at the depths ``last_n`` and ``full``: layers of the sentence encoder are trained."""
 
+from __future__ import annotations
+
 import contextlib
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -9,6 +12,12 @@ from torch import nn
 from recbole_idp.content.text.interface import distinct_texts
 from recbole_idp.errors import UserError
 from recbole_idp.models.idp.cdim.lower_layers import LowerLayers
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from recbole_idp.content.text.sentence import SentenceEncoder
 
 _BATCH = 64
 _TOGETHER = 32
@@ -21,26 +30,35 @@ class LayersTrainee:
     text -> tokens -> lower layers (computed once, cached) -> trained layers -> pooling (-> unit length) -> vector
 
     Args:
-        encoder (SentenceEncoder): The frozen encoder; it stays as it is.
-        texts (list[str]): Text of each item, blank for none; length S.
-        layers (int | None): How many of the last layers are trained; None: all parts, embeddings included.
-        cache_path (Path): Folder in which the lower layers' outputs are kept.
-        show_progress (bool): Whether to draw a progress bar while they are computed.
+        encoder: The frozen encoder; it stays as it is.
+        texts: Text of each item, blank for none; length S.
+        layers: How many of the last layers are trained; None: all parts, embeddings included.
+        cache_path: Folder in which the lower layers' outputs are cached.
+        show_progress: Whether to draw a progress bar while they are computed.
 
     Attributes:
         module (nn.Module): What is trained.
 
     Raises:
-        UserError: The encoder has fewer layers, or its layers cannot be run apart.
+        UserError: The encoder has fewer layers, or its layers cannot be run separately.
     """
 
-    def __init__(self, encoder, texts, layers, cache_path, show_progress=False):
+    _container: tuple[nn.Module, str, nn.ModuleList]
+
+    def __init__(
+        self,
+        encoder: SentenceEncoder,
+        texts: Sequence[str],
+        layers: int | None,
+        cache_path: Path,
+        show_progress: bool = False,
+    ) -> None:
         self._texts, self._place = distinct_texts(texts)
         self._encoder = encoder.copy()
         self._tokens = self._encoder.tokens(self._texts)
         self._parts = self._encoder.model.requires_grad_(False)
         self._transformer = self._parts[0].auto_model
-        self._lower = None
+        self._lower: LowerLayers | None = None
         if layers is None:
             self.module = self._transformer
         else:
@@ -48,11 +66,11 @@ class LayersTrainee:
         self.module.requires_grad_(True)
         self._check_against(encoder)
 
-    def encode(self, rows):
-        """Returns the vectors of items with a dropout pass of their own; shape [B, W].
+    def encode(self, rows: torch.Tensor) -> torch.Tensor:
+        """Return the vectors of items, with a new dropout pass; shape [B, W].
 
         Args:
-            rows (torch.LongTensor): Items with text, repeated ones drop other states; shape [B].
+            rows: Items with text; repeated ones drop different states; int64, shape [B].
         """
         self._parts.train()
         places = self._place[rows.numpy()]
@@ -62,21 +80,22 @@ class LayersTrainee:
         return torch.cat(parts)[torch.from_numpy(np.argsort(order))]
 
     @torch.no_grad()
-    def vectors(self):
-        """Returns the vectors of all items as they are without dropout; shape [S, W]."""
+    def vectors(self) -> np.ndarray:
+        """Return the vectors of all items, without dropout; shape [S, W]."""
         return np.concatenate([self._distinct_vectors(), np.zeros((1, self._encoder.width), np.float32)])[self._place]
 
-    def tuned_encoder(self):
-        """Returns the encoder with the layers as trained so far; the trainee cannot be used any more."""
+    def tuned_encoder(self) -> SentenceEncoder:
+        """Return the encoder with the layers as trained so far; the trainee cannot be used afterwards."""
         if self._lower is not None:
             parent, name, whole = self._container
             setattr(parent, name, whole)
         self._parts.eval().requires_grad_(False)
         return self._encoder
 
-    def _cut(self, layers, encoder, cache_path, show_progress):
-        """Takes the lower layers out of the copy, and has their outputs computed or found in the cache."""
-        parent, name, whole = self._container = _layer_list(self._transformer)
+    def _cut(self, layers: int, encoder: SentenceEncoder, cache_path: Path, show_progress: bool) -> None:
+        """Take the lower layers out of the copy, and compute their outputs or read them from the cache."""
+        # There is a list: check_layers has looked.
+        parent, name, whole = self._container = _layer_list(self._transformer)  # type: ignore[assignment, misc]
         kept = len(whole) - layers
         # Not the copy's own fingerprint: it would be remembered when the copy's weights are others.
         digits = encoder.fingerprint
@@ -85,16 +104,18 @@ class LayersTrainee:
         self.module = nn.ModuleList(whole[kept:])
         setattr(parent, name, self.module)
 
-    def _run(self, places):
-        """Returns the vectors of distinct texts, given by their places; shape [B, W]."""
+    def _run(self, places: np.ndarray) -> torch.Tensor:
+        """Return the vectors of distinct texts, given by their places; shape [B, W]."""
         device = self._encoder.device
         features = self._tokens.batch(places, device)
         if self._lower is None:
             return self._parts(features)["sentence_embedding"]
         states = self._lower.states(places, features["input_ids"].shape[1]).to(device)
 
-        def feed(layer, args, kwargs):
-            """Puts the cached states in the place of what the embeddings gave."""
+        def feed(
+            layer: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]
+        ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+            """Replace the output of the embeddings by the cached states."""
             if args:
                 return (states, *args[1:]), kwargs
             name = next(name for name, value in kwargs.items() if torch.is_tensor(value) and value.dim() == 3)
@@ -107,7 +128,7 @@ class LayersTrainee:
             handle.remove()
 
     @torch.no_grad()
-    def _distinct_vectors(self, places=None):
+    def _distinct_vectors(self, places: np.ndarray | None = None) -> np.ndarray:
         self._parts.eval()
         places = np.arange(len(self._texts)) if places is None else places
         order = places[np.argsort(self._tokens.lengths[places], kind="stable")]
@@ -117,8 +138,8 @@ class LayersTrainee:
             vectors[batch] = self._run(batch).float().cpu().numpy()
         return vectors
 
-    def _check_against(self, encoder):
-        """Raises where the copy does not give what the encoder gives: another library's layers have other needs."""
+    def _check_against(self, encoder: SentenceEncoder) -> None:
+        """Raise UserError where the copy gives other vectors than the encoder, as layers may need other inputs."""
         places = np.linspace(0, len(self._texts) - 1, min(8, len(self._texts))).astype(int)
         expected = encoder.encode([self._texts[place] for place in places])
         reason = "give other vectors when they are run apart"
@@ -132,15 +153,15 @@ class LayersTrainee:
         raise UserError(f"cdim_depth: the layers of {encoder.name} {reason}: use head, or another text_encoder")
 
 
-def check_layers(encoder, layers):
-    """Checks that a sentence encoder has a list of layers, and as many.
+def check_layers(encoder: SentenceEncoder, layers: int) -> None:
+    """Check that a sentence encoder has a list of layers, and enough of them.
 
     Args:
-        encoder (SentenceEncoder): The encoder.
-        layers (int): How many are to be trained.
+        encoder: The encoder.
+        layers: How many are to be trained.
 
     Raises:
-        UserError: It has fewer.
+        UserError: It has none, or fewer.
     """
     found = _layer_list(encoder.model[0].auto_model)
     if found is None:
@@ -149,8 +170,8 @@ def check_layers(encoder, layers):
         raise UserError(f"cdim_layers is {layers}, but {encoder.name} has {len(found[2])} layers: give fewer, or full")
 
 
-def _layer_list(transformer):
-    """Returns the module that holds the list of layers, the list's name in it, and the list; None without one."""
+def _layer_list(transformer: nn.Module) -> tuple[nn.Module, str, nn.ModuleList] | None:
+    """Return the module that holds the list of layers, the list's name in it, and the list; None without one."""
     count = getattr(transformer.config, "num_hidden_layers", None)
     for module in transformer.modules():
         for name, child in module.named_children():

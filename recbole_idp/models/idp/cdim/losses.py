@@ -1,42 +1,56 @@
 """The losses of the cross-domain item matcher, CDIM (IDP, text loss and behaviour-involved loss)."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import torch
 from torch.nn import functional
 
 from recbole_idp.models.idp.cdim.neighbours import NOBODY
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import numpy as np
+
 TEXT, BEHAVIOUR = "text", "behaviour"
 LOSSES = (TEXT, BEHAVIOUR)
 
 
-def info_nce(positive, negatives):
-    """Tells the positive from the negatives: -log(e^p / (e^p + sum_k e^n_k)).
+def info_nce(positive: torch.Tensor, negatives: torch.Tensor) -> torch.Tensor:
+    """Compute InfoNCE of each row: -log(e^p / (e^p + sum_k e^n_k)).
 
     Args:
-        positive (torch.Tensor): Similarity to the positive over the temperature; shape [B].
-        negatives (torch.Tensor): Log of the sum of e to the similarities to the negatives over the temperature, minus
-            infinity where there is none; shape [B].
+        positive: Similarity to the positive, divided by the temperature; shape [B].
+        negatives: Logsumexp of the similarities to the negatives, divided by the temperature; minus infinity where
+            there is none; shape [B].
 
     Returns:
-        torch.Tensor: Loss of each row; shape [B].
+        Loss of each row; shape [B].
     """
     return functional.softplus(negatives - positive)
 
 
-def cdim_losses(first, positives, negatives_allowed, temperature):
-    """Computes the losses of a batch, which share its negatives.
+def cdim_losses(
+    first: torch.Tensor,
+    positives: Mapping[str, tuple[torch.Tensor, torch.Tensor]],
+    negatives_allowed: torch.Tensor,
+    temperature: float,
+) -> dict[str, torch.Tensor]:
+    """Compute the losses of a batch, which share its negatives.
 
     The negatives of an item are the first passes of the batch's other items, as in the paper's sums over t_k.
 
     Args:
-        first (torch.Tensor): Vector t of each item; shape [B, W].
-        positives (dict[str, tuple]): For each loss the positives' vectors, shape [B, W], and the rows that have one,
-            bool, shape [B]: under ``text`` the second dropout pass t', under ``behaviour`` an item of V_s.
-        negatives_allowed (torch.Tensor): False where item k is no negative of item i; shape [B, B].
-        temperature (float): Tau.
+        first: Vector t of each item; shape [B, W].
+        positives: For each loss the positives' vectors, shape [B, W], and the rows that have one, bool, shape [B]:
+            under ``text`` the second dropout pass t', under ``behaviour`` an item of V_s.
+        negatives_allowed: False where item k is no negative of item i; shape [B, B].
+        temperature: Temperature tau.
 
     Returns:
-        dict[str, torch.Tensor]: The mean of each loss over its rows; their sum is L_CDIM.
+        The mean of each loss over its rows; their sum is L_CDIM.
     """
     first = functional.normalize(first, dim=1)
     # An item without any negative tells nothing.
@@ -52,15 +66,15 @@ def cdim_losses(first, positives, negatives_allowed, temperature):
 
 
 class Neighbourhoods:
-    """Says which items of a batch are known not to be negatives of each other, and draws positives.
+    """Know which items of a batch are no negatives of each other, and draw positives.
 
     Args:
-        neighbours (np.ndarray): Items of V_s, :data:`NOBODY` where there are fewer; shape [S, s].
-        texts (np.ndarray): Number of each item's text, equal for equal texts; shape [S].
-        trained (np.ndarray): True for items that may be drawn as positives; shape [S].
+        neighbours: Items of V_s, :data:`NOBODY` where there are fewer; shape [S, s].
+        texts: Number of each item's text, equal for equal texts; shape [S].
+        trained: True for items that may be drawn as positives; shape [S].
     """
 
-    def __init__(self, neighbours, texts, trained):
+    def __init__(self, neighbours: np.ndarray, texts: np.ndarray, trained: np.ndarray) -> None:
         self.neighbours = torch.from_numpy(neighbours)
         self.texts = torch.from_numpy(texts)
         drawable = (self.neighbours != NOBODY) & torch.from_numpy(trained)[self.neighbours]
@@ -70,17 +84,17 @@ class Neighbourhoods:
         self._counts = drawable.sum(1)
         self._place = torch.full((len(neighbours) + 1,), NOBODY)
 
-    def negatives_allowed(self, rows):
-        """Finds the pairs of a batch that are not known to belong together.
+    def negatives_allowed(self, rows: torch.Tensor) -> torch.Tensor:
+        """Find the pairs of a batch that may be negatives of each other.
 
         An item is no negative of itself, nor of an item with the same text, nor of one that has it in its V_s or that
         is in its own.
 
         Args:
-            rows (torch.LongTensor): Items of the batch, each once; shape [B].
+            rows: Items of the batch, each once; int64, shape [B].
 
         Returns:
-            torch.Tensor: Symmetric; bool, shape [B, B].
+            True where they may; symmetric; bool, shape [B, B].
         """
         self._place[rows] = torch.arange(len(rows))
         # NOBODY, which is the last place, is in no batch.
@@ -93,16 +107,15 @@ class Neighbourhoods:
         together[members, of] = True
         return ~together
 
-    def draw(self, rows, generator):
-        """Draws a positive from V_s for each item.
+    def draw(self, rows: torch.Tensor, generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
+        """Draw a positive from V_s for each item.
 
         Args:
-            rows (torch.LongTensor): Items; shape [B].
-            generator (torch.Generator): Decides on them.
+            rows: Items; int64, shape [B].
+            generator: Source of the draws.
 
         Returns:
-            tuple[torch.LongTensor, torch.Tensor]: The positives, the item itself where there is none, and where there
-            is one; both of shape [B].
+            The positives, the item itself where there is none, and where there is one; both of shape [B].
         """
         counts = self._counts[rows]
         number = (torch.rand(len(rows), generator=generator) * counts).long()

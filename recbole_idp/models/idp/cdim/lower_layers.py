@@ -1,7 +1,10 @@
-"""What the lower, frozen layers of a sentence encoder give for each text: computed once, kept in half precision."""
+"""Outputs of the lower, frozen layers of a sentence encoder for each text: computed once, kept in half precision."""
+
+from __future__ import annotations
 
 import logging
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 import torch
@@ -9,12 +12,20 @@ import torch
 from recbole_idp.content.text.interface import progress_bar
 from recbole_idp.storage.files import fingerprint, replacing
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from torch import nn
+
+    from recbole_idp.content.text.sentence import SentenceEncoder
+    from recbole_idp.content.text.tokens import TokenTable
+
 _BLOCK_TEXTS = 2048
 _BATCH = 64
 
 
 class _ReachedError(Exception):
-    """Ends a run of the encoder where the trained layers begin."""
+    """End a run of the encoder where the trained layers begin."""
 
 
 class LowerLayers:
@@ -23,29 +34,38 @@ class LowerLayers:
     Blocks of texts are files of float16 numbers, mapped into memory: an interrupted computation loses one block.
 
     Args:
-        encoder (SentenceEncoder): Still whole.
-        digits (str): The fingerprint of an encoder with the same lower layers.
-        texts (list[str]): M distinct texts.
-        tokens (TokenTable): Their tokens.
-        first_trained (nn.Module): The layer whose input is wanted.
-        kept (int): How many layers lie below it.
-        cache_path (Path): A folder for the blocks is made in it.
+        encoder: The encoder, with all of its layers.
+        digits: The fingerprint of an encoder with the same lower layers.
+        texts: M distinct texts.
+        tokens: Their tokens.
+        first_trained: The layer whose input is wanted.
+        kept: Number of layers below it.
+        cache_path: The folder of the blocks is made in it.
     """
 
-    def __init__(self, encoder, digits, texts, tokens, first_trained, kept, cache_path):
+    def __init__(
+        self,
+        encoder: SentenceEncoder,
+        digits: str,
+        texts: Sequence[str],
+        tokens: TokenTable,
+        first_trained: nn.Module,
+        kept: int,
+        cache_path: str | Path,
+    ) -> None:
         self._encoder, self._tokens, self._layer = encoder, tokens, first_trained
         self._folder = Path(cache_path) / f"lower-layers-{fingerprint([digits, kept, texts])}"
         self._starts = np.arange(0, len(texts), _BLOCK_TEXTS)
         # First token of each text within its block.
         offsets = np.concatenate([[0], np.cumsum(tokens.lengths)])
         self._first = offsets[:-1] - np.repeat(offsets[self._starts], np.diff([*self._starts, len(texts)]))
-        self._blocks = []
+        self._blocks: list[Any] = []
 
-    def compute(self, show_progress=False):
-        """Computes the blocks that are not there yet and opens all of them.
+    def compute(self, show_progress: bool = False) -> None:
+        """Compute the missing blocks and open all of them.
 
         Args:
-            show_progress (bool): Whether to draw a progress bar.
+            show_progress: Whether to draw a progress bar.
         """
         found = [self._open(number) for number in range(len(self._starts))]
         missing = [number for number, block in enumerate(found) if block is None]
@@ -60,15 +80,15 @@ class LowerLayers:
                 found[number] = self._open(number)
         self._blocks = found
 
-    def states(self, places, length):
-        """Returns the states of some texts.
+    def states(self, places: np.ndarray, length: int) -> torch.Tensor:
+        """Return the states of some texts.
 
         Args:
-            places (np.ndarray): Texts; shape [B].
-            length (int): L.
+            places: Texts; shape [B].
+            length: Length L of the rows.
 
         Returns:
-            torch.Tensor: Zero behind the end of a text; float32, shape [B, L, H].
+            Zero behind the end of a text; float32, shape [B, L, H].
         """
         states = np.zeros((len(places), length, self._blocks[0].shape[1]), dtype=np.float32)
         for row, place in enumerate(places):
@@ -76,14 +96,14 @@ class LowerLayers:
             states[row, :count] = self._blocks[place // _BLOCK_TEXTS][start : start + count]
         return torch.from_numpy(states)
 
-    def _texts_of(self, number):
+    def _texts_of(self, number: int) -> np.ndarray:
         return np.arange(self._starts[number], min(self._starts[number] + _BLOCK_TEXTS, len(self._tokens.lengths)))
 
-    def _path(self, number):
+    def _path(self, number: int) -> Path:
         return self._folder / f"block-{number:05d}.npy"
 
-    def _open(self, number):
-        """Returns a block mapped into memory, or None where there is none of the right size."""
+    def _open(self, number: int) -> np.ndarray | None:
+        """Return a block mapped into memory, or None where there is none of the right size."""
         try:
             block = np.load(self._path(number), mmap_mode="r", allow_pickle=False)
         except (OSError, ValueError):
@@ -92,16 +112,16 @@ class LowerLayers:
         return block if block.ndim == 2 and len(block) == rows and block.dtype == np.float16 else None
 
     @torch.inference_mode()
-    def _compute_block(self, number, advance):
-        """Returns the states of a block's texts, one text after the other; float16, shape [tokens, H]."""
-        caught = []
+    def _compute_block(self, number: int, advance: Callable[[int], object]) -> np.ndarray:
+        """Return the states of a block's texts, one text after the other; float16, shape [tokens, H]."""
+        caught: list[torch.Tensor] = []
 
-        def catch(layer, args, kwargs):
+        def catch(layer: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> NoReturn:
             caught.append(args[0] if args else next(value for value in kwargs.values() if torch.is_tensor(value)))
             raise _ReachedError
 
         places = self._texts_of(number)
-        pieces = [None] * len(places)
+        pieces: list[Any] = [None] * len(places)
         handle = self._layer.register_forward_pre_hook(catch, with_kwargs=True)
         try:
             order = np.argsort(-self._tokens.lengths[places], kind="stable")

@@ -1,9 +1,12 @@
-"""What makes the vectors by which items are matched, from their texts and the vectors of the frozen text encoder.
+"""Matchers: they make the vectors that items are matched by, from texts and the vectors of the frozen text encoder.
 
-The three matchers have one face: ``vectors(texts, frozen_vectors)``, and ``save(folder)`` for the bundle.
+The three matchers have one interface: ``vectors(texts, frozen_vectors)``, and ``save(folder)`` for the bundle.
 """
 
+from __future__ import annotations
+
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from safetensors import SafetensorError
@@ -15,87 +18,96 @@ from recbole_idp.errors import UserError
 from recbole_idp.models.idp.cdim.head import MatchingHead
 from recbole_idp.storage.sealed import write_weights
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+
+    from recbole_idp.content.text.interface import TextEncoder
+
 _HEAD = "head.safetensors"
 
 
 class FrozenMatcher:
-    """Matches by the frozen text encoder."""
+    """Match by the frozen text encoder."""
 
     kind = "none"
 
-    def vectors(self, texts, frozen_vectors):
-        """Returns the vectors that items are matched by.
+    def vectors(self, texts: Sequence[str], frozen_vectors: np.ndarray) -> np.ndarray:
+        """Return the vectors that items are matched by.
 
         Args:
-            texts (list[str]): N texts.
-            frozen_vectors (np.ndarray): Their vectors by the frozen encoder, zero for blank texts; shape [N, W].
+            texts: N texts.
+            frozen_vectors: Their vectors by the frozen encoder, zero for blank texts; shape [N, W].
 
         Returns:
-            np.ndarray: Shape [N, W]; zero for blank texts.
+            Shape [N, W]; zero for blank texts.
         """
         return frozen_vectors
 
-    def save(self, folder):
-        """Writes nothing: there is nothing besides the frozen encoder."""
+    def save(self, folder: str | Path) -> None:
+        """Write nothing: a bundle has the frozen encoder anyway."""
 
 
 class HeadMatcher:
-    """Matches by a trained projection of the frozen vectors.
+    """Match by a trained projection of the frozen vectors.
 
     Args:
-        head (MatchingHead): The projection.
+        head: The projection.
     """
 
     kind = "head"
 
-    def __init__(self, head):
+    def __init__(self, head: MatchingHead) -> None:
         self.head = head
 
-    def vectors(self, texts, frozen_vectors):
+    def vectors(self, texts: Sequence[str], frozen_vectors: np.ndarray) -> np.ndarray:
         """See :meth:`FrozenMatcher.vectors`."""
         return self.head.apply_to(frozen_vectors)
 
-    def save(self, folder):
-        """Writes the weights into a folder, which is made."""
+    def save(self, folder: str | Path) -> None:
+        """Write the weights into a new folder."""
         Path(folder).mkdir(parents=True)
         write_weights(Path(folder) / _HEAD, self.head.state_dict())
 
 
 class EncoderMatcher:
-    """Matches by a sentence encoder of which layers were trained; its vectors are cached like any others.
+    """Match by a sentence encoder of which layers were trained; its vectors are cached like any others.
 
     Args:
-        encoder (TextEncoder): The tuned encoder.
-        cache_path (str | Path): Folder of text vectors.
-        show_progress (bool): Whether to draw a progress bar.
+        encoder: The tuned encoder.
+        cache_path: Folder of text vectors.
+        show_progress: Whether to draw a progress bar.
     """
 
     kind = "encoder"
 
-    def __init__(self, encoder, cache_path, show_progress=False):
+    def __init__(self, encoder: TextEncoder, cache_path: str | Path, show_progress: bool = False) -> None:
         self.encoder, self._cache_path, self._show_progress = encoder, cache_path, show_progress
 
-    def vectors(self, texts, frozen_vectors):
+    def vectors(self, texts: Sequence[str], frozen_vectors: np.ndarray) -> np.ndarray:
         """See :meth:`FrozenMatcher.vectors`."""
         return encode_cached(self.encoder, texts, self._cache_path, self._show_progress)[0]
 
-    def save(self, folder):
-        """Writes the encoder in the layout of the other text encoders."""
+    def save(self, folder: str | Path) -> None:
+        """Write the encoder in the layout of the other text encoders."""
         self.encoder.save(folder)
 
 
-def open_matcher(kind, folder, cache_path, device="cpu", show_progress=False):
-    """Opens what a matcher's ``save`` wrote; nothing in it is executed.
+def open_matcher(
+    kind: str, folder: Path, cache_path: str | Path, device: str | torch.device = "cpu", show_progress: bool = False
+) -> FrozenMatcher | HeadMatcher | EncoderMatcher:
+    """Open what a matcher's ``save`` wrote; no code in it is executed.
 
     Args:
-        kind (str): The matcher's ``kind``.
-        folder (Path): The folder.
-        cache_path (str | Path): Folder of text vectors.
-        device (str | torch.device): Where it computes.
-        show_progress (bool): Whether to draw progress bars.
+        kind: The matcher's ``kind``.
+        folder: The folder.
+        cache_path: Folder of text vectors.
+        device: Device of the computation.
+        show_progress: Whether to draw progress bars.
 
     Returns:
-        FrozenMatcher | HeadMatcher | EncoderMatcher: The matcher.
+        The matcher.
     """
     if kind == HeadMatcher.kind:
         try:

@@ -1,27 +1,38 @@
 """Which source items behave alike, and how well vectors find them (IDP, V_s of the behaviour-involved loss)."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import faiss
 import numpy as np
 
 from recbole_idp.search.vectors import normalised
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import torch
+
 NOBODY = -1
-"""Stands where an item has fewer neighbours than there are columns."""
+"""Fills the columns where an item has fewer neighbours."""
 _BLOCK = 4096
 
 
-def behaviour_neighbours(item_embeddings, s, known=None):
-    """Finds for each item the s items with the most similar pre-trained ID embeddings, by cosine and exactly.
+def behaviour_neighbours(
+    item_embeddings: torch.Tensor | np.ndarray, s: int, known: np.ndarray | None = None
+) -> np.ndarray:
+    """Find for each item the s items with the most similar pre-trained ID embeddings, by cosine and exactly.
 
     Args:
-        item_embeddings (torch.Tensor | np.ndarray): Pre-trained ID embeddings; shape [S, D].
-        s (int): Neighbours of each item.
-        known (np.ndarray, optional): False for items whose embedding was never trained, and for others that are to
-            have no neighbours and be none; shape [S].
+        item_embeddings: Pre-trained ID embeddings; shape [S, D].
+        s: Number of neighbours of each item.
+        known: False for items that have no neighbours and are none, such as those whose embedding was never trained;
+            shape [S].
 
     Returns:
-        np.ndarray: Item numbers, most similar first, the item itself left out; :data:`NOBODY` where there are no more;
-        int64, shape [S, s].
+        Item numbers, most similar first, without the item itself; :data:`NOBODY` where there are no more; int64, shape
+        [S, s].
     """
     vectors = normalised(item_embeddings)
     known = np.linalg.norm(vectors, axis=1) > 0 if known is None else known
@@ -32,17 +43,17 @@ def behaviour_neighbours(item_embeddings, s, known=None):
     return neighbours
 
 
-def nearest_others(vectors, queries, k, names=None):
-    """Searches for the k nearest rows of some rows, themselves left out.
+def nearest_others(vectors: np.ndarray, queries: np.ndarray, k: int, names: np.ndarray | None = None) -> np.ndarray:
+    """Search for the k nearest rows of some rows, without the rows themselves.
 
     Args:
-        vectors (np.ndarray): Of length one or zero; float32, shape [S, W].
-        queries (np.ndarray): Rows to search for; shape [Q].
-        k (int): Rows for each of them.
-        names (np.ndarray, optional): Number of each row in the result; shape [S].
+        vectors: Of length one or zero; float32, shape [S, W].
+        queries: Rows to search for; shape [Q].
+        k: Number of rows for each of them.
+        names: Number of each row in the result; shape [S].
 
     Returns:
-        np.ndarray: Nearest first, :data:`NOBODY` where there are no more; int64, shape [Q, k].
+        Nearest first, :data:`NOBODY` where there are no more; int64, shape [Q, k].
     """
     index = faiss.IndexFlatIP(vectors.shape[1])
     index.add(vectors)
@@ -57,17 +68,19 @@ def nearest_others(vectors, queries, k, names=None):
     return found if names is None else np.where(found >= 0, np.asarray(names)[found], NOBODY)
 
 
-def recall_of_neighbours(vectors, neighbours, queries, cutoffs):
-    """Measures how many of an item's behaviour neighbours are among the k items with the nearest vectors.
+def recall_of_neighbours(
+    vectors: np.ndarray, neighbours: np.ndarray, queries: np.ndarray, cutoffs: Sequence[int]
+) -> dict[str, float]:
+    """Measure how many of an item's behaviour neighbours are among the k items with the nearest vectors.
 
     Args:
-        vectors (np.ndarray): Vector of each item, zero where it has no text; shape [S, W].
-        neighbours (np.ndarray): What :func:`behaviour_neighbours` found; shape [S, s].
-        queries (np.ndarray): Items to measure at, each with a neighbour at least; shape [Q].
-        cutoffs (Sequence[int]): Values of k.
+        vectors: Vector of each item, zero where it has no text; shape [S, W].
+        neighbours: The result of :func:`behaviour_neighbours`; shape [S, s].
+        queries: Items to measure at, each with at least one neighbour; shape [Q].
+        cutoffs: Values of k.
 
     Returns:
-        dict[str, float]: Mean share of the neighbours that were found, by ``recall@k``.
+        Mean share of the neighbours that were found, by ``recall@k``.
     """
     nearest = nearest_others(normalised(vectors), queries, max(cutoffs))
     wanted = neighbours[queries]

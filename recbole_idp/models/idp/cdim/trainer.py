@@ -1,10 +1,12 @@
 """Training of the cross-domain item matcher: epochs, matching quality after each, checkpoints."""
 
+from __future__ import annotations
+
 import copy
 import logging
 import time
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
@@ -18,17 +20,23 @@ from recbole_idp.models.idp.cdim.neighbours import NOBODY, recall_of_neighbours
 from recbole_idp.storage.checkpoint import load_checkpoint, save_checkpoint
 from recbole_idp.storage.files import fingerprint
 
+if TYPE_CHECKING:
+    from recbole.config import Config
+
+    from recbole_idp.models.idp.cdim.head import HeadTrainee
+    from recbole_idp.models.idp.cdim.layers import LayersTrainee
+
 CUTOFFS = (10, 50)
 _TRIAL_BATCHES = 3
 
 
 class Schedule(NamedTuple):
-    """How a depth is trained.
+    """The training schedule of a depth.
 
     Attributes:
-        epochs (int): Passes over the items.
-        batch_size (int): Items a batch.
-        learning_rate (float): At the start; it falls to zero in a straight line.
+        epochs: Passes over the items.
+        batch_size: Items a batch.
+        learning_rate: At the start; it falls to zero linearly.
     """
 
     epochs: int
@@ -37,7 +45,7 @@ class Schedule(NamedTuple):
 
 
 class CdimTrainer:
-    """Trains a matcher and keeps the epoch after which it finds most behaviour neighbours of items kept out.
+    """Train a matcher and keep the epoch after which it finds most behaviour neighbours of held-out items.
 
     items of a batch -> two dropout passes, a positive from V_s -> text and behaviour loss -> trainee
 
@@ -45,15 +53,23 @@ class CdimTrainer:
     been interrupted.
 
     Args:
-        config (Config): With the ``cdim_*`` keys and ``seed``.
-        trainee (HeadTrainee | LayersTrainee): Its ``module`` is trained.
-        schedule (Schedule): How long and how fast.
-        neighbours (np.ndarray): V_s of each item, empty for items that do not take part; shape [S, s].
-        texts (np.ndarray): Number of each item's text, -1 without one; shape [S].
-        checkpoint (Path): Where the training stands after each epoch.
+        config: With the ``cdim_*`` keys and ``seed``.
+        trainee: Its ``module`` is trained.
+        schedule: How long and how fast.
+        neighbours: V_s of each item, empty for items that do not take part; shape [S, s].
+        texts: Number of each item's text, -1 without one; shape [S].
+        checkpoint: The file of the training's state after each epoch.
     """
 
-    def __init__(self, config, trainee, schedule, neighbours, texts, checkpoint):
+    def __init__(
+        self,
+        config: Config,
+        trainee: HeadTrainee | LayersTrainee,
+        schedule: Schedule,
+        neighbours: np.ndarray,
+        texts: np.ndarray,
+        checkpoint: str | Path,
+    ) -> None:
         self._config, self._trainee, self._schedule = config, trainee, schedule
         self._neighbours, self._checkpoint = neighbours, Path(checkpoint)
         self._losses, self._temperature = config["cdim_losses"], config["cdim_temperature"]
@@ -63,17 +79,17 @@ class CdimTrainer:
         self._optimizer = torch.optim.AdamW(trainee.module.parameters(), lr=schedule.learning_rate, weight_decay=0.0)
         self._best = copy.deepcopy(trainee.module)
         # The matching quality before the training and after each epoch.
-        self.history = []
+        self.history: list[dict[str, float]] = []
         self._logger = logging.getLogger()
 
     @property
-    def best_epoch(self):
-        """int: The epoch with the largest sum of recalls, from 1; 0 where none was better than no training."""
+    def best_epoch(self) -> int:
+        """The epoch with the largest sum of recalls, from 1; 0 where none was better than no training."""
         qualities = [sum(quality.values()) for quality in self.history]
         return qualities.index(max(qualities))
 
-    def fit(self):
-        """Trains, or goes on where an interrupted training stood; leaves the best epoch in the trainee."""
+    def fit(self) -> None:
+        """Train, or resume an interrupted training; load the best epoch into the trainee."""
         began = time.perf_counter()
         self._resume()
         if not self.history:
@@ -86,11 +102,11 @@ class CdimTrainer:
                 self._save()
         self._trainee.module.load_state_dict(self._best.state_dict())
 
-    def estimate(self):
-        """Measures a few batches and says how long the whole training will take.
+    def estimate(self) -> float:
+        """Time a few batches and estimate how long the whole training takes.
 
         Returns:
-            float: Seconds.
+            Seconds.
         """
         generator = torch.Generator().manual_seed(0)
         rows = self._train[torch.randperm(len(self._train), generator=generator)]
@@ -98,7 +114,7 @@ class CdimTrainer:
         with torch.random.fork_rng(), compat.without_anomaly_detection():
             began = time.perf_counter()
             for batch in batches:
-                sum(self._batch_losses(batch, generator).values()).backward()
+                sum(self._batch_losses(batch, generator).values()).backward()  # type: ignore[union-attr]
             training = (time.perf_counter() - began) / sum(len(batch) for batch in batches)
             with torch.no_grad():
                 began = time.perf_counter()
@@ -107,8 +123,8 @@ class CdimTrainer:
         self._optimizer.zero_grad()
         return self._schedule.epochs * (len(self._train) * training + len(self._neighbours) * encoding)
 
-    def _train_epoch(self, epoch):
-        """Trains on each item once; returns the mean of each loss."""
+    def _train_epoch(self, epoch: int) -> dict[str, float]:
+        """Train on each item once; return the mean of each loss."""
         seed = int(fingerprint(["cdim", self._config["seed"], epoch])[:12], 16)
         generator = torch.Generator().manual_seed(seed)
         batches = self._train[torch.randperm(len(self._train), generator=generator)].split(self._schedule.batch_size)
@@ -129,7 +145,7 @@ class CdimTrainer:
                     group["lr"] = self._schedule.learning_rate * (1 - number / steps)
                 self._optimizer.zero_grad()
                 losses = self._batch_losses(rows, generator)
-                sum(losses.values()).backward()
+                sum(losses.values()).backward()  # type: ignore[union-attr]  # there is a loss at least
                 self._optimizer.step()
                 for name, value in losses.items():
                     totals[name] += float(value.detach()) * len(rows)
@@ -138,8 +154,8 @@ class CdimTrainer:
             raise UserError("the matcher's training diverged: lower cdim_learning_rate, or cdim_encoder_learning_rate")
         return means
 
-    def _batch_losses(self, rows, generator):
-        """Computes the configured losses of a batch; rows has shape [B]."""
+    def _batch_losses(self, rows: torch.Tensor, generator: torch.Generator) -> dict[str, torch.Tensor]:
+        """Compute the configured losses of a batch; rows has shape [B]."""
         passes, has_one = {}, torch.ones(len(rows), dtype=torch.bool)
         if TEXT in self._losses:
             passes[TEXT] = (rows, has_one)
@@ -152,11 +168,11 @@ class CdimTrainer:
         allowed = self._hoods.negatives_allowed(rows).to(first.device)
         return cdim_losses(first, positives, allowed, self._temperature)
 
-    def _quality(self):
+    def _quality(self) -> dict[str, float]:
         return recall_of_neighbours(self._trainee.vectors(), self._neighbours, self.valid, CUTOFFS)
 
-    def _note(self, quality, what, began):
-        """Keeps and logs the quality; what is now the best is kept as well."""
+    def _note(self, quality: dict[str, float], what: str, began: float) -> None:
+        """Keep and log the quality; keep the weights where they are the best so far."""
         self.history.append(quality)
         if self.best_epoch == len(self.history) - 1:
             self._best.load_state_dict(self._trainee.module.state_dict())
@@ -165,12 +181,12 @@ class CdimTrainer:
             f"CDIM {what}: {said} of {len(self.valid):,} items kept out, {time.perf_counter() - began:.1f} s"
         )
 
-    def _save(self):
+    def _save(self) -> None:
         both = nn.ModuleDict({"current": self._trainee.module, "best": self._best})
         save_checkpoint(self._checkpoint, both, {"history": self.history}, self._optimizer)
 
-    def _resume(self):
-        """Takes up the checkpoint, if there is one that fits."""
+    def _resume(self) -> None:
+        """Load the checkpoint, if there is one that fits."""
         if not self._checkpoint.is_file():
             return
         both = nn.ModuleDict({"current": self._trainee.module, "best": self._best})
@@ -188,17 +204,17 @@ class CdimTrainer:
         self._logger.info(f"CDIM goes on after epoch {len(self.history) - 1}: {self._checkpoint}")
 
 
-def held_out(neighbours, texts, wanted, seed):
-    """Splits the items with text into those that quality is measured at and those that are trained on.
+def held_out(neighbours: np.ndarray, texts: np.ndarray, wanted: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Split the items with text into held-out items, for measuring quality, and training items.
 
     Args:
-        neighbours (np.ndarray): V_s of each item; shape [S, s].
-        texts (np.ndarray): Number of each item's text, -1 without one; shape [S].
-        wanted (int): Items to keep out, at most a fifth of those with neighbours.
-        seed (int): Decides on them.
+        neighbours: V_s of each item; shape [S, s].
+        texts: Number of each item's text, -1 without one; shape [S].
+        wanted: Number of items to hold out, at most a fifth of those with neighbours.
+        seed: Seed of the split.
 
     Returns:
-        tuple[np.ndarray, np.ndarray]: The items kept out, and the others.
+        The held-out items, and the training items.
     """
     eligible = np.flatnonzero((neighbours != NOBODY).any(1))
     kept_out = np.random.default_rng(seed).permutation(eligible)[: min(wanted, len(eligible) // 5)]
