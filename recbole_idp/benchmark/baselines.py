@@ -1,7 +1,11 @@
-"""``baselines``: RecBole's own models through the trimmed loop and through RecBole's."""
+"""``baselines``: RecBole's own models, trained in the trimmed loop and in RecBole's."""
+
+from __future__ import annotations
 
 import itertools
 import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
 from recbole.data import data_preparation
 from recbole.utils import init_seed
@@ -11,40 +15,45 @@ from recbole_idp.config.derive import data_root
 from recbole_idp.config.strict import StrictConfig
 from recbole_idp.recbole_models.choose import FAST_MODELS, make_dataset, model_class, trainer_class
 
+if TYPE_CHECKING:
+    from recbole.data.dataloader import TrainDataLoader
+    from recbole.data.interaction import Interaction
+
+
 _SHARED = ("cache_path", "checkpoint_dir", "result_dir", "seed", "text_encoder", "text_fields", "threads", "use_gpu")
 
 
 class FirstBatches:
-    """The first batches of a loader, with the face of the loader.
+    """The first batches of a loader, with the interface of the loader.
 
     Args:
-        loader (TrainDataLoader): RecBole's loader.
-        steps (int): How many batches.
+        loader: RecBole's loader.
+        steps: Number of batches.
     """
 
-    def __init__(self, loader, steps):
+    def __init__(self, loader: TrainDataLoader, steps: int) -> None:
         self.loader, self.steps = loader, steps
         self.dataset = self._dataset = loader.dataset
         self.shuffle = loader.shuffle
 
-    def __len__(self):
+    def __len__(self) -> int:
         return self.steps
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[Interaction]:
         return itertools.islice(iter(self.loader), self.steps)
 
 
-def run(config, steps):
-    """Trains each model for some steps in both loops. That they give the same metrics is for the tests to show.
+def run(config: StrictConfig, steps: int) -> tuple[dict[str, Any], list[Row]]:
+    """Train each model for some steps in both loops. The tests show that both give the same metrics.
 
     Args:
-        config (StrictConfig): Names the data.
-        steps (int): Batches of each.
+        config: The configuration, which names the data.
+        steps: Number of batches for each model and loop.
 
     Returns:
-        tuple[dict, list[Row]]: The measurements, and the rows of the table.
+        The measurements, and the rows of the table.
     """
-    results = {"ours": {}, "recbole": {}}
+    results: dict[str, dict[str, Any]] = {"ours": {}, "recbole": {}}
     for model in FAST_MODELS:
         for side, exact in (("ours", False), ("recbole", True)):
             announce(f"training {model}, {'RecBole' if exact else 'ours'}, for {steps} steps")
@@ -55,7 +64,7 @@ def run(config, steps):
     return {**results, "ratio": ratios}, rows
 
 
-def _measure(config, model, exact, steps):
+def _measure(config: StrictConfig, model: str, exact: bool, steps: int) -> dict[str, float]:
     given = {key: config[key] for key in _SHARED}
     given.update(data_path=data_root(config), exact_recbole=exact, show_progress=False)
     own = StrictConfig(model, config["dataset"], config_dict=given)

@@ -1,10 +1,12 @@
 """The benchmark's command line: the tasks, their own options, and the keys of the configuration."""
 
+from __future__ import annotations
+
 import os
 import re
 import sys
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 from annotated_types import Ge
 
@@ -20,6 +22,10 @@ from recbole_idp.config.setting import Setting
 from recbole_idp.errors import UserError
 from recbole_idp.storage.files import unwritable
 
+if TYPE_CHECKING:
+    from recbole_idp.config.resolve import Resolved
+
+
 PROGRAM = "recbole_idp.benchmark"
 
 
@@ -27,26 +33,26 @@ class Option(NamedTuple):
     """An option of a benchmark that is no key of the configuration.
 
     Attributes:
-        default (Any): Its value where it is not given.
-        least (Any): Its lowest value; None for text.
+        default: Its value where it is not given.
+        least: Its smallest value; None for text.
     """
 
     default: Any
-    least: Any = None
+    least: float | None = None
 
 
 class Task(NamedTuple):
     """A benchmark.
 
     Attributes:
-        module (str): The module with its ``run(config, **options)``.
-        purpose (str): One line for ``--help``.
-        options (dict[str, Option]): Its own options.
+        module: The module with its ``run(config, **options)``.
+        purpose: One line for ``--help``.
+        options: Its own options.
     """
 
     module: str
     purpose: str
-    options: dict
+    options: dict[str, Option]
 
 
 OUTPUT = Option(None)
@@ -88,21 +94,21 @@ tasks:
 RecBole or of the plugin, for example --dataset=Office --data_path=DIR --source_domains=Health,Toys --threads=2."""
 
 
-def main(argv=None):
-    """Runs a benchmark.
+def main(argv: list[str] | None = None) -> int:
+    """Run a benchmark.
 
     Args:
-        argv (list[str] | None): The arguments after the program's name; None: those of this process.
+        argv: The arguments after the program's name; None: those of this process.
 
     Returns:
-        int: The exit status: 0, 2 (the user can fix this), 130 (interrupted).
+        The exit status: 0, 2 (the user can fix this), 130 (interrupted).
     """
     share_processors()
     arguments = sys.argv[1:] if argv is None else argv
     return exit_status(lambda: _dispatch(arguments), PROGRAM, "nothing is saved")
 
 
-def _dispatch(arguments):
+def _dispatch(arguments: list[str]) -> int:
     task, options = parse_arguments(arguments, TASKS, default="help")
     if task == "help" or options.pop("help", False):
         tasks = columns(((name, known.purpose) for name, known in TASKS.items()), indent="  ")
@@ -112,7 +118,7 @@ def _dispatch(arguments):
     return 0
 
 
-def _run(task, options):
+def _run(task: str, options: dict[str, str | bool]) -> None:
     if problems := compat.check_versions():
         raise UserError(compat.summary(problems))
     own, resolved = _split(task, options)
@@ -136,11 +142,11 @@ def _run(task, options):
     publish(task, name, config, own, facts, rows, output)
 
 
-def _split(task, options):
-    """Splits the options into the benchmark's own and the configuration.
+def _split(task: str, options: dict[str, str | bool]) -> tuple[dict[str, Any], Resolved]:
+    """Split the options into the benchmark's own and the configuration.
 
     Returns:
-        tuple[dict, Resolved]: The values of both.
+        The values of the benchmark's own options, and the resolved configuration.
     """
     from recbole_idp.config.resolve import DEFAULT_DATASET, DEFAULT_MODEL, option_layers, resolve
 
@@ -159,19 +165,19 @@ def _split(task, options):
     if resolved.values["use_gpu"]:
         raise UserError("the benchmark measures processors and main memory: leave --use_gpu away")
     if resolved.values["loss_type"] != "CE":
-        raise UserError("the benchmark compares training with --loss_type=CE: leave the other loss away")
+        raise UserError("the benchmark compares training with --loss_type=CE: remove the other loss")
     if 10 not in resolved.values["topk"] or "NDCG" not in resolved.values["metrics"]:
         raise UserError("the benchmark shows NDCG@10: keep 10 in topk and NDCG in metrics")
     return {**{key: option.default for key, option in own.items()}, **given}, resolved
 
 
-def _setting(key, option):
+def _setting(key: str, option: Option) -> Setting:
     annotation = str | None if option.least is None else Annotated[type(option.default), Ge(option.least)]
     return Setting(key, annotation, option.default)
 
 
-def _check_writable(path):
-    """Refuses a report that could not be saved, before minutes of measuring."""
+def _check_writable(path: Path) -> None:
+    """Refuse a report that cannot be saved, before minutes of measuring."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -180,6 +186,6 @@ def _check_writable(path):
         raise UserError(f"cannot write {path}: choose a file in a folder that you may write")
 
 
-def _file_name(name):
-    """Returns a name of datasets as it can stand in a file's name."""
+def _file_name(name: str) -> str:
+    """Return a name of datasets as a part of a file's name."""
     return re.sub(r"[^\w.-]+", "_", name)[:80]

@@ -1,6 +1,10 @@
 """``evaluation``: full ranking by RecBole's trainer and ours, with the same weights."""
 
+from __future__ import annotations
+
 import statistics
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from recbole_idp.benchmark.measure import load_average, usage
 from recbole_idp.benchmark.output import Row, announce, ratio
@@ -10,20 +14,26 @@ from recbole_idp.errors import UserError
 from recbole_idp.recbole_models.weights import load_recbole_sasrec
 from recbole_idp.run.prepare import data_fingerprint
 
+if TYPE_CHECKING:
+    from recbole.data.dataloader import FullSortEvalDataLoader
+
+    from recbole_idp.config.strict import StrictConfig
+
+
 DECIMALS = 8
 SWAPPED_USERS = 2
 """Scores that differ in the last bit only may swap two items, and a metric differs by that user's share at most."""
 
 
-def evaluate(side, loader):
-    """Evaluates a side's model by its own trainer.
+def evaluate(side: Side, loader: FullSortEvalDataLoader) -> tuple[dict[str, float], dict[str, float]]:
+    """Evaluate a side's model with its own trainer.
 
     Args:
-        side (Side): The side.
-        loader (FullSortEvalDataLoader): Validation or test.
+        side: The side.
+        loader: Validation or test.
 
     Returns:
-        tuple[dict, dict[str, float]]: Measurements and metrics.
+        The measurements, and the metrics.
     """
     with usage() as used:
         metrics = side.trainer.evaluate(loader, load_best_model=False, show_progress=False)
@@ -37,31 +47,32 @@ def evaluate(side, loader):
     }, {name: float(value) for name, value in metrics.items()}
 
 
-def run(config, repeats):
-    """Evaluates RecBole's SASRec and ours by turns, both with RecBole's random weights.
+def run(config: StrictConfig, repeats: int) -> tuple[dict[str, Any], list[Row]]:
+    """Evaluate RecBole's SASRec and ours in turn, both with RecBole's random weights.
 
     Args:
-        config (StrictConfig): The configuration.
-        repeats (int): How often each is evaluated; the median counts.
+        config: The configuration.
+        repeats: Number of evaluations of each; the median is reported.
 
     Returns:
-        tuple[dict, list[Row]]: The measurements, and the rows of the table.
+        The measurements, and the rows of the table.
 
     Raises:
-        UserError: The metrics of the two differ, which would make their times worthless.
+        UserError: The metrics of the two differ, so that their times cannot be compared.
     """
     announce(f"reading {config['dataset']}, ours and RecBole")
     # Four decimals, RecBole's default, would hide much in the low metrics of random weights.
     config = derive(config, metric_decimal_place=DECIMALS)
     sides = {"ours": Side.read(config), "recbole": Side.read(recbole_config(config))}
     load_recbole_sasrec(sides["ours"].model, sides["recbole"].model.state_dict())
-    measured, metrics = {name: [] for name in sides}, {}
+    measured: dict[str, list[dict[str, float]]] = {name: [] for name in sides}
+    metrics: dict[str, dict[str, float]] = {}
     for number in range(repeats):
         for name, side in sides.items():
             announce(f"evaluating {name}, {number + 1} of {repeats}")
             facts, metrics[name] = evaluate(side, side.loaders[1])
             measured[name].append(facts)
-    results = {
+    results: dict[str, dict[str, Any]] = {
         name: {"evaluation": _middle(measured[name]), "load_average": load_average(), "valid": metrics[name]}
         for name in sides
     }
@@ -83,13 +94,13 @@ def run(config, repeats):
     return report, [*evaluation_rows(), Row("NDCG@10 (random weights)", "valid", "ndcg@10", digits=DECIMALS)]
 
 
-def largest_difference(ours, theirs):
-    """Returns the largest difference of two evaluations' metrics; ours may have more of them."""
+def largest_difference(ours: Mapping[str, float], theirs: Mapping[str, float]) -> float:
+    """Return the largest difference of two evaluations' metrics; ours may have more of them."""
     return max(abs(ours[name] - value) for name, value in theirs.items())
 
 
-def evaluation_rows():
-    """Returns the table's rows on evaluation."""
+def evaluation_rows() -> list[Row]:
+    """Return the table's rows on evaluation."""
     return [
         Row("evaluation, s", "evaluation", "seconds", less=True),
         Row("evaluation, CPU seconds", "evaluation", "cpu_seconds", less=True),
@@ -98,8 +109,8 @@ def evaluation_rows():
     ]
 
 
-def _middle(measured):
-    """Joins repeated measurements: the medians of time and rate, the largest memory."""
+def _middle(measured: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """Summarise repeated measurements: the medians of time and rate, the largest memory."""
     return {
         "users": measured[0]["users"],
         **{

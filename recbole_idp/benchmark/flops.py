@@ -1,8 +1,18 @@
-"""How many floating-point operations a training step needs, from its sizes."""
+"""Count the floating-point operations of a training step from its sizes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from recbole.config import Config
 
 
-def forward_flops(shapes, targets, candidates, sizes):
-    """Counts the matrix products of one forward pass of SASRec with its softmax over items.
+def forward_flops(
+    shapes: Iterable[tuple[int, ...]], targets: int, candidates: float, sizes: Mapping[str, int] | Config
+) -> float:
+    """Count the matrix products of one forward pass of SASRec with its softmax over items.
 
     With B rows of L positions (summed over the parts of a batch), T targets, N candidates, width D, inner width I and n
     blocks, a product of [a, b] and [b, c] being 2abc operations:
@@ -13,17 +23,17 @@ def forward_flops(shapes, targets, candidates, sizes):
             + 2 * 2 BL D I  the feed-forward layer )
         + 2 T N D           scores of the candidates
 
-    What is no matrix product (norms, dropout, activations, exponentials, the optimiser) is left out: it takes time, but
-    no machine does it at the rate of its matrix products.
+    Other operations (norms, dropout, activations, exponentials, the optimiser) are left out: they take time, but no
+    machine does them at the rate of its matrix products.
 
     Args:
-        shapes (Iterable[tuple[int, int]]): B and L of each part, padding included.
-        targets (int): T.
-        candidates (float): N.
-        sizes (Mapping): ``hidden_size``, ``inner_size`` and ``n_layers``.
+        shapes: B and L of each part, padding included.
+        targets: T.
+        candidates: N.
+        sizes: ``hidden_size``, ``inner_size`` and ``n_layers``.
 
     Returns:
-        float: Floating-point operations.
+        Floating-point operations.
     """
     width, inner, blocks = sizes["hidden_size"], sizes["inner_size"], sizes["n_layers"]
     block = sum(
@@ -33,16 +43,20 @@ def forward_flops(shapes, targets, candidates, sizes):
     return blocks * block + 2 * targets * candidates * width
 
 
-def training_flops(shapes, targets, candidates, sizes):
-    """Counts a training step: each product of the forward pass has two of its size in the backward pass.
+def training_flops(
+    shapes: Iterable[tuple[int, ...]], targets: int, candidates: float, sizes: Mapping[str, int] | Config
+) -> float:
+    """Count the operations of a training step.
+
+    Each product of the forward pass has two of its size in the backward pass.
 
     Args:
-        shapes (Iterable[tuple[int, int]]): Rows and positions of a row of each part of the batch.
-        targets (int): Targets of the batch.
-        candidates (float): Items that each target is compared with.
-        sizes (Mapping): As in :func:`forward_flops`.
+        shapes: Rows and positions of a row of each part of the batch.
+        targets: Targets of the batch.
+        candidates: Items that each target is compared with.
+        sizes: As in :func:`forward_flops`.
 
     Returns:
-        float: Floating-point operations.
+        Floating-point operations.
     """
     return 3 * forward_flops(shapes, targets, candidates, sizes)

@@ -1,24 +1,33 @@
-"""A trainer's own epochs, ended by time or steps, and what they needed."""
+"""Run a trainer's own epochs until time or steps are used up, and measure them."""
+
+from __future__ import annotations
 
 import statistics
 import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
 from recbole_idp.benchmark.flops import training_flops
-from recbole_idp.benchmark.measure import Budget, BudgetSpentError, load_average, matrix_product_rate, usage
+from recbole_idp.benchmark.measure import Budget, BudgetSpentError, SizesOf, load_average, matrix_product_rate, usage
+
+if TYPE_CHECKING:
+    import torch
+    from recbole.data.dataloader import AbstractDataLoader
+    from recbole.trainer import Trainer
 
 
-def run_epochs(trainer, train, budget):
-    """Trains until a budget is spent.
+def run_epochs(trainer: Trainer, train: AbstractDataLoader, budget: Budget) -> list[float]:
+    """Train until a budget is spent.
 
     Args:
-        trainer (Trainer): RecBole's or ours.
-        train (DataLoader): What to train on.
-        budget (Budget): The loss, and when to stop.
+        trainer: RecBole's or ours.
+        train: The training batches.
+        budget: The loss, which decides when to stop.
 
     Returns:
-        list[float]: Seconds of each whole epoch.
+        Seconds of each whole epoch.
     """
-    epochs = []
+    epochs: list[float] = []
     try:
         while True:
             began = time.perf_counter()
@@ -29,28 +38,43 @@ def run_epochs(trainer, train, budget):
         return epochs
 
 
-def measure_training(trainer, train, n_targets, n_candidates, loss, sizes_of, **limits):
-    """Trains until time or steps are used up, and measures that.
+def measure_training(
+    trainer: Trainer,
+    train: AbstractDataLoader,
+    n_targets: int,
+    n_candidates: float,
+    loss: Callable[[Any], torch.Tensor],
+    sizes_of: SizesOf,
+    *,
+    seconds: float | None = None,
+    steps: int | None = None,
+) -> dict[str, Any]:
+    """Train until time or steps are used up, and measure the training.
 
     Args:
-        trainer (Trainer): RecBole's or ours.
-        train (DataLoader): What to train on.
-        n_targets (int): Targets of a whole epoch.
-        n_candidates (float): Items that each target is compared with, draws that a batch shares counted once.
-        loss (Callable): The loss of a batch.
-        sizes_of (Callable): The shapes of a batch's parts, and its targets.
-        **limits: ``seconds`` or ``steps``.
+        trainer: RecBole's or ours.
+        train: The training batches.
+        n_targets: Number of targets of a whole epoch.
+        n_candidates: Number of items that each target is compared with; negatives that a batch shares count once.
+        loss: Function that returns the loss of a batch.
+        sizes_of: Function that returns the shapes of a batch's parts, and its number of targets.
+        seconds: Time of all steps together; None: no limit.
+        steps: Number of steps; None: no limit.
 
     Returns:
-        dict: The measurements. Rates count the time of the whole loop, the making of batches included; the machine's
-        own rate is the mean of a measurement before and one after the training.
+        The measurements. Rates count the time of the whole loop, the making of batches included; the machine's own rate
+        is the mean of a measurement before and one after the training.
     """
     before, load = matrix_product_rate(), load_average()
     # One step apart, which pays for what the libraries set up on their first use.
     run_epochs(trainer, train, Budget(loss, sizes_of, lambda *_: 0, steps=1))
     sizes = trainer.config
+
+    def flops_of(shapes: Sequence[tuple[int, ...]], targets: int) -> float:
+        return training_flops(shapes, targets, n_candidates, sizes)
+
     with usage() as used:
-        budget = Budget(loss, sizes_of, lambda *batch: training_flops(*batch, n_candidates, sizes), **limits)
+        budget = Budget(loss, sizes_of, flops_of, seconds, steps)
         epochs = run_epochs(trainer, train, budget)
     machine = (before + matrix_product_rate()) / 2
     rate, gflops = budget.targets / budget.elapsed, budget.flops / budget.elapsed / 1e9

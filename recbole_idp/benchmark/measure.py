@@ -6,46 +6,64 @@ import gc
 import os
 import threading
 import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import psutil
 import torch
 
+SizesOf = Callable[[Any], tuple[Sequence[tuple[int, ...]], int]]
+"""Function that returns the shapes of a batch's parts, and its number of targets."""
+
 INTERVAL = 0.05
-"""Seconds between two looks at the memory."""
+"""Seconds between two measurements of the memory."""
 
 
 class BudgetSpentError(Exception):
-    """Ends a training loop whose time or steps are used up."""
+    """Exception that ends a training loop whose time or steps are used up."""
 
 
 class Budget:
-    """A loss function that counts what it is called with, and ends the training when its time or steps are used up.
+    """A loss function that counts its steps, and ends the training when its time or steps are used up.
 
     RecBole's trainer and ours take the loss function as an argument of an epoch, so that both loops run as they are.
 
     Args:
-        loss (Callable): The loss of a batch.
-        sizes_of (Callable): The shapes of a batch's parts, and its targets.
-        flops_of (Callable): Floating-point operations of a step with these sizes.
-        seconds (float | None): Time of all steps together.
-        steps (int | None): Number of steps.
+        loss: Function that returns the loss of a batch.
+        sizes_of: Function that returns the shapes of a batch's parts, and its number of targets.
+        flops_of: Function that returns the floating-point operations of a step with these sizes.
+        seconds: Time of all steps together; None: no limit.
+        steps: Number of steps; None: no limit.
 
     Attributes:
-        targets (int): Targets of the steps that are done.
-        flops (float): Their floating-point operations.
-        rates (list[float]): Targets a second of each of them, with the preparation of the next batch.
-        elapsed (float): Seconds until the last of them was done.
+        targets: Number of targets of the steps that are done.
+        flops: Their floating-point operations.
+        rates: Targets per second of each of them, the preparation of the next batch included.
+        elapsed: Seconds until the last of them was done.
     """
 
-    def __init__(self, loss, sizes_of, flops_of, seconds=None, steps=None):
+    targets: int
+    flops: float
+    rates: list[float]
+    elapsed: float
+    _running: tuple[Sequence[tuple[int, ...]], int] | None
+
+    def __init__(
+        self,
+        loss: Callable[[Any], torch.Tensor],
+        sizes_of: SizesOf,
+        flops_of: Callable[[Sequence[tuple[int, ...]], int], float],
+        seconds: float | None = None,
+        steps: int | None = None,
+    ) -> None:
         self.loss, self.sizes_of, self.flops_of = loss, sizes_of, flops_of
         self.seconds, self.steps = seconds, steps
         self.targets, self.flops, self.rates, self.elapsed = 0, 0.0, [], 0.0
         self._running, self._began = None, time.perf_counter()
         self._last = self._began
 
-    def __call__(self, batch):
-        """Returns the loss of a batch, or ends the training."""
+    def __call__(self, batch: Any) -> torch.Tensor:
+        """Return the loss of a batch, or end the training."""
         self.finish_step()
         spent = self.seconds is not None and self.elapsed >= self.seconds and self.rates
         if spent or (self.steps is not None and len(self.rates) >= self.steps):
@@ -53,8 +71,8 @@ class Budget:
         self._running = self.sizes_of(batch)
         return self.loss(batch)
 
-    def finish_step(self):
-        """Counts the step that is running, which is done when the next one begins or the epoch ends."""
+    def finish_step(self) -> None:
+        """Count the step that is running, which is done when the next one begins or the epoch ends."""
         if self._running is None:
             return
         now = time.perf_counter()
@@ -66,32 +84,32 @@ class Budget:
 
 
 class Usage:
-    """What a block needed.
+    """Time and memory that a block needed.
 
     Attributes:
-        seconds (float): Time.
-        cpu_seconds (float): Time of all its threads on a processor, which others on the machine disturb less.
-        peak_memory_mb (float): Growth of the process's resident memory above its level before the block, in MiB.
+        seconds: Wall time.
+        cpu_seconds: Processor time of all its threads, which depends less on other processes of the machine.
+        peak_memory_mb: Growth of the process's resident memory above its level before the block, in MiB.
     """
 
     seconds = cpu_seconds = peak_memory_mb = 0.0
 
 
 @contextlib.contextmanager
-def usage():
-    """Measures a block.
+def usage() -> Iterator[Usage]:
+    """Measure a block.
 
-    Both sides run in one process. What earlier blocks have freed is handed back to the system first, so that its use
-    counts again; where the C library cannot do that (all but glibc), the growth of a later block is too small.
+    Both sides run in one process. Memory that earlier blocks have freed is returned to the system first, so that its
+    use counts again. Where the C library cannot do that (all but glibc), the growth in a later block is too small.
 
     Yields:
-        Usage: Filled when the block ends.
+        Filled when the block ends.
     """
     release_memory()
     process, measured, stop = psutil.Process(), Usage(), threading.Event()
     before = peak = process.memory_info().rss
 
-    def watch():
+    def watch() -> None:
         nonlocal peak
         while not stop.wait(INTERVAL):
             peak = max(peak, process.memory_info().rss)
@@ -109,11 +127,11 @@ def usage():
         measured.peak_memory_mb = (peak - before) / (1 << 20)
 
 
-def release_memory():
-    """Collects garbage and hands free memory back to the system, where the C library can do that.
+def release_memory() -> bool:
+    """Collect garbage, and return free memory to the system where the C library can do that.
 
     Returns:
-        bool: Whether it can.
+        Whether it can.
     """
     gc.collect()
     try:
@@ -123,18 +141,18 @@ def release_memory():
     return True
 
 
-def matrix_product_rate(sizes=(256, 512, 1024), seconds=0.25):
-    """Measures this machine's float32 matrix product with the threads that PyTorch uses.
+def matrix_product_rate(sizes: Sequence[int] = (256, 512, 1024), seconds: float = 0.25) -> float:
+    """Measure this machine's float32 matrix product with the threads that PyTorch uses.
 
-    It is the rate over the whole time that counts, not that of the quickest product: the training that is compared with
-    it has to share the processors as well.
+    The rate is that over the whole time, not that of the fastest product: the training that is compared with it shares
+    the processors as well.
 
     Args:
-        sizes (Sequence[int]): Rows and columns of the matrices.
-        seconds (float): Time for each size.
+        sizes: Rows and columns of the matrices.
+        seconds: Time for each size.
 
     Returns:
-        float: The rate of the best size, in GFLOP/s.
+        The rate of the best size, in GFLOP/s.
     """
     best = 0.0
     for size in sizes:
@@ -148,6 +166,6 @@ def matrix_product_rate(sizes=(256, 512, 1024), seconds=0.25):
     return best
 
 
-def load_average():
-    """Returns the machine's load average of the last minute, or None where it keeps none."""
+def load_average() -> float | None:
+    """Return the machine's load average of the last minute, or None where the system has none."""
     return round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None

@@ -1,8 +1,12 @@
-"""``new_items``: items are hidden from training with all their events, then added by their texts alone."""
+"""``new_items``: items are held out of training with all their events, then added by their texts alone."""
+
+from __future__ import annotations
 
 import tempfile
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -29,35 +33,43 @@ from recbole_idp.serving.recommender import Recommender
 from recbole_idp.serving.trained_model import TrainedModel
 from recbole_idp.train.clock import StageClock
 
+if TYPE_CHECKING:
+    from recbole_idp.config.strict import StrictConfig
+    from recbole_idp.models.idp.bundle import Bundle
+
+
+Scorer = Callable[[Sequence[Sequence[int]]], torch.Tensor]
+"""Function that returns the scores of all items after histories of item numbers; shape [B, N]."""
+
 VARIANT = "fine_tune"
 _CHUNK = 256
 
 
 @dataclass(frozen=True)
 class Question:
-    """A user whose latest event is a hidden item.
+    """A user whose latest event is a held-out item.
 
     Attributes:
-        history (list[int]): Numbers of the known items before it, the latest last.
-        wanted (int): Its number.
+        history: Numbers of the known items before it, the latest last.
+        wanted: Number of the held-out item.
     """
 
-    history: list
+    history: list[int]
     wanted: int
 
 
-def run(config, hidden_share):
-    """Hides items, trains on the rest, adds the hidden ones, and ranks them for the users who took them last.
+def run(config: StrictConfig, hidden_share: float) -> tuple[dict[str, Any], list[Row]]:
+    """Hold out items, train on the rest, add the held-out items, and rank each where it is a user's latest event.
 
     Args:
-        config (StrictConfig): The configuration, with ``pretrained`` or ``source_domains``.
-        hidden_share (float): Share of the items with a text that are hidden.
+        config: The configuration, with ``pretrained`` or ``source_domains``.
+        hidden_share: Share of the items with a text that is held out.
 
     Returns:
-        tuple[dict, list[Row]]: The measurements, and the rows of the table.
+        The measurements, and the rows of the table.
 
     Raises:
-        UserError: Too much is hidden, or nobody took a hidden item last.
+        UserError: Too many items are held out, or they are nobody's latest event.
     """
     if not hidden_share < 1:
         raise UserError(f"hidden_share must be less than 1, but is {hidden_share}: some items have to be trained on")
@@ -92,11 +104,13 @@ def run(config, hidden_share):
     ]
 
 
-def train_without(config, whole, hidden):
-    """Trains on a dataset without some items, and keeps the model as a run does.
+def train_without(
+    config: StrictConfig, whole: SequenceDataset, hidden: set[str]
+) -> tuple[TrainedModel, Bundle, SequenceDataset]:
+    """Train on a dataset without some items, and keep the model as a run does.
 
     Returns:
-        tuple[TrainedModel, Bundle, SequenceDataset]: The model, its bundle, and what it was trained on.
+        The model, its bundle, and the data that it was trained on.
     """
     kept = [token for token in whole.item_tokens()[1:] if token not in hidden]
     intervals = {**(config["val_interval"] or {}), config["ITEM_ID_FIELD"]: kept}
@@ -118,13 +132,13 @@ def train_without(config, whole, hidden):
         return TrainedModel.open(folder), start.bundle, dataset
 
 
-def find_questions(whole, joined, hidden):
-    """Finds the users whose latest event is a hidden item and who have known ones before it.
+def find_questions(whole: SequenceDataset, joined: TrainedModel, hidden: set[str]) -> list[Question]:
+    """Find the users whose latest event is a held-out item, and who have known items before it.
 
-    Only the latest event is asked for, as training must not have seen what a user did later.
+    Only the latest event is used, as training must not have seen what a user did later.
 
     Returns:
-        list[Question]: At least one.
+        At least one.
 
     Raises:
         UserError: There is none.
@@ -144,25 +158,26 @@ def find_questions(whole, joined, hidden):
     return found
 
 
-def scorers(joined, counts, first_new, seed):
-    """Returns what is compared, each as a function from histories to scores of all items, [B, N].
+def scorers(joined: TrainedModel, counts: np.ndarray, first_new: int, seed: int) -> dict[str, Scorer]:
+    """Return the scorers that are compared, each a function from histories to scores of all items, shape [B, N].
 
     Args:
-        joined (TrainedModel): The model with the new items.
-        counts (np.ndarray): Training events of the known items; shape [first_new].
-        first_new (int): Number of the first new item.
-        seed (int): Of the random scores, which also put equally popular items in order.
+        joined: The model with the new items.
+        counts: Training events of the known items; shape [first_new].
+        first_new: Number of the first new item.
+        seed: Seed of the random scores, which also order equally popular items.
 
     Returns:
-        dict[str, Callable]: By side.
+        The scorers by side.
     """
     size, longest = len(joined.tokens) + 1, joined.description["encoder"]["MAX_ITEM_LIST_LENGTH"]
     init_seed(seed, True)
     popularity = torch.nn.functional.pad(torch.from_numpy(counts).float(), (0, size - first_new))
-    texts = normalised(centred(joined.transfer["vectors"].numpy(), first_new - 1))
+    vectors = joined.transfer["vectors"].numpy()  # type: ignore[index]  # IDP keeps them
+    texts = normalised(centred(vectors, first_new - 1))
     texts = torch.nn.functional.pad(torch.from_numpy(texts), (0, 0, 1, 0))
 
-    def by_text(histories):
+    def by_text(histories: Sequence[Sequence[int]]) -> torch.Tensor:
         return torch.stack([texts[history[-longest:]].mean(0) for history in histories]) @ texts.t()
 
     return {
@@ -173,18 +188,18 @@ def scorers(joined, counts, first_new, seed):
     }
 
 
-def measure(questions, score, first_new):
-    """Ranks the wanted items among the new ones and among all.
+def measure(questions: Sequence[Question], score: Scorer, first_new: int) -> dict[str, dict[str, float]]:
+    """Rank the held-out items among the new ones and among all.
 
     Args:
-        questions (list[Question]): R of them.
-        score (Callable): From histories to scores [B, N].
-        first_new (int): Number of the first new item.
+        questions: The R questions.
+        score: Function from histories to scores, shape [B, N].
+        first_new: Number of the first new item.
 
     Returns:
-        dict: Metrics under ``new`` and ``all``.
+        Metrics under ``new`` and ``all``.
     """
-    ranks = {"new": [], "all": []}
+    ranks: dict[str, list[torch.Tensor]] = {"new": [], "all": []}
     for start in range(0, len(questions), _CHUNK):
         part = questions[start : start + _CHUNK]
         # A copy: inference tensors may not be changed in place.
@@ -196,8 +211,8 @@ def measure(questions, score, first_new):
     return {name: metrics(torch.cat(parts)) for name, parts in ranks.items()}
 
 
-def metrics(ranks):
-    """Returns hit@10, ndcg@10 and mrr of ranks from 1."""
+def metrics(ranks: torch.Tensor) -> dict[str, float]:
+    """Return hit@10, ndcg@10 and mrr of ranks from 1; shape [R]."""
     ranks = ranks.double()
     inside = ranks <= 10
     return {

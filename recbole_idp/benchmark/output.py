@@ -1,8 +1,12 @@
-"""What a benchmark prints and saves."""
+"""The table that a benchmark prints, and the report that it saves."""
+
+from __future__ import annotations
 
 import os
 import sys
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 
@@ -11,6 +15,10 @@ from recbole_idp.config.derive import given_values
 from recbole_idp.report.result import table
 from recbole_idp.storage.environment import command_line, versions
 from recbole_idp.storage.files import write_json
+
+if TYPE_CHECKING:
+    from recbole_idp.config.strict import StrictConfig
+
 
 FORMAT = 1
 
@@ -29,13 +37,13 @@ class Row(NamedTuple):
     """A row of the table.
 
     Attributes:
-        label (str): What is measured.
-        part (str): Where it stands in a side's measurements.
-        key (str): Its key there.
-        less (bool): Whether less is better.
-        compared (bool): Whether the ratio of ours and RecBole's means something.
-        scale (float): What the printed value is multiplied by.
-        digits (int): Decimals of the printed value.
+        label: Name of what is measured.
+        part: The part of a side's measurements that it is in.
+        key: Its key there.
+        less: Whether lower is better.
+        compared: Whether the ratio of ours and RecBole's is shown.
+        scale: What the printed value is multiplied by.
+        digits: Decimals of the printed value.
     """
 
     label: str
@@ -47,23 +55,23 @@ class Row(NamedTuple):
     digits: int = 2
 
 
-def announce(text):
-    """Says on stderr what is going on; the table alone goes to stdout."""
+def announce(text: str) -> None:
+    """Print progress to stderr; only the table goes to stdout."""
     print(f"[benchmark] {text}", file=sys.stderr, flush=True)
 
 
-def ratio(results, part, key, other="recbole", less=False):
-    """Returns how many times better ours is.
+def ratio(results: Mapping[str, Any], part: str, key: str, other: str = "recbole", less: bool = False) -> float | None:
+    """Return how many times better ours is.
 
     Args:
-        results (dict): Measurements by side.
-        part (str): Where the value stands.
-        key (str): Its key there.
-        other (str): The side that ours is compared with.
-        less (bool): Whether less is better.
+        results: Measurements by side.
+        part: The part of the measurements that the value is in.
+        key: Its key there.
+        other: The side that ours is compared with.
+        less: Whether lower is better.
 
     Returns:
-        float | None: The ratio; None where one of the values is not positive.
+        The ratio; None where one of the values is not positive.
     """
     ours, theirs = results["ours"][part][key], results[other][part][key]
     if ours <= 0 or theirs <= 0:
@@ -71,17 +79,25 @@ def ratio(results, part, key, other="recbole", less=False):
     return round(theirs / ours if less else ours / theirs, 2)
 
 
-def publish(task, name, config, options, facts, rows, path):
-    """Saves the report of a benchmark and prints its table.
+def publish(
+    task: str,
+    name: str,
+    config: StrictConfig,
+    options: Mapping[str, Any],
+    facts: Mapping[str, Any],
+    rows: Sequence[Row],
+    path: str | Path,
+) -> None:
+    """Save the report of a benchmark, and print its table.
 
     Args:
-        task (str): The benchmark.
-        name (str): What it ran on.
-        config (StrictConfig): The configuration.
-        options (dict): The benchmark's own options.
-        facts (dict): Measurements by side, and what else there is.
-        rows (list[Row]): The rows of the table.
-        path (str | Path): Where the report goes.
+        task: The benchmark.
+        name: The dataset or datasets that it ran on.
+        config: The configuration.
+        options: The benchmark's own options.
+        facts: Measurements by side, and other facts for the report.
+        rows: The rows of the table.
+        path: The file of the report.
     """
     report = {
         "format": FORMAT,
@@ -106,7 +122,7 @@ def publish(task, name, config, options, facts, rows, path):
         announce("others keep this machine busy: try --threads=1, or OMP_WAIT_POLICY=passive in the environment")
 
 
-def _table(report, rows):
+def _table(report: Mapping[str, Any], rows: Sequence[Row]) -> str:
     sides = [side for side in SIDES if side in report]
     compare = "recbole" in sides
     lines = []
@@ -119,5 +135,5 @@ def _table(report, rows):
     return table(["", *(SIDES[side] for side in sides), *(["times better"] if compare else [])], lines)
 
 
-def _cell(value, row):
+def _cell(value: Any, row: Row) -> str:
     return f"{value * row.scale:,.{row.digits}f}" if isinstance(value, (int, float)) else str(value)

@@ -1,4 +1,8 @@
-"""``pretraining``: reading the source domains, and some steps of training on them."""
+"""``pretraining``: read the source domains, and train on them for some steps."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 from recbole.utils import init_seed
 
@@ -12,16 +16,19 @@ from recbole_idp.data.domains import load_domains
 from recbole_idp.models.idp.model import IDP
 from recbole_idp.train.trainer import SequenceTrainer
 
+if TYPE_CHECKING:
+    from recbole_idp.config.strict import StrictConfig
 
-def run(config, steps):
-    """Measures reading with indexing, and training with the configured shared negatives.
+
+def run(config: StrictConfig, steps: int) -> tuple[dict[str, Any], list[Row]]:
+    """Measure reading with indexing, and training with the configured shared negatives.
 
     Args:
-        config (StrictConfig): The configuration with ``source_domains`` and the ``pretrain_*`` keys.
-        steps (int): Training steps.
+        config: The configuration with ``source_domains`` and the ``pretrain_*`` keys.
+        steps: Number of training steps.
 
     Returns:
-        tuple[dict, list[Row]]: The measurements, and the rows of the table.
+        The measurements, and the rows of the table.
     """
     announce(f"reading {', '.join(config['source_domains'])}")
     with usage() as used:

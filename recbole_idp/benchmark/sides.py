@@ -1,8 +1,11 @@
-"""The two that are compared: RecBole's own SASRec as its users run it, and ours."""
+"""The two sides that are compared: RecBole's own SASRec as its users run it, and ours."""
+
+from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from unittest import mock
 
 from recbole.config import Config
@@ -17,30 +20,39 @@ from recbole_idp.data.catalog import locate
 from recbole_idp.errors import UserError
 from recbole_idp.train.trainer import SequenceTrainer
 
+if TYPE_CHECKING:
+    import torch
+    from recbole.data.dataloader import AbstractDataLoader
+    from recbole.data.dataset import Dataset
+    from recbole.model.abstract_recommender import SequentialRecommender
+
+    from recbole_idp.config.strict import StrictConfig
+    from recbole_idp.data.rows import Batch
+
 
 @dataclass
 class Side:
-    """One of the two, ready to be trained and evaluated.
+    """One side, ready to be trained and evaluated.
 
     Attributes:
-        config (Config): Its configuration.
-        dataset (Dataset): The whole dataset.
-        loaders (tuple): RecBole's loaders for training, validation and test.
-        reading (dict): Seconds and peak memory to read, filter, split and build sequences.
-        model (SequentialRecommender): The model.
-        trainer (Trainer): Its trainer.
+        config: Its configuration.
+        dataset: The whole dataset.
+        loaders: RecBole's loaders for training, validation and test.
+        reading: Seconds and peak memory to read, filter, split and build sequences.
+        model: The model.
+        trainer: Its trainer.
     """
 
-    config: Any
-    dataset: Any
-    loaders: tuple
-    reading: dict
-    model: Any = None
-    trainer: Any = None
+    config: Config
+    dataset: Dataset
+    loaders: tuple[AbstractDataLoader, ...]
+    reading: dict[str, float]
+    model: SequentialRecommender = None
+    trainer: Trainer = None
 
     @classmethod
-    def read(cls, config):
-        """Reads the data as the configured model does, and makes the model.
+    def read(cls, config: Config) -> Side:
+        """Read the data as the configured model does, and make the model.
 
         Raises:
             UserError: There are too few items for RecBole's evaluator.
@@ -56,8 +68,8 @@ class Side:
         side.renew()
         return side
 
-    def renew(self):
-        """Makes model and trainer anew, with the seed's random weights."""
+    def renew(self) -> None:
+        """Make model and trainer again, with the random weights of the seed."""
         init_seed(self.config["seed"], self.config["reproducibility"])
         train = self.loaders[0]
         self.model = get_model(self.config["model"])(self.config, train.dataset).to(self.config["device"])
@@ -67,40 +79,40 @@ class Side:
         self.trainer.eval_collector.data_collect(train)
 
     @property
-    def is_ours(self):
-        """bool: Whether this is our side."""
+    def is_ours(self) -> bool:
+        """Whether this is our side."""
         return self.config["model"] != "SASRec"
 
     @property
-    def loss(self):
-        """Callable: The loss of a batch in training."""
+    def loss(self) -> Callable[[Any], torch.Tensor]:
+        """The function that returns the loss of a training batch."""
         return self.model.position_loss if self.is_ours else self.model.calculate_loss
 
     @property
-    def n_candidates(self):
-        """float: Items that each target is compared with; RecBole's SASRec compares it with all."""
+    def n_candidates(self) -> float:
+        """Number of items that each target is compared with; RecBole's SASRec compares it with all."""
         n_items = self.model.n_items
         return self.model.loss.n_candidates(n_items) if self.is_ours else float(n_items)
 
-    def sizes_of(self, batch):
-        """Returns the shapes of a training batch's parts, and its targets."""
+    def sizes_of(self, batch: Any) -> tuple[list[torch.Size], int]:
+        """Return the shapes of a training batch's parts, and its number of targets."""
         return batch_sizes(batch) if self.is_ours else ([batch[self.model.ITEM_SEQ].shape], len(batch))
 
 
-def batch_sizes(batch):
-    """Returns the shapes of the parts of one of our batches, and its targets."""
+def batch_sizes(batch: Batch) -> tuple[list[torch.Size], int]:
+    """Return the shapes of the parts of one of our batches, and its number of targets."""
     return [items.shape for items, _ in batch.parts], batch.n_targets
 
 
-def recbole_config(config):
-    """Makes RecBole's own configuration of its SASRec with the same values, as far as RecBole knows them.
+def recbole_config(config: StrictConfig) -> Config:
+    """Make RecBole's own configuration of its SASRec, with the same values for the keys that RecBole knows.
 
     Args:
-        config (StrictConfig): Ours.
+        config: Ours.
 
     Returns:
-        Config: RecBole's. It reads the columns of the ``.inter`` file only, since quotation marks in titles stop its
-        reader.
+        RecBole's configuration. It reads the ``.inter`` file only, as RecBole's reader fails on quotation marks in
+        titles.
     """
     location = locate(config["dataset"], data_root(config))
     known = set().union(*(layer.values for layer in recbole_layers("SASRec", location.stem)))

@@ -1,4 +1,8 @@
-"""``training``: RecBole's SASRec and ours, trained for the same time on the same data."""
+"""``training``: train RecBole's SASRec and ours for the same time on the same data."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -9,19 +13,23 @@ from recbole_idp.benchmark.output import Row, announce, ratio
 from recbole_idp.benchmark.sides import Side, recbole_config
 from recbole_idp.run.prepare import data_fingerprint
 
+if TYPE_CHECKING:
+    from recbole_idp.config.strict import StrictConfig
+
+
 PLAIN = "recbole_without_anomaly_detection"
 
 
-def run(config, seconds, recbole_seconds=0):
-    """Trains and evaluates ours, RecBole's, and RecBole's without anomaly detection.
+def run(config: StrictConfig, seconds: float, recbole_seconds: float = 0) -> tuple[dict[str, Any], list[Row]]:
+    """Train and evaluate ours, RecBole's, and RecBole's without anomaly detection.
 
     Args:
-        config (StrictConfig): The configuration.
-        seconds (float): Training time of each; evaluation is not counted.
-        recbole_seconds (float): Training time of RecBole's where it is to have more; 0: the same.
+        config: The configuration.
+        seconds: Training time of each in seconds; evaluation is not counted.
+        recbole_seconds: Training time of RecBole's in seconds; 0: the same.
 
     Returns:
-        tuple[dict, list[Row]]: The measurements, and the rows of the table.
+        The measurements, and the rows of the table.
     """
     recbole_seconds = recbole_seconds or seconds
     announce(f"reading {config['dataset']}, ours")
@@ -54,7 +62,7 @@ def run(config, seconds, recbole_seconds=0):
     return facts, _rows(seconds, recbole_seconds)
 
 
-def _measure(side, name, seconds):
+def _measure(side: Side, name: str, seconds: float) -> dict[str, Any]:
     train, valid, test = side.loaders
     side.renew()
     announce(f"training {name} for {seconds:g} s")
@@ -74,7 +82,7 @@ def _measure(side, name, seconds):
     }
 
 
-def _rows(seconds, recbole_seconds):
+def _rows(seconds: float, recbole_seconds: float) -> list[Row]:
     after = f"{seconds:g} s" if recbole_seconds == seconds else f"{seconds:g} s (RecBole {recbole_seconds:g} s)"
     return [
         Row("reading, s", "reading", "seconds", less=True),
@@ -92,8 +100,8 @@ def _rows(seconds, recbole_seconds):
     ]
 
 
-def arithmetic_rows():
-    """Returns the table's rows on the arithmetic of a training step."""
+def arithmetic_rows() -> list[Row]:
+    """Return the table's rows on the arithmetic of a training step."""
     return [
         Row("MFLOP per target", "training", "flops_per_target", less=True, scale=1e-6),
         Row("training GFLOP/s", "training", "gflops"),

@@ -1,24 +1,36 @@
 """Metrics of parts of the test: by how often the target item was seen in training, and by how long the history is."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
 from recbole_idp.evaluation.significance import gains
 
+if TYPE_CHECKING:
+    import numpy.typing as npt
+    from recbole.config import Config
+
+
 METRICS = ("Hit@10", "NDCG@10", "Hit@20", "NDCG@20", "MRR")
 
 
-def bucket_metrics(ranks, popularity, history, config):
-    """Computes metrics for each bucket; targets before the first one are in none.
+def bucket_metrics(
+    ranks: npt.ArrayLike, popularity: npt.ArrayLike, history: npt.ArrayLike, config: Config
+) -> dict[str, list[dict[str, Any]]]:
+    """Compute metrics for each bucket. Targets below the first bucket are in none.
 
     Args:
-        ranks (np.ndarray): Rank of each test target, from 1; shape [R].
-        popularity (np.ndarray): Training interactions of the target item; shape [R].
-        history (np.ndarray): Events before the target; shape [R].
-        config (Config): With ``popularity_buckets`` and ``history_buckets``, where buckets begin.
+        ranks: Rank of each test target, from 1; shape [R].
+        popularity: Training interactions of the target item; shape [R].
+        history: Events before the target; shape [R].
+        config: The configuration, with ``popularity_buckets`` and ``history_buckets``: where buckets begin.
 
     Returns:
-        dict[str, list[dict]]: Under ``popularity`` and ``history`` the buckets that have targets, in order: ``label``
-        (``1 to 4``, ``20 and more``), ``users`` (targets in it) and ``metrics``.
+        Under ``popularity`` and ``history`` the buckets that have targets, in order: ``label`` (``1 to 4``, ``20 and
+        more``), ``users`` (targets in it) and ``metrics``.
     """
     sizes = {"popularity": popularity, "history": history}
     return {
@@ -27,7 +39,7 @@ def bucket_metrics(ranks, popularity, history, config):
     }
 
 
-def _buckets(ranks, values, begins):
+def _buckets(ranks: np.ndarray, values: np.ndarray, begins: Sequence[int]) -> list[dict[str, Any]]:
     number = np.searchsorted(begins, values, side="right") - 1
     found = []
     for bucket in range(len(begins)):
@@ -38,7 +50,7 @@ def _buckets(ranks, values, begins):
     return found
 
 
-def _label(begins, bucket):
+def _label(begins: Sequence[int], bucket: int) -> str:
     if bucket == len(begins) - 1:
         return f"{begins[bucket]} and more"
     last = begins[bucket + 1] - 1

@@ -1,6 +1,10 @@
-"""Ranking among drawn candidates: one right item and some that the user has not had (RecBole's uni99, pop100, ...)."""
+"""Ranking among sampled candidates: a target and negatives for its user (RecBole's uni99, pop100, ...)."""
+
+from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -9,28 +13,34 @@ from tqdm import tqdm
 
 from recbole_idp.evaluation.ranking import ranks_from_scores
 
+if TYPE_CHECKING:
+    from recbole.data.dataloader import NegSampleEvalDataLoader
+    from recbole.model.abstract_recommender import SequentialRecommender
+
 
 @torch.no_grad()
-def rank_candidates(model, loader, seed, show_progress=False):
-    """Ranks each target among the candidates that RecBole's loader draws for it.
+def rank_candidates(
+    model: SequentialRecommender, loader: NegSampleEvalDataLoader, seed: int, show_progress: bool = False
+) -> torch.Tensor:
+    """Rank each target among the candidates that RecBole's loader draws for it.
 
     A history is scored once, not once for each candidate.
 
     Args:
-        model (SequentialRecommender): Gives ``full_sort_predict``.
-        loader (NegSampleEvalDataLoader): RecBole's loader.
-        seed (int): Decides on the candidates: the same for every model and every seed of its training, so that results
-            can be compared user by user.
-        show_progress (bool): Whether to show a progress bar.
+        model: Model with ``full_sort_predict``.
+        loader: RecBole's loader.
+        seed: Seed of the candidates. It is the same for every model and every seed of its training, so that results can
+            be compared user by user.
+        show_progress: Whether to show a progress bar.
 
     Returns:
-        torch.LongTensor: Rank of each target from 1, at most the number of candidates; users in order; shape [R].
+        Rank of each target from 1, at most the number of candidates; users in order; int64, shape [R].
     """
     model.eval()
     ranks = []
     with drawing(seed):
         for rows, user, right_user, right_item in tqdm(loader, "Evaluate", ncols=100, disable=not show_progress):
-            # The right item stands first among the rows of its user.
+            # The target comes first among the rows of its user.
             first = torch.searchsorted(user, torch.arange(int(user[-1]) + 1))
             scores = model.full_sort_predict(_histories(rows[first], model).to(model.device)).cpu()
             drawn = torch.full_like(scores, -torch.inf)
@@ -41,8 +51,8 @@ def rank_candidates(model, loader, seed, show_progress=False):
 
 
 @contextlib.contextmanager
-def drawing(seed):
-    """Seeds NumPy, from whose global state RecBole's samplers draw, and puts the state back at the end."""
+def drawing(seed: int) -> Iterator[None]:
+    """Seed NumPy, from whose global state RecBole's samplers draw, and restore the state at the end."""
     state = np.random.get_state()
     np.random.seed(seed)
     try:
@@ -51,7 +61,7 @@ def drawing(seed):
         np.random.set_state(state)
 
 
-def _histories(rows, model):
-    """Returns the histories of some rows, trimmed to the longest."""
+def _histories(rows: Interaction, model: SequentialRecommender) -> Interaction:
+    """Return the histories of some rows, trimmed to the longest."""
     items, lengths = rows[model.ITEM_SEQ], rows[model.ITEM_SEQ_LEN]
     return Interaction({model.ITEM_SEQ: items[:, : int(lengths.max())], model.ITEM_SEQ_LEN: lengths})

@@ -1,6 +1,9 @@
 """Full ranking without the matrix of all scores: chunks of scores become ranks and are dropped."""
 
+from __future__ import annotations
+
 from collections import OrderedDict
+from typing import TYPE_CHECKING
 
 import torch
 from recbole.data.interaction import Interaction
@@ -10,6 +13,14 @@ from tqdm import tqdm
 
 from recbole_idp.errors import UserError
 
+if TYPE_CHECKING:
+    from recbole.config import Config
+    from recbole.evaluator import Evaluator
+    from recbole.model.abstract_recommender import SequentialRecommender
+
+    from recbole_idp.data.sequences import Targets
+
+
 # 8 MiB of float32: large enough for the matrix product, small enough to be counted while in the cache.
 CHUNK_ELEMENTS = 1 << 21
 # The same for the encoder: 2 MiB of states at width 64, and 8 MiB inside its feed-forward layers.
@@ -17,20 +28,22 @@ CHUNK_POSITIONS = 1 << 13
 
 
 @torch.no_grad()
-def rank_targets(model, targets, max_length, show_progress=False):
-    """Ranks each target among all items, as RecBole's full evaluation does for sequential models.
+def rank_targets(
+    model: SequentialRecommender, targets: Targets, max_length: int, show_progress: bool = False
+) -> torch.Tensor:
+    """Rank each target among all items, as RecBole's full evaluation does for sequential models.
 
-    History is not removed from the candidates, the padding item is. Items with the target's score stand before it if
-    their number is smaller.
+    History items are candidates; the padding item is none. Of items with equal scores, those of smaller numbers rank
+    first.
 
     Args:
-        model (SequentialRecommender): Gives ``full_sort_predict``.
-        targets (Targets): What to rank; R of them.
-        max_length (int): Events of a history at most.
-        show_progress (bool): Whether to show a progress bar.
+        model: Model with ``full_sort_predict``.
+        targets: The R targets to rank.
+        max_length: Maximum number of events in a history.
+        show_progress: Whether to show a progress bar.
 
     Returns:
-        torch.LongTensor: Rank of each target from 1, shape [R].
+        Rank of each target from 1; int64, shape [R].
 
     Raises:
         UserError: A score is not a number.
@@ -46,26 +59,26 @@ def rank_targets(model, targets, max_length, show_progress=False):
     return ranks
 
 
-def _chunk_size(model, max_length):
-    """Returns how many rows are scored at once."""
+def _chunk_size(model: SequentialRecommender, max_length: int) -> int:
+    """Return the number of rows that are scored at once."""
     return max(1, min(CHUNK_ELEMENTS // model.n_items, CHUNK_POSITIONS // max_length))
 
 
-def _scores(model, targets, rows, max_length):
-    """Returns the scores of all items after the histories of some targets; shape [B, N]."""
+def _scores(model: SequentialRecommender, targets: Targets, rows: torch.Tensor, max_length: int) -> torch.Tensor:
+    """Return the scores of all items after the histories of some targets; shape [B, N]."""
     items, lengths = targets.histories(rows, max_length)
     return model.full_sort_predict(Interaction({model.ITEM_SEQ: items, model.ITEM_SEQ_LEN: lengths}).to(model.device))
 
 
-def ranks_from_scores(scores, wanted):
-    """Counts for each row how many items stand before the wanted one.
+def ranks_from_scores(scores: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
+    """Compute the rank of one item in each row of scores.
 
     Args:
-        scores (torch.Tensor): Scores of all items, item 0 being padding; shape [B, N]. Overwritten in column 0.
-        wanted (torch.LongTensor): One item for each row; shape [B].
+        scores: Scores of all items, item 0 being padding; shape [B, N]. Overwritten in column 0.
+        wanted: The item to rank in each row; int64, shape [B].
 
     Returns:
-        torch.LongTensor: Ranks from 1; shape [B].
+        Ranks from 1; int64, shape [B].
 
     Raises:
         UserError: The score of a wanted item is not a number.
@@ -85,17 +98,17 @@ def ranks_from_scores(scores, wanted):
 
 
 @torch.no_grad()
-def top_items(model, targets, max_length, k):
-    """Finds the k items that each row's user would be shown.
+def top_items(model: SequentialRecommender, targets: Targets, max_length: int, k: int) -> torch.Tensor:
+    """Return the k items with the highest scores after each history.
 
     Args:
-        model (SequentialRecommender): Gives ``full_sort_predict``.
-        targets (Targets): Whose histories to use; R of them.
-        max_length (int): Events of a history at most.
-        k (int): Items for each row.
+        model: Model with ``full_sort_predict``.
+        targets: The R targets whose histories are used.
+        max_length: Maximum number of events in a history.
+        k: Number of items for each history.
 
     Returns:
-        torch.LongTensor: Item numbers, best first; shape [R, k].
+        Item numbers, best first; int64, shape [R, k].
     """
     model.eval()
     best = torch.empty(len(targets), k, dtype=torch.long)
@@ -107,44 +120,46 @@ def top_items(model, targets, max_length, k):
 
 
 class RankEvaluator:
-    """Turns ranks into the metrics of RecBole's evaluator.
+    """Compute the metrics of RecBole's evaluator from ranks.
 
     Args:
-        config (Config): RecBole's ``metrics`` and ``topk``.
-        evaluator (Evaluator): RecBole's evaluator for that configuration.
+        config: RecBole's ``metrics`` and ``topk``.
+        evaluator: RecBole's evaluator for that configuration.
     """
 
     NEEDS = {"rec.topk", "rec.items", "data.num_items", "data.num_users", "data.count_items", "data.count_users"}
 
-    def __init__(self, config, evaluator):
+    def __init__(self, config: Config, evaluator: Evaluator) -> None:
         self.register, self.evaluator = Register(config), evaluator
         self.largest_k = max(config["topk"])
         self.whole_list = "mrr" in [metric.lower() for metric in config["metrics"]]
         self.decimals = config["metric_decimal_place"] or 4
 
-    def supports_all_metrics(self):
-        """Returns whether each configured metric can be computed from ranks and top items."""
+    def supports_all_metrics(self) -> bool:
+        """Return whether each configured metric can be computed from ranks and top items."""
         needed = {name for name, value in vars(self.register).items() if value is True}
         return needed <= self.NEEDS
 
-    def needs_items(self):
-        """Returns whether a metric asks for the recommended items themselves."""
+    def needs_items(self) -> bool:
+        """Return whether a metric needs the recommended items themselves."""
         return self.register.need("rec.items")
 
-    def ranks_suffice(self):
-        """Returns whether each configured metric can be computed from the ranks of the right items alone."""
+    def ranks_suffice(self) -> bool:
+        """Return whether each configured metric can be computed from the ranks of the targets alone."""
         return self.supports_all_metrics() and not self.needs_items()
 
-    def evaluate(self, ranks, items=None, collected=None):
-        """Computes the metrics.
+    def evaluate(
+        self, ranks: torch.Tensor, items: torch.Tensor | None = None, collected: DataStruct | None = None
+    ) -> OrderedDict[str, float]:
+        """Compute the metrics.
 
         Args:
-            ranks (torch.LongTensor): Rank of the one right item of each row, from 1; shape [R].
-            items (torch.LongTensor, optional): Top items of each row; shape [R, K].
-            collected (DataStruct, optional): What RecBole's collector took from the training data.
+            ranks: Rank of each target, from 1; int64, shape [R].
+            items: Top items for each target; int64, shape [R, K]. Needed where :meth:`needs_items`.
+            collected: What RecBole's collector took from the training data.
 
         Returns:
-            OrderedDict[str, float]: RecBole's keys and values; with MRR also ``mrr``, over the whole list.
+            RecBole's keys and values; with MRR also ``mrr``, over the whole list.
         """
         struct = DataStruct()
         for name in self.NEEDS:

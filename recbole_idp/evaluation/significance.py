@@ -1,28 +1,36 @@
-"""Whether a difference between two models is more than chance: paired over the users whom both were tested on."""
+"""Significance of the difference between two models, paired over the users whom both were tested on."""
+
+from __future__ import annotations
 
 import math
 import warnings
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import stats
 
 from recbole_idp.errors import UserError
 
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+
 RESAMPLES = 2000
 # 32 MiB of resampled values at once.
 _CHUNK_ELEMENTS = 1 << 22
 
 
-def gains(ranks, metric):
-    """Computes a ranking metric for each target by itself, every user having one right item.
+def gains(ranks: npt.ArrayLike, metric: str) -> np.ndarray:
+    """Compute a ranking metric for each target by itself: one item is relevant.
 
     Args:
-        ranks (array_like): Ranks from 1; any shape.
-        metric (str): ``NDCG@k``, ``MRR@k`` or ``Hit@k``, or ``MRR`` over the whole list; case does not matter.
+        ranks: Ranks from 1; any shape.
+        metric: ``NDCG@k``, ``MRR@k`` or ``Hit@k``, or ``MRR`` over the whole list; case does not matter.
 
     Returns:
-        np.ndarray: Values from 0 to 1, of the ranks' shape.
+        Values from 0 to 1, of the ranks' shape.
 
     Raises:
         UserError: The metric is none of these.
@@ -35,33 +43,37 @@ def gains(ranks, metric):
     return np.where(inside, _GAINS[name](ranks), 0.0)
 
 
-_GAINS = {"ndcg": lambda ranks: 1 / np.log2(ranks + 1), "mrr": lambda ranks: 1 / ranks, "hit": np.ones_like}
+_GAINS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "ndcg": lambda ranks: 1 / np.log2(ranks + 1),
+    "mrr": lambda ranks: 1 / ranks,
+    "hit": np.ones_like,
+}
 
 
-def user_means(values, users):
-    """Averages over the seeds, then over the targets of each user.
+def user_means(values: np.ndarray | Sequence[Sequence[float]], users: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Average over the seeds, then over the targets of each user.
 
     Args:
-        values (array_like): A metric of each target with each seed; shape [S, R].
-        users (Sequence): Whose target it is; length R.
+        values: A metric of each target with each seed; shape [S, R].
+        users: User of each target; length R.
 
     Returns:
-        tuple[np.ndarray, np.ndarray]: The users in sorted order and the mean of each, both of length U.
+        The users in sorted order and the mean of each, both of length U.
     """
     known, number = np.unique(np.asarray(users), return_inverse=True)
     sums = np.bincount(number, weights=np.mean(values, axis=0), minlength=len(known))
     return known, sums / np.bincount(number, minlength=len(known))
 
 
-def paired_t_test(ours, theirs):
-    """Tests whether the mean difference of pairs is zero (Student's t, two-sided).
+def paired_t_test(ours: np.ndarray | Sequence[float], theirs: np.ndarray | Sequence[float]) -> float:
+    """Test whether the mean difference of pairs is zero (Student's t, two-sided).
 
     Args:
-        ours (array_like): Values of one model; shape [U].
-        theirs (array_like): Values of the other for the same users; shape [U].
+        ours: Values of one model; shape [U].
+        theirs: Values of the other for the same users; shape [U].
 
     Returns:
-        float: The p-value; 1 where all differences are zero, or there is one pair only.
+        The p-value; 1 where all differences are zero, or there is one pair only.
     """
     difference = np.subtract(ours, theirs)
     if len(difference) < 2 or not difference.any():
@@ -71,25 +83,27 @@ def paired_t_test(ours, theirs):
     return float(stats.ttest_rel(ours, theirs).pvalue)
 
 
-def relative_gain(ours, theirs):
-    """Returns by which share the mean of ``ours`` is above that of ``theirs``; None where the latter is zero."""
+def relative_gain(ours: np.ndarray | Sequence[float], theirs: np.ndarray | Sequence[float]) -> float | None:
+    """Return by which share the mean of ``ours`` is above that of ``theirs``; None where the latter is zero."""
     base = float(np.mean(theirs))
     return float(np.mean(ours)) / base - 1 if base else None
 
 
-def gain_interval(ours, theirs, level=0.95, resamples=RESAMPLES, seed=0):
-    """Finds a bootstrap interval of the relative gain: users are drawn with replacement, pairs staying pairs.
+def gain_interval(
+    ours: np.ndarray, theirs: np.ndarray, level: float = 0.95, resamples: int = RESAMPLES, seed: int = 0
+) -> tuple[float, float] | None:
+    """Compute a bootstrap interval of the relative gain. Users are drawn with replacement, and pairs stay pairs.
 
     Args:
-        ours (array_like): Values of one model, none negative; shape [U].
-        theirs (array_like): Values of the other for the same users; shape [U].
-        level (float): How often such an interval holds the true gain.
-        resamples (int): How many draws of U users.
-        seed (int): Their source.
+        ours: Values of one model, none negative; shape [U].
+        theirs: Values of the other for the same users; shape [U].
+        level: Confidence level.
+        resamples: Number of draws of U users.
+        seed: Seed of the draws.
 
     Returns:
-        tuple[float, float] | None: Its ends (percentiles); None where there is no gain to speak of: fewer than two
-        users, or draws in which ``theirs`` is zero throughout.
+        Its ends (percentiles); None where the gain is not defined: for fewer than two users, or draws in which
+        ``theirs`` is zero throughout.
     """
     if len(ours) < 2 or not np.any(theirs):
         return None
@@ -109,14 +123,14 @@ def gain_interval(ours, theirs, level=0.95, resamples=RESAMPLES, seed=0):
     return (float(interval.low), float(interval.high)) if np.isfinite(interval).all() else None
 
 
-def holm(p_values):
-    """Adjusts p-values for the number of comparisons (Holm, 1979): the family's chance of one false finding is kept.
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Adjust p-values for the number of comparisons (Holm, 1979), which controls the family-wise error rate.
 
     Args:
-        p_values (Sequence[float]): One for each comparison.
+        p_values: One for each comparison.
 
     Returns:
-        list[float]: Adjusted values in the given order, each at most 1.
+        Adjusted values in the given order, each at most 1.
     """
     adjusted, largest = [0.0] * len(p_values), 0.0
     for place, number in enumerate(sorted(range(len(p_values)), key=p_values.__getitem__)):
@@ -130,31 +144,31 @@ class Comparison:
     """One model against another.
 
     Attributes:
-        ours (float): Mean over users of the one.
-        theirs (float): Mean over users of the other.
-        gain (float | None): The relative gain; None where ``theirs`` is 0.
-        interval (tuple[float, float] | None): Of the gain, 95 %; see :func:`gain_interval`.
-        p_value (float): Of :func:`paired_t_test`.
-        users (int): How many pairs.
+        ours: Mean over users of the one model.
+        theirs: Mean over users of the other model.
+        gain: The relative gain; None where ``theirs`` is 0.
+        interval: Of the gain, 95 %; see :func:`gain_interval`.
+        p_value: The p-value of :func:`paired_t_test`.
+        users: Number of pairs.
     """
 
     ours: float
     theirs: float
     gain: float | None
-    interval: tuple | None
+    interval: tuple[float, float] | None
     p_value: float
     users: int
 
 
-def compare(ours, theirs):
-    """Compares two models on the users whom both were tested on.
+def compare(ours: tuple[np.ndarray, np.ndarray], theirs: tuple[np.ndarray, np.ndarray]) -> Comparison:
+    """Compare two models on the users whom both were tested on.
 
     Args:
-        ours (tuple[np.ndarray, np.ndarray]): Users and their values for one model, as of :func:`user_means`.
-        theirs (tuple[np.ndarray, np.ndarray]): The same for the other.
+        ours: Users and their values for one model, as :func:`user_means` returns them.
+        theirs: The same for the other.
 
     Returns:
-        Comparison: The comparison.
+        The comparison.
 
     Raises:
         UserError: They have no user in common.

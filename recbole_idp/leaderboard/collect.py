@@ -1,8 +1,13 @@
-"""Makes the leaderboard of what its jobs have left."""
+"""Make the leaderboard from the results of its jobs."""
+
+from __future__ import annotations
 
 import statistics
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -12,24 +17,34 @@ from recbole_idp.leaderboard.job_folder import load
 from recbole_idp.report.comparison import holm_corrected
 from recbole_idp.storage.environment import command_line, versions
 
+if TYPE_CHECKING:
+    from recbole_idp.leaderboard.plan import Job, Plan
+    from recbole_idp.report.ranks import Ranks
+
+    # Result of each job, and its ranks where the protocol has some.
+    Loaded = Mapping[Job, tuple[dict[str, Any], Ranks | None]]
+
+
 COMPARED_WITH = ("PositionSASRec", "TextPCASASRec", "MoRec", "TCF", "UniSRec", "UniSRec_IDt")
-"""The plugin's models that others are compared with, beside those of RecBole."""
+"""The plugin's models that can be the baseline, besides those of RecBole."""
 
 
-def collect(plan, results, failed, tuned):
-    """Makes the leaderboard.
+def collect(
+    plan: Plan, results: Mapping[Job, Path], failed: Mapping[Job, str], tuned: Mapping[tuple[str, str], dict[str, Any]]
+) -> dict[str, Any]:
+    """Make the leaderboard.
 
     Args:
-        plan (Plan): What was asked for.
-        results (dict[Job, Path]): The result files of the jobs that were finished.
-        failed (dict[Job, str]): Why others were not.
-        tuned (dict[tuple[str, str], dict]): By model and dataset, what tuning has chosen.
+        plan: The plan of the leaderboard.
+        results: The result files of the jobs that were finished.
+        failed: Why the other jobs were not finished.
+        tuned: What tuning has chosen, by model and dataset.
 
     Returns:
-        dict: Of the form that :func:`~recbole_idp.report.board.file.read_board` checks.
+        The leaderboard, with the structure that :func:`~recbole_idp.report.board.file.read_board` checks.
     """
     loaded = {job: load(path) for job, path in results.items()}
-    boards = {}
+    boards: dict[tuple[str, str | None, str], list[Job]] = {}
     for job, (result, _) in loaded.items():
         boards.setdefault((job.dataset, result["data_fingerprint"], result["protocol"]), []).append(job)
     for job in failed:
@@ -45,7 +60,14 @@ def collect(plan, results, failed, tuned):
     }
 
 
-def _board(key, jobs, loaded, failed, tuned, plan):
+def _board(
+    key: tuple[str, str | None, str],
+    jobs: Sequence[Job],
+    loaded: Loaded,
+    failed: Mapping[Job, str],
+    tuned: Mapping[tuple[str, str], dict[str, Any]],
+    plan: Plan,
+) -> dict[str, Any]:
     dataset, data, protocol = key
     facts = loaded[jobs[0]][0]["data"] if jobs else {}
     by_model = {model: [job for job in jobs if job.model == model] for model in plan.models}
@@ -69,14 +91,14 @@ def _board(key, jobs, loaded, failed, tuned, plan):
     }
 
 
-def _protocol(values):
-    """Returns the protocol that a job was to test by."""
+def _protocol(values: Mapping[str, Any]) -> str:
+    """Return the protocol by which a job with these values is tested."""
     mode = values["eval_args"]["mode"]
     return mode["test"] if isinstance(mode, dict) else mode
 
 
-def _notes(by_model, loaded):
-    """Returns what a reader of the board has to know of how some models rank a user's history."""
+def _notes(by_model: Mapping[str, Sequence[Job]], loaded: Loaded) -> list[str]:
+    """Return notes on models that rank history items in a way of their own."""
     counting = [model for model in by_model if model in registry.GENERAL_MODELS]
     excluding = [model for model, jobs in by_model.items() if loaded[jobs[0]][0]["config"]["exclude_history"]]
     said = {
@@ -86,8 +108,8 @@ def _notes(by_model, loaded):
     return [f"{', '.join(models)}: {note}." for note, models in said.items() if models]
 
 
-def _row(jobs, loaded, tuned):
-    """Makes the row of a model from the jobs of its seeds."""
+def _row(jobs: Sequence[Job], loaded: Loaded, tuned: dict[str, Any] | None) -> dict[str, Any]:
+    """Make the row of a model from the jobs of its seeds."""
     results = [loaded[job][0] for job in jobs]
     runs = [_main(result)["runs"][0] for result in results]
     return {
@@ -103,17 +125,17 @@ def _row(jobs, loaded, tuned):
     }
 
 
-def _with_seeds(jobs):
+def _with_seeds(jobs: Sequence[Job]) -> str:
     seeds = ",".join(str(job.seed) for job in jobs)
     return jobs[0].command().replace(f"--seeds={jobs[0].seed}", f"--seeds={seeds}", 1)
 
 
-def _main(result):
-    """Returns the row of a job's result that counts: in a few-shot study the one with the most users."""
+def _main(result: dict[str, Any]) -> dict[str, Any]:
+    """Return the row of a job's result that the board shows: in a few-shot study the one with the most users."""
     return max(result["variants"].values(), key=lambda row: row["train_users_share"])
 
 
-def _spread(metrics):
+def _spread(metrics: Sequence[Mapping[str, float]]) -> dict[str, dict[str, float]]:
     names = metrics[0]
     values = {name: [one[name] for one in metrics] for name in names}
     return {
@@ -122,8 +144,8 @@ def _spread(metrics):
     }
 
 
-def _mean_buckets(found):
-    """Averages the buckets over seeds; the targets in each are the same."""
+def _mean_buckets(found: Sequence[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+    """Average the buckets over seeds; the targets in each are the same."""
     if not found:
         return {}
     return {
@@ -135,7 +157,7 @@ def _mean_buckets(found):
     }
 
 
-def _few_shot(results):
+def _few_shot(results: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     shares = sorted({row["train_users_share"] for row in results[0]["variants"].values()})
     if len(shares) < 2:
         return []
@@ -155,18 +177,21 @@ def _few_shot(results):
     ]
 
 
-def _best_baseline(rows, metric):
-    """Returns the baseline whose validation is best, or None where there is none."""
+def _best_baseline(rows: Sequence[dict[str, Any]], metric: str) -> str | None:
+    """Return the baseline whose validation is best, or None where there is none."""
     found = [row for row in rows if row["model"] not in registry.models() or row["model"] in COMPARED_WITH]
     if not found or len(rows) < 2:
         return None
     return max(found, key=lambda row: statistics.fmean(run["valid"][metric.lower()] for run in row["runs"]))["model"]
 
 
-def _comparisons(by_model, loaded, baseline, metric):
-    """Compares each model with the baseline, paired over the users, seeds averaged first."""
+def _comparisons(
+    by_model: Mapping[str, Sequence[Job]], loaded: Loaded, baseline: str, metric: str
+) -> list[dict[str, Any]]:
+    """Compare each model with the baseline, paired over the users, seeds averaged first."""
     values = {model: _by_user(jobs, loaded, metric) for model, jobs in by_model.items()}
-    if values.get(baseline) is None:
+    theirs = values.get(baseline)
+    if theirs is None:
         return []
     found = [
         {
@@ -174,7 +199,7 @@ def _comparisons(by_model, loaded, baseline, metric):
             "baseline": baseline,
             "metric": metric,
             "seeds": len(by_model[model]),
-            **asdict(compare(ours, values[baseline])),
+            **asdict(compare(ours, theirs)),
         }
         for model, ours in values.items()
         if model != baseline and ours is not None
@@ -182,8 +207,8 @@ def _comparisons(by_model, loaded, baseline, metric):
     return holm_corrected(found)
 
 
-def _by_user(jobs, loaded, metric):
-    """Returns users and their mean metric, or None where ranks are missing."""
+def _by_user(jobs: Sequence[Job], loaded: Loaded, metric: str) -> tuple[np.ndarray, np.ndarray] | None:
+    """Return users and their mean metric, or None where ranks are missing."""
     ranked = []
     for job in jobs:
         result, ranks = loaded[job]

@@ -1,4 +1,6 @@
-"""What runs the processes of a leaderboard: this machine, or a Ray cluster, with one face: ``start`` and ``wait``."""
+"""Engines that run the jobs of a leaderboard: this machine or a Ray cluster, with one interface."""
+
+from __future__ import annotations
 
 import ctypes
 import os
@@ -6,33 +8,39 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from recbole_idp.compat import RAY_REMEDY, STAND_IN
 from recbole_idp.errors import UserError
+
+if TYPE_CHECKING:
+    from ray import ObjectRef
+
 
 # Sent to a child when its parent dies (Linux, prctl).
 _PARENT_DEATH_SIGNAL = 1
 
 
-def run_job(arguments, folder, log, threads, place):
-    """Runs one job to its end in a process of its own, on whichever machine this is called.
+def run_job(arguments: Sequence[str], folder: str | Path, log: str | Path, threads: int, place: str) -> int:
+    """Run one job to its end in a process of its own, on the machine where this is called.
 
     Args:
-        arguments (list[str]): Of the command line.
-        folder (str): Where its result goes.
-        log (str): The file for what it prints.
-        threads (int): Its part of the processors.
-        place (str): The folder that relative paths start from.
+        arguments: Arguments of the command line.
+        folder: The folder for its result.
+        log: The file for its output.
+        threads: Number of its threads.
+        place: The folder that relative paths start from.
 
     Returns:
-        int: Its exit status.
+        Its exit status.
     """
     os.chdir(place)
     return _start(arguments, folder, log, threads).wait()
 
 
-def _start(arguments, folder, log, threads):
+def _start(arguments: Sequence[str], folder: str | Path, log: str | Path, threads: int) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", "recbole_idp", "run", *arguments]
     command += [f"--result_dir={folder}", f"--threads={threads}", "--show_progress=false", "--keep_trained=false"]
     environment = {**os.environ, "OMP_NUM_THREADS": str(threads), "PYTHONPATH": _python_path()}
@@ -42,13 +50,13 @@ def _start(arguments, folder, log, threads):
         )
 
 
-def _python_path():
-    """Returns where the plugin is found: a checkout need not be installed, nor a process be started in it."""
+def _python_path() -> str:
+    """Return a ``PYTHONPATH`` with the plugin, so that a checkout works without being installed."""
     return os.pathsep.join(filter(None, [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")]))
 
 
-def _die_with_parent():
-    """Lets a job end with a leaderboard that is killed, where the system knows how."""
+def _die_with_parent() -> None:
+    """End this process when its parent is killed, where the system can do that."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PARENT_DEATH_SIGNAL, signal.SIGTERM)
 
@@ -57,24 +65,24 @@ class LocalEngine:
     """Runs jobs as processes of this machine.
 
     Args:
-        threads (int): Threads of each job.
+        threads: Number of threads of each job.
     """
 
-    def __init__(self, threads):
+    def __init__(self, threads: int) -> None:
         self.threads = threads
 
-    def start(self, arguments, folder, log):
-        """Starts a job; returns what :meth:`wait` takes."""
+    def start(self, arguments: Sequence[str], folder: str | Path, log: str | Path) -> subprocess.Popen[bytes]:
+        """Start a job, and return its process."""
         return _start(arguments, folder, log, self.threads)
 
-    def wait(self, running):
-        """Waits until a job has ended.
+    def wait(self, running: Sequence[subprocess.Popen[bytes]]) -> tuple[subprocess.Popen[bytes], int]:
+        """Wait until a job has ended.
 
         Args:
-            running (list): What :meth:`start` returned for jobs that have not ended yet.
+            running: What :meth:`start` returned for jobs that have not ended yet.
 
         Returns:
-            tuple[Any, int]: One of them, and its exit status.
+            A process that has ended, and its exit status.
         """
         while True:
             for process in running:
@@ -82,8 +90,8 @@ class LocalEngine:
                     return process, status
             time.sleep(0.2)
 
-    def stop(self, running):
-        """Ends jobs; what they have finished is kept."""
+    def stop(self, running: Sequence[subprocess.Popen[bytes]]) -> None:
+        """End jobs; their finished results are kept."""
         for process in running:
             process.send_signal(signal.SIGINT)
         for process in running:
@@ -97,10 +105,10 @@ class RayEngine:
     """Runs jobs on the Ray cluster that ``RAY_ADDRESS`` names, whose machines share the folders, or on this machine.
 
     Args:
-        threads (int): Threads of each job, asked for as processors.
+        threads: Threads of each job, asked for as processors.
     """
 
-    def __init__(self, threads):
+    def __init__(self, threads: int) -> None:
         remedy = f"{RAY_REMEDY}, or use --engine=local"
         try:
             import ray
@@ -113,17 +121,17 @@ class RayEngine:
             ray.init(log_to_driver=False, include_dashboard=False)
         environment = {"env_vars": {"PYTHONPATH": _python_path()}}
         self._run = ray.remote(num_cpus=threads, max_retries=0, runtime_env=environment)(run_job)
-        self._logs = {}
+        self._logs: dict[ObjectRef, str | Path] = {}
 
-    def start(self, arguments, folder, log):
-        """Starts a job; returns what :meth:`wait` takes."""
+    def start(self, arguments: Sequence[str], folder: str | Path, log: str | Path) -> ObjectRef:
+        """Start a job, and return its task."""
         paths = [str(Path(path).resolve()) for path in (folder, log)]
         task = self._run.remote(arguments, *paths, self.threads, os.getcwd())
         self._logs[task] = log
         return task
 
-    def wait(self, running):
-        """Waits until a job has ended; see :meth:`LocalEngine.wait`."""
+    def wait(self, running: Sequence[ObjectRef]) -> tuple[ObjectRef, int]:
+        """Wait until a job has ended; see :meth:`LocalEngine.wait`."""
         done, _ = self.ray.wait(running, num_returns=1)
         try:
             return done[0], self.ray.get(done[0])
@@ -132,10 +140,10 @@ class RayEngine:
                 log.write(f"Ray: {error}\n")
             return done[0], 1
 
-    def stop(self, running):
-        """Ends jobs; what they have finished is kept."""
+    def stop(self, running: Sequence[ObjectRef]) -> None:
+        """End jobs; their finished results are kept."""
         for task in running:
             self.ray.cancel(task, force=True)
 
 
-ENGINES = {"local": LocalEngine, "ray": RayEngine}
+ENGINES: dict[str, type[LocalEngine] | type[RayEngine]] = {"local": LocalEngine, "ray": RayEngine}

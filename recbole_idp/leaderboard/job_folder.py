@@ -1,11 +1,19 @@
-"""Where a leaderboard keeps what its jobs have left: a folder for each fingerprint, so that no job is run twice."""
+"""The results of a leaderboard's jobs: a folder for each fingerprint, so that no job is run twice."""
+
+from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from recbole_idp.errors import UserError
 from recbole_idp.report.result import read_ranks, read_result
 from recbole_idp.storage.files import write_json
+
+if TYPE_CHECKING:
+    from recbole_idp.leaderboard.plan import Job
+    from recbole_idp.report.ranks import Ranks
+
 
 JOB = "job.json"
 LOG = "job.log"
@@ -15,28 +23,28 @@ class JobFolder:
     """The folder of one job.
 
     Args:
-        root (str | Path): ``checkpoint_dir``.
-        job (Job): The job.
+        root: ``checkpoint_dir``.
+        job: The job.
     """
 
-    def __init__(self, root, job):
+    def __init__(self, root: str | Path, job: Job) -> None:
         self.path = Path(root) / "leaderboard" / job.fingerprint
         self.job = job
 
     @property
-    def log(self):
-        """Path: What the job printed."""
+    def log(self) -> Path:
+        """Path of the file with the job's output."""
         return self.path / LOG
 
-    def prepare(self):
-        """Makes the folder, and says in it which job it is for."""
+    def prepare(self) -> None:
+        """Make the folder, and write into it which job it is for."""
         write_json(self.path / JOB, {"name": self.job.name, "command": self.job.command()})
 
-    def result(self):
-        """Finds the result of the job.
+    def result(self) -> Path | None:
+        """Find the result of the job.
 
         Returns:
-            Path | None: The file; None where the job has not been finished.
+            The file; None where the job has not been finished.
 
         Raises:
             UserError: The file is damaged or of another version, or two results of the job disagree.
@@ -53,8 +61,8 @@ class JobFolder:
                 )
         return found[0]
 
-    def last_line(self):
-        """Returns the last line that the job has printed, which says why it failed."""
+    def last_line(self) -> str:
+        """Return the last line of the job's output, which says why it failed."""
         try:
             lines = [line.strip() for line in self.log.read_text(encoding="utf-8", errors="replace").splitlines()]
         except OSError:
@@ -62,20 +70,20 @@ class JobFolder:
         return next((line for line in reversed(lines) if line), "it printed nothing")
 
 
-def load(path):
-    """Reads a job's result and its ranks.
+def load(path: Path) -> tuple[dict[str, Any], Ranks | None]:
+    """Read a job's result and its ranks.
 
     Args:
-        path (Path): What :meth:`JobFolder.result` returned.
+        path: What :meth:`JobFolder.result` returned.
 
     Returns:
-        tuple[dict, Ranks | None]: Both.
+        The result and its ranks; None where its protocol has none.
     """
     return read_result(path), read_ranks(path)
 
 
-def _scores(result):
-    """Returns what two results of one job must have in common."""
+def _scores(result: dict[str, Any]) -> str:
+    """Return the scores of a result as text; two results of one job must have the same."""
     return json.dumps(
         {row: (found["test"], found["valid"]) for row, found in result["variants"].items()}, sort_keys=True
     )

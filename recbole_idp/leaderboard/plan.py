@@ -1,9 +1,11 @@
-"""What a leaderboard trains: one job for each model, dataset and seed, each known by its fingerprint."""
+"""What a leaderboard trains: one job for each model, dataset and seed, each identified by its fingerprint."""
 
 import functools
 import json
 import shlex
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from recbole_idp import registry
 from recbole_idp.config.checks import known_key
@@ -25,8 +27,19 @@ BOARD_KEYS = tuple(BoardSettings.model_fields)
 """Keys of the leaderboard itself."""
 
 # A leaderboard gives each job its part of the machine, and asks only for the variant that a model is used by.
-_NOT_FOR_JOBS = (*BOARD_KEYS, "model", "dataset", "seeds", "variants", "config_files")
-_NOT_FOR_JOBS += ("result_dir", "threads", "show_progress", "keep_trained", "trained_dir")
+_NOT_FOR_JOBS = (
+    *BOARD_KEYS,
+    "model",
+    "dataset",
+    "seeds",
+    "variants",
+    "config_files",
+    "result_dir",
+    "threads",
+    "show_progress",
+    "keep_trained",
+    "trained_dir",
+)
 
 # Rows of one board are measured alike.
 _SAME_FOR_ALL = ("metrics", "topk", "valid_metric", "eval_args", "popularity_buckets", "history_buckets")
@@ -37,35 +50,35 @@ class Job:
     """One training of one model on one dataset with one seed.
 
     Attributes:
-        model (str): The model's name.
-        dataset (str): The dataset's name.
-        seed (int): The seed.
-        options (dict[str, Any]): The other options, as on the command line.
-        values (dict[str, Any]): Every key's value.
-        transfers (bool): Whether it is pre-trained on source domains.
-        fingerprint (str): Stands for all that its numbers hang on.
+        model: The model's name.
+        dataset: The dataset's name.
+        seed: The seed.
+        options: The other options, as on the command line.
+        values: Every key's value.
+        transfers: Whether it is pre-trained on source domains.
+        fingerprint: Digits for everything that its numbers depend on.
     """
 
     model: str
     dataset: str
     seed: int
-    options: dict = field(compare=False)
-    values: dict = field(compare=False)
+    options: dict[str, Any] = field(compare=False)
+    values: dict[str, Any] = field(compare=False)
     transfers: bool
     fingerprint: str
 
     @property
-    def name(self):
-        """str: For people."""
+    def name(self) -> str:
+        """The name that is shown to users."""
         return f"{self.model} on {self.dataset}, seed {self.seed}"
 
-    def arguments(self):
-        """Returns the job as arguments of the command line."""
+    def arguments(self) -> list[str]:
+        """Return the job as arguments of the command line."""
         given = {"model": self.model, "dataset": self.dataset, "seeds": self.seed, **self.options}
         return [f"--{key}={value}" for key, value in given.items()]
 
-    def command(self):
-        """Returns the command that trains the same outside the leaderboard."""
+    def command(self) -> str:
+        """Return the command that trains the same outside the leaderboard."""
         return shlex.join(["python", "run_recbole_idp.py", *self.arguments()])
 
 
@@ -74,35 +87,35 @@ class Plan:
     """A leaderboard before any job is run.
 
     Attributes:
-        models (list[str]): Names of the models.
-        datasets (list[str]): Names of the datasets.
-        seeds (list[int]): The seeds.
-        options (dict[str, Any]): All options that are handed on to jobs.
-        values (dict[str, Any]): Every key's value for the first model, where keys of the leaderboard are read.
+        models: Names of the models.
+        datasets: Names of the datasets.
+        seeds: The seeds.
+        options: All options that are passed on to jobs.
+        values: Every key's value for the first model; the keys of the leaderboard are among them.
     """
 
-    models: list
-    datasets: list
-    seeds: list
-    options: dict
-    values: dict
+    models: list[str]
+    datasets: list[str]
+    seeds: list[int]
+    options: dict[str, Any]
+    values: dict[str, Any]
 
     @property
-    def metric(self):
-        """str: What models are compared and tuned by."""
+    def metric(self) -> str:
+        """The metric that models are compared and tuned by."""
         return self.values["valid_metric"]
 
-    def job(self, model, dataset, seed, **chosen):
-        """Makes a job.
+    def job(self, model: str, dataset: str, seed: int, **chosen: Any) -> Job:
+        """Make a job.
 
         Args:
-            model (str): The model's name.
-            dataset (str): The dataset's name.
-            seed (int): The seed.
-            **chosen: Values that tuning has chosen, over the options.
+            model: The model's name.
+            dataset: The dataset's name.
+            seed: The seed.
+            **chosen: Values that tuning has chosen; they override the options.
 
         Returns:
-            Job: The job.
+            The job.
 
         Raises:
             UserError: A key or value is wrong for this model.
@@ -116,25 +129,25 @@ class Plan:
         transfers = registry.transfers(model)
         return Job(model, dataset, seed, options, values, transfers, job_fingerprint(values, transfers))
 
-    def jobs(self):
-        """Lists a job for every combination, datasets first, then models, then seeds."""
+    def jobs(self) -> list[Job]:
+        """Make a job for every combination, ordered by dataset, then model, then seed."""
         return [self.job(m, d, s) for d in self.datasets for m in self.models for s in self.seeds]
 
 
-def is_leaderboard(options):
-    """Returns whether options of the command line ask for several jobs, or name a key of the leaderboard."""
+def is_leaderboard(options: Mapping[str, str | bool]) -> bool:
+    """Return whether options of the command line ask for several jobs, or name a key of the leaderboard."""
     several = any("," in str(options.get(key, "")) for key in ("model", "dataset"))
     return several or any(key in options for key in BOARD_KEYS)
 
 
-def make_plan(options):
-    """Reads the options of a leaderboard.
+def make_plan(options: Mapping[str, str | bool]) -> Plan:
+    """Read the options of a leaderboard.
 
     Args:
-        options (dict[str, str | bool]): As ``parse_arguments`` returns them.
+        options: Options of the command line, as ``parse_arguments`` returns them.
 
     Returns:
-        Plan: The plan.
+        The plan.
 
     Raises:
         UserError: A name, key or value is wrong.
@@ -172,17 +185,17 @@ def make_plan(options):
 
 
 @functools.cache
-def _default_transfer(model, dataset):
+def _default_transfer(model: str, dataset: str) -> str:
     return resolve([], model, dataset).values["transfer"]
 
 
-def job_fingerprint(values, transfers):
-    """Returns 16 hexadecimal digits for all that a job's numbers hang on: its values, the content of data, versions."""
+def job_fingerprint(values: dict[str, Any], transfers: bool) -> str:
+    """Return 16 hexadecimal digits for what a job's numbers depend on: its values, the content of data, versions."""
     matters = values_that_affect(values, values["model"], Affects.ALL)
     matters |= {"seeds": values["seeds"], "few_shot": values["few_shot"]}
     # The board divides the threads between jobs.
     del matters["threads"]
-    hashes = [_hashes(values["dataset"], values["data_path"])]
+    hashes: list[dict[str, str] | str] = [_hashes(values["dataset"], values["data_path"])]
     if transfers and values["pretrained"]:
         hashes.append(content_digest(values["pretrained"]))
     elif transfers:
@@ -191,11 +204,11 @@ def job_fingerprint(values, transfers):
 
 
 @functools.cache
-def _hashes(name, data_path):
+def _hashes(name: str, data_path: str) -> dict[str, str]:
     return content_hashes(locate(name, data_path))
 
 
-def _names(key, value):
+def _names(key: str, value: str | bool) -> list[str]:
     names = [name.strip() for name in str(value).strip("[]").split(",")]
     if not all(names) or value is True:
         raise UserError(f"--{key}={value} has an empty name: write --{key}=A,B")
@@ -204,18 +217,18 @@ def _names(key, value):
     return names
 
 
-def _check_known(layers, models, datasets):
-    """Raises where a key is none of any model."""
+def _check_known(layers: Sequence[Layer], models: Sequence[str], datasets: Sequence[str]) -> None:
+    """Refuse keys that belong to none of the models."""
     known = dict.fromkeys(key for model in models for key in model_settings(model, datasets[0]))
     for layer in layers:
         for key in layer.values:
             known_key(key, known, layer)
 
 
-def _known_part(values, model, dataset):
+def _known_part(values: Mapping[str, Any], model: str, dataset: str) -> dict[str, Any]:
     return {key: value for key, value in values.items() if key in model_settings(model, dataset)}
 
 
-def _text(value):
-    """Returns a value as it is written on the command line."""
+def _text(value: Any) -> str:
+    """Return a value as it is written on the command line."""
     return value if isinstance(value, str) else json.dumps(value)

@@ -1,7 +1,12 @@
-"""The command: several models, datasets or seeds, one board."""
+"""Run a leaderboard: several models, datasets or seeds in one command."""
+
+from __future__ import annotations
 
 import os
 import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from recbole_idp.errors import UserError
 from recbole_idp.leaderboard.collect import collect
@@ -13,15 +18,18 @@ from recbole_idp.report.board.file import save_board
 from recbole_idp.report.board.redraw import redraw
 from recbole_idp.storage.files import check_writable, unused
 
+if TYPE_CHECKING:
+    from recbole_idp.leaderboard.plan import Job
 
-def leaderboard(options):
-    """Runs a leaderboard: trains what is not there yet, and writes the JSON, the tables and the page.
+
+def leaderboard(options: dict[str, str | bool]) -> int:
+    """Run a leaderboard: train what has no result yet, and write the JSON file, the tables and the page.
 
     Args:
-        options (dict[str, str | bool]): Options of the command line.
+        options: Options of the command line.
 
     Returns:
-        int: 0; 1 where a job has failed.
+        The exit status: 0, or 1 where a job has failed.
 
     Raises:
         UserError: An option is wrong, or nothing could be trained.
@@ -33,13 +41,14 @@ def leaderboard(options):
     threads = plan.values["threads"] or os.cpu_count() or 1
     engine = ENGINES[plan.values["engine"]](max(1, threads // jobs_at_a_time))
 
-    def work(jobs):
+    def work(jobs: Sequence[Job]) -> tuple[dict[Job, Path], dict[Job, str]]:
         return run_jobs(
             jobs, plan.values["checkpoint_dir"], engine, jobs_at_a_time, show_progress=plan.values["show_progress"]
         )
 
     # All are made before the first is run, so that a mistake in the last shows at once.
-    jobs, tuned = plan.jobs(), {}
+    jobs = plan.jobs()
+    tuned: dict[tuple[str, str], dict[str, Any]] = {}
     if plan.values["tune"]:
         jobs, tuned = choose_settings(plan, work)
     results, failed = work(jobs)

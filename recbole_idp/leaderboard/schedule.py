@@ -1,42 +1,60 @@
-"""Runs the jobs that have no result yet, several at a time, and says how far it is."""
+"""Run the jobs that have no result yet, several at a time, and show the progress."""
+
+from __future__ import annotations
 
 import statistics
 import time
+from collections.abc import Callable, Collection, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
 from recbole_idp.leaderboard.job_folder import JobFolder
 
+if TYPE_CHECKING:
+    from recbole_idp.leaderboard.engines import LocalEngine, RayEngine
+    from recbole_idp.leaderboard.plan import Job
+
+
 _SLOWEST = ("FDSA", "BERT4Rec", "SASRec", "GRU4Rec")
-"""Models that take longest on the target, the slowest first: a row of RecBole's is trained for every event."""
+"""Models whose training on the target takes longest, the slowest first: RecBole trains a row for every event."""
 
 
-def run_jobs(jobs, root, engine, at_a_time, report=tqdm.write, show_progress=True):
-    """Runs jobs until each has a result or has failed.
+def run_jobs(
+    jobs: Sequence[Job],
+    root: str | Path,
+    engine: LocalEngine | RayEngine,
+    at_a_time: int,
+    report: Callable[[str], None] = tqdm.write,
+    show_progress: bool = True,
+) -> tuple[dict[Job, Path], dict[Job, str]]:
+    """Run jobs until each has a result or has failed.
 
-    A job that failed is reported and stops no other. What takes longest starts early, so that it does not run alone at
-    the end. Where a model is pre-trained, the others of its jobs wait for the end of the first: what it pre-trains is
-    there for them.
+    A job that fails is reported, and the others go on. The slowest jobs start first, so that none of them runs alone
+    at the end. Where a model is pre-trained, its other jobs wait for the first to end, and use what it has pre-trained.
 
     Args:
-        jobs (list[Job]): The jobs.
-        root (str | Path): ``checkpoint_dir``.
-        engine (LocalEngine | RayEngine): Runs them.
-        at_a_time (int): How many run at once.
-        report (Callable[[str], None]): Takes a line for each job that has ended.
-        show_progress (bool): Whether to show a progress bar.
+        jobs: The jobs.
+        root: ``checkpoint_dir``.
+        engine: The engine that runs them.
+        at_a_time: Number of jobs that run at once.
+        report: Function that is called with a line for each job that has ended.
+        show_progress: Whether to show a progress bar.
 
     Returns:
-        tuple[dict[Job, Path], dict[Job, str]]: The result files, and why the others have none, both in the order of
-        ``jobs``.
+        The result files, and why the others have none, both in the order of ``jobs``.
 
     Raises:
-        UserError: A result that is there cannot be used.
+        UserError: An existing result cannot be used.
     """
     folders = {job: JobFolder(root, job) for job in jobs}
     results = {job: path for job in jobs if (path := folders[job].result())}
     waiting = [job for job in jobs if job not in results]
-    running, failed, started, spent = {}, {}, {}, {}
+    running: dict[Any, Job] = {}
+    failed: dict[Job, str] = {}
+    started: dict[Job, float] = {}
+    spent: dict[Job, float] = {}
     if results:
         report(f"{len(results)} of {len(jobs)} jobs were finished before, with the same data and settings")
     bar = tqdm(total=len(jobs), initial=len(results), desc="Jobs", unit="job", ncols=100, disable=not show_progress)
@@ -65,14 +83,16 @@ def run_jobs(jobs, root, engine, at_a_time, report=tqdm.write, show_progress=Tru
         raise
     finally:
         bar.close()
-    return tuple({job: found[job] for job in jobs if job in found} for found in (results, failed))
+    return {job: results[job] for job in jobs if job in results}, {job: failed[job] for job in jobs if job in failed}
 
 
-def _next(waiting, running, results, failed):
-    """Returns the job that should start now, or None."""
+def _next(
+    waiting: Sequence[Job], running: Collection[Job], results: Collection[Job], failed: Collection[Job]
+) -> Job | None:
+    """Return the job that should start now, or None."""
     ended = {job.model for job in (*results, *failed)}
 
-    def pretrains(job):
+    def pretrains(job: Job) -> bool:
         return job.transfers and job.model not in ended
 
     pretraining = {job.model for job in running if pretrains(job)}
@@ -81,29 +101,29 @@ def _next(waiting, running, results, failed):
     return min(allowed, key=lambda job: (pretrains(job) == bool(pretraining), _slowness(job.model)), default=None)
 
 
-def _slowness(model):
-    """Returns a model's place among the slowest; one behind them for all others."""
+def _slowness(model: str) -> int:
+    """Return a model's place among the slowest; all others share the place after them."""
     return _SLOWEST.index(model) if model in _SLOWEST else len(_SLOWEST)
 
 
-def seconds_left(waiting, running, spent):
-    """Estimates how long the jobs that have not ended will take, by those that have.
+def seconds_left(waiting: Sequence[Job], running: Mapping[Job, float], spent: Mapping[Job, float]) -> float | None:
+    """Estimate how long the jobs that have not ended will take, from those that have.
 
     A job is expected to take as long as the others of its model on its dataset, or else of its model, or else of all.
 
     Args:
-        waiting (list[Job]): Jobs that have not been started.
-        running (dict[Job, float]): For how long others have been running, in seconds.
-        spent (dict[Job, float]): How long those took that have ended, in seconds.
+        waiting: Jobs that have not been started.
+        running: For how long others have been running, in seconds.
+        spent: How long those took that have ended, in seconds.
 
     Returns:
-        float | None: Seconds of wall time, as many jobs running at a time as now; None where none has ended.
+        Seconds of wall time, as many jobs running at a time as now; None where none has ended.
     """
     if not spent:
         return None
 
-    def expected(job):
-        like = ([job.model, job.dataset], [job.model], [])
+    def expected(job: Job) -> float:
+        like: tuple[list[str], ...] = ([job.model, job.dataset], [job.model], [])
         known = ([taken for one, taken in spent.items() if [one.model, one.dataset][: len(key)] == key] for key in like)
         return statistics.fmean(next(filter(None, known)))
 
@@ -111,7 +131,7 @@ def seconds_left(waiting, running, spent):
     return sum(left) / max(1, len(running))
 
 
-def _postfix(waiting, running, spent):
+def _postfix(waiting: Sequence[Job], running: Mapping[Job, float], spent: Mapping[Job, float]) -> str:
     left = seconds_left(waiting, running, spent)
     said = f"{len(running)} running, {len(waiting)} waiting"
     return said if left is None else f"{said}, about {left / 60:.0f} min left"

@@ -1,23 +1,31 @@
 """A fair search: for every model the same number of settings, chosen on validation alone."""
 
+from __future__ import annotations
+
 import itertools
 import random
+from collections.abc import Callable, Container
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from recbole_idp.config.layers import properties_folder, read_file
 from recbole_idp.leaderboard.job_folder import load
 
+if TYPE_CHECKING:
+    from recbole_idp.leaderboard.plan import Job, Plan
 
-def settings_of(model, budget, given, seed):
-    """Lists the settings that are tried for a model.
+
+def settings_of(model: str, budget: int, given: Container[str], seed: int) -> list[dict[str, Any]]:
+    """List the settings that are tried for a model.
 
     Args:
-        model (str): The model's name.
-        budget (int): How many at most.
-        given (Container[str]): Keys that the user has decided on.
-        seed (int): Decides on the draw.
+        model: The model's name.
+        budget: Maximum number of settings.
+        given: Keys that the user has set.
+        seed: Seed of the draw.
 
     Returns:
-        list[dict]: Values that differ from the defaults; the first is empty. Fewer where the space holds no more.
+        Values that differ from the defaults; the first is empty. Fewer than ``budget`` where the space is smaller.
     """
     space = read_file(properties_folder() / "tuning.yaml").get(model, {})
     space = {key: values for key, values in space.items() if key not in given}
@@ -28,16 +36,18 @@ def settings_of(model, budget, given, seed):
     return [{}, *found][:budget]
 
 
-def choose_settings(plan, run):
-    """Tries settings for every model and dataset and takes the best on validation.
+def choose_settings(
+    plan: Plan, run: Callable[[list[Job]], tuple[dict[Job, Path], dict[Job, str]]]
+) -> tuple[list[Job], dict[tuple[str, str], dict[str, Any]]]:
+    """Try settings for every model and dataset, and take the best on validation.
 
     Args:
-        plan (Plan): What was asked for; ``tune`` is the budget.
-        run (Callable): Runs jobs, as :func:`~recbole_idp.leaderboard.schedule.run_jobs` does.
+        plan: The plan of the leaderboard; its key ``tune`` is the budget.
+        run: Function that runs jobs, as :func:`~recbole_idp.leaderboard.schedule.run_jobs` does.
 
     Returns:
-        tuple[list[Job], dict]: The jobs of all seeds with the chosen settings; and by model and dataset ``budget`` (the
-        settings tried), ``chosen`` and ``valid``.
+        The jobs of all seeds with the chosen settings; and by model and dataset ``budget`` (the settings tried),
+        ``chosen`` and ``valid``.
     """
     budget, first = plan.values["tune"], plan.seeds[0]
     tried = {
@@ -59,7 +69,7 @@ def choose_settings(plan, run):
     return jobs, tuned
 
 
-def _valid(path, metric):
-    """Returns a validation metric of a job's result."""
+def _valid(path: Path, metric: str) -> float:
+    """Return a validation metric of a job's result."""
     result, _ = load(path)
     return max(row["valid"][metric.lower()] for row in result["variants"].values())

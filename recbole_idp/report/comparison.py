@@ -1,10 +1,18 @@
-"""Whether transfer helped: each variant against those that know no source domain, paired over the test users."""
+"""Whether transfer helped: each variant against those trained on the target alone, paired over the test users."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from recbole_idp.evaluation.significance import compare, gains, holm, user_means
+
+if TYPE_CHECKING:
+    from recbole_idp.report.ranks import Ranks
+
 
 METRIC = "NDCG@10"
 LEVEL = 0.05
@@ -13,20 +21,20 @@ BASELINES = ("scratch", "text_pca")
 """Variants that use the target alone."""
 
 CONTROLS = (*BASELINES, "random_match")
-"""Variants whose gain, if they have one, says nothing about matching."""
+"""Variants whose gain over a baseline says nothing about matching."""
 
 
-def compare_variants(variants, ranks):
-    """Compares every variant with each baseline among them, by NDCG@10 of each user, averaged over the seeds first.
+def compare_variants(variants: Mapping[str, dict[str, Any]], ranks: Ranks | None) -> list[dict[str, Any]]:
+    """Compare every variant with each baseline among them, by each user's NDCG@10, averaged over the seeds first.
 
     Args:
-        variants (dict[str, dict]): The rows of a result, as of :func:`~recbole_idp.report.result.summarise`.
-        ranks (Ranks | None): By trial, whose names are ``<row>-<seed>``.
+        variants: The rows of a result, as of :func:`~recbole_idp.report.result.summarise`.
+        ranks: Ranks by trial, named ``<row>-<seed>``; None where the protocol has none.
 
     Returns:
-        list[dict]: One for each pair: ``variant``, ``baseline``, ``train_users_share``, ``metric``, ``seeds``, the
-        fields of :class:`~recbole_idp.evaluation.significance.Comparison`, and ``p_holm``, corrected for the number of
-        pairs. Empty without ranks.
+        One for each pair: ``variant``, ``baseline``, ``train_users_share``, ``metric``, ``seeds``, the fields of
+        :class:`~recbole_idp.evaluation.significance.Comparison`, and ``p_holm``, corrected for the number of pairs.
+        Empty without ranks.
     """
     if ranks is None:
         return []
@@ -50,29 +58,29 @@ def compare_variants(variants, ranks):
     return holm_corrected(found)
 
 
-def holm_corrected(comparisons):
-    """Adds to each comparison ``p_holm``, its ``p_value`` corrected for the number of comparisons."""
+def holm_corrected(comparisons: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Add to each comparison ``p_holm``, its ``p_value`` corrected for the number of comparisons."""
     adjusted = holm([comparison["p_value"] for comparison in comparisons])
     return [{**comparison, "p_holm": p} for comparison, p in zip(comparisons, adjusted, strict=True)]
 
 
-def _by_user(row, variant, ranks):
+def _by_user(row: str, variant: dict[str, Any], ranks: Ranks) -> tuple[np.ndarray, np.ndarray]:
     values = gains(np.stack([ranks.trials[f"{row}-{run['seed']}"] for run in variant["runs"]]), METRIC)
     return user_means(values, ranks.users)
 
 
-def verdicts(comparisons):
-    """Says for each baseline, and each share of a few-shot study, whether transfer helped.
+def verdicts(comparisons: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Decide for each baseline, and each share of a few-shot study, whether transfer helped.
 
     Args:
-        comparisons (list[dict]): Of :func:`compare_variants`.
+        comparisons: What :func:`compare_variants` returns.
 
     Returns:
-        list[dict]: ``baseline``, ``train_users_share``, ``variant`` (the best that is no control) and ``helped``:
-        ``yes`` where some variant is significantly above the baseline, ``no`` where all are significantly below it,
-        ``unclear`` otherwise.
+        ``baseline``, ``train_users_share``, ``variant`` (the best that is no control) and ``helped``: ``yes`` where
+        some variant is significantly above the baseline, ``no`` where all are significantly below it, ``unclear``
+        otherwise.
     """
-    groups = {}
+    groups: dict[tuple[float, str], list[dict[str, Any]]] = {}
     for comparison in comparisons:
         if comparison["variant"] not in CONTROLS:
             key = comparison["train_users_share"], comparison["baseline"]
@@ -87,14 +95,14 @@ def verdicts(comparisons):
     return found
 
 
-def comparison_lines(result):
-    """Says in words what the comparisons of a result have shown, and whether that was predicted.
+def comparison_lines(result: dict[str, Any]) -> list[str]:
+    """Put into words what the comparisons of a result show, and whether that was predicted.
 
     Args:
-        result (dict): With ``comparisons``, ``transfer_helped`` and, where one was made, ``prediction``.
+        result: With ``comparisons``, ``transfer_helped`` and, where one was made, ``prediction``.
 
     Returns:
-        list[str]: Lines.
+        The lines.
     """
     lines = [sentence(comparison, len(result["comparisons"])) for comparison in result["comparisons"]]
     lines += [_verdict(verdict) for verdict in result["transfer_helped"]]
@@ -103,30 +111,30 @@ def comparison_lines(result):
     return lines
 
 
-def prediction_line(prediction):
-    """Says a prediction in words.
+def prediction_line(prediction: dict[str, Any]) -> str:
+    """Put a prediction into words.
 
     Args:
-        prediction (dict): With ``verdict`` (``likely``, ``unclear`` or ``unlikely``) and ``reason``.
+        prediction: With ``verdict`` (``likely``, ``unclear`` or ``unlikely``) and ``reason``.
 
     Returns:
-        str: For example ``Transfer is likely to help: ...``.
+        For example ``Transfer is likely to help: ...``.
     """
     verdict = prediction["verdict"]
     said = "It is unclear whether transfer helps" if verdict == "unclear" else f"Transfer is {verdict} to help"
     return f"{said}: {prediction['reason']}"
 
 
-def sentence(comparison, comparisons=1):
-    """Says one comparison in words.
+def sentence(comparison: dict[str, Any], comparisons: int = 1) -> str:
+    """Put one comparison into words.
 
     Args:
-        comparison (dict): One of :func:`compare_variants`.
-        comparisons (int): How many there are, which Holm's correction allows for.
+        comparison: One of :func:`compare_variants`.
+        comparisons: Number of comparisons that Holm's correction allows for.
 
     Returns:
-        str: For example ``fine_tune is 9.2 % above scratch in NDCG@10 (95 % interval 4.1 to 14.0 %, p = 0.0003, paired
-        over 4,905 users and 5 seeds)``.
+        For example ``fine_tune is 9.2 % above scratch in NDCG@10 (95 % interval 4.1 to 14.0 %, p = 0.0003, paired over
+        4,905 users and 5 seeds)``.
     """
     variant, baseline, metric = comparison["variant"], comparison["baseline"], comparison["metric"]
     if comparison["gain"] is None:
@@ -147,8 +155,8 @@ def sentence(comparison, comparisons=1):
     return f"{_share(comparison)}{difference} ({', '.join(facts)}){chance}"
 
 
-def _share(about):
-    """Returns what stands before a line about a part of the users."""
+def _share(about: dict[str, Any]) -> str:
+    """Return the start of a line about a share of the training users; empty for all of them."""
     share = about.get("train_users_share", 1)
     return "" if share == 1 else f"With {100 * share:.4g} % of the training users: "
 
@@ -160,12 +168,12 @@ _WORDS = {
 }
 
 
-def _verdict(verdict):
+def _verdict(verdict: dict[str, Any]) -> str:
     return _share(verdict) + _WORDS[verdict["helped"]].format(**verdict)
 
 
-def _judgement(prediction, found):
-    """Compares what was predicted with what came out against training from scratch on the same share of the users."""
+def _judgement(prediction: dict[str, Any], found: Sequence[dict[str, Any]]) -> str:
+    """Compare the prediction with the result against training from scratch on the same share of the users."""
     line = f"Predicted before training: {prediction_line(prediction)}"
     share = prediction["train_users_share"]
     helped = [one["helped"] for one in found if (one["baseline"], one["train_users_share"]) == ("scratch", share)]

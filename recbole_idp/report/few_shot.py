@@ -1,39 +1,48 @@
 """A few-shot study: one metric by variant and share of the training users, as a table and as curves."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping
 from itertools import cycle
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from recbole_idp.report.plot import CURVES, MARKERS
 from recbole_idp.report.result import cell, table
 from recbole_idp.storage.files import replacing
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
 PLOT = ".svg"
-"""What the name of a result's plot ends in."""
+"""Suffix of a result's plot."""
 
 
-def study(result):
-    """Arranges the rows of a result by variant and share.
+def study(result: dict[str, Any]) -> dict[str, dict[float, dict[str, Any]]]:
+    """Arrange the rows of a result by variant and share.
 
     Args:
-        result (dict): What :func:`~recbole_idp.report.result.read_result` returns.
+        result: What :func:`~recbole_idp.report.result.read_result` returns.
 
     Returns:
-        dict[str, dict[float, dict]]: By variant and share the row.
+        The row of each variant and share.
     """
-    found = {}
+    found: dict[str, dict[float, dict[str, Any]]] = {}
     for row in result["variants"].values():
         found.setdefault(row["variant"], {})[row["train_users_share"]] = row
     return found
 
 
-def study_table(result, metric):
-    """Draws one metric by variant and share.
+def study_table(result: dict[str, Any], metric: str) -> str:
+    """Draw a table of one metric by variant and share.
 
     Args:
-        result (dict): The result of a few-shot study.
-        metric (str): A key of its ``test`` metrics.
+        result: The result of a few-shot study.
+        metric: A key of its ``test`` metrics.
 
     Returns:
-        str: A Markdown table; the best of each share is bold.
+        A Markdown table; the best of each share is bold.
     """
     rows = study(result)
     shares = sorted({share for of_variant in rows.values() for share in of_variant})
@@ -44,13 +53,13 @@ def study_table(result, metric):
     return table(header, cells)
 
 
-def plot_study(result, metric, path):
-    """Draws one metric over the share of training users, a curve for each variant, with its deviation over the seeds.
+def plot_study(result: dict[str, Any], metric: str, path: str | Path) -> None:
+    """Draw one metric over the share of training users, a curve for each variant, with its deviation over the seeds.
 
     Args:
-        result (dict): The result of a few-shot study.
-        metric (str): A key of its ``test`` metrics.
-        path (str | Path): The SVG file, written whole or not at all.
+        result: The result of a few-shot study.
+        metric: A key of its ``test`` metrics.
+        path: The SVG file, written whole or not at all.
 
     Raises:
         UserError: The file cannot be written.
@@ -73,21 +82,21 @@ def plot_study(result, metric, path):
         figure.savefig(temporary, format="svg")
 
 
-def draw_shares(axes, curves):
-    """Draws curves over the share of training users.
+def draw_shares(axes: Axes, curves: Mapping[str, Mapping[float, tuple[float, float]]]) -> dict[str, str]:
+    """Draw curves over the share of training users.
 
     Args:
-        axes (Axes): Where to.
-        curves (dict[str, dict[float, tuple[float, float]]]): By name and share, from 0 to 1, a mean and its deviation.
+        axes: The axes to draw on.
+        curves: Mean and standard deviation by name and share; shares are from 0 to 1.
 
     Returns:
-        dict[str, str]: The colour of each curve.
+        The colour of each curve.
     """
     colours = {}
     for (name, curve), colour, marker in zip(curves.items(), cycle(CURVES), cycle(MARKERS), strict=False):
         colours[name] = colour
         values, spread = zip(*curve.values(), strict=True)
-        style = {"color": colour, "marker": marker, "markersize": 5, "capsize": 3, "linewidth": 1.5}
+        style: dict[str, Any] = {"color": colour, "marker": marker, "markersize": 5, "capsize": 3, "linewidth": 1.5}
         axes.errorbar([100 * share for share in curve], values, spread, label=name, **style)
     axes.set_xscale("log")
     ticks = sorted({100 * share for curve in curves.values() for share in curve})

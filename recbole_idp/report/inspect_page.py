@@ -1,4 +1,9 @@
-"""The page of the task ``inspect``: one HTML file that needs nothing else. It reads figures and knows no model."""
+"""The page of the task ``inspect``: one HTML file that needs nothing else. It depends on no model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from recbole_idp.report.comparison import prediction_line
 from recbole_idp.report.inspect_text import OWN_BEHAVIOUR, domain_rows, matcher_rows, own_behaviour_rows, shape_rows
@@ -6,22 +11,25 @@ from recbole_idp.report.page import document, figure, html_table, safe
 from recbole_idp.report.plot import ACCENT, MUTED, svg
 from recbole_idp.storage.files import write_text
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
-def save_page(figures, path):
-    """Writes the page, whole or not at all.
+
+def save_page(figures: dict[str, Any], path: str | Path) -> None:
+    """Write the page, whole or not at all.
 
     Args:
-        figures (dict): What :func:`recbole_idp.run.inspect.inspect_figures` returns.
-        path (str | Path): The HTML file.
+        figures: What :func:`recbole_idp.run.inspect.inspect_figures` returns.
+        path: The HTML file.
 
     Raises:
-        UserError: It cannot be written.
+        UserError: The file cannot be written.
     """
     write_text(path, page(figures))
 
 
-def page(figures):
-    """Returns the page as HTML."""
+def page(figures: dict[str, Any]) -> str:
+    """Return the page as HTML."""
     title = f"{figures['dataset']} matched to {', '.join(figures['sources'])}"
     plots = "".join(
         figure(plot(figures), caption(figures))
@@ -47,17 +55,17 @@ def page(figures):
     return document(title, body)
 
 
-def _about(figures):
+def _about(figures: dict[str, Any]) -> str:
     return (
         f"{figures['with_text']:,} of {figures['target_items']:,} items have a text. Matcher: {figures['matcher']}; "
         f"generator: {figures['generator']}; bundle: {figures['bundle']}"
     )
 
 
-def _plot_similarity(figures):
-    """Draws how similar the best match of each item is."""
+def _plot_similarity(figures: dict[str, Any]) -> str:
+    """Draw the distribution of the similarity of each item's best match."""
 
-    def draw(axes):
+    def draw(axes: Axes) -> None:
         for when, colour in (("before", MUTED), ("after", ACCENT)):
             found = figures["similarity"][when]
             axes.stairs(found["shares"], found["edges"], color=colour, fill=when == "before", label=f"{when} CDIM")
@@ -68,17 +76,17 @@ def _plot_similarity(figures):
     return svg(draw, "Similarity of the best match, before and after CDIM")
 
 
-def _say_similarity(figures):
+def _say_similarity(figures: dict[str, Any]) -> str:
     return (
         f"How near the best source item is. {100 * figures['near_twins']:.0f} % of the items have a near twin "
         "(a cosine of 0.9 or more, by the frozen text vectors): the more, the more an ID is worth."
     )
 
 
-def _plot_behaviour(figures):
-    """Draws how alike items behave whose texts are so alike."""
+def _plot_behaviour(figures: dict[str, Any]) -> str:
+    """Draw the mean similarity of IDs by the similarity of texts."""
 
-    def draw(axes):
+    def draw(axes: Axes) -> None:
         for when, colour in (("before", MUTED), ("after", ACCENT)):
             curve = figures["correlation"][when].get("curve", [])
             axes.plot([row[0] for row in curve], [row[1] for row in curve], "o-", color=colour, label=f"{when} CDIM")
@@ -89,17 +97,17 @@ def _plot_behaviour(figures):
     return svg(draw, "Similarity of IDs by similarity of texts, before and after CDIM")
 
 
-def _say_behaviour(figures):
+def _say_behaviour(figures: dict[str, Any]) -> str:
     return (
         "Whether texts tell behaviour: the steeper the line, the more a text's neighbours are used by the same people. "
         "A flat line means that averaging their IDs gives noise."
     )
 
 
-def _plot_domains(figures):
-    """Draws each domain's share of the matches beside its share of the items."""
+def _plot_domains(figures: dict[str, Any]) -> str:
+    """Draw each domain's share of the matches beside its share of the items."""
 
-    def draw(axes):
+    def draw(axes: Axes) -> None:
         rows = figures["domains"][::-1]
         places = range(len(rows))
         axes.barh([place + 0.2 for place in places], [row["mass"] for row in rows], 0.4, color=ACCENT, label="matches")
@@ -111,15 +119,15 @@ def _plot_domains(figures):
     return svg(draw, "Share of the matches and of the items by source domain")
 
 
-def _say_domains(figures):
+def _say_domains(figures: dict[str, Any]) -> str:
     first = figures["domains"][0]
     return safe(f"Which domains the matches come from. {first['domain']} gives most: {100 * first['mass']:.0f} %.")
 
 
-def _plot_norms(figures):
-    """Draws the lengths of source and generated embeddings."""
+def _plot_norms(figures: dict[str, Any]) -> str:
+    """Draw the lengths of source and generated embeddings."""
 
-    def draw(axes):
+    def draw(axes: Axes) -> None:
         for name, colour in (("source", MUTED), ("generated", ACCENT)):
             found = figures["shapes"][name]["norms"]
             axes.stairs(found["shares"], found["edges"], color=colour, fill=name == "source", label=name)
@@ -130,7 +138,7 @@ def _plot_norms(figures):
     return svg(draw, "Lengths of source and generated embeddings")
 
 
-def _say_norms(figures):
+def _say_norms(figures: dict[str, Any]) -> str:
     source, generated = (figures["shapes"][name]["spread"] for name in ("source", "generated"))
     return (
         f"How long embeddings are. The root mean square distance from the centre is {source:.2f} among the sources and "
@@ -138,8 +146,8 @@ def _say_norms(figures):
     )
 
 
-def _item(item, unfolded):
-    """Returns an item with its matches, folded away unless asked."""
+def _item(item: dict[str, Any], unfolded: bool) -> str:
+    """Return an item with its matches, which are folded unless ``unfolded``."""
     rows = [
         [
             f"{match['similarity']:.3f}",

@@ -1,4 +1,7 @@
-"""What the task ``inspect`` prints."""
+"""The text that the task ``inspect`` prints."""
+
+from pathlib import Path
+from typing import Any
 
 from recbole_idp.report.comparison import prediction_line
 from recbole_idp.report.result import table
@@ -8,15 +11,15 @@ OWN_BEHAVIOUR = ["", "text before CDIM", "text after CDIM", "generated"]
 _PAIRS = (("neighbours", "nearest neighbours"), ("random", "random pairs"))
 
 
-def inspect_text(figures, path):
-    """Describes the figures in a terminal's width.
+def inspect_text(figures: dict[str, Any], path: Path) -> str:
+    """Describe the figures in the width of a terminal.
 
     Args:
-        figures (dict): What :func:`recbole_idp.run.inspect.inspect_figures` returns.
-        path (Path): The page.
+        figures: What :func:`recbole_idp.run.inspect.inspect_figures` returns.
+        path: The file of the page.
 
     Returns:
-        str: Lines.
+        The lines.
     """
     about = f"{figures['dataset']} matched to {', '.join(figures['sources'])}"
     parts = [f"\n{about}: {figures['with_text']:,} of {figures['target_items']:,} items have a text\n"]
@@ -36,13 +39,13 @@ def inspect_text(figures, path):
     return "\n".join(parts)
 
 
-def domain_rows(figures):
-    """Returns the rows of the table of domains."""
+def domain_rows(figures: dict[str, Any]) -> list[list[str]]:
+    """Return the rows of the table of domains."""
     return [[row["domain"], f"{100 * row['mass']:.1f} %", f"{100 * row['pool']:.1f} %"] for row in figures["domains"]]
 
 
-def matcher_rows(figures):
-    """Returns the rows of the table of what the matcher changed."""
+def matcher_rows(figures: dict[str, Any]) -> list[list[str]]:
+    """Return the rows of the table of what the matcher changed."""
     before, after = figures["correlation"]["before"], figures["correlation"]["after"]
     rows = []
     for pairs, name in _PAIRS:
@@ -59,8 +62,8 @@ def matcher_rows(figures):
     return rows
 
 
-def own_behaviour_rows(figures):
-    """Returns the rows of the table of how well similarities agree with the target's own co-occurrences."""
+def own_behaviour_rows(figures: dict[str, Any]) -> list[list[str]]:
+    """Return the rows of the table that compares similarities with the target's own co-occurrences."""
     sides = [figures["own_behaviour"][name] for name in ("before", "after", "generated")]
     return [
         [f"Spearman correlation with co-occurrence, {name}"]
@@ -69,18 +72,18 @@ def own_behaviour_rows(figures):
     ]
 
 
-def shape_rows(figures):
-    """Returns the rows of the table of embeddings."""
+def shape_rows(figures: dict[str, Any]) -> list[list[str]]:
+    """Return the rows of the table of embeddings."""
     return [
         [name, f"{shape['norms']['mean']:.3f}", f"{shape['spread']:.3f}"] for name, shape in figures["shapes"].items()
     ]
 
 
-def number(value):
-    """Returns a figure with four decimals; a dash where there is none."""
+def number(value: float | None) -> str:
+    """Return a figure with four decimals; a dash where there is none."""
     return "-" if value is None else f"{value:.4f}"
 
 
-def shortened(title, length=80):
-    """Returns a title in one line of a terminal."""
+def shortened(title: str, length: int = 80) -> str:
+    """Return a title, cut to ``length`` characters."""
     return title if len(title) <= length else f"{title[: length - 1]}…"

@@ -1,6 +1,7 @@
-"""What all pages have in common: one HTML file each that needs nothing else, readable on light and dark screens."""
+"""The frame of all pages: one HTML file each that needs nothing else, readable on light and dark screens."""
 
 import html
+from collections.abc import Sequence
 
 _STYLE = """
 :root { color-scheme: light dark; --back: #ffffff; --text: #1d2330; --soft: #5c6675; --line: #dfe3ea; --card: #f6f8fb;
@@ -24,17 +25,17 @@ summary { cursor: pointer; font-weight: 600; overflow-wrap: anywhere; } .scroll 
 """
 
 
-def document(title, body, style="", script=""):
-    """Returns a whole page.
+def document(title: str, body: str, style: str = "", script: str = "") -> str:
+    """Return a whole page.
 
     Args:
-        title (str): Plain text.
-        body (str): HTML.
-        style (str): CSS beyond that of all pages.
-        script (str): JavaScript that runs when the page is read.
+        title: Title, plain text.
+        body: HTML.
+        style: CSS in addition to that of all pages.
+        script: JavaScript that runs when the page is loaded.
 
     Returns:
-        str: HTML.
+        HTML.
     """
     code = f"<script>{script}</script>\n" if script else ""
     return (
@@ -44,18 +45,18 @@ def document(title, body, style="", script=""):
     )
 
 
-def figure(plot, caption):
-    """Returns a plot with its caption, both HTML."""
+def figure(plot: str, caption: str) -> str:
+    """Return a plot with its caption, both HTML."""
     return f"<figure>{plot}<figcaption>{caption}</figcaption></figure>"
 
 
-def html_table(header, rows):
-    """Returns an HTML table of plain texts; columns of numbers stand on the right."""
+def html_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return an HTML table of plain texts; columns of numbers are aligned right."""
     numbers = [
         all(text.lstrip("-")[:1].isdigit() or text == "-" for text in column) for column in zip(*rows, strict=True)
     ]
 
-    def line(kind, cells):
+    def line(kind: str, cells: Sequence[str]) -> str:
         marks = (' class="number"' if number else "" for number in numbers)
         return "".join(f"<{kind}{mark}>{safe(text)}</{kind}>" for text, mark in zip(cells, marks, strict=True))
 
@@ -64,6 +65,6 @@ def html_table(header, rows):
     return f'<div class="scroll"><table><tr>{head}</tr>{body}</table></div>'
 
 
-def safe(text):
-    """Returns plain text as HTML."""
+def safe(text: object) -> str:
+    """Escape plain text for HTML."""
     return html.escape(str(text))

@@ -1,4 +1,4 @@
-"""The ranks of all test targets, beside the result that they belong to: what paired tests over users are made of."""
+"""The ranks of all test targets, in a file beside their result: the input of paired tests over users."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,23 +19,23 @@ class Ranks:
     """Ranks of R test targets in T trials.
 
     Attributes:
-        users (list[str]): Whose target it is; length R.
-        trials (dict[str, np.ndarray]): By the trial's name the rank of each target, from 1; int32, shape [R].
+        users: User of each target; length R.
+        trials: Rank of each target by the trial's name, from 1; int32, shape [R].
     """
 
-    users: list
-    trials: dict
+    users: list[str]
+    trials: dict[str, np.ndarray]
 
 
-def save_ranks(path, ranks):
-    """Writes ranks, whole or not at all.
+def save_ranks(path: str | Path, ranks: Ranks) -> str:
+    """Write ranks, whole or not at all.
 
     Args:
-        path (str | Path): The file.
-        ranks (Ranks): The ranks.
+        path: The file.
+        ranks: The ranks.
 
     Returns:
-        str: The SHA-256 of the file, by which :func:`load_ranks` knows it.
+        The SHA-256 of the file, which :func:`load_ranks` checks.
 
     Raises:
         UserError: The file cannot be written.
@@ -48,18 +48,18 @@ def save_ranks(path, ranks):
         return sha256_of_file(temporary)
 
 
-def load_ranks(path, sha256):
-    """Reads ranks.
+def load_ranks(path: str | Path, sha256: str) -> Ranks:
+    """Read ranks.
 
     Args:
-        path (str | Path): A file that :func:`save_ranks` wrote.
-        sha256 (str): What it returned.
+        path: A file that :func:`save_ranks` wrote.
+        sha256: The SHA-256 that :func:`save_ranks` returned.
 
     Returns:
-        Ranks: The ranks.
+        The ranks.
 
     Raises:
-        UserError: The file is missing, damaged, or another one.
+        UserError: The file is missing, damaged, or has another SHA-256.
     """
     path = Path(path)
     if not path.is_file():

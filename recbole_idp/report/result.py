@@ -2,10 +2,12 @@
 
 import statistics
 import time
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 from recbole_idp.errors import UserError
-from recbole_idp.report.ranks import SUFFIX, load_ranks, save_ranks
+from recbole_idp.report.ranks import SUFFIX, Ranks, load_ranks, save_ranks
 from recbole_idp.storage.files import read_json, unused, write_json
 from recbole_idp.storage.schema import Nullable, ObjectOf, SchemaError, check_schema
 
@@ -13,33 +15,59 @@ from recbole_idp.storage.schema import Nullable, ObjectOf, SchemaError, check_sc
 FORMAT = 2
 
 METRICS = ObjectOf(float)
-"""The form of metrics by name."""
+"""Schema of metrics by name."""
 
 BUCKETS = [{"label": str, "users": int, "metrics": METRICS}]
-"""The form of metrics by a kind of users or items."""
+"""Schema of metrics by buckets of users or items."""
 
 COMPARISON = {
-    **dict.fromkeys(("variant", "baseline", "metric"), str),
-    **dict.fromkeys(("seeds", "users"), int),
-    **dict.fromkeys(("ours", "theirs", "p_value", "p_holm"), float),
-    **{"gain": Nullable(float), "interval": Nullable((float, float))},
+    "variant": str,
+    "baseline": str,
+    "metric": str,
+    "seeds": int,
+    "users": int,
+    "ours": float,
+    "theirs": float,
+    "p_value": float,
+    "p_holm": float,
+    "gain": Nullable(float),
+    "interval": Nullable((float, float)),
 }
-"""The form of a comparison of two rows over the test users."""
+"""Schema of a comparison of two rows over the test users."""
 
 _RUN = {
-    **{"variant": str, "seed": int, "train_users_share": float, "test": METRICS, "valid": METRICS},
-    **{"seconds": float, "targets_per_second": Nullable(float)},
+    "variant": str,
+    "seed": int,
+    "train_users_share": float,
+    "test": METRICS,
+    "valid": METRICS,
+    "seconds": float,
+    "targets_per_second": Nullable(float),
 }
-_ROW = {**{key: form for key, form in _RUN.items() if key != "seed"}, "train_users": int, "runs": [_RUN]}
+_ROW = {
+    "variant": str,
+    "train_users_share": float,
+    "test": METRICS,
+    "valid": METRICS,
+    "seconds": float,
+    "targets_per_second": Nullable(float),
+    "train_users": int,
+    "runs": [_RUN],
+}
 _SCHEMA = {
-    **dict.fromkeys(("model", "dataset", "data_fingerprint", "protocol"), str),
-    **{"seed": int, "seeds": [int], "few_shot": Nullable([float]), "peak_memory_mb": float},
-    **{
-        "data": dict.fromkeys(("users", "items", "interactions"), int),
-        "config": ObjectOf(),
-        "stages": ObjectOf({"seconds": float}),
-    },
-    **{"variants": ObjectOf(_ROW), "comparisons": [{**COMPARISON, "train_users_share": float}]},
+    "model": str,
+    "dataset": str,
+    "data_fingerprint": str,
+    "protocol": str,
+    "seed": int,
+    "seeds": [int],
+    "few_shot": Nullable([float]),
+    "peak_memory_mb": float,
+    "data": {"users": int, "items": int, "interactions": int},
+    "config": ObjectOf(),
+    "stages": ObjectOf({"seconds": float}),
+    "variants": ObjectOf(_ROW),
+    "comparisons": [{**COMPARISON, "train_users_share": float}],
     "transfer_helped": [
         {"baseline": str, "train_users_share": float, "variant": str, "helped": {"yes", "no", "unclear"}}
     ],
@@ -47,15 +75,15 @@ _SCHEMA = {
 }
 
 
-def summarise(runs):
-    """Joins the runs of a variant that differ in their seed.
+def summarise(runs: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Summarise the runs of a variant over its seeds.
 
     Args:
-        runs (list[dict]): The facts of each, as of :class:`~recbole_idp.run.trials.Outcome`.
+        runs: The ``facts`` of each :class:`~recbole_idp.run.trials.Outcome`.
 
     Returns:
-        dict: Means of ``test``, ``valid``, ``seconds`` and ``targets_per_second``; with several seeds also the standard
-        deviations ``test_deviation`` and ``valid_deviation`` (n - 1); and ``runs`` themselves.
+        Means of ``test``, ``valid``, ``seconds`` and ``targets_per_second``; with several seeds also the standard
+        deviations ``test_deviation`` and ``valid_deviation`` (n - 1); and the ``runs`` themselves.
     """
     summary = {key: runs[0][key] for key in ("variant", "train_users_share", "train_users")}
     for part in ("test", "valid"):
@@ -71,20 +99,20 @@ def summarise(runs):
     }
 
 
-def _mean(numbers):
+def _mean(numbers: Iterable[float]) -> float:
     return round(statistics.fmean(numbers), 6)
 
 
-def save_result(result, folder, ranks=None):
-    """Writes a result under a name that tells model, dataset, seeds and time.
+def save_result(result: dict[str, Any], folder: str | Path, ranks: Ranks | None = None) -> Path:
+    """Write a result to a file that is named after model, dataset, seeds and time.
 
     Args:
-        result (dict): The result, of the form that :func:`read_result` checks.
-        folder (str | Path): ``result_dir``.
-        ranks (Ranks, optional): Written beside it; the result names the file and its hash.
+        result: The result, with the structure that :func:`read_result` checks.
+        folder: ``result_dir``.
+        ranks: Written beside the result, which names their file and its hash; None: there are none.
 
     Returns:
-        Path: The file.
+        The file.
     """
     stamp = time.strftime("%b-%d-%Y_%H-%M-%S")
     seeds = result["seeds"]
@@ -97,14 +125,14 @@ def save_result(result, folder, ranks=None):
     return path
 
 
-def read_ranks(path):
-    """Reads the ranks of a result.
+def read_ranks(path: str | Path) -> Ranks | None:
+    """Read the ranks of a result.
 
     Args:
-        path (str | Path): A file that :func:`save_result` wrote.
+        path: A file that :func:`save_result` wrote.
 
     Returns:
-        Ranks | None: By trial; None where the protocol has none.
+        The ranks by trial; None where the protocol has none.
 
     Raises:
         UserError: The result or its file of ranks is missing, damaged, or of another version.
@@ -118,14 +146,14 @@ def read_ranks(path):
     return load_ranks(Path(path).with_name(Path(named["file"]).name), named["sha256"])
 
 
-def read_result(path):
-    """Reads a result.
+def read_result(path: str | Path) -> dict[str, Any]:
+    """Read a result.
 
     Args:
-        path (str | Path): A file that :func:`save_result` wrote.
+        path: A file that :func:`save_result` wrote.
 
     Returns:
-        dict: The result.
+        The result.
 
     Raises:
         UserError: The file is missing, damaged, or of another version.
@@ -147,8 +175,8 @@ def read_result(path):
     return result
 
 
-def _check_row(row, where):
-    """Checks of a variant what its form leaves open."""
+def _check_row(row: dict[str, Any], where: str) -> None:
+    """Check what the schema of a variant cannot express."""
     if not row["runs"] or not row["test"]:
         raise SchemaError(f"{where} has no {'test' if row['runs'] else 'runs'}")
     for run in row["runs"]:
@@ -160,14 +188,14 @@ def _check_row(row, where):
 COLUMNS = ("hit@5", "hit@10", "hit@20", "ndcg@5", "ndcg@10", "ndcg@20", "mrr")
 
 
-def markdown_table(result):
-    """Draws the variants of a result side by side.
+def markdown_table(result: dict[str, Any]) -> str:
+    """Draw the variants of a result side by side.
 
     Args:
-        result (dict): What :func:`read_result` returns.
+        result: What :func:`read_result` returns.
 
     Returns:
-        str: A Markdown table; the best value of each metric is bold, a standard deviation stands behind its mean.
+        A Markdown table; the best value of each metric is bold, standard deviations follow their means.
     """
     variants = result["variants"]
     known = set().union(*(variant["test"] for variant in variants.values())) if variants else set()
@@ -182,23 +210,23 @@ def markdown_table(result):
     return table(["variant", *columns, "seconds"], rows)
 
 
-def cell(variant, metric, best):
-    """Returns a metric of a variant as text: bold where it is the best, with its deviation where there is one."""
+def cell(variant: dict[str, Any], metric: str, best: float) -> str:
+    """Return a metric of a variant as text: bold where it is the best, with its deviation where there is one."""
     value = variant["test"][metric]
     text = f"**{value:.4f}**" if value == best else f"{value:.4f}"
     deviation = variant.get("test_deviation", {}).get(metric)
     return text if deviation is None else f"{text} ± {deviation:.4f}"
 
 
-def table(header, rows):
-    """Draws a Markdown table whose columns stand below one another in plain text as well.
+def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Draw a Markdown table whose columns are aligned in plain text as well.
 
     Args:
-        header (list[str]): Names of the columns.
-        rows (list[list[str]]): Cells.
+        header: Names of the columns.
+        rows: Cells.
 
     Returns:
-        str: The table, without a line break at the end.
+        The table, without a line break at the end.
     """
     widths = [max(len(str(row[number])) for row in [header, *rows]) for number in range(len(header))]
     lines = [

@@ -1,5 +1,6 @@
-"""HTML tables that are sorted by a click, or a key, on the head of a column."""
+"""HTML tables that are sorted by a click or a key press on the head of a column."""
 
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from recbole_idp.report.page import safe
@@ -20,7 +21,7 @@ th[aria-sort=descending] button::after { content: " \\2193"; opacity: 1; }
 .sortable tbody tr:hover > * { background: var(--card); }
 """
 
-# What has no value stays below in both directions.
+# Rows without a value come last in both directions.
 SCRIPT = """
 for (const table of document.querySelectorAll("table.sortable")) {
   const heads = [...table.tHead.rows[0].cells], body = table.tBodies[0];
@@ -47,25 +48,27 @@ class Field(NamedTuple):
     """A cell.
 
     Attributes:
-        shown (str): HTML.
-        value (float | str | None): What it is sorted by; None: always last.
+        shown: What the cell shows, HTML.
+        value: What its column is sorted by; None always comes last.
     """
 
     shown: str
     value: float | str | None
 
 
-def sortable_table(heads, rows, name, sorted_by=None):
-    """Returns a table whose first column names its rows.
+def sortable_table(
+    heads: Sequence[str], rows: Iterable[Sequence[Field]], name: str, sorted_by: int | None = None
+) -> str:
+    """Return a table whose first column names its rows.
 
     Args:
-        heads (list[str]): Plain texts.
-        rows (list[list[Field]]): Cells.
-        name (str): What the table shows, in plain text.
-        sorted_by (int, optional): The column by which the rows stand, highest first.
+        heads: Names of the columns, plain text.
+        rows: Cells.
+        name: What the table shows, in plain text.
+        sorted_by: The column that ``rows`` are sorted by, highest first; None: by no column.
 
     Returns:
-        str: HTML, in a frame that scrolls sideways.
+        HTML, in a frame that scrolls sideways.
     """
     kinds = ["text", *["number"] * (len(heads) - 1)]
     head = "".join(
@@ -83,7 +86,7 @@ def sortable_table(heads, rows, name, sorted_by=None):
 _SORTED = ' aria-sort="descending"'
 
 
-def _cell(number, cell):
+def _cell(number: int, cell: Field) -> str:
     kind, scope = ("td", "") if number else ("th", ' scope="row"')
     value = "" if cell.value is None else cell.value
     return f'<{kind}{scope} data-value="{safe(value)}">{cell.shown}</{kind}>'

@@ -1,13 +1,23 @@
 """A warm-up study: recall on new items and on all items by the period, as a table and as a plot."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
 from recbole_idp.report.plot import ACCENT, CURVES, MARKERS, MUTED, SOFT
 from recbole_idp.report.result import table
 from recbole_idp.report.text import seeds_name
 from recbole_idp.storage.files import replacing
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
 FORMAT = 1
 PLOT = ".svg"
-"""What the name of a study's plot ends in."""
+"""Suffix of a study's plot."""
 
 _TITLES = {"new": "new items", "all": "all items"}
 _COLUMNS = (("new", "recall@10"), ("new", "ndcg@10"), ("all", "recall@10"), ("all", "ndcg@10"))
@@ -15,19 +25,19 @@ _NAMES = {"recall@10": "Recall@10", "ndcg@10": "NDCG@10"}
 _SHOWN = "recall@10"
 
 
-def period_name(period):
-    """Says what a period means."""
+def period_name(period: int | str) -> str:
+    """Return a period in words."""
     return {0: "never", 1: "every slice"}.get(int(period), f"every {int(period)} slices")
 
 
-def warm_up_table(result):
-    """Draws a row for each period.
+def warm_up_table(result: dict[str, Any]) -> str:
+    """Draw a table with a row for each period.
 
     Args:
-        result (dict): What :func:`~recbole_idp.run.warm_up.warm_up` returns.
+        result: What :func:`~recbole_idp.run.warm_up.warm_up` returns.
 
     Returns:
-        str: A Markdown table; the best value of each column is bold.
+        A Markdown table; the best value of each column is bold.
     """
     periods = result["periods"]
     best = {}
@@ -42,7 +52,7 @@ def warm_up_table(result):
     return table(header, rows)
 
 
-def _cell(values, metric, best):
+def _cell(values: dict[str, Any], metric: str, best: float | None) -> str:
     if values[metric] is None:
         return "-"
     text = f"**{values[metric]:.4f}**" if values[metric] == best else f"{values[metric]:.4f}"
@@ -50,15 +60,15 @@ def _cell(values, metric, best):
     return text if deviation is None else f"{text} ± {deviation:.4f}"
 
 
-def warm_up_text(result, path):
-    """Describes a study: its table, on what it rests, and where all this is saved.
+def warm_up_text(result: dict[str, Any], path: Path) -> str:
+    """Describe a study: its table, the events that it is based on, and where it is saved.
 
     Args:
-        result (dict): As for :func:`warm_up_table`.
-        path (Path): Its file.
+        result: As for :func:`warm_up_table`.
+        path: Its file.
 
     Returns:
-        str: Lines.
+        The lines.
     """
     first, seeds = next(iter(result["periods"].values())), result["seeds"]
     count, share = len(result["slices"]) - 1, _share(result)
@@ -79,22 +89,22 @@ def warm_up_text(result, path):
     )
 
 
-def _drawn(result):
+def _drawn(result: dict[str, Any]) -> str:
     most = result["config"]["warm_up_test_events"]
     return f" ({most:,} of a slice at most, drawn)" if most else ""
 
 
-def _share(result):
+def _share(result: dict[str, Any]) -> float:
     events = [one["events"] for one in result["slices"]]
     return events[0] / sum(events)
 
 
-def plot_warm_up(result, path):
-    """Draws recall on new and on all items, by the period above and slice by slice below.
+def plot_warm_up(result: dict[str, Any], path: str | Path) -> None:
+    """Draw recall on new and on all items, by the period above and slice by slice below.
 
     Args:
-        result (dict): As for :func:`warm_up_table`.
-        path (str | Path): The SVG file, written whole or not at all.
+        result: As for :func:`warm_up_table`.
+        path: The SVG file, written whole or not at all.
 
     Raises:
         UserError: The file cannot be written.
@@ -120,8 +130,8 @@ def plot_warm_up(result, path):
         figure.savefig(temporary, format="svg", metadata={"Date": None})
 
 
-def _draw_periods(axes, rows, periods, part):
-    """Draws the mean over all slices for each period."""
+def _draw_periods(axes: Axes, rows: dict[str, Any], periods: Sequence[str], part: str) -> None:
+    """Draw the mean over all slices for each period."""
     places = [place for place, period in enumerate(periods) if rows[period][part][_SHOWN] is not None]
     values = [rows[periods[place]][part] for place in places]
     spread = [value.get(f"{_SHOWN}_deviation", 0.0) for value in values]
@@ -129,7 +139,13 @@ def _draw_periods(axes, rows, periods, part):
     means = [value[_SHOWN] for value in values]
     axes.errorbar(places, means, spread, color=colour, marker="o", capsize=3, linewidth=1.5)
     for place, mean in zip(places, means, strict=True):
-        offset = {"xytext": (0, 10), "textcoords": "offset points", "ha": "center", "fontsize": 9, "color": SOFT}
+        offset: dict[str, Any] = {
+            "xytext": (0, 10),
+            "textcoords": "offset points",
+            "ha": "center",
+            "fontsize": 9,
+            "color": SOFT,
+        }
         axes.annotate(
             f"{mean:.4f}", (place, mean), bbox={"facecolor": "white", "edgecolor": "none", "pad": 1}, **offset
         )
@@ -139,15 +155,22 @@ def _draw_periods(axes, rows, periods, part):
     axes.set_ylabel(_NAMES[_SHOWN])
 
 
-def _draw_slices(axes, rows, periods, part, colours):
-    """Draws each slice's mean for each period."""
+def _draw_slices(
+    axes: Axes, rows: dict[str, Any], periods: Sequence[str], part: str, colours: Mapping[str, str]
+) -> None:
+    """Draw each slice's mean for each period."""
     for place, period in enumerate(periods):
         runs = [[outcome[part] for outcome in outcomes] for outcomes in rows[period]["runs"]]
         slices = [number for number, one in enumerate(runs[0]) if one["events"]]
         means = [sum(run[number][_SHOWN] for run in runs) / len(runs) for number in slices]
-        style = {"color": colours[period], "marker": MARKERS[place % len(MARKERS)], "markersize": 5, "linewidth": 1.3}
+        style: dict[str, Any] = {
+            "color": colours[period],
+            "marker": MARKERS[place % len(MARKERS)],
+            "markersize": 5,
+            "linewidth": 1.3,
+        }
         axes.plot([number + 1 for number in slices], means, label=period_name(period), **style)
     axes.set_xlim(0.5, len(rows[periods[0]]["runs"][0]) + 0.5)
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.xaxis.get_major_locator().set_params(integer=True)  # type: ignore[call-arg]  # it is a MaxNLocator
     axes.set_xlabel("slice that is tested on")
     axes.set_ylabel(_NAMES[_SHOWN])

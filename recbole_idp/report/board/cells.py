@@ -1,6 +1,7 @@
-"""What every drawing of a leaderboard shows: rows in order, the best and second of each metric, gains, facts."""
+"""The content of every drawing of a leaderboard: rows in order, the best and second of each metric, gains, facts."""
 
-from typing import NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
 
 from recbole_idp.evaluation.keys import RANKING_METRICS
 from recbole_idp.report.comparison import LEVEL
@@ -15,9 +16,9 @@ class Cell(NamedTuple):
     """A metric of a row.
 
     Attributes:
-        value (float | None): The mean; None where the row has none.
-        deviation (float | None): Its deviation over the seeds.
-        place (int): 1 for the best of its column, 2 for the second, 0 otherwise; of values that look equal both win.
+        value: The mean; None where the row has none.
+        deviation: Its deviation over the seeds.
+        place: 1 for the best of its column, 2 for the second, 0 otherwise; values that look equal share a place.
     """
 
     value: float | None
@@ -29,46 +30,46 @@ class Line(NamedTuple):
     """A row as tables show it.
 
     Attributes:
-        row (dict): The row.
-        cells (list[Cell]): Its metrics.
-        gain (float | None): In the leaderboard's metric, over the baseline; None for that itself.
-        significant (bool): Whether that is more than chance.
-        seconds (float): Mean of its runs.
+        row: The row.
+        cells: Its metrics.
+        gain: Relative gain over the baseline in the leaderboard's metric; None for the baseline itself.
+        significant: Whether the difference is significant.
+        seconds: Mean of its runs.
     """
 
-    row: dict
-    cells: list
+    row: dict[str, Any]
+    cells: list[Cell]
     gain: float | None
     significant: bool
     seconds: float
 
 
-def columns_of(board, metric, wanted=COLUMNS):
-    """Returns the metrics that a board's table shows.
+def columns_of(board: dict[str, Any], metric: str, wanted: Iterable[str] = COLUMNS) -> list[str]:
+    """Return the metrics that a board's table shows.
 
     Args:
-        board (dict): One of ``boards``.
-        metric (str): The one that the rows are sorted by; it is always shown.
-        wanted (Iterable[str]): The others, where the rows have them.
+        board: One of ``boards``.
+        metric: The one that the rows are sorted by; it is always shown.
+        wanted: Other metrics, shown where the rows have them.
 
     Returns:
-        list[str]: Their keys.
+        Their keys.
     """
     known = set().union(*(row["mean"] for row in board["rows"]))
     found = [name for name in wanted if name in known]
     return found if metric in found else [*found, metric]
 
 
-def lines_of(board, metric, columns):
-    """Arranges the rows of a board, best first.
+def lines_of(board: dict[str, Any], metric: str, columns: Sequence[str]) -> list[Line]:
+    """Arrange the rows of a board, best first.
 
     Args:
-        board (dict): One of ``boards``.
-        metric (str): What they are sorted by.
-        columns (list[str]): The metrics to show.
+        board: One of ``boards``.
+        metric: The metric that they are sorted by.
+        columns: The metrics to show.
 
     Returns:
-        list[Line]: One for each row.
+        One for each row.
     """
     rows = sorted(board["rows"], key=lambda row: (-row["mean"][metric], row["model"]))
     columns_cells = [_column(rows, name) for name in columns]
@@ -80,7 +81,7 @@ def lines_of(board, metric, columns):
             Line(
                 row,
                 [cells[number] for cells in columns_cells],
-                comparison and comparison["gain"],
+                comparison["gain"] if comparison else None,
                 comparison is not None and comparison["p_holm"] < LEVEL,
                 mean_of(row, "seconds"),
             )
@@ -88,19 +89,19 @@ def lines_of(board, metric, columns):
     return lines
 
 
-def comparisons_of(board):
-    """Returns the comparisons of a board with its baseline."""
+def comparisons_of(board: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the comparisons of a board with its baseline."""
     return [one for one in board["comparisons"] if one["baseline"] == board["baseline"]]
 
 
-def mean_of(row, key):
-    """Returns the mean of a figure over the runs of a row."""
+def mean_of(row: dict[str, Any], key: str) -> float:
+    """Return the mean of a figure over the runs of a row."""
     values = [run[key] for run in row["runs"]]
     return sum(values) / len(values)
 
 
-def _column(rows, name):
-    """Returns the cells of one metric, compared as they are shown: with four decimals."""
+def _column(rows: Sequence[dict[str, Any]], name: str) -> list[Cell]:
+    """Return the cells of one metric, compared as they are shown: with four decimals."""
     values = [row["mean"].get(name) for row in rows]
     shown = [None if value is None else round(value, 4) for value in values]
     places = {}
@@ -114,21 +115,21 @@ def _column(rows, name):
     ]
 
 
-def metric_name(key):
-    """Returns a metric as people write it, such as ``NDCG@10``."""
+def metric_name(key: str) -> str:
+    """Return a metric as people write it, such as ``NDCG@10``."""
     name, at, cutoff = key.partition("@")
     return f"{_SPELLING.get(name, name)}{at}{cutoff}"
 
 
-def remarks(row, seeds):
-    """Says in words how a row differs from a model trained with its defaults on the target alone.
+def remarks(row: dict[str, Any], seeds: Sequence[int]) -> list[str]:
+    """Return words on how a row differs from a model trained with its defaults on the target alone.
 
     Args:
-        row (dict): The row.
-        seeds (list[int]): The leaderboard's.
+        row: The row.
+        seeds: The leaderboard's.
 
     Returns:
-        list[str]: For example ``pre-trained`` and ``tuned``.
+        For example ``pre-trained`` and ``tuned``.
     """
     words = ["pre-trained"] * row["transfers"] + ["tuned"] * (row["tuned"] is not None)
     if len(row["runs"]) < len(seeds):
@@ -136,13 +137,13 @@ def remarks(row, seeds):
     return words
 
 
-def board_title(board, seeds):
-    """Returns dataset, protocol and seeds of a board in one line."""
+def board_title(board: dict[str, Any], seeds: Sequence[int]) -> str:
+    """Return dataset, protocol and seeds of a board in one line."""
     return f"{board['dataset']}, {protocol_name(board['protocol'])}, {seeds_name(seeds)}"
 
 
-def protocol_name(protocol):
-    """Says how a board's models were ranked."""
+def protocol_name(protocol: str) -> str:
+    """Return in words how a board's models were ranked."""
     if protocol == "full":
         return "full ranking"
     for prefix, kind in (("uni", "uniform"), ("pop", "popular")):
@@ -151,8 +152,8 @@ def protocol_name(protocol):
     return f"{protocol} ranking"
 
 
-def facts(board):
-    """Returns the size and the fingerprint of a board's data in one line, where a job has read them."""
+def facts(board: dict[str, Any]) -> str:
+    """Return the size and the fingerprint of a board's data in one line, where a job has read them."""
     if board["users"] is None:
         return "unknown data"
     return (
@@ -161,8 +162,8 @@ def facts(board):
     )
 
 
-def legend(board):
-    """Returns the lines that explain the marks of a table."""
+def legend(board: dict[str, Any]) -> list[str]:
+    """Return the lines that explain the marks of a table."""
     compared = comparisons_of(board)
     if not compared:
         return []
@@ -175,6 +176,6 @@ def legend(board):
     ]
 
 
-def failures(board):
-    """Returns a line for each job of a board that failed."""
+def failures(board: dict[str, Any]) -> list[str]:
+    """Return a line for each job of a board that failed."""
     return [f"Failed: {job['model']} with seed {job['seed']}: {job['error']}" for job in board["failed"]]

@@ -1,5 +1,8 @@
 """The JSON file that a leaderboard leaves, from which all its tables and pages are drawn."""
 
+from pathlib import Path
+from typing import Any
+
 from recbole_idp.errors import UserError
 from recbole_idp.report.result import BUCKETS, COMPARISON, METRICS
 from recbole_idp.storage.files import read_json, write_json
@@ -26,7 +29,9 @@ _BOARD = {
     "protocol": str,
     # Null where no job has been finished.
     "data_fingerprint": Nullable(str),
-    **dict.fromkeys(("users", "items", "interactions"), Nullable(int)),
+    "users": Nullable(int),
+    "items": Nullable(int),
+    "interactions": Nullable(int),
     "rows": [_ROW],
     "failed": [{"model": str, "seed": int, "error": str}],
     "baseline": Nullable(str),
@@ -43,27 +48,27 @@ _SCHEMA = {
 }
 
 
-def save_board(board, path):
-    """Writes a leaderboard, whole or not at all.
+def save_board(board: dict[str, Any], path: str | Path) -> None:
+    """Write a leaderboard, whole or not at all.
 
     Args:
-        board (dict): Of the form that :func:`read_board` checks; ``format`` and ``kind`` are added.
-        path (str | Path): The JSON file.
+        board: The leaderboard, with the structure that :func:`read_board` checks; ``format`` and ``kind`` are added.
+        path: The JSON file.
 
     Raises:
-        UserError: It cannot be written.
+        UserError: The file cannot be written.
     """
     write_json(path, {**board, "format": FORMAT, "kind": KIND})
 
 
-def read_board(path):
-    """Reads a leaderboard and checks all that its tables and pages are drawn from.
+def read_board(path: str | Path) -> dict[str, Any]:
+    """Read a leaderboard, and check everything that its tables and pages are drawn from.
 
     Args:
-        path (str | Path): A file that :func:`save_board` wrote.
+        path: A file that :func:`save_board` wrote.
 
     Returns:
-        dict: The leaderboard; keys that this release does not know are kept.
+        The leaderboard; unknown keys are kept.
 
     Raises:
         UserError: The file is missing, damaged, no leaderboard, or of another version.
@@ -86,13 +91,13 @@ def read_board(path):
     return board
 
 
-def metric_key(board):
-    """Returns the metric that a leaderboard is sorted by as its rows spell it."""
+def metric_key(board: dict[str, Any]) -> str:
+    """Return the metric that a leaderboard is sorted by, spelt as in its rows."""
     return board["metric"].lower()
 
 
-def _check_boards(leaderboard):
-    """Checks what must fit together within and between the boards."""
+def _check_boards(leaderboard: dict[str, Any]) -> None:
+    """Check that the boards are consistent in themselves and with one another."""
     if not leaderboard["boards"]:
         raise SchemaError("it has no board")
     seen = set()
@@ -104,7 +109,7 @@ def _check_boards(leaderboard):
         _check_board(board, f"boards[{number}]", metric_key(leaderboard))
 
 
-def _check_board(board, where, metric):
+def _check_board(board: dict[str, Any], where: str, metric: str) -> None:
     models = [row["model"] for row in board["rows"]]
     for number, row in enumerate(board["rows"]):
         if models.count(row["model"]) > 1:

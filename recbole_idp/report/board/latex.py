@@ -1,6 +1,17 @@
 """A leaderboard as LaTeX tables, which need the package booktabs."""
 
-from recbole_idp.report.board.cells import board_title, columns_of, comparisons_of, legend, lines_of, metric_name
+from typing import Any
+
+from recbole_idp.report.board.cells import (
+    Cell,
+    Line,
+    board_title,
+    columns_of,
+    comparisons_of,
+    legend,
+    lines_of,
+    metric_name,
+)
 from recbole_idp.report.board.file import metric_key
 from recbole_idp.report.board.text import gain_text, printable
 
@@ -19,14 +30,14 @@ _ESCAPES = {
 }
 
 
-def board_latex(leaderboard):
-    """Draws a leaderboard, a table for each board.
+def board_latex(leaderboard: dict[str, Any]) -> str:
+    """Draw a leaderboard, a table for each board.
 
     Args:
-        leaderboard (dict): What :func:`~recbole_idp.report.board.file.read_board` returns.
+        leaderboard: What :func:`~recbole_idp.report.board.file.read_board` returns.
 
     Returns:
-        str: LaTeX; the best of each metric is bold and the second underlined.
+        LaTeX; the best of each metric is bold and the second underlined.
     """
     parts = [r"% \usepackage{booktabs}"]
     for board in leaderboard["boards"]:
@@ -34,12 +45,12 @@ def board_latex(leaderboard):
     return "\n".join(parts) + "\n"
 
 
-def latex(text):
-    """Returns plain text as LaTeX."""
+def latex(text: str) -> str:
+    """Escape plain text for LaTeX."""
     return "".join(_ESCAPES.get(letter, letter) for letter in printable(text))
 
 
-def _table(leaderboard, board):
+def _table(leaderboard: dict[str, Any], board: dict[str, Any]) -> str:
     metric = metric_key(leaderboard)
     columns = columns_of(board, metric)
     against = [f"over {latex(board['baseline'])}"] if comparisons_of(board) else []
@@ -67,11 +78,11 @@ def _table(leaderboard, board):
     )
 
 
-def _gain(line):
+def _gain(line: Line) -> str:
     return "--" if line.gain is None else gain_text(line, r"\,\%", "$^{*}$").replace("-", "$-$")
 
 
-def _cell(cell):
+def _cell(cell: Cell) -> str:
     if cell.value is None:
         return "--"
     text = _MARKS[cell.place].format(f"{cell.value:.4f}")

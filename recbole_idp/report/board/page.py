@@ -1,8 +1,12 @@
-"""The page of a leaderboard: one HTML file that needs nothing else. It reads figures and knows no model."""
+"""The page of a leaderboard: one HTML file that needs nothing else. It depends on no model."""
 
 import json
+from collections.abc import Sequence
+from typing import Any
 
 from recbole_idp.report.board.cells import (
+    Cell,
+    Line,
     columns_of,
     comparisons_of,
     facts,
@@ -51,14 +55,14 @@ _BUCKETS = {
 }
 
 
-def board_page(leaderboard):
-    """Draws a leaderboard as a page.
+def board_page(leaderboard: dict[str, Any]) -> str:
+    """Draw a leaderboard as a page.
 
     Args:
-        leaderboard (dict): What :func:`~recbole_idp.report.board.file.read_board` returns.
+        leaderboard: What :func:`~recbole_idp.report.board.file.read_board` returns.
 
     Returns:
-        str: HTML.
+        HTML.
     """
     boards = leaderboard["boards"]
     title = f"Leaderboard: {', '.join(dict.fromkeys(board['dataset'] for board in boards))}"
@@ -76,13 +80,13 @@ def board_page(leaderboard):
     return document(title, body, STYLE + _STYLE, SCRIPT)
 
 
-def _command(command):
-    """Returns a command as a block in which no line ends within a word, as browsers do after a hyphen."""
+def _command(command: str) -> str:
+    """Return a command as a block whose lines end between words only; browsers would break them after hyphens."""
     words = " ".join(f"<span>{safe(word)}</span>" for word in command.split(" "))
     return f"<pre><code>{words}</code></pre>"
 
 
-def _section(number, board, leaderboard):
+def _section(number: int, board: dict[str, Any], leaderboard: dict[str, Any]) -> str:
     metric, seeds = metric_key(leaderboard), leaderboard["seeds"]
     parts = [
         f'<section id="board-{number}"><h2>{safe(board["dataset"])}'
@@ -102,7 +106,7 @@ def _section(number, board, leaderboard):
     return "\n".join(part for part in parts if part) + "</section>"
 
 
-def _table(board, metric, seeds):
+def _table(board: dict[str, Any], metric: str, seeds: Sequence[int]) -> str:
     columns = columns_of(board, metric)
     compared = {one["variant"]: one for one in comparisons_of(board)}
     against = [f"over {board['baseline']}"] if compared else []
@@ -121,11 +125,11 @@ def _table(board, metric, seeds):
 _MARKS = ("{}", "<strong>{}</strong>", "<u>{}</u>")
 
 
-def _badges(row, seeds):
+def _badges(row: dict[str, Any], seeds: Sequence[int]) -> str:
     return " ".join(f'<span class="badge">{safe(word)}</span>' for word in remarks(row, seeds))
 
 
-def _metric(cell):
+def _metric(cell: Cell) -> Field:
     if cell.value is None:
         return Field("-", None)
     shown = _MARKS[cell.place].format(f"{cell.value:.4f}")
@@ -133,7 +137,7 @@ def _metric(cell):
     return Field(shown + spread, cell.value)
 
 
-def _gain(line, comparison):
+def _gain(line: Line, comparison: dict[str, Any] | None) -> Field:
     interval = ""
     if comparison and comparison["interval"]:
         low, high = comparison["interval"]
@@ -141,11 +145,11 @@ def _gain(line, comparison):
     return Field(gain_text(line) + interval, line.gain)
 
 
-def _failed(job):
+def _failed(job: dict[str, Any]) -> str:
     return f'<p class="failed">{safe(job["model"])} with seed {job["seed"]} failed: {safe(job["error"])}</p>'
 
 
-def _plots(board, metric):
+def _plots(board: dict[str, Any], metric: str) -> str:
     name = metric_name(metric)
     colours = (
         f'<span class="key" style="background: {MUTED}"></span>trained on the target alone'
@@ -162,8 +166,8 @@ def _plots(board, metric):
     return f'<div class="plots">{"".join(figure(plot, caption) for plot, caption in found if plot)}</div>'
 
 
-def _details(row, metric, seeds):
-    """Returns how a row was made, folded away."""
+def _details(row: dict[str, Any], metric: str, seeds: Sequence[int]) -> str:
+    """Return how a row was made, folded."""
     words = _badges(row, seeds)
     name = metric_name(metric)
     runs = [
@@ -187,9 +191,9 @@ def _details(row, metric, seeds):
     return f"<details><summary>{safe(row['model'])}{words}</summary>{''.join(parts)}</details>"
 
 
-def _number(value, form):
+def _number(value: float | None, form: str) -> str:
     return "-" if value is None else format(value, form)
 
 
-def _flow(value):
+def _flow(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)

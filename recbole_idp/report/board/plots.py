@@ -1,12 +1,21 @@
 """The plots of a leaderboard's page."""
 
+from __future__ import annotations
+
 import math
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
 
 from recbole_idp.report.board.cells import mean_of, metric_name
 from recbole_idp.report.few_shot import draw_shares
 from recbole_idp.report.inspect_text import shortened
 from recbole_idp.report.plot import ACCENT, CARD, MUTED, SOFT, TEXT, svg
 from recbole_idp.report.plot_labels import label_ends, label_points
+
+if TYPE_CHECKING:
+    import numpy as np
+    from matplotlib.axes import Axes
+
 
 _NAME_LENGTH = 20
 _PANELS = 4
@@ -25,15 +34,15 @@ _TICKS = (
 )
 
 
-def plot_metric(board, metric):
-    """Draws a bar for each model, with its deviation over the seeds.
+def plot_metric(board: dict[str, Any], metric: str) -> str:
+    """Draw a bar for each model, with its deviation over the seeds.
 
     Args:
-        board (dict): One of ``boards``, with rows.
-        metric (str): What the bars show.
+        board: One of ``boards``, with rows.
+        metric: The metric that the bars show.
 
     Returns:
-        str: An SVG element.
+        An SVG element.
     """
     rows = _worst_first(board, metric)
     means = [row["mean"][metric] for row in rows]
@@ -41,7 +50,7 @@ def plot_metric(board, metric):
     ends = [mean + spread for mean, spread in zip(means, spreads, strict=True)]
     reach = max(ends) or 1
 
-    def draw(axes):
+    def draw(axes: Axes) -> None:
         axes.barh(range(len(rows)), means, 0.62, color=_colours(rows))
         for place, (mean, spread, end) in enumerate(zip(means, spreads, ends, strict=True)):
             if spread:
@@ -60,16 +69,16 @@ def plot_metric(board, metric):
     return svg(draw, label, (5, _height(rows)))
 
 
-def plot_buckets(board, metric, kind):
-    """Draws a panel of bars for each bucket, a bar for each model.
+def plot_buckets(board: dict[str, Any], metric: str, kind: str) -> str:
+    """Draw a panel of bars for each bucket, a bar for each model.
 
     Args:
-        board (dict): One of ``boards``, with rows.
-        metric (str): What the bars show.
-        kind (str): Which buckets: ``popularity`` or ``history``.
+        board: One of ``boards``, with rows.
+        metric: The metric that the bars show.
+        kind: Which buckets: ``popularity`` or ``history``.
 
     Returns:
-        str: An SVG element; empty where no row has such buckets with the metric.
+        An SVG element; empty where no row has such buckets with the metric.
     """
     rows = _worst_first(board, metric)
     values = [_bucket_values(row, metric, kind) for row in rows]
@@ -81,7 +90,7 @@ def plot_buckets(board, metric, kind):
     lines = math.ceil(len(labels) / _PANELS)
     columns = math.ceil(len(labels) / lines)
 
-    def draw(panels):
+    def draw(panels: np.ndarray) -> None:
         panels = panels.ravel()
         for panel, name in zip(panels, labels, strict=False):
             found = [of.get(name) for of in values]
@@ -106,25 +115,25 @@ def plot_buckets(board, metric, kind):
     return svg(draw, label, (5, lines * (0.6 + 0.27 * len(rows))), **grid)
 
 
-def bucket_labels(rows, metric, kind):
-    """Returns the labels of the buckets that some row has a metric for, in the order of the rows."""
+def bucket_labels(rows: Iterable[dict[str, Any]], metric: str, kind: str) -> list[str]:
+    """Return the labels of the buckets that some row has a metric for, in the order of the rows."""
     return list(dict.fromkeys(label for row in rows for label in _bucket_values(row, metric, kind)))
 
 
-def plot_time(board, metric):
-    """Draws a point for each model: how good it is, and how long it trained.
+def plot_time(board: dict[str, Any], metric: str) -> str:
+    """Draw a point for each model: its metric by its training time.
 
     Args:
-        board (dict): One of ``boards``, with rows.
-        metric (str): What stands for good.
+        board: One of ``boards``, with rows.
+        metric: The metric.
 
     Returns:
-        str: An SVG element.
+        An SVG element.
     """
     rows = _worst_first(board, metric)
     points = [(max(_LEAST_SECONDS, mean_of(row, "seconds")), row["mean"][metric]) for row in rows]
 
-    def draw(axes):
+    def draw(axes: Axes) -> None:
         times, values = zip(*points, strict=True)
         axes.scatter(times, values, c=_colours(rows), s=34, zorder=3)
         axes.set_xscale("log")
@@ -142,15 +151,15 @@ def plot_time(board, metric):
     return svg(draw, label, (5, max(3, _height(rows))))
 
 
-def plot_shares(board, metric):
-    """Draws a metric over the share of training users, a curve for each model of a few-shot study.
+def plot_shares(board: dict[str, Any], metric: str) -> str:
+    """Draw a metric over the share of training users, a curve for each model of a few-shot study.
 
     Args:
-        board (dict): One of ``boards``.
-        metric (str): What the curves show.
+        board: One of ``boards``.
+        metric: The metric that the curves show.
 
     Returns:
-        str: An SVG element; empty where there was no such study.
+        An SVG element; empty where there is no such study.
     """
     curves = {}
     for row in reversed(_worst_first(board, metric)):
@@ -164,7 +173,7 @@ def plot_shares(board, metric):
     if not curves:
         return ""
 
-    def draw(axes):
+    def draw(axes: Axes) -> None:
         colours = draw_shares(axes, curves)
         axes.set_ylabel(metric_name(metric))
         ends = {name: (100 * max(curve), curve[max(curve)][0]) for name, curve in curves.items()}
@@ -174,26 +183,26 @@ def plot_shares(board, metric):
     return svg(draw, label, (5, max(3.4, 0.8 + 0.25 * len(curves))))
 
 
-def _worst_first(board, metric):
-    """Returns the rows as bars are drawn, from below."""
+def _worst_first(board: dict[str, Any], metric: str) -> list[dict[str, Any]]:
+    """Return the rows in the order of bars, which are drawn from the bottom."""
     return sorted(board["rows"], key=lambda row: (row["mean"][metric], row["model"]))
 
 
-def _height(rows):
-    """Returns the height of a plot with a line for each row, in inches."""
+def _height(rows: Sequence[dict[str, Any]]) -> float:
+    """Return the height of a plot with a line for each row, in inches."""
     return 0.7 + 0.33 * max(3, len(rows))
 
 
-def _bucket_values(row, metric, kind):
+def _bucket_values(row: dict[str, Any], metric: str, kind: str) -> dict[str, float]:
     found = row["buckets"].get(kind, [])
     return {one["label"]: one["metrics"][metric] for one in found if metric in one["metrics"]}
 
 
-def _colours(rows):
+def _colours(rows: Iterable[dict[str, Any]]) -> list[str]:
     return [ACCENT if row["transfers"] else MUTED for row in rows]
 
 
-def _name_rows(axes, rows):
+def _name_rows(axes: Axes, rows: Sequence[dict[str, Any]]) -> None:
     axes.set_ylim(-0.6, len(rows) - 0.4)
     axes.set_yticks(range(len(rows)), [shortened(row["model"], _NAME_LENGTH) for row in rows], color=TEXT, fontsize=9)
     axes.spines["left"].set_visible(False)

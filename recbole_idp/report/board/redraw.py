@@ -1,4 +1,4 @@
-"""All that is drawn of a leaderboard, from its JSON file alone."""
+"""Draw all tables and the page of a leaderboard from its JSON file alone."""
 
 from pathlib import Path
 
@@ -9,15 +9,15 @@ from recbole_idp.report.board.text import board_markdown, board_text
 from recbole_idp.storage.files import check_writable, write_text
 
 
-def redraw(result, output=None):
-    """Prints the tables of a leaderboard, and writes them as Markdown, as LaTeX, and as a page with plots.
+def redraw(result: str | Path, output: str | Path | None = None) -> list[Path]:
+    """Print the tables of a leaderboard, and write them as Markdown, as LaTeX, and as a page with plots.
 
     Args:
-        result (str | Path): The JSON file.
-        output (str | Path, optional): The folder for the files; that of the JSON file where none is given.
+        result: The JSON file.
+        output: The folder for the files; None: that of the JSON file.
 
     Returns:
-        list[Path]: The files, named like the JSON file.
+        The files, named like the JSON file.
 
     Raises:
         UserError: The JSON file is damaged or no leaderboard, or the folder cannot be written.

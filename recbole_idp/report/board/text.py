@@ -2,8 +2,12 @@
 
 import html
 import re
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 from recbole_idp.report.board.cells import (
+    Cell,
+    Line,
     board_title,
     columns_of,
     comparisons_of,
@@ -26,14 +30,14 @@ _TERMINAL = ("{}", "**{}**", "_{}_")
 _MARKDOWN = ("{}", "**{}**", "<u>{}</u>")
 
 
-def board_text(leaderboard):
-    """Describes a leaderboard in a terminal's width.
+def board_text(leaderboard: dict[str, Any]) -> str:
+    """Describe a leaderboard in the width of a terminal.
 
     Args:
-        leaderboard (dict): What :func:`~recbole_idp.report.board.file.read_board` returns.
+        leaderboard: What :func:`~recbole_idp.report.board.file.read_board` returns.
 
     Returns:
-        str: Lines.
+        The lines.
     """
     parts = []
     for board in leaderboard["boards"]:
@@ -46,14 +50,14 @@ def board_text(leaderboard):
     return "\n".join(parts)
 
 
-def board_markdown(leaderboard):
-    """Draws a leaderboard as a Markdown page.
+def board_markdown(leaderboard: dict[str, Any]) -> str:
+    """Draw a leaderboard as a Markdown page.
 
     Args:
-        leaderboard (dict): What :func:`~recbole_idp.report.board.file.read_board` returns.
+        leaderboard: What :func:`~recbole_idp.report.board.file.read_board` returns.
 
     Returns:
-        str: Markdown; the best of each metric is bold and the second underlined.
+        Markdown; the best of each metric is bold and the second underlined.
     """
     versions = ", ".join(f"{name} {version}" for name, version in leaderboard["versions"].items())
     parts = [
@@ -73,32 +77,38 @@ def board_markdown(leaderboard):
     return "\n".join(parts) + "\n"
 
 
-def sentences(board):
-    """Says in words how each row compares with the baseline, the best row first."""
+def sentences(board: dict[str, Any]) -> list[str]:
+    """Return sentences on how each row compares with the baseline, the best row first."""
     compared = sorted(comparisons_of(board), key=lambda one: -one["ours"])
     return [sentence(one, len(board["comparisons"])) for one in compared]
 
 
-def gain_text(line, percent=" %", star="*"):
-    """Returns the improvement of a row, marked where it is more than chance; a dash where there is none."""
+def gain_text(line: Line, percent: str = " %", star: str = "*") -> str:
+    """Return the improvement of a row, marked where it is significant; a dash where there is none."""
     if line.gain is None:
         return "-"
     return f"{100 * line.gain:+.1f}{percent}{star if line.significant else ''}"
 
 
-def printable(text):
-    """Returns text in one line of characters that a terminal shows."""
+def printable(text: object) -> str:
+    """Return text as one line of printable characters."""
     return "".join(letter if letter.isprintable() else " " for letter in " ".join(str(text).split()))
 
 
-def markdown(text):
-    """Returns plain text as Markdown."""
+def markdown(text: object) -> str:
+    """Escape plain text for Markdown."""
     text = html.escape(printable(text), quote=False)
     return re.sub(r"[\\|*`\[\]~]|(?<!\w)_|_(?!\w)", r"\\\g<0>", text)
 
 
-def _table(leaderboard, board, wanted, marks, escape):
-    """Returns a board's table as a list of one, or a line that says why there is none."""
+def _table(
+    leaderboard: dict[str, Any],
+    board: dict[str, Any],
+    wanted: Iterable[str],
+    marks: Sequence[str],
+    escape: Callable[[str], str],
+) -> list[str]:
+    """Return a board's table as a list of one, or a line that says why there is none."""
     if not board["rows"]:
         return ["No job has finished"]
     metric = metric_key(leaderboard)
@@ -113,18 +123,18 @@ def _table(leaderboard, board, wanted, marks, escape):
     return [table(["model", *map(metric_name, columns), *against, "seconds"], rows)]
 
 
-def _name(row, seeds, escape):
+def _name(row: dict[str, Any], seeds: Sequence[int], escape: Callable[[str], str]) -> str:
     said = ", ".join(remarks(row, seeds))
     return escape(f"{row['model']} ({said})" if said else row["model"])
 
 
-def _cell(cell, marks):
+def _cell(cell: Cell, marks: Sequence[str]) -> str:
     if cell.value is None:
         return "-"
     text = marks[cell.place].format(f"{cell.value:.4f}")
     return text if cell.deviation is None else f"{text} ± {cell.deviation:.4f}"
 
 
-def _code(lines):
-    """Returns lines as a block of code that no line in it can end."""
+def _code(lines: Iterable[str]) -> str:
+    """Return lines as a block of code that no line in it can end."""
     return "\n".join(f"    {printable(line)}" for line in lines)
