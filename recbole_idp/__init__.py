@@ -1,11 +1,13 @@
 """recbole_idp: ID-centric cross-domain transfer for RecBole.
 
 ``import recbole_idp`` is enough for RecBole's own functions to find the plugin's models. It imports neither PyTorch nor
-RecBole, which take seconds: the public names below are imported from their modules when they are first asked for.
+RecBole, which take seconds: the public names below are imported from their modules on first use.
 """
 
+from __future__ import annotations
+
 import importlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from recbole_idp import old_names
 from recbole_idp.errors import UserError
@@ -48,7 +50,7 @@ old_names.install()
 register()
 
 
-def __getattr__(name):
+def __getattr__(name: str) -> Any:
     """Import a public name from its module, once."""
     if name == "run":
         # The function and the folder share this name: the folder can be called (see its __init__.py).
@@ -60,5 +62,6 @@ def __getattr__(name):
     return value
 
 
-def __dir__():
+def __dir__() -> list[str]:
+    """Return the names of the package, with public ones that are not imported yet."""
     return sorted({*globals(), *__all__})

@@ -1,4 +1,6 @@
-"""What upstream versions force on us, each piece with its issue."""
+"""Workarounds for upstream versions, each with its issue."""
+
+from __future__ import annotations
 
 import builtins
 import contextlib
@@ -10,18 +12,27 @@ import re
 import sys
 import types
 import warnings
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import NamedTuple
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from recbole_idp.errors import UserError
 
+if TYPE_CHECKING:
+    import pandas as pd
+    import torch
+    from recbole.config import Config
+    from recbole.data.dataset import Dataset
+
 
 class Problem(NamedTuple):
-    """Something that keeps the plugin from working here.
+    """A problem of this environment that keeps the plugin from working.
 
     Attributes:
-        what (str): What is wrong.
-        remedy (str): What its user can do.
+        what: What is wrong.
+        remedy: What the user can do.
     """
 
     what: str
@@ -29,12 +40,12 @@ class Problem(NamedTuple):
 
 
 class Bound(NamedTuple):
-    """The versions of a distribution that work: ``low`` up to, but without, ``high``.
+    """The supported versions of a distribution: from ``low`` up to, but without, ``high``.
 
     Attributes:
-        low (str): The first version that is tested.
-        high (str): The first version that is known to break, or was never tested.
-        why (str): What happens outside.
+        low: The first tested version.
+        high: The first version that is known to fail, or is not tested.
+        why: Why other versions are not supported.
     """
 
     low: str
@@ -55,19 +66,19 @@ BOUNDS = {
 }
 
 STAND_IN = "+recbole.idp"
-"""How the version of the distribution ends that stands in for Ray (compat/ray/ in the checkout)."""
+"""End of the version of the distribution that replaces Ray (compat/ray/ in the checkout)."""
 
 RAY_REMEDY = 'pip install -U "ray[tune]"'
 
 
-def check_versions(python=sys.version_info):
-    """Finds the versions that cannot work, without importing any of the packages.
+def check_versions(python: tuple[Any, ...] = sys.version_info) -> list[Problem]:
+    """Find unsupported versions, without importing any of the packages.
 
     Args:
-        python (tuple[int, ...]): The version of Python to judge.
+        python: The version of Python to check.
 
     Returns:
-        list[Problem]: One problem per unsuitable version; empty where all is well.
+        A problem for each unsupported or missing package; empty if there is none.
     """
     running = ".".join(map(str, python[:3]))
     if not _within(running, PYTHON):
@@ -90,9 +101,11 @@ def check_versions(python=sys.version_info):
     return problems
 
 
-def _recbole_remedy(python):
-    """Returns how to install RecBole, whose requirement ray<=2.6.3 has no wheel from Python 3.12 on, and no use here
-    (RUCAIBox/RecBole#1820). What else RecBole needs is installed with the plugin.
+def _recbole_remedy(python: tuple[Any, ...]) -> str:
+    """Return the command that installs RecBole.
+
+    Its requirement ray<=2.6.3 has no wheel from Python 3.12 on, and is not needed here (RUCAIBox/RecBole#1820). The
+    other requirements of RecBole are installed with the plugin.
     """
     return "pip install recbole==1.2.1" if python[:2] < (3, 12) else "pip install --no-deps recbole==1.2.1"
 
@@ -101,19 +114,19 @@ class Ray(NamedTuple):
     """The Ray of this environment.
 
     Attributes:
-        found (str): Its version, or that there is none.
-        hint (str | None): What it should do and cannot, with the remedy.
+        found: Its version, or a remark that there is none.
+        hint: What does not work with it, and the remedy; None: nothing.
     """
 
     found: str
     hint: str | None = None
 
 
-def installed_ray():
-    """Finds out which Ray is installed. The plugin needs none, and RecBole for its own search alone.
+def installed_ray() -> Ray:
+    """Find the installed Ray. The plugin does not need it; RecBole needs it for its own search alone.
 
     Returns:
-        Ray: What was found.
+        The version, and a hint if it cannot be used.
     """
     try:
         version = importlib.metadata.version("ray")
@@ -130,17 +143,18 @@ def installed_ray():
 
 
 @contextlib.contextmanager
-def importable_ray():
-    """Lets RecBole be imported with any Ray or none: its quick start begins with ``from ray import tune``.
+def importable_ray() -> Iterator[None]:
+    """Let RecBole be imported with any Ray or none: its quick start begins with ``from ray import tune``.
 
-    Where that works, nothing is done. Elsewhere (no Ray; a Ray without Tune; Ray 2.6.3 beside NumPy 2 or setuptools 81,
-    ray-project/ray#36742) a module stands in for the time of RecBole's import. RecBole calls ``tune.report`` in its own
-    search only.
+    If that works, nothing is done. Else (no Ray; a Ray without Tune; Ray 2.6.3 with NumPy 2 or setuptools 81,
+    ray-project/ray#36742) a substitute module is there during RecBole's import. RecBole calls ``tune.report`` in
+    its own search only.
     """
     try:
         importlib.import_module("ray.tune")
     except Exception:
-        ray, tune = types.ModuleType("ray"), types.ModuleType("ray.tune")
+        ray: Any = types.ModuleType("ray")
+        tune: Any = types.ModuleType("ray.tune")
         ray.tune, tune.report = tune, _no_report
     else:
         yield
@@ -157,19 +171,20 @@ def importable_ray():
                 sys.modules[name] = module
 
 
-def _no_report(*args, **kwargs):
+def _no_report(*args: Any, **kwargs: Any) -> None:
+    """Raise, in place of ``ray.tune.report``."""
     raise RuntimeError(f"RecBole's own search needs Ray Tune: {RAY_REMEDY}")
 
 
-def summary(problems):
-    """Returns ``problems`` as one line."""
+def summary(problems: Iterable[Problem]) -> str:
+    """Return problems and remedies in one line."""
     return "; ".join(f"{problem.what}: {problem.remedy}" for problem in problems)
 
 
-def silence_upstream_warnings():
-    """Hides warnings that RecBole 1.2.1 and the Ray that it requires raise about themselves, and no others.
+def silence_upstream_warnings() -> None:
+    """Hide warnings about the code of RecBole 1.2.1 and of the Ray that it requires, and no others.
 
-    They name lines that a user of the plugin cannot change, and some come back in every epoch.
+    They are about lines that a user of the plugin cannot change, and some are repeated in every epoch.
     """
     # ray 2.6.3 imports pkg_resources, which is there below setuptools 81 (ray-project/ray#36742).
     warnings.filterwarnings("ignore", r".*pkg_resources", UserWarning, r"ray\.")
@@ -183,14 +198,14 @@ def silence_upstream_warnings():
     # torch.LongTensor(column.values) in RecBole's dataset: from pandas 3 on the array is read-only. Nobody writes to
     # the tensor, and the column is dropped with its table (no upstream issue found).
     warnings.filterwarnings("ignore", r".*not writable", UserWarning, r"recbole\.data\.")
-    # A backslash in a docstring of DIEN, told from Python 3.12 on when the file is compiled. The module is named by its
-    # path then (no upstream issue found).
+    # A backslash in a docstring of DIEN: from Python 3.12 on, compiling the file warns about it. The module is named by
+    # its path then (no upstream issue found).
     warnings.filterwarnings("ignore", r".*invalid escape sequence", Warning, r".*recbole.model.")
 
 
 @contextlib.contextmanager
-def numpy_names():
-    """Lends NumPy the names that RecBole's ``Config.compatibility_settings`` reads, where NumPy 2 has removed them.
+def numpy_names() -> Iterator[None]:
+    """Restore, for a block, names that NumPy 2 removed and RecBole's ``Config.compatibility_settings`` reads.
 
     RecBole reads them to set aliases that NumPy 1.24 removed, such as ``np.float`` (RUCAIBox/RecBole#2215, #2078).
     """
@@ -207,29 +222,29 @@ def numpy_names():
             delattr(np, name)
 
 
-def mend_config(module):
-    """Lets RecBole's ``Config`` be made with NumPy 2; see :func:`numpy_names`.
+def mend_config(module: Any) -> None:
+    """Make RecBole's ``Config`` work with NumPy 2; see :func:`numpy_names`.
 
     Args:
-        module (ModuleType): ``recbole.config.configurator``.
+        module: ``recbole.config.configurator``.
     """
     settings = module.Config.compatibility_settings
     if hasattr(settings, "__wrapped__"):
         return
 
     @functools.wraps(settings)
-    def compatibility_settings(self):
+    def compatibility_settings(self: Config) -> None:
         with numpy_names():
             settings(self)
 
     module.Config.compatibility_settings = compatibility_settings
 
 
-def mend_dataset(module):
-    """Lets RecBole's ``Dataset`` fill missing values with pandas 3, where its chained in-place filling does nothing.
+def mend_dataset(module: Any) -> None:
+    """Make RecBole's ``Dataset`` fill missing values with pandas 3, where its chained in-place filling has no effect.
 
     Args:
-        module (ModuleType): ``recbole.data.dataset.dataset`` (no upstream issue found).
+        module: ``recbole.data.dataset.dataset`` (no upstream issue found).
     """
     if not _pandas_copies() or isinstance(module.pd, _FillingPandas):
         return
@@ -241,7 +256,7 @@ def mend_dataset(module):
     }
 
     @functools.wraps(fill)
-    def _fill_nan(self):
+    def _fill_nan(self: Dataset) -> None:
         for feat in (getattr(self, name) for name in self.feat_name_list):
             for field in feat:
                 if (value := fill_value.get(self.field2type[field])) is not None:
@@ -252,74 +267,75 @@ def mend_dataset(module):
     mend_lengths(module)
 
 
-def mend_lengths(module):
-    """Lets ``Series.agg(len)`` in a module of RecBole's datasets return a length a row with pandas 3, as before.
+def mend_lengths(module: Any) -> None:
+    """Make ``Series.agg(len)`` in a module of RecBole's datasets return the length of each row with pandas 3.
 
-    Pandas 2 tried the function on each value first; pandas 3 calls it on the column (no upstream issue found). No
-    module that this is called for takes the length of a column itself.
+    Pandas 2 tried the function on each value first; pandas 3 calls it on the column (no upstream issue found). None of
+    these modules takes the length of a column itself.
 
     Args:
-        module (ModuleType): ``dataset``, ``kg_dataset`` or ``sequential_dataset`` of ``recbole.data.dataset``.
+        module: ``dataset``, ``kg_dataset`` or ``sequential_dataset`` of ``recbole.data.dataset``.
     """
     if _pandas_copies():
         module.len = _length
 
 
-def _pandas_copies():
-    """Returns whether pandas is version 3 or newer, in which a column that was looked up is a copy."""
+def _pandas_copies() -> bool:
+    """Return whether pandas is version 3 or newer, in which a selected column is a copy."""
     import pandas as pd
 
     return _numbers(pd.__version__) >= (3, 0, 0)
 
 
-def _length(value):
-    """Returns the length of a value; of a column, that of each of its values."""
+def _length(value: Any) -> Any:
+    """Return the length of a value; for a column, the lengths of its values."""
     import pandas as pd
 
     return value.map(builtins.len) if isinstance(value, pd.Series) else builtins.len(value)
 
 
 class _FillingPandas:
-    """Pandas as RecBole's dataset sees it: ``read_csv`` leaves no missing value in a column of sequences.
+    """Pandas for RecBole's dataset: ``read_csv`` leaves no missing value in a column of sequences.
 
     Args:
-        pandas (ModuleType): Pandas.
+        pandas: Pandas.
     """
 
-    def __init__(self, pandas):
+    def __init__(self, pandas: ModuleType) -> None:
         self._pandas = pandas
 
-    def __getattr__(self, name):
+    def __getattr__(self, name: str) -> Any:
+        """Return any other attribute of pandas."""
         return getattr(self._pandas, name)
 
-    def read_csv(self, *args, **kwargs):
-        """Reads an atomic file, whose columns are named "field:type"."""
+    def read_csv(self, *args: Any, **kwargs: Any) -> pd.DataFrame:
+        """Read an atomic file, whose columns are named "field:type"."""
         table = self._pandas.read_csv(*args, **kwargs)
         sequences = [name for name in table.columns if name.endswith((":token_seq", ":float_seq"))]
         return table.assign(**{name: table[name].fillna("") for name in sequences})
 
 
-def without_anomaly_detection():
-    """Returns a context in which autograd does not look for NaN after each operation.
+def without_anomaly_detection() -> AbstractContextManager[None]:
+    """Return a context in which autograd does not check for NaN after each operation.
 
-    Importing RecBole's sequential models turns that on for the whole process: the module of SINE does it when it is
-    loaded, and every other model is loaded with it (no upstream issue found).
+    Importing RecBole's sequential models turns that on for the whole process: the module of SINE does it, and every
+    model is imported with it (no upstream issue found).
     """
     import torch
 
     return torch.autograd.set_detect_anomaly(False)
 
 
-def occurrences(items):
-    """Splits the rows of a batch so that no item stands twice in a part.
+def occurrences(items: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    """Split the rows of a batch so that no item occurs twice in a part.
 
-    RecBole's Pop counts an item once a batch, however often it stands there (RUCAIBox/RecBole#2198).
+    RecBole's Pop counts an item once a batch, however often it occurs (RUCAIBox/RecBole#2198).
 
     Args:
-        items (torch.LongTensor): Shape [B].
+        items: Item of each row; int64, shape [B].
 
     Returns:
-        tuple[torch.LongTensor, ...]: Rows with the first occurrence of an item, with the second, and so on.
+        Rows with the first occurrence of an item, with the second, and so on.
     """
     import torch
 
@@ -329,18 +345,20 @@ def occurrences(items):
     return order[torch.argsort(number, stable=True)].split(torch.bincount(number).tolist())
 
 
-def _within(version, bound):
+def _within(version: str, bound: Bound) -> bool:
+    """Return whether a version is supported."""
     return _numbers(bound.low) <= _numbers(version) < _numbers(bound.high)
 
 
-def _numbers(version):
-    """Returns the release part of a version as three integers: "2.13.0+cpu" -> (2, 13, 0)."""
-    found = [int(part) for part in re.match(r"[\d.]*", version).group().split(".") if part]
+def _numbers(version: str) -> tuple[int, ...]:
+    """Return the release part of a version as three integers: "2.13.0+cpu" -> (2, 13, 0)."""
+    digits = re.match(r"[\d.]*", version)
+    found = [int(part) for part in (digits[0] if digits else "").split(".") if part]
     return (*found, 0, 0, 0)[:3]
 
 
-def recbole_folder():
-    """Returns the folder of the installed RecBole, without importing it (which takes seconds).
+def recbole_folder() -> Path:
+    """Return the folder of the installed RecBole, without importing it (which takes seconds).
 
     Raises:
         UserError: RecBole is not installed.

@@ -1,24 +1,28 @@
-"""The one exception that means "the user can fix this"."""
+"""The exception for errors that the user can fix."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
 
 
 class UserError(Exception):
-    """A problem in the input, the configuration or the machine that its user can solve.
+    """An error in the input, the configuration or the machine that the user can fix.
 
     The message is a single line: what is wrong, where, and what to do. The command line prints it and exits with
-    status 2; nothing else in the package catches it.
+    status 2.
     """
 
 
-def nearest(name, candidates, limit=1):
-    """Returns the candidates that look most like ``name``, best first, ignoring case.
+def nearest(name: str, candidates: Iterable[str], limit: int = 1) -> list[str]:
+    """Return the candidates that are most similar to a name, best first, ignoring case.
 
     Args:
-        name (str): What was typed.
-        candidates (Iterable[str]): The valid names.
-        limit (int): How many to return at most.
+        name: The given name.
+        candidates: The valid names.
+        limit: The most candidates to return.
 
     Returns:
-        list[str]: At most ``limit`` candidates; empty where none is similar.
+        At most ``limit`` candidates; empty if none is similar.
     """
     import difflib
 

@@ -1,22 +1,29 @@
-"""Names of release 0.1 that moved: they are answered, with a DeprecationWarning, until release 0.3.
+"""Old names of release 0.1, which work, with a DeprecationWarning, until release 0.3.
 
-Nothing lies at the old places: a finder in ``sys.meta_path`` puts the module's new self there, so that each
-class keeps one identity.
+There are no files at the old places: a finder in ``sys.meta_path`` returns the new module, so that each class keeps one
+identity.
 """
 
+from __future__ import annotations
+
 import importlib
+import importlib.abc
 import importlib.machinery
 import sys
 import warnings
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    import types
 
 
 class Moved(NamedTuple):
-    """Where something is now.
+    """The new place of a module or name.
 
     Attributes:
-        module (str): Its module.
-        instead (str): What to write in place of the old import.
+        module: The new module.
+        instead: The import that replaces the old one.
     """
 
     module: str
@@ -35,7 +42,7 @@ MODULES = {
 """Old modules."""
 
 PACKAGES = frozenset(name.rpartition(".")[0] for name in MODULES) - {"recbole_idp"}
-"""Packages that held them and are no more."""
+"""The former packages of these modules."""
 
 ATTRIBUTES = {
     ("recbole_idp.config", "StrictConfig"): Moved("recbole_idp.config.strict", "from recbole_idp import StrictConfig"),
@@ -44,21 +51,21 @@ ATTRIBUTES = {
 
 
 def install() -> None:
-    """Let Python's import system answer old names; further calls change nothing."""
+    """Install the import finder of old names; further calls have no effect."""
     if not any(isinstance(finder, _Finder) for finder in sys.meta_path):
         # Before the others: an older checkout that is installed for editing may still have files of these names.
         sys.meta_path.insert(0, _Finder())
 
 
 def attribute(module: str, name: str) -> Any:
-    """Answer an old name of a module that is a package now; for the package's ``__getattr__``.
+    """Return an old name of a module that is a package now; for the package's ``__getattr__``.
 
     Args:
-        module (str): The package.
-        name (str): The name.
+        module: The package.
+        name: The name.
 
     Returns:
-        object: What the name stands for.
+        The object of this name.
 
     Raises:
         AttributeError: It is none of :data:`ATTRIBUTES`.
@@ -71,29 +78,32 @@ def attribute(module: str, name: str) -> Any:
 
 
 class _Finder:
-    """Finds the modules of :data:`MODULES`, and empty packages to hold them."""
+    """Import finder of :data:`MODULES`, and of empty packages that contain them."""
 
-    def find_spec(self, name, path=None, target=None):
-        """Answer Python's import system; None passes the question on."""
+    def find_spec(
+        self, name: str, path: Sequence[str] | None = None, target: types.ModuleType | None = None
+    ) -> importlib.machinery.ModuleSpec | None:
+        """Find a module for Python's import system; None leaves it to other finders."""
         if name in MODULES or name in PACKAGES:
             return importlib.machinery.ModuleSpec(name, _Loader(), is_package=name in PACKAGES)
         return None
 
 
-class _Loader:
-    """Puts a module's new self under its old name."""
+class _Loader(importlib.abc.Loader):
+    """Import loader that returns the new module under its old name."""
 
-    def create_module(self, spec):
-        """Leave the making of an empty module to Python."""
+    def create_module(self, spec: importlib.machinery.ModuleSpec) -> None:
+        """Let Python create an empty module."""
 
-    def exec_module(self, module):
-        """Replace the empty module; a package stays empty."""
+    def exec_module(self, module: types.ModuleType) -> None:
+        """Replace the empty module by the new one; a package stays empty."""
         name = module.__name__
         if name in MODULES:
             _warn(name, MODULES[name], stacklevel=3)
             sys.modules[name] = importlib.import_module(MODULES[name].module)
 
 
-def _warn(name, moved, stacklevel):
+def _warn(name: str, moved: Moved, stacklevel: int) -> None:
+    """Warn that a name has moved."""
     text = f"{name} is {moved.module} now, and its old name goes with release 0.3: {moved.instead}"
     warnings.warn(text, DeprecationWarning, stacklevel=stacklevel)

@@ -1,14 +1,17 @@
 """The table of models: the plugin's own, those of other packages, and those added in this process.
 
-Classes are named as "module:Class" and imported when they are asked for; other packages are imported inside functions,
-so that ``import recbole_idp`` works where they are missing or too new, and the command line can say so. hooks.py makes
-RecBole find the models.
+Classes are named as "module:Class" and imported on demand. Other packages are imported inside functions, so that
+``import recbole_idp`` works without them, and the command line can report that they are missing or too new. hooks.py
+makes RecBole find the models.
 """
+
+from __future__ import annotations
 
 import functools
 import importlib
 import importlib.machinery
 import importlib.metadata
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from recbole_idp import compat
@@ -18,24 +21,23 @@ ENTRY_POINTS = "recbole_idp.models"
 """The group of entry points through which other packages bring models: the name of a model -> its class."""
 
 GENERAL_MODELS = ("ItemKNN", "Pop")
-"""RecBole's models that know no order and learn nothing, for comparison."""
+"""RecBole's models that ignore order and count instead of learning, for comparison."""
 
 
 class Registration(NamedTuple):
-    """What RecBole has to find for a model. Classes are given as "module:Class" and imported when they are asked for.
+    """The classes and properties of a model. Classes are given as "module:Class" and imported on demand.
 
     Attributes:
-        model (str | type): The model's class.
-        trainer (str | type): The trainer's class.
-        dataset (str | type): The dataset's class.
-        properties (str | None): A YAML file of defaults; None: the file in the plugin's own folder.
-        package (str): The distribution that brings the model.
-        extends (str | None): The registered model whose defaults lie below this one's, whose file holds what differs.
-        transfers (bool): Whether the model takes something over from source domains.
-        serves (bool): Whether the model has ``serving()``, as a :class:`SequenceModel` has, so that a folder can be
-            made of it that answers without RecBole.
-        settings (str | type | None): The class that declares its keys, those of models that it extends apart; None:
-            there is none.
+        model: The model's class.
+        trainer: The trainer's class.
+        dataset: The dataset's class.
+        properties: A YAML file of defaults; None: the file in the plugin's own folder.
+        package: The distribution that brings the model.
+        extends: The registered model whose defaults it takes; its own YAML file holds the differences.
+        transfers: Whether the model transfers something from source domains.
+        serves: Whether the model has ``serving()``, as a :class:`SequenceModel` has, so that it can be saved as a
+            folder that recommends without RecBole.
+        settings: The class that declares its keys, without those of models that it extends; None: there is none.
     """
 
     model: Any
@@ -61,10 +63,10 @@ SETTINGS = (
 """The classes that declare the keys of every model, lowest first."""
 
 SHARED_SETTINGS = "recbole_idp.nn.encoder.keys:TransformerSettings"
-"""The class that declares keys which mean the same in RecBole's models, where their YAML files have them."""
+"""The class that declares keys with the same meaning in RecBole's models, if their YAML files have them."""
 
 RECBOLE_SETTINGS = {"FDSA": "recbole_idp.recbole_models.keys:FDSASettings"}
-"""The classes that declare what the plugin decides for models of RecBole."""
+"""The classes that declare the plugin's keys for models of RecBole."""
 
 _TARGETED = "recbole_idp.models.precise.targeted_data:TargetedDataset"
 _idp = functools.partial(Registration, trainer="recbole_idp.models.idp.transfer:TransferTrainer", transfers=True)
@@ -135,68 +137,76 @@ MODELS = {
 """The plugin's own models by name. A new one is a row here, a folder in models/ and a file in properties/model/."""
 
 
-def add_model(model, trainer=None, dataset=None, properties=None, extends=None, transfers=None, settings=None):
-    """Makes a model class known to RecBole for this process, as a notebook wants it.
+def add_model(
+    model: type[Any],
+    trainer: type[Any] | None = None,
+    dataset: type[Any] | None = None,
+    properties: str | None = None,
+    extends: str | None = None,
+    transfers: bool | None = None,
+    settings: type[Any] | None = None,
+) -> type[Any]:
+    """Register a model class in RecBole for this process, for example in a notebook.
 
     Args:
-        model (type): A RecBole sequential recommender; its class name becomes the model's name.
-        trainer (type | None): Its trainer; None: the class's attribute ``trainer``, or else the plugin's.
-        dataset (type | None): Its dataset; None: the class's attribute ``dataset``, or else the plugin's.
-        properties (str | None): Its YAML file of defaults; None: the class's attribute ``properties``, or else none.
-        extends (str | None): The model whose defaults lie below; None: the class's attribute ``extends``, or else none.
-        transfers (bool | None): Whether it takes something over from source domains; None: the class's attribute
+        model: A RecBole sequential recommender; its class name becomes the model's name.
+        trainer: Its trainer; None: the class's attribute ``trainer``, or else the plugin's.
+        dataset: Its dataset; None: the class's attribute ``dataset``, or else the plugin's.
+        properties: Its YAML file of defaults; None: the class's attribute ``properties``, or else none.
+        extends: The model whose defaults it takes; None: the class's attribute ``extends``, or else none.
+        transfers: Whether it transfers something from source domains; None: the class's attribute
             ``transfers``, or else False.
-        settings (type | None): The class that declares its keys; None: the class's attribute ``settings``, or else
+        settings: The class that declares its keys; None: the class's attribute ``settings``, or else
             none: then the types of its keys are those of its defaults.
 
     Returns:
-        type: The model class, so that this works as a decorator.
+        The model class, so that this works as a decorator.
 
     Raises:
         UserError: RecBole or the plugin has a model of this name.
     """
     if (taken := _taken(model.__name__)) is not None:
         raise UserError(f"a model {taken} exists already: give the class {model.__name__} another name")
-    given = {"trainer": trainer, "dataset": dataset, "properties": properties, "extends": extends}
+    given: dict[str, Any] = {"trainer": trainer, "dataset": dataset, "properties": properties, "extends": extends}
     given |= {"transfers": transfers, "settings": settings}
     given = {field: value for field, value in given.items() if value is not None}
     _added[model.__name__] = described(_foreign(model, ""))._replace(**given, package="this process")
     return model
 
 
-def models():
-    """Returns the registered models: the plugin's, those of other packages, and those added in this process.
+def models() -> dict[str, Registration]:
+    """Return the registered models: the plugin's, those of other packages, and those added in this process.
 
     Returns:
-        dict[str, Registration]: Registrations by model name.
+        Registrations by model name.
     """
     return {**_foreign_models()[0], **_added, **MODELS}
 
 
-def clashes():
-    """Returns the entry points that are left out because their name is taken, as one line each."""
+def clashes() -> list[str]:
+    """Return a line for each entry point that is ignored because its name is taken."""
     return _foreign_models()[1]
 
 
-def recbole_models():
-    """Returns the names of RecBole's own sequential models, without importing them.
+def recbole_models() -> list[str]:
+    """Return the names of RecBole's own sequential models, without importing them.
 
     Returns:
-        list[str]: The names, sorted.
+        The names, sorted.
     """
     modules = {path.stem for path in (compat.recbole_folder() / "model" / "sequential_recommender").glob("[a-z]*.py")}
     names = (path.stem for path in (compat.recbole_folder() / "properties" / "model").glob("*.yaml"))
     return sorted(name for name in names if name.lower() in modules)
 
 
-def check_model(name):
-    """Checks that a model of this name exists.
+def check_model(name: str) -> None:
+    """Check that a model of this name exists.
 
     Args:
-        name (str): A model's name.
+        name: A model's name.
 
     Raises:
-        UserError: There is none.
+        UserError: No model has this name.
     """
     known = [*models(), *recbole_models(), *GENERAL_MODELS]
     if name not in known:
@@ -205,20 +215,20 @@ def check_model(name):
         raise UserError(f"unknown model {name!r}: {remedy}")
 
 
-def transfers(model):
-    """Returns whether a model takes something over from source domains."""
+def transfers(model: str) -> bool:
+    """Return whether a model transfers something from source domains."""
     registration = models().get(model)
     return registration is not None and described(registration).transfers
 
 
 def serves(model: str) -> bool:
-    """Return whether a folder can be made of a model that answers without RecBole."""
+    """Return whether a model can be saved as a folder that recommends without RecBole."""
     registration = models().get(model)
     return registration is not None and described(registration).serves
 
 
-def resolve(target):
-    """Returns the class that "module:Class" names; a class stays what it is."""
+def resolve(target: Any) -> Any:
+    """Return the class that "module:Class" names; return a class as it is."""
     if not isinstance(target, str):
         return target
     module, _, name = target.partition(":")
@@ -226,22 +236,23 @@ def resolve(target):
 
 
 _OPTIONAL = ("trainer", "dataset", "properties", "extends", "transfers", "serves", "settings")
-_added = {}
+_added: dict[str, Registration] = {}
 
 
-def _foreign(model, package):
-    """Return the registration of another package's model, before its class is asked (:func:`described`)."""
+def _foreign(model: Any, package: str) -> Registration:
+    """Return the registration of another package's model, not completed yet; see :func:`described`."""
     return Registration(model, package=package, serves=False)
 
 
 @functools.cache
-def _foreign_models():
-    """Reads the entry points of other packages.
+def _foreign_models() -> tuple[dict[str, Registration], list[str]]:
+    """Read the entry points of other packages.
 
     Returns:
-        tuple[dict[str, Registration], list[str]]: The registrations, and a line for each name that is taken.
+        The registrations, and a line for each entry point whose name is taken.
     """
-    found, lines = {}, []
+    found: dict[str, Registration] = {}
+    lines: list[str] = []
     for point in importlib.metadata.entry_points(group=ENTRY_POINTS):
         package = point.dist.name if point.dist is not None else point.module
         taken = _taken(point.name, found)
@@ -252,13 +263,13 @@ def _foreign_models():
     return found, lines
 
 
-def _taken(name, others=()):
-    """Returns the known model that shares ``name``'s module, which is its lower-case form."""
+def _taken(name: str, others: Iterable[str] = ()) -> str | None:
+    """Return the known model with the same module, the name in lower case; None if there is none."""
     return next((known for known in [*MODELS, *recbole_models(), *others] if known.lower() == name.lower()), None)
 
 
-def described(registration):
-    """Completes the registration of a foreign model by the optional attributes of its class."""
+def described(registration: Registration) -> Registration:
+    """Complete the registration of another package's model by the optional attributes of its class."""
     if registration.package in ("recbole_idp", "this process"):
         return registration
     model = resolve(registration.model)

@@ -1,29 +1,35 @@
-"""The command line as a task and a dict of texts; what the texts mean is for the configuration to say."""
+"""Split the command line into a task and the texts of its options; the configuration converts the texts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
 
 from recbole_idp.errors import UserError, nearest
 
 SWITCHES = ("dry_run", "help")
-"""Options of the command line itself, which need no value and are no keys of the configuration."""
+"""Options of the command line itself, which take no value and are no keys of the configuration."""
 
 
-def parse_arguments(argv, tasks, default="run"):
-    """Splits the command line into the task and its options.
+def parse_arguments(argv: list[str], tasks: Iterable[str], default: str = "run") -> tuple[str, dict[str, str | bool]]:
+    """Split the command line into the task and its options.
 
     Options are ``--key=value``, ``--key value``, or ``--flag`` alone, which means true.
 
     Args:
-        argv (list[str]): The arguments after the program's name.
-        tasks (Iterable[str]): The known tasks.
-        default (str): The task where none is given.
+        argv: The arguments after the program's name.
+        tasks: The known tasks.
+        default: The task if none is given.
 
     Returns:
-        tuple[str, dict[str, str | bool]]: The task, and every option's text, or True for a flag.
+        The task, and the text of each option, or True for a flag.
 
     Raises:
         UserError: An argument is no task and no option, or an option is given twice with different values.
     """
     tasks = tuple(tasks)
-    task, options = None, {}
+    task: str | None = None
+    options: dict[str, str | bool] = {}
+    value: str | bool
     rest = list(argv)
     while rest:
         argument = rest.pop(0)
@@ -44,7 +50,8 @@ def parse_arguments(argv, tasks, default="run"):
     return task or default, options
 
 
-def _task(argument, task, tasks):
+def _task(argument: str, task: str | None, tasks: Sequence[str]) -> str:
+    """Return an argument that is a task; raise UserError if it is unknown, or a second one."""
     if argument not in tasks:
         matches = nearest(argument, tasks)
         remedy = f"did you mean {matches[0]}?" if matches else f"choose one of {', '.join(tasks)}, or write --key=value"

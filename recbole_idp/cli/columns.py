@@ -1,15 +1,20 @@
 """Aligned columns for the terminal."""
 
+from __future__ import annotations
 
-def columns(rows, indent=""):
-    """Lays rows of text out as columns.
+from collections.abc import Iterable
+from typing import Any
+
+
+def columns(rows: Iterable[Iterable[Any]], indent: str = "") -> str:
+    """Align rows of text in columns.
 
     Args:
-        rows (Iterable[Iterable[Any]]): The cells; all rows have the same number of them.
-        indent (str): What every line starts with.
+        rows: The cells; all rows have the same length.
+        indent: Start of every line.
 
     Returns:
-        str: One line per row, the last column ragged.
+        One line per row, the last column ragged.
     """
     rows = [[str(cell) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]

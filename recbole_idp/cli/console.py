@@ -1,4 +1,6 @@
-"""Where a command meets its user: what goes wrong becomes one line and an exit status."""
+"""Turn the errors of a command into one line and an exit status."""
+
+from __future__ import annotations
 
 import contextlib
 import errno
@@ -7,6 +9,7 @@ import os
 import re
 import sys
 import threading
+from collections.abc import Callable, Iterator
 
 from recbole_idp.errors import UserError
 from recbole_idp.storage.files import is_full
@@ -18,16 +21,16 @@ _OF_THE_PLACE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENAMETOOLONG, err
 _OUT_OF_MEMORY = re.compile(r"can't allocate memory|out of memory")
 
 
-def exit_status(work, program, interrupted):
-    """Does the work of a command.
+def exit_status(work: Callable[[], int], program: str, interrupted: str) -> int:
+    """Run a command.
 
     Args:
-        work (Callable[[], int]): Does it and returns the exit status.
-        program (str): The command's name, which begins each line.
-        interrupted (str): What Ctrl-C means for what was done so far.
+        work: Does the work and returns the exit status.
+        program: Name of the command, which begins each line.
+        interrupted: What happens to finished work after Ctrl-C.
 
     Returns:
-        int: What ``work`` returns, or 2 (the user can fix this), 130 (interrupted), 141 (nobody reads any more).
+        The result of ``work``, or 2 (the user can fix this), 130 (interrupted), 141 (the reader of the output is gone).
     """
     try:
         with _logs_may_fail():
@@ -59,16 +62,16 @@ def exit_status(work, program, interrupted):
         return USER_ERROR
 
 
-def _refused(error):
-    """Returns what the operating system does not do, and what to do about it."""
+def _refused(error: OSError) -> str:
+    """Return what the operating system refused, and the remedy."""
     if not is_full(error):
         return f"cannot use {error.filename} ({error.strerror}): check the path and its permissions"
     where = f" to write {error.filename}" if error.filename else " on the disk, or for a file of this size"
     return f"no space left{where}: free some, or choose other folders"
 
 
-def _drop_output():
-    """Sends what cannot be written to stdout nowhere: Python would flush it once more on exit and complain."""
+def _drop_output() -> None:
+    """Discard output that cannot be written: Python would flush it again on exit and complain."""
     try:
         sys.stdout.flush()
     except OSError:
@@ -76,14 +79,14 @@ def _drop_output():
 
 
 @contextlib.contextmanager
-def _logs_may_fail():
-    """Lets a log that finds the disk full say nothing: what has to be written says it, in one line.
+def _logs_may_fail() -> Iterator[None]:
+    """Silence logs on a full disk: the write that matters reports it, in one line.
 
     Python's logging and the thread in which TensorBoard's writer works would print a traceback for each record.
     """
     raises, hook = logging.raiseExceptions, threading.excepthook
 
-    def quiet(failure):
+    def quiet(failure: threading.ExceptHookArgs) -> None:
         if not (isinstance(failure.exc_value, OSError) and is_full(failure.exc_value)):
             hook(failure)
 

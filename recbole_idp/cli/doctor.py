@@ -1,4 +1,6 @@
-"""What ``recbole-idp doctor`` looks at, and a remedy for each thing that is wrong."""
+"""The task ``doctor``: examine the installation, and name a remedy for each problem."""
+
+from __future__ import annotations
 
 import contextlib
 import importlib.metadata
@@ -8,14 +10,18 @@ import shutil
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from recbole_idp import compat, registry
 from recbole_idp.cli.columns import columns
 from recbole_idp.compat import Problem
 from recbole_idp.config.layers import COMMAND_LINE, properties_folder
 from recbole_idp.errors import UserError
+
+if TYPE_CHECKING:
+    from recbole_idp.config.resolve import Resolved
 
 _PACKAGES = ("torch", "recbole", "numpy", "pandas", "transformers", "sentence-transformers", "faiss-cpu", "safetensors")
 
@@ -27,10 +33,10 @@ class Finding(NamedTuple):
     """One line of the report.
 
     Attributes:
-        what (str): What was looked at.
-        found (str): What was found.
-        problem (Problem | None): What is wrong with it.
-        hint (str | None): What could be better, while all works.
+        what: The part that was examined.
+        found: What is there.
+        problem: What is wrong with it; None: nothing.
+        hint: What could be better, though it works.
     """
 
     what: str
@@ -38,19 +44,19 @@ class Finding(NamedTuple):
     problem: Problem | None = None
     hint: str | None = None
 
-    def status(self):
-        """Returns the word at the start of its line."""
+    def status(self) -> str:
+        """Return the first word of its line."""
         return "wrong" if self.problem else "hint" if self.hint else "ok"
 
 
-def examine(resolved):
-    """Examines the installation and prints a line for each part, then the problems.
+def examine(resolved: Resolved) -> int:
+    """Examine the installation and print a line for each part, then the problems.
 
     Args:
-        resolved (Resolved): The configuration whose encoder, data and folders are looked for.
+        resolved: The configuration with the encoder, the data and the folders.
 
     Returns:
-        int: 0 where all is well, else 1.
+        0 without problems, else 1.
     """
     findings = [*_versions(), _ray(), _device(), *_properties(), *_hooks(), *_encoder(resolved), *_data(resolved)]
     findings += [*_folders(resolved), Finding("threads", _threads(resolved))]
@@ -65,7 +71,8 @@ def examine(resolved):
     return 1 if problems else 0
 
 
-def _versions():
+def _versions() -> Iterator[Finding]:
+    """Examine the versions of Python and of packages."""
     wrong = {problem.what.split()[0]: problem for problem in compat.check_versions()}
     yield Finding("python", platform.python_version(), wrong.pop("Python", None))
     for name in _PACKAGES:
@@ -80,14 +87,14 @@ def _versions():
         yield Finding(name, "unsuitable", problem)
 
 
-def _ray():
-    """Says which Ray is there: a leaderboard can use it, and RecBole's import asks for it."""
+def _ray() -> Finding:
+    """Find Ray: a leaderboard can use it, and RecBole imports it."""
     ray = compat.installed_ray()
     return Finding("ray", ray.found, hint=ray.hint)
 
 
-def _device():
-    """Says what PyTorch computes on; a build for GPUs works without one, and takes gigabytes for nothing."""
+def _device() -> Finding:
+    """Find the device that PyTorch computes on; a CUDA build without a GPU wastes gigabytes."""
     try:
         import torch
     except ImportError:
@@ -103,7 +110,8 @@ def _device():
     return Finding("device", "cpu", hint=hint)
 
 
-def _properties():
+def _properties() -> Iterator[Finding]:
+    """Examine the plugin's YAML files."""
     folder = properties_folder()
     files = [folder / "overall.yaml", *(folder / "model" / f"{name}.yaml" for name in registry.MODELS)]
     missing = ", ".join(path.name for path in files if not path.is_file())
@@ -112,8 +120,8 @@ def _properties():
     yield Finding("properties", str(folder), problem)
 
 
-def _hooks():
-    """Looks the registered models up as RecBole does."""
+def _hooks() -> Iterator[Finding]:
+    """Look the registered models up as RecBole does."""
     for line in registry.clashes():
         yield Finding("entry point", line, Problem(line, "uninstall that package, or ask its author for another name"))
     if compat.check_versions():
@@ -134,7 +142,8 @@ def _hooks():
             yield Finding(f"model {name}", "not found", Problem(f"RecBole cannot find model {name} ({error})", remedy))
 
 
-def _encoder(resolved):
+def _encoder(resolved: Resolved) -> Iterator[Finding]:
+    """Examine the text encoder."""
     from recbole_idp.content.text.locate import locate_weights
 
     name = resolved.values["text_encoder"]
@@ -151,8 +160,8 @@ def _encoder(resolved):
         yield Finding("text encoder", f"{name}: {place} ({kind})")
 
 
-def _hub_answers():
-    """Returns whether a download from the Hugging Face hub could begin."""
+def _hub_answers() -> bool:
+    """Return whether a download from the Hugging Face hub could begin."""
     from huggingface_hub import constants
 
     if constants.HF_HUB_OFFLINE:
@@ -166,7 +175,8 @@ def _hub_answers():
     return True
 
 
-def _data(resolved):
+def _data(resolved: Resolved) -> Iterator[Finding]:
+    """Examine the folder of the datasets."""
     path = Path(resolved.values["data_path"])
     names = sorted({file.parent.name for file in path.glob("[!.]*/*.inter")})
     problem = None
@@ -175,7 +185,8 @@ def _data(resolved):
     yield Finding("data", f"{path}: {', '.join(names) or 'nothing yet; the default run brings its own'}", problem)
 
 
-def _folders(resolved):
+def _folders(resolved: Resolved) -> Iterator[Finding]:
+    """Examine the folders that a run writes."""
     values = resolved.values
     cache = values["cache_path"] or Path(values["checkpoint_dir"]) / "cache"
     for key, folder in {"result_dir": values["result_dir"], "checkpoint_dir": values["checkpoint_dir"]}.items():
@@ -184,7 +195,8 @@ def _folders(resolved):
     yield _unfinished(Path(values["checkpoint_dir"]))
 
 
-def _folder(key, folder):
+def _folder(key: str, folder: Path) -> Finding:
+    """Examine whether a folder can be written, and the free space."""
     existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     free = f"{shutil.disk_usage(existing).free / 2**30:.1f} GiB free"
     problem = None
@@ -193,8 +205,8 @@ def _folder(key, folder):
     return Finding(key, f"{folder} ({free})", problem)
 
 
-def _unfinished(folder):
-    """Says what is kept of interrupted runs: nobody else knows whether they will ever be taken up again."""
+def _unfinished(folder: Path) -> Finding:
+    """Find the files of interrupted runs: only their user knows whether to resume or delete them."""
     kept = list(folder.glob("unfinished-*"))
     if not kept:
         return Finding("unfinished runs", "none")
@@ -205,8 +217,8 @@ def _unfinished(folder):
     return Finding("unfinished runs", found)
 
 
-def _files_below(folders):
-    """Yields size and times of each file, but for those that a run beside this one has just removed or replaced."""
+def _files_below(folders: Iterable[Path]) -> Iterator[os.stat_result]:
+    """Yield size and times of each file, except those that another run removes at the same time."""
     for folder in folders:
         for place, _, names in os.walk(folder):
             for name in names:
@@ -214,6 +226,7 @@ def _files_below(folders):
                     yield os.stat(os.path.join(place, name))
 
 
-def _threads(resolved):
+def _threads(resolved: Resolved) -> str:
+    """Return the numbers of threads and processors."""
     processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return f"{resolved.values['threads'] or processors} on {processors} processors"

@@ -1,13 +1,16 @@
 """The command line: one small function per task.
 
-Tasks import what they need: PyTorch and RecBole take seconds, and where even YAML is missing a line shall say so.
+Tasks import what they need: PyTorch and RecBole take seconds, and even without YAML there is one clear line.
 """
+
+from __future__ import annotations
 
 import importlib.util
 import json
 import sys
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from recbole_idp import compat, registry
 from recbole_idp.cli.arguments import parse_arguments
@@ -16,17 +19,23 @@ from recbole_idp.cli.console import exit_status
 from recbole_idp.cli.threads import share_processors
 from recbole_idp.errors import UserError
 
+if TYPE_CHECKING:
+    from recbole_idp.config.resolve import Resolved
+
 PROGRAM = "recbole-idp"
 
+Options = dict[str, str | bool]
+"""The options of a command line: the text of each, or True for a flag."""
 
-def main(argv=None):
-    """Runs the task that the command line names.
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the task that the command line names.
 
     Args:
-        argv (list[str] | None): The arguments after the program's name; None: those of this process.
+        argv: The arguments after the program's name; None: those of this process.
 
     Returns:
-        int: The exit status: 0, 1 (doctor has found a problem), 2 (the user can fix this), 130 (interrupted).
+        The exit status: 0, 1 (doctor has found a problem), 2 (the user can fix this), 130 (interrupted).
     """
     share_processors()
     arguments = sys.argv[1:] if argv is None else argv
@@ -34,8 +43,8 @@ def main(argv=None):
     return exit_status(lambda: _dispatch(arguments), PROGRAM, interrupted)
 
 
-def run(options):
-    """Runs the whole pipeline; with several models or datasets, a leaderboard."""
+def run(options: Options) -> int:
+    """Pre-train, transfer and compare; with several models or datasets, make a leaderboard."""
     from recbole_idp.leaderboard.plan import is_leaderboard
 
     if is_leaderboard(options):
@@ -43,13 +52,13 @@ def run(options):
     return _start("run", options, with_target=True)
 
 
-def pretrain(options):
-    """Pre-trains a bundle and stops."""
+def pretrain(options: Options) -> int:
+    """Pre-train a bundle."""
     return _start("pretrain", options, with_target=False)
 
 
-def _start(job, options, with_target):
-    """Does a job of run/run.py, or shows its configuration; what can be checked before is checked."""
+def _start(job: str, options: Options, with_target: bool) -> int:
+    """Run a job of run/run.py after checking its datasets, or show its configuration."""
     resolved = _resolve_or_show(options)
     if resolved is not None:
         _find_datasets(resolved.values, with_target)
@@ -60,8 +69,8 @@ def _start(job, options, with_target):
     return 0
 
 
-def leaderboard(options):
-    """Runs every model on every dataset with every seed, and draws the board."""
+def leaderboard(options: Options) -> int:
+    """Train every model on every dataset with every seed, and make the leaderboard."""
     options = dict(options)
     if options.pop("dry_run", False):
         from recbole_idp.leaderboard.plan import make_plan
@@ -73,8 +82,8 @@ def leaderboard(options):
     return start(options)
 
 
-def inspect(options):
-    """Shows what a bundle's matcher finds for a target."""
+def inspect(options: Options) -> int:
+    """Show the matches of a target's items."""
     resolved = _resolve(options)
     _find_datasets(resolved.values, with_target=True)
     from recbole_idp.config.strict import StrictConfig
@@ -84,8 +93,8 @@ def inspect(options):
     return 0
 
 
-def warm_up(options):
-    """Studies how often targeted training should start anew from the universal model."""
+def warm_up(options: Options) -> int:
+    """Study how often to restart targeted training from the universal model."""
     resolved = _resolve_or_show(options)
     if resolved is not None:
         _find_datasets(resolved.values, with_target=True)
@@ -96,15 +105,15 @@ def warm_up(options):
     return 0
 
 
-def doctor(options):
-    """Examines the installation."""
+def doctor(options: Options) -> int:
+    """Examine the installation."""
     from recbole_idp.cli.doctor import examine
 
     return examine(_resolve(options))
 
 
-def models(options):
-    """Lists the models."""
+def models(options: Options) -> int:
+    """List the models."""
     _resolve(options)
     rows = [("model", "from", "what")]
     rows += [(name, entry.package, _purpose(name)) for name, entry in sorted(registry.models().items())]
@@ -114,7 +123,7 @@ def models(options):
     return 0
 
 
-def keys(options):
+def keys(options: Options) -> int:
     """List the keys of a model, or write their JSON schema."""
     options = dict(options)
     schema = options.pop("schema", None)
@@ -124,7 +133,7 @@ def keys(options):
     model, dataset = resolved.values["model"], resolved.values["dataset"]
     if schema is None:
         print(columns([("key", "type", "default", "affects", "what"), *reference.rows(model, dataset)]))
-    elif schema is True:
+    elif not isinstance(schema, str):
         raise UserError("--schema names no file: write --schema=FILE.json")
     else:
         from recbole_idp.storage.files import write_json
@@ -134,8 +143,8 @@ def keys(options):
     return 0
 
 
-def datasets(options):
-    """Lists the datasets."""
+def datasets(options: Options) -> int:
+    """List the datasets."""
     from recbole_idp.data.catalog import available
 
     found = available(_resolve(options).values["data_path"])
@@ -143,8 +152,8 @@ def datasets(options):
     return 0
 
 
-def convert(options):
-    """Converts raw Amazon files."""
+def convert(options: Options) -> int:
+    """Convert raw Amazon files."""
     usage = "convert --reviews=FILE --name=NAME [--metadata=FILE --output=DIR]"
     values = _own_options(options, "recbole_idp.data.amazon.keys:ConvertSettings", ("reviews", "name", "output"), usage)
     from recbole_idp.data.amazon.convert import convert_amazon
@@ -153,8 +162,8 @@ def convert(options):
     return 0
 
 
-def report(options):
-    """Draws a leaderboard from its JSON file."""
+def report(options: Options) -> int:
+    """Make a leaderboard again from its JSON file."""
     usage = "report --result=FILE.json [--output=DIR]"
     values = _own_options(options, "recbole_idp.report.keys:ReportSettings", ("result",), usage)
     from recbole_idp.report.board.redraw import redraw
@@ -163,8 +172,8 @@ def report(options):
     return 0
 
 
-def recommend(options):
-    """Recommends items by a trained model."""
+def recommend(options: Options) -> int:
+    """Recommend items by a trained model."""
     usage = 'recommend --trained=DIR --history="ID,ID" [--k=10], or --user=ID, or --users=FILE --out=FILE'
     values = _own_options(options, "recbole_idp.serving.keys:RecommendSettings", ("trained",), usage)
     from recbole_idp.cli import trained
@@ -173,8 +182,8 @@ def recommend(options):
     return 0
 
 
-def add_items(options):
-    """Adds new items to a trained model."""
+def add_items(options: Options) -> int:
+    """Add new items to a trained model."""
     usage = "add-items --trained=DIR --items=FILE.item --out=DIR [--pretrained=DIR]"
     values = _own_options(options, "recbole_idp.serving.keys:AddItemsSettings", ("trained", "items", "out"), usage)
     from recbole_idp.cli import trained
@@ -183,8 +192,8 @@ def add_items(options):
     return 0
 
 
-def export(options):
-    """Exports a trained model for use without Python."""
+def export(options: Options) -> int:
+    """Export a trained model for use without Python."""
     usage = "export --trained=DIR --out=DIR [--index=ivf]"
     values = _own_options(options, "recbole_idp.serving.keys:ExportSettings", ("trained", "out"), usage)
     from recbole_idp.cli import trained
@@ -193,8 +202,8 @@ def export(options):
     return 0
 
 
-def show_help(options):
-    """Prints how the command line is used."""
+def show_help(options: Options) -> int:
+    """Print the usage of the command line."""
     tasks = columns(((name, task.purpose) for name, task in TASKS.items()), indent="  ")
     print(_HELP.format(program=PROGRAM, tasks=tasks))
     return 0
@@ -204,9 +213,9 @@ class Task(NamedTuple):
     """A task of the command line.
 
     Attributes:
-        do (Any): The function that does it: ``do(options) -> exit status``.
-        purpose (str): One line for ``--help``.
-        dry (bool): Whether it knows ``--dry_run``.
+        do: The function that does it: ``do(options) -> exit status``.
+        purpose: Its line in ``--help``.
+        dry: Whether it takes ``--dry_run``.
     """
 
     do: Any
@@ -247,7 +256,8 @@ Options are keys of RecBole or of the plugin; values are written as in YAML, lis
 Without --dataset, two platforms carved from the ml-100k that RecBole carries are used, and nothing is downloaded."""
 
 
-def _dispatch(argv):
+def _dispatch(argv: list[str]) -> int:
+    """Run the task of a command line, and return its exit status."""
     if len(argv) > 1 and argv[0] == "keys" and not argv[1].startswith("-"):
         argv = ["keys", f"--model={argv[1]}", *argv[2:]]
     task, options = parse_arguments(argv, TASKS)
@@ -263,17 +273,17 @@ def _dispatch(argv):
     return TASKS[task].do(options)
 
 
-def _own_options(options, group, needed, usage):
-    """Read the options of a task that has its own instead of keys of the configuration.
+def _own_options(options: dict[str, str | bool], group: str, needed: Iterable[str], usage: str) -> dict[str, Any]:
+    """Check the options of a task that has options of its own instead of keys.
 
     Args:
-        options (dict[str, str | bool]): What was given.
-        group (str): "module:Class" of the declarations.
-        needed (Iterable[str]): Options that must be given.
-        usage (str): How the task is used.
+        options: The given options.
+        group: "module:Class" of their declarations.
+        needed: Options that must be given.
+        usage: Usage of the task, for messages.
 
     Returns:
-        dict[str, Any]: The value of each option.
+        The value of each option.
 
     Raises:
         UserError: An option is unknown, wrong or missing.
@@ -291,14 +301,15 @@ def _own_options(options, group, needed, usage):
     return values
 
 
-def _resolve(options):
+def _resolve(options: Options) -> Resolved:
+    """Resolve the configuration of a command line."""
     from recbole_idp.config.resolve import option_layers, resolve
 
     return resolve(option_layers(options))
 
 
-def _resolve_or_show(options):
-    """Returns the resolved configuration, or prints it and returns None if that is all that is asked for."""
+def _resolve_or_show(options: Options) -> Resolved | None:
+    """Return the resolved configuration; with ``--dry_run`` print it and return None."""
     options = dict(options)
     dry = options.pop("dry_run", False)
     resolved = _resolve(options)
@@ -310,13 +321,13 @@ def _resolve_or_show(options):
     return None
 
 
-def _find_datasets(values, with_target):
-    """Finds every dataset, and downloads what is missing, before hours of work on the first of them."""
+def _find_datasets(values: dict[str, Any], with_target: bool) -> None:
+    """Find every dataset, and download missing ones, before hours of work on the first."""
     from recbole_idp.data.catalog import available, locate
 
     sources = values["source_domains"] if registry.transfers(values["model"]) and not values["pretrained"] else []
     if not sources and not with_target:
-        raise UserError("pretrain has no source_domains: name them, and leave --pretrained away")
+        raise UserError("pretrain has no source_domains: name them, and remove --pretrained")
     if with_target and values["dataset"] in sources:
         raise UserError(f"dataset {values['dataset']} is one of source_domains: remove it there, or choose another")
     names = [*sources, values["dataset"]] if with_target else sources
@@ -328,13 +339,13 @@ def _find_datasets(values, with_target):
         locate(name, values["data_path"])
 
 
-def _flow(value):
-    """Returns a value in one line, as it could stand on the command line."""
+def _flow(value: Any) -> str:
+    """Return a value in one line, as the command line takes it."""
     return json.dumps(value, ensure_ascii=False) if not isinstance(value, str) else value
 
 
-def _purpose(name):
-    """Returns the first line of a model's properties file, which says what it is for."""
+def _purpose(name: str) -> str:
+    """Return the purpose of a model, the first line of its YAML file."""
     from recbole_idp.config.layers import properties_folder
 
     path = properties_folder() / "model" / f"{name}.yaml"
@@ -342,5 +353,6 @@ def _purpose(name):
     return first.removeprefix(f"# {name}:").strip() if first.startswith("#") else ""
 
 
-def _yes(value):
+def _yes(value: bool) -> str:
+    """Return "yes" or "no"."""
     return "yes" if value else "no"

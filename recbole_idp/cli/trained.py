@@ -1,29 +1,46 @@
 """The tasks that use a trained model: recommend, add-items and export."""
 
+from __future__ import annotations
+
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 from recbole_idp.cli.columns import columns
 from recbole_idp.errors import UserError
 from recbole_idp.serving.load import load
 from recbole_idp.serving.trained_model import TrainedModel, check_absent
 
+if TYPE_CHECKING:
+    from recbole_idp.serving.indexed import IndexedRecommender
+    from recbole_idp.serving.recommender import Recommendation, Recommender
+
 _SHOWN = 5
 
 
-def recommend(trained, history, user, users, out, k, exclude_seen, **index):
-    """Recommends items after one history, to one of the target's users, or for all users of a file.
+def recommend(
+    trained: str,
+    history: str | None,
+    user: str | None,
+    users: str | None,
+    out: str | None,
+    k: int,
+    exclude_seen: bool,
+    **index: str | None,
+) -> None:
+    """Recommend items after one history, to one user of the target, or to all users of a file.
 
     Args:
-        trained (str): The model's folder.
-        history (str | None): Item ids, separated by commas, the latest last; their recommendations are printed.
-        user (str | None): The id of a user whom the folder knows; likewise.
-        users (str | None): A file of histories; see :class:`~recbole_idp.serving.users_file.UsersFile`.
-        out (str | None): Where the recommendations for them go.
-        k (int): Items for each user.
-        exclude_seen (bool): Whether items of a history are left out.
-        **index (str | None): ``route``, ``triggers`` and ``search`` of
-            :class:`~recbole_idp.serving.indexed.IndexedRecommender`; all None: every item is looked at.
+        trained: The model's folder.
+        history: Item ids, separated by commas, the latest last; the recommendations are printed.
+        user: Id of a user of the folder; the recommendations are printed.
+        users: A file of histories; see :class:`~recbole_idp.serving.users_file.UsersFile`.
+        out: File for the recommendations of ``users``.
+        k: Items for each user.
+        exclude_seen: Whether to exclude history items.
+        **index: ``route``, ``triggers`` and ``search`` of
+            :class:`~recbole_idp.serving.indexed.IndexedRecommender`; all None: all items are scored.
 
     Raises:
         UserError: An option is missing, or a file cannot be used.
@@ -34,21 +51,23 @@ def recommend(trained, history, user, users, out, k, exclude_seen, **index):
         raise UserError("--users and --out belong together: the recommendations for the users of a file go to a file")
     if index["triggers"] and index["route"] != "u2i2i":
         raise UserError("--triggers are the items that --route=u2i2i goes by: give both, or none")
-    index = {key: value for key, value in index.items() if value is not None}
+    given = {key: value for key, value in index.items() if value is not None}
     if user is not None:
-        (found,) = load(trained, **{"route": "u2i", **index}).recommend_users([user], k, exclude_seen)
+        indexed = cast("IndexedRecommender", load(trained, **{"route": "u2i", **given}))
+        (found,) = indexed.recommend_users([user], k, exclude_seen)
         print(_table(found))
         return
     if history is not None:
-        print(_answer(load(trained, **index), history, k, exclude_seen))
+        print(_answer(load(trained, **given), history, k, exclude_seen))
         return
     from recbole_idp.serving.many_users import recommend_file
     from recbole_idp.serving.output import output_format
     from recbole_idp.serving.users_file import UsersFile
 
+    assert users is not None and out is not None  # as checked above
     output_format(Path(out))
     file = UsersFile(users)
-    done = recommend_file(load(trained, **index), file, out, k, exclude_seen)
+    done = recommend_file(load(trained, **given), file, out, k, exclude_seen)
     if done["resumed"]:
         _say(f"{done['resumed']:,} users were done by an interrupted run")
     if done["unknown"]:
@@ -58,8 +77,8 @@ def recommend(trained, history, user, users, out, k, exclude_seen, **index):
     print(f"{out}: {done['users']:,} users")
 
 
-def _answer(recommender, text, k, exclude_seen):
-    """Returns a table of recommendations after a history, and says what was skipped."""
+def _answer(recommender: Recommender, text: str, k: int, exclude_seen: bool) -> str:
+    """Return a table of recommendations after a history, and report unknown items."""
     history = [token for part in text.split(",") if (token := part.strip())]
     if not history:
         raise UserError('--history names no item: write ids and commas, as in --history="ID,ID"')
@@ -76,19 +95,20 @@ def _answer(recommender, text, k, exclude_seen):
     return _table(found)
 
 
-def _table(found):
+def _table(found: Sequence[Recommendation]) -> str:
+    """Return recommendations as a table."""
     rows = [(rank, one.item, f"{one.score:.4f}", one.title) for rank, one in enumerate(found, 1)]
     return columns([("rank", "item", "score", "title"), *rows])
 
 
-def add_items(trained, items, out, pretrained):
-    """Adds new items to a model, without training.
+def add_items(trained: str, items: str, out: str, pretrained: str | None) -> None:
+    """Add new items to a trained model without training.
 
     Args:
-        trained (str): The model's folder.
-        items (str): An ``.item`` file.
-        out (str): The folder to make.
-        pretrained (str | None): The bundle that the model was made from; None: it lies beside the model.
+        trained: The model's folder.
+        items: An ``.item`` file.
+        out: Folder to make.
+        pretrained: Folder of the bundle that the model was made from; None: it lies beside the model.
 
     Raises:
         UserError: A file or folder cannot be used, or the model's items were not made from texts.
@@ -106,16 +126,16 @@ def add_items(trained, items, out, pretrained):
     print(f"{out}: {len(new.texts):,} items added to {len(opened.tokens):,}")
 
 
-def export(trained, out, index):
-    """Writes a model in forms that other languages and servers read.
+def export(trained: str, out: str, index: str) -> None:
+    """Export a trained model for other languages and servers.
 
     Args:
-        trained (str): The model's folder.
-        out (str): The folder to make.
-        index (str): ``hnsw`` or ``ivf``.
+        trained: The model's folder.
+        out: Folder to make.
+        index: ``hnsw`` or ``ivf``.
 
     Raises:
-        UserError: The model cannot be used, the folder not be made, or a package is missing.
+        UserError: The model cannot be used, the folder cannot be made, or a package is missing.
     """
     check_absent(out)
     opened = TrainedModel.open(trained)
@@ -126,5 +146,6 @@ def export(trained, out, index):
     print(f"{out}: {len(opened.tokens):,} items; {recall}")
 
 
-def _say(text):
+def _say(text: str) -> None:
+    """Print a remark to stderr."""
     print(f"recbole-idp: {text}", file=sys.stderr)

@@ -1,7 +1,10 @@
-"""Check keys and values against their declarations, and say in one line what is wrong, where, and what to do."""
+"""Check keys and values against their declarations; errors say in one line what is wrong, where, and the remedy."""
+
+from __future__ import annotations
 
 import json
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import yaml
 from pydantic import ValidationError
@@ -10,6 +13,9 @@ from recbole_idp.config.forms import choice_line, spelt_as_declared
 from recbole_idp.config.layers import COMMAND_LINE, CONFIG_DICT, Layer, parse_yaml
 from recbole_idp.config.setting import Setting
 from recbole_idp.errors import UserError, nearest
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
 
 _EMPTY = ("", "~", "null", "Null", "NULL", "None")
 
@@ -25,30 +31,33 @@ _NAMES = {
 
 
 def check_layer(layer: Layer, settings: dict[str, Setting]) -> dict[str, Any]:
-    """Check one layer of the user's values and bring them to the types of their keys.
+    """Check one layer of the user's values, and convert them to the types of their keys.
 
     Text of the command line is read as YAML where its key does not take text: ``[5, 10]`` and ``5,10`` are lists.
 
     Args:
-        layer (Layer): The values.
-        settings (dict[str, Setting]): The valid keys.
+        layer: The values.
+        settings: The valid keys.
 
     Returns:
-        dict[str, Any]: The converted values.
+        The converted values.
 
     Raises:
-        UserError: A key is unknown or a value does not suit its key.
+        UserError: A key is unknown, or a value is wrong.
     """
     return {key: _convert(value, known_key(key, settings, layer), layer) for key, value in layer.values.items()}
 
 
 def known_key(key: str, valid: dict[str, Any], layer: Layer) -> Any:
-    """Return ``valid[key]``, or raise a UserError that names the nearest valid key.
+    """Return ``valid[key]``; the error for an unknown key names the nearest valid one.
 
     Args:
-        key (str): What was written.
-        valid (dict[str, Any]): The valid keys.
-        layer (Layer): Where it stands.
+        key: The key.
+        valid: The valid keys.
+        layer: The layer that has the key.
+
+    Raises:
+        UserError: The key is unknown.
     """
     if key in valid:
         return valid[key]
@@ -61,10 +70,10 @@ def known_key(key: str, valid: dict[str, Any], layer: Layer) -> Any:
 
 
 def check_together(values: dict[str, Any]) -> None:
-    """Check values that must fit each other.
+    """Check values that depend on each other.
 
     Args:
-        values (dict[str, Any]): The resolved configuration.
+        values: The resolved configuration.
 
     Raises:
         UserError: Two values contradict each other.
@@ -85,8 +94,8 @@ def check_together(values: dict[str, Any]) -> None:
         raise UserError(f"few_shot studies several shares, and train_users_share is {share}: give one of the two")
 
 
-def _convert(value, setting, layer):
-    """Return ``value`` in the form that its key takes."""
+def _convert(value: Any, setting: Setting, layer: Layer) -> Any:
+    """Return a value converted to the type of its key."""
     if isinstance(value, str) and layer.origin in (COMMAND_LINE, CONFIG_DICT):
         value = _read_text(value, setting)
     if isinstance(value, tuple):
@@ -104,37 +113,37 @@ def _convert(value, setting, layer):
     return value
 
 
-def _read_text(text, setting):
-    """Read text as YAML, unless its key takes text: then 2018 is a name and no number."""
+def _read_text(text: str, setting: Setting) -> Any:
+    """Read text as YAML, unless its key takes text: then 2018 is a name, not a number."""
     if text in _EMPTY:
         return None
     value = _read(text)
     return text if str in setting.alternatives and not isinstance(value, str) else value
 
 
-def _read(text):
-    """Read text as YAML; what is none stays text, and the check of its type says what is wanted instead."""
+def _read(text: str) -> Any:
+    """Read text as YAML; invalid YAML stays text, and the check of the type reports it."""
     try:
         return parse_yaml(text)
     except (yaml.YAMLError, ValueError):
         return text
 
 
-def _spelt(value, words):
-    """Return a word, or a list of words, spelt as declared where only the case differs."""
+def _spelt(value: Any, words: Sequence[str]) -> Any:
+    """Return a word, or a list of words, as declared if only the case differs."""
     if isinstance(value, list):
         return [spelt_as_declared(word, words) for word in value]
     return spelt_as_declared(value, words) if isinstance(value, str) else value
 
 
-def _line(error, value, setting, layer):
-    """Return the line about what pydantic has found.
+def _line(error: ErrorDetails, value: Any, setting: Setting, layer: Layer) -> str:
+    """Return the message for an error of pydantic.
 
     Args:
-        error (dict): The first of pydantic's errors.
-        value (Any): The whole value.
-        setting (Setting): The key.
-        layer (Layer): Where the value stands.
+        error: The first of pydantic's errors.
+        value: The whole value.
+        setting: The key.
+        layer: The layer that has the value.
     """
     key, place, kind = setting.name, layer.place, error["type"]
     bad, context = error["input"], error.get("ctx", {})
@@ -153,8 +162,8 @@ def _line(error, value, setting, layer):
     return f"{'each of ' if in_list else ''}{key} must be {_wanted(setting, in_list)}, but is {bad!r} {place}"
 
 
-def _limits(number, setting):
-    """Return what a number must be, in words."""
+def _limits(number: float, setting: Setting) -> str:
+    """Return the limits of a number, in words."""
     schema = setting.adapter.json_schema()
     low, high, above, below = (
         _found(schema, name) for name in ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")
@@ -171,7 +180,7 @@ def _limits(number, setting):
     return f"{low:g} or more" if number != number else "a finite number"
 
 
-def _found(schema, name):
+def _found(schema: Any, name: str) -> Any:
     """Return the first value of a name anywhere in a JSON schema."""
     if isinstance(schema, dict):
         if name in schema:
@@ -182,7 +191,7 @@ def _found(schema, name):
     return None
 
 
-def _wanted(setting, in_list):
+def _wanted(setting: Setting, in_list: bool) -> str:
     """Return the types that a key, or each element of its list, takes, in words."""
     if in_list:
         element = Setting(setting.name, setting.element)

@@ -1,23 +1,28 @@
 """Find the settings of a model: those that every model has, its own, and those that RecBole's YAML files add."""
 
+from __future__ import annotations
+
 import dataclasses
 import functools
+from typing import TYPE_CHECKING, Any
 
 from recbole_idp import registry
 from recbole_idp.config.layers import Layer, recbole_layers
 from recbole_idp.config.model_defaults import lineage, model_layers
 from recbole_idp.config.setting import Affects, Setting, declared_by
 
+if TYPE_CHECKING:
+    from recbole_idp.config.setting import Settings
+
 
 def declared_settings(model: str) -> dict[str, Setting]:
     """Return the settings that are declared for a model.
 
     Args:
-        model (str): A model's name, of any package.
+        model: A model's name, of any package.
 
     Returns:
-        dict[str, Setting]: By key: those of every model, then those of the models that it extends and its own, which
-        may declare a key anew.
+        By key: those of every model, then those of the models that it extends, and its own, which may override others.
     """
     groups = [*registry.SETTINGS, *(registration.settings for registration in lineage(model).values())]
     found = {}
@@ -27,17 +32,17 @@ def declared_settings(model: str) -> dict[str, Setting]:
 
 
 def settings_of(model: str, layers: list[Layer]) -> dict[str, Setting]:
-    """Return the settings of a model: what is declared, and what the layers below the user's add.
+    """Return the settings of a model: the declared ones, and those that YAML layers add.
 
     Args:
-        model (str): A model's name.
-        layers (list[Layer]): The YAML layers of RecBole and the plugin.
+        model: A model's name.
+        layers: The YAML layers of RecBole and the plugin.
 
     Returns:
-        dict[str, Setting]: The valid keys; each default is that of the highest layer which has one.
+        The valid keys; each default is that of the highest layer that has one.
     """
     found = declared_settings(model)
-    values = {}
+    values: dict[str, list[Any]] = {}
     for layer in layers:
         for key, value in layer.values.items():
             values.setdefault(key, []).append(value)
@@ -62,10 +67,12 @@ def affected(model: str, key: str) -> Affects:
 
 
 @functools.cache
-def _affecting(model):
+def _affecting(model: str) -> dict[str, Setting]:
+    """Return the declared settings of a model, cached."""
     return declared_settings(model)
 
 
 @functools.cache
-def _declared_by(group):
+def _declared_by(group: str | type[Settings]) -> dict[str, Setting]:
+    """Return the settings of a group, cached; "module:Class" names a class."""
     return declared_by(registry.resolve(group))

@@ -1,20 +1,26 @@
-"""Reading and varying a RecBole ``Config``, be it a plain or a strict one."""
+"""Read and vary a RecBole ``Config``, plain or strict."""
+
+from __future__ import annotations
 
 import copy
+from typing import TYPE_CHECKING, Any
 
 from recbole_idp.config.model_defaults import model_layers
+
+if TYPE_CHECKING:
+    from recbole.config import Config
 
 _PLAIN = (bool, int, float, str, list, dict, type(None))
 
 
-def given_values(config):
-    """Returns the values that were given for every key, before RecBole computed others from them.
+def given_values(config: Config) -> dict[str, Any]:
+    """Return the given value of every key, without those that RecBole computes.
 
     Args:
-        config (Config): A RecBole configuration.
+        config: The configuration.
 
     Returns:
-        dict: Values of plain types; from them an equal configuration can be made.
+        Values of plain types, which make an equal configuration.
     """
     values = {**config.internal_config_dict, **config.external_config_dict}
     values.update(model=config["model"], dataset=config["dataset"])
@@ -22,36 +28,36 @@ def given_values(config):
     return {key: value for key, value in values.items() if isinstance(value, _PLAIN) and key != "local_rank"}
 
 
-def data_root(config):
-    """Returns the folder that the user gave as ``data_path``: RecBole's ``Config`` joins the dataset's name to it."""
+def data_root(config: Config) -> str:
+    """Return ``data_path`` as given: RecBole's ``Config`` appends the dataset's name to it."""
     return {**config.internal_config_dict, **config.external_config_dict}["data_path"]
 
 
-def derive(config, **values):
-    """Returns a copy of a configuration with some values changed; the original stays as it is."""
+def derive(config: Config, **values: Any) -> Config:
+    """Return a copy of a configuration with other values of some keys."""
     derived = copy.copy(config)
     derived.final_config_dict = {**config.final_config_dict, **values}
     derived.external_config_dict = {**config.external_config_dict, **values}
     return derived
 
 
-def as_pretrained(config):
-    """Return a configuration whose ``seed`` is that of pre-training, which all seeds of a run share."""
+def as_pretrained(config: Config) -> Config:
+    """Return a copy of a configuration with the seed of pre-training, which all seeds of a run share, as ``seed``."""
     if config["pretrain_seed"] is None:
         return config
     return derive(config, seed=config["pretrain_seed"], pretrain_seed=None)
 
 
-def as_model(config, model):
-    """Returns a copy of a configuration for another registered model.
+def as_model(config: Config, model: str) -> Config:
+    """Return a copy of a configuration for another registered model.
 
     Args:
-        config (Config): The configuration.
-        model (str): The other model's name.
+        config: The configuration.
+        model: The other model's name.
 
     Returns:
-        Config: Where the defaults of the two models differ it has those of the other one, unless the value is none of
-        the defaults: then somebody chose it. The original stays as it is.
+        The copy. Keys whose defaults differ between the models have the other model's default, unless the value is not
+        the default: then the user chose it.
     """
     ours, theirs = _defaults(config["model"], config), _defaults(model, config)
     values = {
@@ -62,8 +68,8 @@ def as_model(config, model):
     return derive(config, **values, model=model)
 
 
-def _defaults(model, config):
-    """Returns the plugin's default values for a model."""
+def _defaults(model: str, config: Config) -> dict[str, Any]:
+    """Return the plugin's default values for a model."""
     values = {}
     for layer in model_layers(model, config["dataset"]):
         values.update(layer.values)

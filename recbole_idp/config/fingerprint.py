@@ -1,7 +1,7 @@
 """Choose the values that decide on a result: all of them, but those that are declared not to affect it.
 
-A setting that nobody has declared counts. So a new key of RecBole, or of another package's model, makes a result anew
-rather than letting an old one be taken for it.
+An undeclared setting counts: if a new key of RecBole, or a key of another package's model, changes, the result is made
+again. No old result is reused by mistake.
 """
 
 from collections.abc import Mapping
@@ -15,12 +15,12 @@ def values_that_affect(values: Mapping[str, Any], model: str, what: Affects) -> 
     """Return the values that count in the fingerprint of a result.
 
     Args:
-        values (Mapping[str, Any]): Every key's value.
-        model (str): The model whose declarations hold.
-        what (Affects): The parts that the result depends on.
+        values: Value of every key.
+        model: The model whose declarations apply.
+        what: The parts that the result depends on.
 
     Returns:
-        dict[str, Any]: Those whose settings affect any of these parts.
+        The values whose settings affect any of these parts.
     """
     return {key: value for key, value in values.items() if affected(model, key) & what}
 
@@ -30,15 +30,15 @@ _NOT_OF_SOURCES = ("model", "dataset", "text_encoder")
 
 
 def pretraining_values(values: Mapping[str, Any], model: str, dataset: str) -> dict[str, Any]:
-    """Return the values that decide, with the data and the text encoder, on what is learned from source domains.
+    """Return the values that decide, with data and text encoder, on the result of pre-training.
 
     Args:
-        values (Mapping[str, Any]): Every key's value; it may have keys of the target's model as well.
-        model (str): The model that is pre-trained. Keys that it does not know cannot affect it.
-        dataset (str): The target, whose YAML files may add keys of the data.
+        values: Value of every key; keys of the target's model may be among them.
+        model: The model that is pre-trained. Keys that it does not know cannot affect it.
+        dataset: The target, whose YAML files may add keys of the data.
 
     Returns:
-        dict[str, Any]: The model's name, and the values of its keys that affect pre-training.
+        The model's name, and the values of its keys that affect pre-training.
     """
     known = model_settings(model, dataset).keys() - set(_NOT_OF_SOURCES)
     found = values_that_affect(values, model, Affects.PRETRAINING)

@@ -1,11 +1,13 @@
-"""Check values that have a form of their own: eval_args, intervals, clipping, keys for pickles.
+"""Check values with a syntax of their own: eval_args, intervals, clipping, keys for pickles.
 
 The functions are pydantic validators: each takes a value of the right type, and returns it or raises a
-``PydanticCustomError``, whose message continues the name of the key and is continued by the place of the value.
+``PydanticCustomError``. Its message is completed by the name of the key and the place of the value.
 """
 
+from __future__ import annotations
+
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from pydantic_core import PydanticCustomError
@@ -22,25 +24,25 @@ _INTERVALS = re.compile(rf"{_INTERVAL}(?:;{_INTERVAL})*")
 
 
 def wrong(says: str) -> PydanticCustomError:
-    """Make the error of a value inside of a key's value.
+    """Make the error for a part of a key's value.
 
     Args:
-        says (str): The line about it, with ``{place}`` for "in KEY on the command line".
+        says: The message, with ``{key}`` and ``{place}`` for the key and "on the command line" or "in FILE".
 
     Returns:
-        PydanticCustomError: The error, for the caller to raise.
+        The error, for the caller to raise.
     """
     return PydanticCustomError("form", "{says}", {"says": says})
 
 
 def check_intervals(value: str) -> str:
-    """Check intervals of numbers, of which RecBole would pass over the wrong ones."""
+    """Check intervals of numbers; RecBole would silently ignore wrong ones."""
     if not _INTERVALS.fullmatch(value):
         raise wrong(f"{{key}} must be an interval such as '[5,inf)', but is {_quoted(value)} {{place}}")
     return value
 
 
-def check_field_intervals(value: dict) -> dict:
+def check_field_intervals(value: dict[str, Any]) -> dict[str, Any]:
     """Check the intervals, or lists of tokens, of several columns."""
     for field, interval in value.items():
         if isinstance(interval, str):
@@ -57,13 +59,13 @@ def check_field_intervals(value: dict) -> dict:
 
 
 def refuse_pickles(value: Any) -> Any:
-    """Refuse RecBole's keys for pickled data: opening one would run whatever it says."""
+    """Refuse RecBole's keys for pickled data: unpickling can run any code."""
     if value:
         raise wrong(f"{{key}} is {value} {{place}}: pickles are neither read nor written here, remove it")
     return value
 
 
-def check_clipping(value: dict) -> dict:
+def check_clipping(value: dict[str, Any]) -> dict[str, Any]:
     """Check the arguments of ``clip_grad_norm_``."""
     for name in value:
         _check_part(name, _CLIPPING, "in {key} {place}")
@@ -73,8 +75,8 @@ def check_clipping(value: dict) -> dict:
     return value
 
 
-def check_eval_args(value: dict) -> dict:
-    """Check RecBole's map of how data are split and evaluated; keys that are left out keep their values."""
+def check_eval_args(value: dict[str, Any]) -> dict[str, Any]:
+    """Check RecBole's map of how data are split and evaluated; missing keys keep their values."""
     value = dict(value)
     inner = "in {key} {place}"
     for name in value:
@@ -93,7 +95,8 @@ def check_eval_args(value: dict) -> dict:
     return value
 
 
-def _check_split(value, inner):
+def _check_split(value: Any, inner: str) -> dict[str, Any]:
+    """Check the split of eval_args."""
     if not isinstance(value, dict) or len(value) != 1:
         raise wrong(f"split must be a map such as {{{{LS: valid_and_test}}}}, but is {_quoted(value)} {inner}")
     ((method, parts),) = value.items()
@@ -107,8 +110,8 @@ def _check_split(value, inner):
     return value
 
 
-def _check_part(name, valid, inner):
-    """Raise where a map inside of a value has a key that is none of ``valid``."""
+def _check_part(name: str, valid: Sequence[str], inner: str) -> None:
+    """Raise if a key of a map is not one of ``valid``."""
     if name not in valid:
         matches = nearest(str(name), valid)
         remedy = f"did you mean {matches[0]}?" if matches else f"it takes {', '.join(valid)}"
@@ -116,28 +119,30 @@ def _check_part(name, valid, inner):
 
 
 def choice_line(key: str, word: Any, choices: Iterable[str], place: str) -> str:
-    """Return the line about a word that is none of the choices."""
+    """Return the message for a word that is not one of the choices."""
     choices = tuple(choices)
     remedy = f"did you mean {matches[0]}?" if (matches := nearest(str(word), choices)) else "choose one of these"
     return f"{key} takes {', '.join(choices)}, but is {word!r} {place}: {remedy}"
 
 
 def spelt_as_declared(word: Any, choices: Iterable[str]) -> Any:
-    """Return the choice that a word means, whatever its case; another word stays what it is."""
+    """Return the choice that equals a word but for case; another word is returned as it is."""
     return next((choice for choice in choices if str(word).lower() == choice.lower()), word)
 
 
-def _choose(key, word, choices, inner):
+def _choose(key: str, word: Any, choices: Sequence[str], inner: str) -> Any:
+    """Return the choice that a word names, whatever its case; raise if there is none."""
     found = spelt_as_declared(word, choices)
     if found not in choices:
         raise wrong(choice_line(key, _escaped(word), choices, inner))
     return found
 
 
-def _quoted(value):
+def _quoted(value: Any) -> str:
     """Return a value as the line shows it, with braces that a later format leaves alone."""
     return _escaped(repr(value))
 
 
-def _escaped(value):
+def _escaped(value: Any) -> str:
+    """Escape braces, as messages are format strings."""
     return value.replace("{", "{{").replace("}", "}}") if isinstance(value, str) else value

@@ -1,7 +1,10 @@
 """The YAML files that a configuration is made of, read safely and without importing RecBole."""
 
+from __future__ import annotations
+
 import os
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -28,24 +31,24 @@ class Layer(NamedTuple):
     """Some values and where they stand.
 
     Attributes:
-        origin (str): A file name, or ``COMMAND_LINE``, ``CONFIG_DICT`` or ``SAVED``.
-        values (dict[str, Any]): The values by key.
+        origin: A file name, or ``COMMAND_LINE``, ``CONFIG_DICT`` or ``SAVED``.
+        values: The values by key.
     """
 
     origin: str
     values: dict[str, Any]
 
     @property
-    def place(self):
+    def place(self) -> str:
         """The origin as part of a sentence: "on the command line", "in a.yaml"."""
         return f"on the {self.origin}" if self.origin == COMMAND_LINE else f"in {self.origin}"
 
 
 class SafeYamlLoader(yaml.SafeLoader):
-    """Reads plain data only, refuses a key that stands twice, and takes 1e-3 as a float like RecBole does."""
+    """YAML loader of plain data that refuses duplicate keys, and reads 1e-3 as a float as RecBole does."""
 
-    def construct_mapping(self, node, deep=False):
-        """Builds a dict and refuses duplicate keys, of which YAML would silently keep the last."""
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """Build a dict, and refuse duplicate keys, of which YAML would silently keep the last."""
         seen = set()
         for key_node, _ in node.value:
             key = self.construct_object(key_node, deep=True)
@@ -77,21 +80,21 @@ SafeYamlLoader.add_implicit_resolver(
 )
 
 
-def properties_folder():
-    """Returns the folder of the plugin's properties, in a checkout as well as in an installed wheel."""
+def properties_folder() -> Path:
+    """Return the folder of the plugin's YAML files, in a checkout or an installed wheel."""
     package = Path(__file__).parents[1]
     installed = package / "properties"
     return installed if installed.is_dir() else package.parent / "properties"
 
 
-def parse_yaml(text):
-    """Reads one YAML value.
+def parse_yaml(text: str) -> Any:
+    """Read one YAML value.
 
     Args:
-        text (str): For example "0.1", "[5, 10]" or "{LS: valid_and_test}".
+        text: For example "0.1", "[5, 10]" or "{LS: valid_and_test}".
 
     Returns:
-        Any: The value, of plain types only.
+        The value, of plain types only.
 
     Raises:
         yaml.YAMLError: The text is not YAML.
@@ -100,17 +103,17 @@ def parse_yaml(text):
     return yaml.load(text, Loader=SafeYamlLoader)
 
 
-def read_file(path):
-    """Reads a YAML file that holds keys and values.
+def read_file(path: str | Path) -> dict[str, Any]:
+    """Read a YAML file of keys and values.
 
     Args:
-        path (str | Path): The file.
+        path: The file.
 
     Returns:
-        dict[str, Any]: Its values; empty for an empty file.
+        The values; empty for an empty file.
 
     Raises:
-        UserError: The file cannot be read, or holds something else.
+        UserError: The file cannot be read, or is no map of keys and values.
     """
     try:
         values = parse_yaml(Path(path).read_text(encoding="utf-8-sig"))
@@ -134,15 +137,15 @@ def read_file(path):
     return values
 
 
-def recbole_layers(model, dataset):
-    """Returns RecBole's own defaults for a sequential model, lowest first.
+def recbole_layers(model: str, dataset: str) -> list[Layer]:
+    """Return RecBole's own defaults for a sequential model, lowest first.
 
     Args:
-        model (str): A model's name; RecBole may not know it.
-        dataset (str): A dataset's name; RecBole may not know it.
+        model: A model's name; RecBole may not know it.
+        dataset: A dataset's name; RecBole may not know it.
 
     Returns:
-        list[Layer]: The layers that RecBole's ``Config`` would read, in its order.
+        The layers that RecBole's ``Config`` would read, in its order.
     """
     names = ["overall", f"model/{model}", "dataset/sample", f"dataset/{dataset}"]
     names.append(f"quick_start_config/{_QUICK_START.get(model, 'sequential')}")
@@ -154,16 +157,16 @@ def recbole_layers(model, dataset):
     return _existing(recbole_folder() / "properties", "RecBole ", names)
 
 
-def plugin_layers(models, dataset):
-    """Returns the plugin's defaults, lowest first.
+def plugin_layers(models: dict[str, str | Path | None], dataset: str) -> list[Layer]:
+    """Return the plugin's defaults, lowest first.
 
     Args:
-        models (dict[str, str | Path | None]): The names of a model and of those that it extends, lowest first, each
-            with its properties where another package brings it.
-        dataset (str): A dataset's name.
+        models: Names of a model and of those that it extends, lowest first, each with its YAML file if another package
+            brings it.
+        dataset: A dataset's name.
 
     Returns:
-        list[Layer]: overall.yaml, the models' files and the dataset's file, where they exist.
+        The layers of overall.yaml, the models' files and the dataset's file, if they exist.
     """
     folder = properties_folder()
     layers = _existing(folder, "properties/", ["overall"])
@@ -175,18 +178,19 @@ def plugin_layers(models, dataset):
     return layers + _existing(folder, "properties/", [f"dataset/{dataset}"])
 
 
-def _existing(folder, prefix, names):
-    """Reads the files among ``names`` that exist and stand inside ``folder``."""
+def _existing(folder: Path, prefix: str, names: Iterable[str]) -> list[Layer]:
+    """Read those of the files ``names`` in ``folder`` that exist."""
     paths = {name: folder / f"{name}.yaml" for name in names if ".." not in name}
     return [Layer(f"{prefix}{name}.yaml", read_file(path)) for name, path in paths.items() if os.path.isfile(path)]
 
 
-def _position(path, error):
+def _position(path: str | Path, error: yaml.YAMLError) -> str:
+    """Return file and line of an error."""
     mark = error.problem_mark if isinstance(error, yaml.MarkedYAMLError) else None
     return f"{path}, line {mark.line + 1}" if mark else str(path)
 
 
-def _reason(error):
+def _reason(error: yaml.YAMLError) -> str:
     """Return what is wrong with a YAML file in one line."""
     problem = str(error)
     if isinstance(error, yaml.MarkedYAMLError):

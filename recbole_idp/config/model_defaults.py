@@ -1,18 +1,26 @@
-"""What a model brings: its YAML file and its declared settings, over those of the models that it extends."""
+"""Defaults of a model: its YAML file and its registration, over those of the models that it extends."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 from recbole_idp import registry
 from recbole_idp.errors import UserError
 
+if TYPE_CHECKING:
+    from recbole_idp.config.layers import Layer
+    from recbole_idp.registry import Registration
 
-def model_layers(model, dataset):
-    """Returns the plugin's YAML layers for a model of any package, lowest first.
+
+def model_layers(model: str, dataset: str) -> list[Layer]:
+    """Return the plugin's YAML layers for a model of any package, lowest first.
 
     Args:
-        model (str): A model's name.
-        dataset (str): A dataset's name.
+        model: A model's name.
+        dataset: A dataset's name.
 
     Returns:
-        list[Layer]: overall.yaml, the files of the models that it extends, its own and the dataset's, where they exist.
+        The layers of overall.yaml, of the models that it extends, its own and the dataset's, if they exist.
 
     Raises:
         UserError: The model extends one that is not registered, or itself.
@@ -24,14 +32,14 @@ def model_layers(model, dataset):
     return plugin_layers(files or {model: None}, dataset)
 
 
-def lineage(model):
-    """Returns the registrations of a model and of those that it extends.
+def lineage(model: str) -> dict[str, Registration]:
+    """Return the registrations of a model and of those that it extends.
 
     Args:
-        model (str): A model's name.
+        model: A model's name.
 
     Returns:
-        dict[str, Registration]: By name, lowest first; empty for one of RecBole's models.
+        By name, lowest first; empty for one of RecBole's models.
 
     Raises:
         UserError: The model extends one that is not registered, or itself.

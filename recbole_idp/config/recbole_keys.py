@@ -1,6 +1,6 @@
-"""Settings of RecBole's own YAML files that are more than their defaults tell: types, limits, and what they affect.
+"""Settings of RecBole's own YAML files whose type, limits or effect do not follow from the default.
 
-RecBole's other keys are taken from its YAML files as they stand: the type of the default, and every number affected.
+RecBole's other keys come from its YAML files: each has the type of its default, and affects every number.
 """
 
 from typing import Annotated, Literal
@@ -19,7 +19,7 @@ NoPicklePath = Annotated[str, AfterValidator(refuse_pickles)]
 
 
 class RecBoleMachineSettings(Settings):
-    """The machine, and what is shown."""
+    """Settings of the machine, and of what is shown."""
 
     model: str = setting("IDP", "The model's name.")
     dataset: str = setting("ml-100k-target", "The dataset's name.")
@@ -103,4 +103,4 @@ class RecBoleDataSettings(Settings):
 
 
 class RecBoleSettings(RecBoleMachineSettings, RecBoleTrainingSettings, RecBoleEvaluationSettings, RecBoleDataSettings):
-    """All of them."""
+    """All declared settings of RecBole."""

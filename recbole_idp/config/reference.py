@@ -1,4 +1,6 @@
-"""Show the settings of a model: as a table, as Markdown for the reference pages, as a JSON schema for editors."""
+"""Show the settings of a model: as a table, as Markdown for the reference pages, or as a JSON schema for editors."""
+
+from __future__ import annotations
 
 import json
 from typing import Any
@@ -25,12 +27,12 @@ def rows(model: str, dataset: str = DEFAULT_DATASET) -> list[tuple[str, ...]]:
     """Return a row for each key of a model.
 
     Args:
-        model (str): A model's name.
-        dataset (str): A dataset's name, whose YAML files may add keys.
+        model: A model's name.
+        dataset: A dataset's name, whose YAML files may add keys.
 
     Returns:
-        list[tuple[str, ...]]: Key, type, default, what it affects, and help: the model's own keys, then those of every
-        model of the plugin, then RecBole's.
+        Key, type, default, what it affects, and help: the model's own keys, then those of every model of the plugin,
+        then RecBole's.
     """
     settings = sorted(model_settings(model, dataset).values(), key=_room)
     return [
@@ -58,11 +60,11 @@ def json_schema(model: str, dataset: str = DEFAULT_DATASET) -> dict[str, Any]:
     """Return a JSON schema for configuration files of a model, as editors read it.
 
     Args:
-        model (str): A model's name.
-        dataset (str): A dataset's name.
+        model: A model's name.
+        dataset: A dataset's name.
 
     Returns:
-        dict[str, Any]: A schema that allows no other keys.
+        A schema that allows no other keys.
     """
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -73,8 +75,8 @@ def json_schema(model: str, dataset: str = DEFAULT_DATASET) -> dict[str, Any]:
     }
 
 
-def _room(setting):
-    """Return the place of a key among the others: the model's, the plugin's, RecBole's, or not declared."""
+def _room(setting: Setting) -> int:
+    """Return the rank of a key's group: the model's keys, the plugin's, RecBole's, undeclared ones."""
     if not setting.owner:
         return 3
     if setting.owner.endswith(".recbole_keys"):
@@ -83,6 +85,7 @@ def _room(setting):
 
 
 def _property(setting: Setting) -> dict[str, Any]:
+    """Return the JSON schema of a setting."""
     found = setting.adapter.json_schema()
     if setting.help:
         found["description"] = setting.help
@@ -91,5 +94,6 @@ def _property(setting: Setting) -> dict[str, Any]:
     return found
 
 
-def _shown(value):
+def _shown(value: Any) -> str:
+    """Return a default as a cell of the table."""
     return value if isinstance(value, str) and value.strip() else json.dumps(value, ensure_ascii=False)

@@ -1,12 +1,17 @@
-"""The layers of a configuration put together and checked, without RecBole and its slow import.
+"""Check and merge the layers of a configuration, without RecBole and its slow import.
 
     RecBole < plugin overall.yaml < model/<Model>.yaml < dataset/<dataset>.yaml < config files < config_dict < options
 
-A mistake in a key or value shows here, before any work begins. ``config.StrictConfig`` makes it RecBole's ``Config``.
+A wrong key or value is reported here, before any work begins. :class:`~recbole_idp.config.strict.StrictConfig` turns
+the result into RecBole's ``Config``.
 """
+
+from __future__ import annotations
 
 import copy
 import shlex
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from recbole_idp import registry
@@ -22,13 +27,13 @@ DEFAULT_RUN = "default run"
 
 
 class Resolved(NamedTuple):
-    """What the layers come to.
+    """The merged layers.
 
     Attributes:
-        values (dict[str, Any]): Every key's value, of plain types only.
-        origins (dict[str, str]): Every key's origin: a file, "config_dict", "command line" or "default run".
-        defaults (dict[str, Any]): The values before the user's layers.
-        layers (list[Layer]): The user's layers, checked.
+        values: Value of every key, of plain types only.
+        origins: Origin of every key: a file, "config_dict", "command line" or "default run".
+        defaults: The values before the user's layers.
+        layers: The user's layers, checked.
     """
 
     values: dict[str, Any]
@@ -37,19 +42,19 @@ class Resolved(NamedTuple):
     layers: list[Layer]
 
 
-def resolve(layers, model=None, dataset=None):
-    """Puts the user's layers over the defaults of RecBole and the plugin.
+def resolve(layers: list[Layer], model: str | None = None, dataset: str | None = None) -> Resolved:
+    """Check the user's layers, and merge them over the defaults of RecBole and the plugin.
 
     Args:
-        layers (list[Layer]): The user's values, lowest first.
-        model (str | None): The model's name; None: the layers name it, or else IDP.
-        dataset (str | None): The dataset's name; None: the layers name it, or else the packaged default run.
+        layers: The user's values, lowest first.
+        model: The model's name; None: the layers name it, or else IDP.
+        dataset: The dataset's name; None: the layers name it, or else the packaged default run.
 
     Returns:
-        Resolved: Values and their origins.
+        Values and their origins.
 
     Raises:
-        UserError: A model or key is unknown, or a value does not suit its key.
+        UserError: A model or key is unknown, or a value is wrong.
     """
     model, model_origin = _named("model", model, layers, DEFAULT_MODEL)
     dataset, dataset_origin = _named("dataset", dataset, layers, DEFAULT_DATASET)
@@ -57,7 +62,8 @@ def resolve(layers, model=None, dataset=None):
     below = recbole_layers(model, dataset) + model_layers(model, dataset)
     settings = settings_of(model, below)
     checked = [layer._replace(values=check_layer(layer, settings)) for layer in layers]
-    values, origins = {}, {}
+    values: dict[str, Any] = {}
+    origins: dict[str, str] = {}
     for layer in below:
         _put(layer, values, origins)
     defaults = copy.deepcopy(values)
@@ -71,16 +77,20 @@ def resolve(layers, model=None, dataset=None):
     return Resolved(values, origins, defaults, checked)
 
 
-def user_layers(config_files=(), config_dict=None, command_line=None):
-    """Reads what the user gave.
+def user_layers(
+    config_files: Iterable[str | Path] | None = (),
+    config_dict: dict[str, Any] | None = None,
+    command_line: dict[str, Any] | None = None,
+) -> list[Layer]:
+    """Collect the user's layers.
 
     Args:
-        config_files (Iterable[str]): YAML files, lowest first.
-        config_dict (dict[str, Any] | None): Values from a program.
-        command_line (dict[str, Any] | None): Values of the command line's options, as text or already typed.
+        config_files: YAML files, lowest first.
+        config_dict: Values from a program.
+        command_line: Values of the command line's options, as text or already typed.
 
     Returns:
-        list[Layer]: One layer each, lowest first.
+        One layer each, lowest first.
     """
     layers = [Layer(str(path), read_file(path)) for path in config_files or ()]
     layers.append(Layer(CONFIG_DICT, dict(config_dict or {})))
@@ -88,21 +98,21 @@ def user_layers(config_files=(), config_dict=None, command_line=None):
     return [layer for layer in layers if layer.values]
 
 
-def option_layers(options):
-    """Reads the options of the command line, ``--config_files`` among them.
+def option_layers(options: dict[str, str | bool]) -> list[Layer]:
+    """Collect the layers of a command line, with those of ``--config_files``.
 
     Args:
-        options (dict[str, str | bool]): The options as ``arguments.parse_arguments`` returns them.
+        options: The options as ``arguments.parse_arguments`` returns them.
 
     Returns:
-        list[Layer]: The user's layers, lowest first.
+        The user's layers, lowest first.
     """
     options = dict(options)
     return user_layers(split_files(options.pop("config_files", None)), command_line=options)
 
 
-def _put(layer, values, origins):
-    """Puts a layer over ``values``; the settings of eval_args that it leaves out keep their values.
+def _put(layer: Layer, values: dict[str, Any], origins: dict[str, str]) -> None:
+    """Merge a layer into ``values``; missing keys of eval_args keep their values.
 
     RecBole would fall back to a random split there, which no sequential model accepts.
     """
@@ -113,8 +123,8 @@ def _put(layer, values, origins):
         origins[key] = layer.origin
 
 
-def _named(key, given, layers, default):
-    """Finds the model's or the dataset's name, which decides on the layers below the user's."""
+def _named(key: str, given: str | None, layers: Sequence[Layer], default: str) -> tuple[str, str]:
+    """Return the name of the model or the dataset, which decides on the default layers, and its origin."""
     if given is not None:
         return given, CONFIG_DICT
     for layer in reversed(layers):
@@ -126,21 +136,21 @@ def _named(key, given, layers, default):
     return default, DEFAULT_RUN
 
 
-def split_files(value):
-    """Returns the file names in the text of ``--config_files``, which spaces separate; quotation marks protect them.
+def split_files(value: str | list[str] | bool | None) -> list[str]:
+    """Split the text of ``--config_files`` at spaces outside quotation marks.
 
     Args:
-        value (str | list[str] | bool | None): What the command line says.
+        value: The value on the command line.
 
     Returns:
-        list[str]: The file names, in order.
+        The file names, in order.
 
     Raises:
-        UserError: A quotation mark is left open, or no file is named.
+        UserError: A quotation mark is not closed, or no file is named.
     """
     if value is None or isinstance(value, list):
         return value or []
-    if value is True:
+    if isinstance(value, bool):
         raise UserError('--config_files names no file: write --config_files="a.yaml b.yaml"')
     try:
         return shlex.split(value)

@@ -10,11 +10,14 @@ reference pages, the JSON schema for editors, and the fingerprints (config/finge
 hold the values that a run reads; a test holds them equal to the declarations.
 """
 
+from __future__ import annotations
+
 import enum
 import functools
 import inspect
 import operator
 import types
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
@@ -27,10 +30,10 @@ from typing_extensions import Self
 
 
 class Affects(enum.Flag):
-    """What changes where a setting changes. A setting without a declaration affects all of it."""
+    """What changes if a setting changes. An undeclared setting affects every number."""
 
     NOTHING = 0
-    """No number and no folder: where things lie, what is shown, how fast it goes."""
+    """No number and no folder: paths, what is shown, speed."""
     PRETRAINING = enum.auto()
     """What is learned from source domains before the target is seen."""
     TRAINING = enum.auto()
@@ -40,7 +43,7 @@ class Affects(enum.Flag):
     STUDY = enum.auto()
     """A study of a task of its own (``warm-up``), beside runs."""
     OUTPUT = enum.auto()
-    """What a run or a task leaves or shows, besides its numbers."""
+    """What a run or a task writes or shows, besides its numbers."""
     ALL = PRETRAINING | TRAINING | EVALUATION
     """Every number."""
 
@@ -52,13 +55,13 @@ class Settings(BaseModel):
 
     @classmethod
     def of(cls, config: Any) -> Self:
-        """Take the group's values out of a configuration.
+        """Read the group's values from a configuration.
 
         Args:
-            config (Mapping[str, Any]): RecBole's ``Config`` or a dict; it may hold other keys as well.
+            config: RecBole's ``Config`` or a dict; it may hold other keys as well.
 
         Returns:
-            Self: The values.
+            The values.
         """
         return cls(**{name: config[name] for name in cls.model_fields})
 
@@ -67,28 +70,28 @@ def setting(default: Any, help: str, affects: Affects = Affects.ALL) -> Any:
     """Declare a field of :class:`Settings`.
 
     Args:
-        default (Any): The default, as the YAML file has it.
-        help (str): One sentence. It begins with "paper:" where the default is the paper's own value, and with
-            "default:" where the paper is silent or has another one.
-        affects (Affects): What changes where the value changes.
+        default: The default, as in the YAML file.
+        help: One sentence. It begins with "paper:" if the default is the paper's own value, and with "default:" if the
+            paper has none or another one.
+        affects: What changes if the value changes.
 
     Returns:
-        Any: The field.
+        The field.
     """
     return Field(default, description=help, json_schema_extra={"affects": affects.value})
 
 
 @dataclass(frozen=True)
 class Setting:
-    """What is known of a key.
+    """Declaration of a key.
 
     Attributes:
-        name (str): The key.
-        annotation (Any): Its type, with limits.
-        default (Any): A default value to show; None where there is none.
-        help (str): One sentence; empty for a key of RecBole that is not declared.
-        affects (Affects): What changes where the value changes.
-        owner (str): The module that declares it; empty where none does.
+        name: The key.
+        annotation: Its type, with limits.
+        default: The default value; None if there is none.
+        help: One sentence; empty for a key of RecBole that is not declared.
+        affects: What changes if the value changes.
+        owner: The module that declares it; empty if none does.
     """
 
     name: str
@@ -100,16 +103,19 @@ class Setting:
 
     @classmethod
     def declared(cls, name: str, info: FieldInfo, owner: str) -> Self:
-        """Make a setting of a field of :class:`Settings`."""
-        annotation = info.annotation
+        """Make the setting of a field of :class:`Settings`."""
+        annotation: Any = info.annotation
         if info.metadata:
-            annotation = Annotated[(annotation, *info.metadata)]
-        affects = Affects(info.json_schema_extra["affects"])
+            form: Any = Annotated
+            parts = (annotation, *info.metadata)
+            annotation = form[parts]
+        extra: Any = info.json_schema_extra
+        affects = Affects(extra["affects"])
         return cls(name, annotation, info.default, info.description or "", affects, owner)
 
     @classmethod
     def observed(cls, name: str, values: list) -> Self:
-        """Make a setting of a key that is not declared, from the defaults that RecBole's YAML files give it."""
+        """Make the setting of an undeclared key from its defaults in RecBole's YAML files."""
         kinds = [type(value) for value in values if value is not None]
         filled = [value for value in values if value is not None]
         alternatives = [_element_type(kind, filled) for kind in dict.fromkeys(kinds)]
@@ -121,22 +127,22 @@ class Setting:
 
     @property
     def from_paper(self) -> bool:
-        """bool: Whether the default is the paper's own value."""
+        """Whether the default is the paper's own value."""
         return self.help.startswith("paper:")
 
     @cached_property
     def adapter(self) -> TypeAdapter:
-        """TypeAdapter: Pydantic's check of a value."""
+        """Pydantic's check of a value."""
         return TypeAdapter(self.annotation, config=ConfigDict(strict=True))
 
     @cached_property
     def alternatives(self) -> tuple:
-        """tuple: The plain types that it takes, ``None`` among them; empty: anything."""
+        """The plain types that it takes, with None for NoneType; empty: anything."""
         return tuple(dict.fromkeys(_plain(part) for part in _parts(self.annotation)))
 
     @cached_property
     def element(self) -> Any:
-        """Any: The type of a list's elements with its limits; None where it is no list, or takes anything."""
+        """The type of a list's elements with its limits; None if it takes no list, or anything."""
         for part in _parts(self.annotation):
             if _plain(part) is list and (found := get_args(_bare(part))):
                 return found[0]
@@ -144,31 +150,31 @@ class Setting:
 
     @cached_property
     def words(self) -> tuple[str, ...]:
-        """tuple[str, ...]: The words that it, or each element of its list, takes; empty: any text."""
+        """The words that it, or each element of its list, takes; empty: any text."""
         places = [*_parts(self.annotation), *([self.element] if self.element is not None else [])]
         return next((get_args(_bare(part)) for part in places if get_origin(_bare(part)) is Literal), ())
 
     def type_name(self) -> str:
-        """Return the type in the words of the YAML files, such as "list of int or None"."""
+        """Return the type in words, such as "list of int or None"."""
         return " or ".join(_name(part) for part in _parts(self.annotation)) or "anything"
 
 
 def declared_by(group: type[Settings]) -> dict[str, Setting]:
-    """Return the settings that a group declares, those of the groups that it extends included, by their keys."""
+    """Return the settings of a group and of the groups that it extends, by key."""
     return {name: Setting.declared(name, info, _owner(group, name)) for name, info in group.model_fields.items()}
 
 
-def _owner(group, name):
-    """Return the module of the class that declares a field last."""
+def _owner(group: type[Settings], name: str) -> str:
+    """Return the module of the most derived class that declares a field."""
     return next(cls.__module__ for cls in group.__mro__ if name in inspect.get_annotations(cls))
 
 
-def _bare(annotation):
+def _bare(annotation: Any) -> Any:
     """Return an annotation without its limits."""
     return get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation
 
 
-def _parts(annotation):
+def _parts(annotation: Any) -> tuple[Any, ...]:
     """Return the alternatives of an annotation; none for ``Any``."""
     bare = _bare(annotation)
     if bare is Any:
@@ -178,7 +184,7 @@ def _parts(annotation):
     return (annotation,)
 
 
-def _plain(part):
+def _plain(part: Any) -> Any:
     """Return the plain type of one alternative: list for list[int], str for a Literal, None for NoneType."""
     bare = _bare(part)
     if bare is type(None):
@@ -187,7 +193,8 @@ def _plain(part):
     return str if origin is Literal else origin or bare
 
 
-def _name(part):
+def _name(part: Any) -> str:
+    """Return one alternative in words."""
     plain = _plain(part)
     if plain is None:
         return "None"
@@ -198,12 +205,12 @@ def _name(part):
     return plain.__name__
 
 
-def _element_type(kind, values):
+def _element_type(kind: type[Any], values: Sequence[Any]) -> Any:
     """Return list[int] for lists of whole numbers, and the type itself for other values."""
     if kind is not list:
         return kind
     elements = {type(element) for value in values if isinstance(value, list) for element in value}
-    return list[elements.pop()] if len(elements) == 1 else list
+    return list[elements.pop()] if len(elements) == 1 else list  # type: ignore[misc]  # a type made at run time
 
 
 # Types with limits, as declarations use them.
@@ -211,8 +218,8 @@ def _element_type(kind, values):
 Item = TypeVar("Item")
 
 
-def _distinct(value):
-    """Check that a list names something, and nothing twice."""
+def _distinct(value: list[Any]) -> list[Any]:
+    """Check that a list is not empty and has no element twice."""
     if not value:
         raise PydanticCustomError("empty", "is empty")
     for element in value:
@@ -223,15 +230,15 @@ def _distinct(value):
 
 Count = Annotated[int, annotated_types.Ge(1)]
 Layers = Annotated[int, annotated_types.Ge(1), annotated_types.Le(1000)]
-"""More would be made one after the other until the memory is full; more threads make OpenMP end the process."""
+"""With more, layers would fill the memory; with more threads, OpenMP ends the process."""
 Natural = Annotated[int, annotated_types.Ge(0)]
 Number = Annotated[float, annotated_types.Ge(0), Field(allow_inf_nan=False)]
 Positive = Annotated[float, annotated_types.Gt(0), Field(allow_inf_nan=False)]
 Share = Annotated[float, annotated_types.Ge(0), annotated_types.Le(1)]
 PositiveShare = Annotated[float, annotated_types.Gt(0), annotated_types.Le(1)]
 Dropout = Annotated[float, annotated_types.Ge(0), annotated_types.Lt(1)]
-"""With all dropped out there is no result."""
+"""A probability of 1 would drop everything."""
 Seed = Annotated[int, annotated_types.Ge(0), annotated_types.Le(2**32 - 1)]
 """NumPy's generators take no more."""
 Distinct = Annotated[list[Item], AfterValidator(_distinct)]
-"""A list that names at least one thing, and nothing twice."""
+"""A list that is not empty and has no element twice."""

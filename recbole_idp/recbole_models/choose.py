@@ -1,4 +1,6 @@
-"""Which model class, dataset and trainer a run takes: the plugin's, another package's, or those for RecBole's own."""
+"""Choose model class, dataset and trainer: the plugin's, another package's, or those for RecBole's own models."""
+
+from __future__ import annotations
 
 from recbole.config import Config
 from recbole.data import create_dataset
@@ -26,7 +28,7 @@ FAST_MODELS = {
     "BERT4Rec": "recbole_idp.recbole_models.fast.bert4rec:FastBERT4Rec",
     "FDSA": "recbole_idp.recbole_models.fast.fdsa:FastFDSA",
 }
-"""RecBole's models that are trained on trimmed batches, and the classes that do it; imported when asked for."""
+"""RecBole's models that are trained on trimmed batches, and their fast classes, which are imported on demand."""
 
 WITH_WORDS = ("FDSA",)
 """RecBole's models that read features of items."""
@@ -73,11 +75,11 @@ def trainer_class(config: Config) -> type[Trainer]:
         config: The configuration.
 
     Returns:
-        A trainer of RecBole's as well.
+        A RecBole trainer that is a :class:`~recbole_idp.train.run_trainer.RunTrainer`.
 
     Raises:
-        UserError: ``exact_recbole`` is set for a model that is none of RecBole's, a key that the trainer would
-            silently ignore, or another package's trainer has not the interface.
+        UserError: ``exact_recbole`` is set for a model of the plugin, a key is set that the trainer would silently
+            ignore, or the trainer of another package is no ``RunTrainer``.
     """
     trainer = _trainer_class(config)
     if not issubclass(trainer, RunTrainer):
@@ -89,7 +91,8 @@ def trainer_class(config: Config) -> type[Trainer]:
     return trainer
 
 
-def _trainer_class(config):
+def _trainer_class(config: Config) -> type[Trainer]:
+    """Return the class of the trainer, unchecked."""
     name = config["model"]
     if name in registry.models():
         if config["exact_recbole"]:
@@ -100,5 +103,6 @@ def _trainer_class(config):
     return TrimmedTrainer if _trims(config) else recbole_trainer_class(config["MODEL_TYPE"], name)
 
 
-def _trims(config):
+def _trims(config: Config) -> bool:
+    """Return whether the model is trained on trimmed batches by its fast class."""
     return config["model"] in FAST_MODELS and not config["exact_recbole"]

@@ -1,5 +1,9 @@
 """RecBole's own sequential dataset, and the words of item texts as a feature of items for its models."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import pandas as pd
 from recbole.data.dataset import SequentialDataset
 from recbole.utils import FeatureSource, FeatureType
@@ -8,6 +12,11 @@ from recbole_idp.data.dataset import SequenceDataset
 from recbole_idp.data.domain_texts import check_any_text, item_texts
 from recbole_idp.data.few_shot import few_shot
 from recbole_idp.data.reading import LiteralReading
+
+if TYPE_CHECKING:
+    from recbole.config import Config
+
+    from recbole_idp.data.catalog import DatasetLocation
 
 WORDS = "words"
 """The feature: the first words of an item's text, in lower case."""
@@ -18,17 +27,26 @@ MOST_WORDS = 32
 class LiteralSequentialDataset(LiteralReading, SequentialDataset):
     """RecBole's :class:`~recbole.data.dataset.SequentialDataset`, whose files are read as the plugin reads them."""
 
-    def build(self) -> "list[LiteralSequentialDataset]":
+    def build(self) -> list[LiteralSequentialDataset]:
         """Split the dataset as RecBole does, and keep the training rows of ``train_users_share`` of the users."""
         train, *others = super().build()
         return [few_shot(train, self.config["train_users_share"], self.config["train_users_seed"]), *others]
 
 
 class ItemWords:
-    """Mixin for a sequential dataset: items have their words as a ``token_seq`` field for feature models."""
+    """Mixin for a sequential dataset: the words of items are a ``token_seq`` field for feature models."""
 
-    def _load_data(self, token, dataset_path):
-        super()._load_data(token, dataset_path)
+    config: Config
+    location: DatasetLocation
+    iid_field: str
+    item_feat: pd.DataFrame
+    field2type: dict[str, FeatureType]
+    field2source: dict[str, FeatureSource]
+    field2seqlen: dict[str, int]
+
+    def _load_data(self, token: str, dataset_path: str) -> None:
+        """Read the dataset, and add the words of the items as a feature."""
+        super()._load_data(token, dataset_path)  # type: ignore[misc]  # RecBole's
         texts = item_texts(self.config, self.location, self.config["text_fields"]).texts
         check_any_text(list(texts.values()), self.config["dataset"], "text_fields")
         words = [text.lower().split()[:MOST_WORDS] for text in texts.values()]

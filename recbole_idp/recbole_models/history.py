@@ -10,9 +10,12 @@ from recbole_idp.nn.history import without_history
 class _HistoryExcluded:
     """Mixin for RecBole's sequential models: items of the history get the lowest score where all are ranked."""
 
+    n_items: int
+    ITEM_SEQ: str
+
     def full_sort_predict(self, interaction: Interaction) -> torch.Tensor:
         """Return the scores of all items after each history; shape [B, N]."""
-        scores = super().full_sort_predict(interaction).view(-1, self.n_items)
+        scores = super().full_sort_predict(interaction).view(-1, self.n_items)  # type: ignore[misc]  # RecBole's
         return without_history(scores, interaction[self.ITEM_SEQ].to(scores.device))
 
 

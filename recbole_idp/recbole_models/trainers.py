@@ -1,5 +1,10 @@
 """Trainers for RecBole's own models."""
 
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
+
 import torch
 from recbole.data.dataloader import FullSortEvalDataLoader
 from recbole.trainer import TraditionalTrainer, Trainer
@@ -12,9 +17,17 @@ from recbole_idp.train.resumable import Resumable
 from recbole_idp.train.run_trainer import RunTrainer
 from recbole_idp.train.trainer import SequenceTrainer
 
+if TYPE_CHECKING:
+    from recbole.config import Config
+    from recbole.data.dataloader import AbstractDataLoader, TrainDataLoader
+    from recbole.data.interaction import Interaction
+    from recbole.model.abstract_recommender import AbstractRecommender
+
+    from recbole_idp.recbole_models.trimmed import TrimmedRows
+
 
 class TrimmedTrainer(SequenceTrainer):
-    """Trains the fast class of one of RecBole's sequential models on RecBole's batches, without their padding.
+    """Trainer of the fast class of one of RecBole's sequential models, on RecBole's batches without their padding.
 
     The order of rows, the negatives, the masked items and the loss are RecBole's; without dropout, the metrics are the
     same as those of its own loop. Evaluation streams.
@@ -23,39 +36,55 @@ class TrimmedTrainer(SequenceTrainer):
     unread_keys = {"enable_amp": False, "enable_scaler": False}
     unread_remedy = "remove it, or give --exact_recbole for RecBole's own loop"
 
-    def _training_batches(self, train_data):
+    def _training_batches(self, train_data: TrainDataLoader) -> Iterable[Any]:
+        """Return RecBole's batches, trimmed."""
         if self._batches is None:
             self._batches = TrimmedLoader(train_data, self.config)
         return self._batches
 
-    def _training_loss(self, batch):
+    def _training_loss(self, batch: TrimmedRows) -> torch.Tensor:
+        """Return the mean loss over the targets of a batch; a scalar."""
         return self.model.batch_loss(batch)
 
 
 class CountingTrainer(RunTrainer, TraditionalTrainer):
-    """Fits RecBole's models that count instead of learning (Pop, ItemKNN), and ranks one item for each user.
+    """Trainer of RecBole's models that count instead of learning (Pop, ItemKNN); evaluates one target per user.
 
-    History items are not ranked, which is RecBole's rule for models that ignore the order of events. Nothing is saved:
-    counting again takes no longer than reading.
+    History items are excluded, as RecBole does for models that ignore the order of events. Nothing is saved: counting
+    again takes no longer than reading.
     """
 
-    def __init__(self, config, model):
+    def __init__(self, config: Config, model: AbstractRecommender) -> None:
         super().__init__(config, model)
         self.rank_evaluator = RankEvaluator(config, self.evaluator)
         self.saved_model_file = None
 
-    def _train_epoch(self, train_data, epoch_idx, loss_func=None, show_progress=False):
-        def count(rows):
+    def _train_epoch(
+        self,
+        train_data: TrainDataLoader,
+        epoch_idx: int,
+        loss_func: Callable[[Interaction], torch.Tensor] | None = None,
+        show_progress: bool = False,
+    ) -> float:
+        """Count the items of all rows; arguments and result as in RecBole."""
+
+        def count(rows: Interaction) -> torch.Tensor:
             parts = compat.occurrences(rows[self.model.ITEM_ID].cpu())
             return [self.model.calculate_loss(rows[part]) for part in parts][-1]
 
         return super()._train_epoch(train_data, epoch_idx, loss_func or count, show_progress)
 
-    def _save_checkpoint(self, epoch, verbose=True, **kwargs):
+    def _save_checkpoint(self, epoch: int, verbose: bool = True, **kwargs: Any) -> None:
         """Save nothing."""
 
     @torch.no_grad()
-    def evaluate(self, eval_data, load_best_model=True, model_file=None, show_progress=False):
+    def evaluate(
+        self,
+        eval_data: AbstractDataLoader,
+        load_best_model: bool = True,
+        model_file: str | None = None,
+        show_progress: bool = False,
+    ) -> dict[str, float] | None:
         """Evaluate the model; arguments and result as in RecBole."""
         if not (isinstance(eval_data, FullSortEvalDataLoader) and self.rank_evaluator.ranks_suffice()):
             self.ranks = None
@@ -64,7 +93,14 @@ class CountingTrainer(RunTrainer, TraditionalTrainer):
         self.ranks = torch.cat([self._ranks(*batch) for batch in eval_data])
         return self.rank_evaluator.evaluate(self.ranks, None, self.eval_collector.data_struct)
 
-    def _ranks(self, users, history, rows, items):
+    def _ranks(
+        self,
+        users: Interaction,
+        history: tuple[torch.Tensor, torch.Tensor] | None,
+        rows: torch.Tensor,
+        items: torch.Tensor,
+    ) -> torch.Tensor:
+        """Return the ranks of the targets of a batch, from 1; shape [R]."""
         scores = self.model.full_sort_predict(users.to(self.device)).view(-1, self.model.n_items)
         if history is not None:
             scores[history] = -torch.inf
@@ -82,10 +118,16 @@ def recbole_trainer_class(model_type: ModelType, name: str) -> type[Trainer]:
 
 
 class _RecBoleLoop(Resumable):
-    """RecBole's training and evaluation as they are; checkpoints are safetensors, from which training can go on."""
+    """Mixin for RecBole's own trainers: its training and evaluation as they are, with safetensors as checkpoints."""
 
-    def evaluate(self, eval_data, load_best_model=True, model_file=None, show_progress=False):
+    def evaluate(
+        self,
+        eval_data: AbstractDataLoader | None,
+        load_best_model: bool = True,
+        model_file: str | None = None,
+        show_progress: bool = False,
+    ) -> dict[str, float] | None:
         """Evaluate the model by RecBole's own loop."""
         if load_best_model and eval_data:
             self.restore(model_file or self.saved_model_file)
-        return super().evaluate(eval_data, load_best_model=False, show_progress=show_progress)
+        return super().evaluate(eval_data, load_best_model=False, show_progress=show_progress)  # type: ignore[misc]  # RecBole's

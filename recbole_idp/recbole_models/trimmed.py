@@ -1,7 +1,10 @@
 """RecBole's batches without their padding: rows of like length together, each part trimmed to its longest row."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from recbole.config import Config
@@ -25,7 +28,7 @@ class TrimmedRows:
     weights: tuple[float, ...]
     n_targets: int
 
-    def to(self, device: torch.device) -> "TrimmedRows":
+    def to(self, device: torch.device) -> TrimmedRows:
         """Return the batch on another device."""
         return TrimmedRows(tuple(part.to(device) for part in self.parts), self.weights, self.n_targets)
 
@@ -35,18 +38,19 @@ class TrimmedRows:
         Args:
             losses: A scalar for each part.
         """
-        return sum(weight * loss for weight, loss in zip(self.weights, losses, strict=True))
+        total: Any = sum(weight * loss for weight, loss in zip(self.weights, losses, strict=True))
+        return total
 
 
 class TrimmedLoader:
-    """Iterates over a RecBole loader, batch by batch as RecBole would, and trims what it yields.
+    """Loader of RecBole's batches in its order, each trimmed.
 
     Models whose rows are padded on the right, and which ignore padding, give the same scores and the same mean
     loss; only the order of floating-point sums and the random numbers of dropout differ.
 
     Args:
         loader: RecBole's loader.
-        config: Names the fields.
+        config: The configuration, which names the fields.
     """
 
     def __init__(self, loader: TrainDataLoader, config: Config) -> None:
@@ -78,7 +82,8 @@ class TrimmedLoader:
         kept = [part for part, weight in zip(parts, weights, strict=True) if weight]
         return TrimmedRows(tuple(kept), tuple(weight / total for weight in weights if weight), len(rows))
 
-    def _cut(self, rows):
+    def _cut(self, rows: Interaction) -> Interaction:
+        """Cut the lists of some rows to the longest of them."""
         longest = int(rows[self.length_field].max())
         columns = dict(rows.interaction)
         for name, values in columns.items():
@@ -94,9 +99,9 @@ class TrimmedLoader:
 
 
 MASK_INDEX = "MASK_INDEX"
-"""Where RecBole's masked-item transform says which positions of a row are masked; it does not count position 0."""
+"""Field of RecBole's masked-item transform with the masked positions of a row; it does not count position 0."""
 
 
-def _weight(rows):
-    """Return the number of targets over which RecBole's loss of these rows is the mean."""
+def _weight(rows: Interaction) -> int:
+    """Return the number of targets in RecBole's mean loss of these rows."""
     return int((rows[MASK_INDEX] > 0).sum()) if MASK_INDEX in rows.interaction else len(rows)

@@ -1,9 +1,14 @@
-"""Weights of RecBole's models for our encoders: the same scores from either code."""
+"""Copy weights of RecBole's models to our encoders, which then give the same scores."""
+
+from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import nn
+
+Names = Sequence[tuple[str, str]]
 
 # RecBole's names, in the order in which the first pattern that fits decides, and ours.
 _TRANSFORMER = (
@@ -76,15 +81,15 @@ def load_recbole_gru4rec(model: nn.Module, state_dict: dict[str, torch.Tensor]) 
     _load(model, _renamed(state_dict, _GRU4REC, "GRU4Rec"))
 
 
-def _load(model, weights):
-    """Load the weights into a model; the rest of its state stays."""
+def _load(model: nn.Module, weights: Mapping[str, torch.Tensor]) -> None:
+    """Load weights into a model; the rest of its state stays."""
     learnt = {name for name, _ in model.named_parameters()}
     others = {name: value for name, value in model.state_dict().items() if name not in learnt}
     model.load_state_dict({**others, **weights})
 
 
-def _renamed(state_dict, names, model):
-    """Return the weights under our names, the three layers of attention joined."""
+def _renamed(state_dict: Mapping[str, torch.Tensor], names: Names, model: str) -> dict[str, torch.Tensor]:
+    """Return the weights under our names, with query, key and value layers joined."""
     state = {}
     for name, value in state_dict.items():
         if fused := _FUSED.fullmatch(name):
@@ -95,7 +100,8 @@ def _renamed(state_dict, names, model):
     return state
 
 
-def _our_name(name, names, model):
+def _our_name(name: str, names: Names, model: str) -> str:
+    """Return our name of a weight; raise ValueError if RecBole's model has none of this name."""
     for theirs, ours in names:
         if found := re.fullmatch(theirs, name):
             return found.expand(ours)

@@ -4,14 +4,20 @@
 attribute ``run`` of ``recbole_idp`` to the package, so that the package itself has to be callable.
 """
 
+from __future__ import annotations
+
 import sys
 import types
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from recbole.config import Config
 
 
 class _CallablePackage(types.ModuleType):
     """A package that does, when it is called, what its function ``run`` does."""
 
-    def __call__(self, config):
+    def __call__(self, config: Config) -> dict[str, Any]:
         """Run a configuration; see :func:`recbole_idp.run.run.run`."""
         from recbole_idp.run.run import run
 

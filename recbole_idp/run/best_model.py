@@ -1,8 +1,11 @@
-"""The best model of a run, kept as a folder that can be used without the data."""
+"""Keep the best model of a run as a folder that needs no data to be used."""
+
+from __future__ import annotations
 
 import logging
 import shutil
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from recbole_idp import registry
 from recbole_idp.config.derive import as_pretrained, derive
@@ -15,19 +18,26 @@ from recbole_idp.serving.trained_model import TrainedModel, check_absent
 from recbole_idp.storage.checkpoint import load_checkpoint
 from recbole_idp.storage.files import check_writable, fingerprint
 
+if TYPE_CHECKING:
+    from recbole.config import Config
 
-def check_trained_dir(config):
-    """Check before any work that the configured folder can be made.
+    from recbole_idp.data.dataset import SequenceDataset
+    from recbole_idp.models.idp.transfer import TransferStart
+    from recbole_idp.run.trials import Outcome, Trial
+
+
+def check_trained_dir(config: Config) -> None:
+    """Check before any work that ``trained_dir`` can be made.
 
     Raises:
-        UserError: It is there already, or cannot be written.
+        UserError: The folder exists, or cannot be written.
     """
     if config["keep_trained"] and config["trained_dir"]:
         check_absent(config["trained_dir"])
         check_writable("trained_dir", Path(config["trained_dir"]).absolute().parent)
 
 
-def trial_settings(config, trial):
+def trial_settings(config: Config, trial: Trial) -> Config:
     """Return the configuration of one trial of a run."""
     share = trial.share or config["train_users_share"]
     # The trial of a model without variants bears the model's name.
@@ -38,19 +48,20 @@ def trial_settings(config, trial):
     return derive(config, seed=trial.seed, **values)
 
 
-def keep_best(config, outcomes, start, dataset, digits):
-    """Write the folder of the trial that is best on validation; of equal ones, and without validation, the last.
+def keep_best(
+    config: Config, outcomes: dict[Trial, Outcome], start: TransferStart | None, dataset: SequenceDataset, digits: str
+) -> tuple[Path, str] | None:
+    """Save the trial that is best on validation; among equal ones, and without validation, the last one.
 
     Args:
-        config (Config): RecBole's configuration, with ``keep_trained`` and ``trained_dir``.
-        outcomes (dict[Trial, Outcome]): What each trial has yielded.
-        start (TransferStart | None): What was pre-trained and matched.
-        dataset (SequenceDataset): The training part of the target.
-        digits (str): Stand for data, settings and bundle.
+        config: RecBole's configuration, with ``keep_trained`` and ``trained_dir``.
+        outcomes: Outcome of each trial.
+        start: Bundle and matches; None: nothing is transferred.
+        dataset: The training part of the target.
+        digits: Fingerprint of data, settings and bundle.
 
     Returns:
-        tuple[Path, str] | None: The folder, and the trial's name; None where none is wanted, or the model is none of
-        those that can be used without RecBole.
+        The folder, and the trial's name; None if none is wanted, or the model cannot be used without RecBole.
     """
     if not config["keep_trained"] or not registry.serves(config["model"]):
         return None
@@ -75,8 +86,8 @@ def keep_best(config, outcomes, start, dataset, digits):
     return folder, trial.name
 
 
-def _is_whole(folder, with_users):
-    """Return whether a folder was made by an earlier run of the same; one that was damaged since is removed."""
+def _is_whole(folder: Path, with_users: bool) -> bool:
+    """Return whether an earlier run of the same settings made this folder; remove a damaged one."""
     if not folder.exists():
         return False
     try:
@@ -90,8 +101,8 @@ def _is_whole(folder, with_users):
     return True
 
 
-def _titles(config, dataset):
-    """Return the titles of items 1 to N - 1, empty where there is none."""
+def _titles(config: Config, dataset: SequenceDataset) -> list[str]:
+    """Return the titles of items 1 to N - 1; an empty text where there is none."""
     location = dataset.location
     if not (location.folder / f"{location.stem}.item").is_file():
         return [""] * (dataset.item_num - 1)

@@ -1,7 +1,10 @@
-"""The task ``inspect``: what a bundle's matcher finds for the items of a target, in figures and on a page."""
+"""The task ``inspect``: figures and a page about the matches of a target's items."""
+
+from __future__ import annotations
 
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from recbole.data import create_dataset, data_preparation
@@ -24,15 +27,23 @@ from recbole_idp.report.inspect_page import save_page
 from recbole_idp.report.inspect_text import inspect_text
 from recbole_idp.run.prepare import check_is_matched, prepare
 
+if TYPE_CHECKING:
+    from recbole.config import Config
 
-def inspect(config):
-    """Match a target to a bundle, print what was found, and write a page with plots. Nothing is trained.
+    from recbole_idp.data.dataset import SequenceDataset
+    from recbole_idp.models.idp.bundle import Bundle
+    from recbole_idp.models.idp.transfer import TransferStart
+    from recbole_idp.search.exact import Matches
+
+
+def inspect(config: Config) -> dict[str, Any]:
+    """Match a target to a bundle, print figures, and write a page with plots. Nothing is trained.
 
     Args:
-        config (Config): The configuration; ``pretrained`` names the bundle, or the sources find or make it.
+        config: The configuration; ``pretrained`` names the bundle; else it is found or made from the source domains.
 
     Returns:
-        dict: The figures that the page shows.
+        The figures of the page.
 
     Raises:
         UserError: Something in the data or the configuration is wrong.
@@ -42,7 +53,7 @@ def inspect(config):
     dataset = create_dataset(config)
     train, _, _ = data_preparation(config, dataset)
     chosen = choose_items(config, train.dataset.item_tokens())
-    # The IDs alone are looked at: the encoder need not fit.
+    # Only the ID embeddings are read: the encoder need not fit.
     start = prepare_start(config, train.dataset, ["new_encoder"])
     titles = item_texts(config, train.dataset.location, config["text_fields"]).titles
     figures = inspect_figures(config, start, train.dataset, titles, chosen)
@@ -53,18 +64,18 @@ def inspect(config):
     return figures
 
 
-def choose_items(config, tokens):
-    """Find the rows of the items that are asked for, or draw some.
+def choose_items(config: Config, tokens: list[str]) -> list[int]:
+    """Find the rows of the configured items, or draw a sample.
 
     Args:
-        config (Config): With ``inspect_items``, item ids, or None for a sample of ``inspect_sample`` items.
-        tokens (list[str]): Ids of all N items, padding first.
+        config: The configuration, with ``inspect_items`` (item ids; None: a sample of ``inspect_sample`` items).
+        tokens: Ids of all N items, padding first.
 
     Returns:
-        list[int]: Rows from 0, the first after padding.
+        Rows from 0, the first after padding.
 
     Raises:
-        UserError: An id is none of the target's.
+        UserError: An id is no item of the target.
     """
     if config["inspect_items"] is None:
         draw = np.random.default_rng(config["seed"])
@@ -79,18 +90,20 @@ def choose_items(config, tokens):
     return [row_of[token] for token in config["inspect_items"]]
 
 
-def inspect_figures(config, start, dataset, titles, chosen):
-    """Measure what matching and generation did.
+def inspect_figures(
+    config: Config, start: TransferStart, dataset: SequenceDataset, titles: dict[str, str], chosen: list[int]
+) -> dict[str, Any]:
+    """Measure matching and generation.
 
     Args:
-        config (Config): The configuration.
-        start (TransferStart): Bundle and matches.
-        dataset (SequenceDataset): The training part of the target.
-        titles (dict[str, str]): Titles by item id.
-        chosen (list[int]): Rows of the items to show one by one.
+        config: The configuration.
+        start: Bundle and matches.
+        dataset: The training part of the target.
+        titles: Titles by item id.
+        chosen: Rows of the items whose matches are listed.
 
     Returns:
-        dict: JSON-serialisable figures: ``dataset``, ``bundle``, ``matcher``, ``generator``, ``domains``,
+        JSON-serialisable figures: ``dataset``, ``bundle``, ``matcher``, ``generator``, ``domains``,
         ``similarity`` before and after CDIM, ``correlation`` before and after, ``own_behaviour``, ``prediction``,
         ``shapes``, ``near_twins``, ``items``.
     """
@@ -129,17 +142,16 @@ def inspect_figures(config, start, dataset, titles, chosen):
     }
 
 
-def own_behaviour(named, dataset, seed):
-    """Compare how alike target items are by some vectors with which of them follow one another in the training data.
+def own_behaviour(named: dict[str, np.ndarray], dataset: SequenceDataset, seed: int) -> dict[str, dict[str, Any]]:
+    """Measure how similarity by some vectors agrees with co-occurrence in the training data.
 
     Args:
-        named (dict[str, np.ndarray]): Vectors of the N - 1 items, zero where one has no text; shape [N - 1, any] each.
-        dataset (SequenceDataset): The training part of the target.
-        seed (int): Decides on the sample, the same for all vectors.
+        named: Sets of vectors of the N - 1 items, zero where an item has no text; shape [N - 1, any] each.
+        dataset: The training part of the target.
+        seed: Seed of the sample, the same for all sets.
 
     Returns:
-        dict[str, dict]: For each set of vectors what
-        :func:`~recbole_idp.models.idp.diagnosis.text_and_behaviour` gives.
+        For each set the result of :func:`~recbole_idp.models.idp.diagnosis.text_and_behaviour`.
     """
     behaviour = behaviour_vectors(dataset.targets(), dataset.item_num - 1, seed)
     seen = np.any(behaviour, axis=1)
@@ -149,19 +161,21 @@ def own_behaviour(named, dataset, seed):
     }
 
 
-def item_matches(row, token, titles, matches, weights, bundle):
+def item_matches(
+    row: int, token: str, titles: dict[str, str], matches: Matches, weights: np.ndarray, bundle: Bundle
+) -> dict[str, Any]:
     """List the matches of one target item, best first.
 
     Args:
-        row (int): The item's row.
-        token (str): Its id.
-        titles (dict[str, str]): Titles by item id.
-        matches (Matches): Of all target items.
-        weights (np.ndarray): Shape [T, m].
-        bundle (Bundle): Where the source items are from.
+        row: The item's row.
+        token: Its id.
+        titles: Titles by item id.
+        matches: Matches of all T target items.
+        weights: Weight of each match; shape [T, m].
+        bundle: The bundle with the source items.
 
     Returns:
-        dict: ``item_id``, ``title``, ``matches``; no matches where the item has no text.
+        ``item_id``, ``title``, ``matches``; no matches where the item has no text.
     """
     found = zip(matches.items[row], matches.similarities[row], weights[row], strict=True)
     return {

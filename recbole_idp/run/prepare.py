@@ -1,6 +1,9 @@
-"""What comes before a run: folders, threads, seed and log; what the model and the data are."""
+"""Prepare a run: folders, threads, seed and log."""
+
+from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from recbole.utils import init_logger, init_seed
@@ -11,9 +14,14 @@ from recbole_idp.errors import UserError
 from recbole_idp.recbole_models.choose import trainer_class
 from recbole_idp.storage.files import check_writable, fingerprint, refusing_failed_writes
 
+if TYPE_CHECKING:
+    from recbole.config import Config
 
-def prepare(config):
-    """Check and make the folders, and set threads, seed and logging as the configuration says.
+    from recbole_idp.data.dataset import SequenceDataset
+
+
+def prepare(config: Config) -> None:
+    """Check and make the folders, and set threads, seed and log.
 
     Raises:
         UserError: A folder cannot be written.
@@ -36,11 +44,11 @@ def prepare(config):
     init_logger(config)
 
 
-def check_is_matched(config):
-    """Check that the model's items are matched to those of source domains.
+def check_is_matched(config: Config) -> None:
+    """Check that the model matches its items to those of source domains.
 
     Raises:
-        UserError: They are not.
+        UserError: It does not.
     """
     if not trainer_class(config).variants:
         raise UserError(
@@ -48,8 +56,8 @@ def check_is_matched(config):
         )
 
 
-def data_fingerprint(config, dataset):
-    """Return 16 hexadecimal digits for the target's files and all that decides on rows and split."""
+def data_fingerprint(config: Config, dataset: SequenceDataset) -> str:
+    """Return the fingerprint of the target's files and of all keys that decide on rows and split."""
     keys = (
         "load_col",
         "val_interval",

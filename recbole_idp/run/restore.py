@@ -1,4 +1,9 @@
-"""Opening what training saved: the model with its data, as RecBole's ``load_data_and_model`` gives them."""
+"""Open a checkpoint with its data, as RecBole's ``load_data_and_model`` does."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
 
 from recbole.data import data_preparation
 from recbole.utils import init_logger, init_seed
@@ -9,14 +14,14 @@ from recbole_idp.recbole_models.choose import make_dataset, model_class
 from recbole_idp.storage.checkpoint import load_checkpoint
 
 
-def load_data_and_model(model_file):
-    """Rebuild configuration, data and model from a checkpoint; RecBole's function of this name calls it for ours.
+def load_data_and_model(model_file: str | Path) -> tuple[Any, ...]:
+    """Rebuild configuration, data and model from a checkpoint. RecBole's function of this name calls it for our files.
 
     Args:
-        model_file (str | Path): A checkpoint of this package.
+        model_file: A checkpoint of this package.
 
     Returns:
-        tuple: Configuration, model, dataset, and loaders for training, validation and test.
+        Configuration, model, dataset, and loaders for training, validation and test.
 
     Raises:
         UserError: The checkpoint or the data cannot be used.
@@ -33,14 +38,14 @@ def load_data_and_model(model_file):
     return config, model, dataset, train, valid, test
 
 
-def saved_config(description):
+def saved_config(description: dict[str, Any]) -> StrictConfig:
     """Rebuild the configuration of a checkpoint.
 
     Args:
-        description (dict): What :func:`load_checkpoint` returns.
+        description: The description that :func:`~recbole_idp.storage.checkpoint.load_checkpoint` returns.
 
     Returns:
-        StrictConfig: The configuration; keys that only a plain RecBole ``Config`` accepts are left out.
+        The configuration; keys that only a plain RecBole ``Config`` accepts are left out.
     """
     values = description["config"]
     model, dataset = description["model"], description["dataset"]

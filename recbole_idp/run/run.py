@@ -1,7 +1,11 @@
-"""The whole job, from source data to a table, to be read from top to bottom."""
+"""The whole job, from source data to a table; read it from top to bottom."""
+
+from __future__ import annotations
 
 import logging
 import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from recbole.data import data_preparation
 from recbole.utils import init_seed
@@ -23,15 +27,23 @@ from recbole_idp.run.unfinished import Unfinished
 from recbole_idp.storage.environment import command_line, versions
 from recbole_idp.train.clock import StageClock, peak_memory_mb
 
+if TYPE_CHECKING:
+    from recbole.config import Config
 
-def pretrain(config):
-    """Make the bundle of a configuration, or find it: the task ``pretrain``.
+    from recbole_idp.data.dataset import SequenceDataset
+    from recbole_idp.models.idp.bundle import Bundle
+    from recbole_idp.models.idp.transfer import TransferStart
+    from recbole_idp.run.trials import Trial
+
+
+def pretrain(config: Config) -> Bundle:
+    """Make the bundle of a configuration, or reuse it: the task ``pretrain``.
 
     Args:
-        config (Config): The configuration.
+        config: The configuration.
 
     Returns:
-        Bundle: The bundle.
+        The bundle.
     """
     prepare(config)
     bundle = find_or_pretrain(config)
@@ -39,16 +51,16 @@ def pretrain(config):
     return bundle
 
 
-def run(config):
+def run(config: Config) -> dict[str, Any]:
     """Pre-train, transfer, and compare the variants on one target: the task ``run``.
 
-    A model that takes nothing over from source domains is trained alone.
+    A model without transfer is trained alone.
 
     Args:
-        config (Config): The configuration.
+        config: The configuration.
 
     Returns:
-        dict: The result, as saved.
+        The result, as saved.
 
     Raises:
         UserError: Something in the data or the configuration is wrong.
@@ -120,19 +132,21 @@ def run(config):
     return result
 
 
-def predict_gain(config, start, dataset, variants, clock):
+def predict_gain(
+    config: Config, start: TransferStart | None, dataset: SequenceDataset, variants: list[str], clock: StageClock
+) -> dict[str, Any] | None:
     """Predict, before the target is trained, whether transfer is likely to help, and log it.
 
     Args:
-        config (Config): The configuration.
-        start (TransferStart | None): What was pre-trained and matched.
-        dataset (SequenceDataset): The training part of the target.
-        variants (list[str]): What is going to be trained.
-        clock (StageClock): Where stages are timed.
+        config: The configuration.
+        start: Bundle and matches; None: nothing is transferred.
+        dataset: The training part of the target.
+        variants: The variants that will be trained.
+        clock: Where stages are timed.
 
     Returns:
-        dict | None: What :func:`~recbole_idp.models.idp.prediction.predict` says, and ``train_users_share``, for which
-        it holds. None where nothing that could help is taken over.
+        The result of :func:`~recbole_idp.models.idp.prediction.predict`, and ``train_users_share``, for which it holds.
+        None if no variant transfers anything.
     """
     if start is None or set(variants) <= set(CONTROLS):
         return None
@@ -142,23 +156,29 @@ def predict_gain(config, start, dataset, variants, clock):
     return {"train_users_share": config["train_users_share"], **prediction}
 
 
-def run_trial(config, trial, start, loaders, clock, resume_file=None):
+def run_trial(
+    config: Config,
+    trial: Trial,
+    start: object | None,
+    loaders: tuple[Any, ...],
+    clock: StageClock,
+    resume_file: Path | None = None,
+) -> Outcome:
     """Make, train and evaluate one variant of the target model with one seed.
 
-    An interrupted training goes on after its last epoch.
+    An interrupted training resumes after its last epoch.
 
     Args:
-        config (Config): The configuration.
-        trial (Trial): The variant (one of the trainer's ``variants``, or the model's name where it has none), the
-            seed, and the share of the users in a few-shot study.
-        start (object | None): What the trainer's ``prepare_start`` returned.
-        loaders (tuple): RecBole's loaders for training, validation and test.
-        clock (StageClock): Where stages are timed.
-        resume_file (Path | None): The file by which the training goes on where it was interrupted; None: it is
-            trained anew.
+        config: The configuration.
+        trial: The variant (one of the trainer's ``variants``, or the model's name where it has none), the seed, and the
+            share of the users in a few-shot study.
+        start: Result of the trainer's ``prepare_start``.
+        loaders: RecBole's loaders for training, validation and test.
+        clock: Where stages are timed.
+        resume_file: Saved state, from which an interrupted training resumes; None: training starts again.
 
     Returns:
-        Outcome: Metrics, seconds (what is pre-trained on sources is not counted), training speed and ranks.
+        Metrics, seconds (without pre-training), training speed and ranks.
     """
     train, valid, test = loaders
     variant, seed, share = trial.variant, trial.seed, trial.share
@@ -203,15 +223,15 @@ def run_trial(config, trial, start, loaders, clock, resume_file=None):
     return Outcome(facts, ranks)
 
 
-def collect_ranks(outcomes, dataset):
-    """Put the ranks of all trials beside the ids of the test users.
+def collect_ranks(outcomes: dict[Trial, Outcome], dataset: SequenceDataset) -> Ranks | None:
+    """Collect the ranks of all trials, with the ids of the test users.
 
     Args:
-        outcomes (dict[Trial, Outcome]): What each trial has yielded.
-        dataset (SequenceDataset): The test part of the target.
+        outcomes: Outcome of each trial.
+        dataset: The test part of the target.
 
     Returns:
-        Ranks | None: None where the protocol has no ranks.
+        The ranks; None where the protocol has none.
     """
     if any(outcome.ranks is None for outcome in outcomes.values()):
         return None

@@ -1,8 +1,14 @@
-"""What a run trains: every variant with every seed, and in a few-shot study with every share of the users."""
+"""The trials of a run: every variant with every seed, and in a few-shot study with every share of the users."""
+
+from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from recbole.config import Config
 
 
 @dataclass(frozen=True)
@@ -10,9 +16,9 @@ class Trial:
     """One training of the target model.
 
     Attributes:
-        variant (str): What it starts from.
-        seed (int): Of its initial weights, the order of batches, and dropout.
-        share (float | None): In a few-shot study the share of the target's users that are trained on.
+        variant: What the model starts from.
+        seed: Seed of initial weights, the order of batches, and dropout.
+        share: In a few-shot study, the share of the target's users in training.
     """
 
     variant: str
@@ -20,41 +26,41 @@ class Trial:
     share: float | None = None
 
     @property
-    def row(self):
-        """str: The row of the table that it belongs to, with its other seeds."""
+    def row(self) -> str:
+        """The row of the table that it belongs to, with the other seeds."""
         return self.variant if self.share is None else f"{self.variant}@{self.share:.12g}"
 
     @property
-    def name(self):
-        """str: What tells it from all others of the run."""
+    def name(self) -> str:
+        """Its unique name in the run."""
         return f"{self.row}-{self.seed}"
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a trial has yielded.
+    """The result of a trial.
 
     Attributes:
-        facts (dict): JSON-serialisable: ``variant``, ``seed``, ``train_users_share``, ``train_users``, ``test`` and
+        facts: JSON-serialisable: ``variant``, ``seed``, ``train_users_share``, ``train_users``, ``test`` and
             ``valid`` metrics, ``seconds``, ``targets_per_second``, ``checkpoint`` (None where nothing is saved), and
             with ranks ``buckets``, as of :func:`~recbole_idp.evaluation.buckets.bucket_metrics`.
-        ranks (np.ndarray | None): Rank of each test target, from 1, int32, shape [R]; None where the protocol is none
+        ranks: Rank of each test target, from 1, int32, shape [R]; None where the protocol is none
             of full ranking.
     """
 
-    facts: dict
+    facts: dict[str, Any]
     ranks: np.ndarray | None
 
 
-def trials(config, variants):
+def trials(config: Config, variants: list[str]) -> list[Trial]:
     """List the trials of a configuration, in the order in which they are trained.
 
     Args:
-        config (Config): With ``seeds`` or ``seed``, and ``few_shot``.
-        variants (list[str]): What the model starts from, each in turn.
+        config: The configuration, with ``seeds`` or ``seed``, and ``few_shot``.
+        variants: The variants.
 
     Returns:
-        list[Trial]: All of them.
+        All trials.
     """
     seeds, shares = config["seeds"] or [config["seed"]], config["few_shot"] or [None]
     return [Trial(variant, seed, share) for share in shares for variant in variants for seed in seeds]

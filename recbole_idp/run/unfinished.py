@@ -1,8 +1,13 @@
-"""Trials that an interrupted run has finished, which the next run of the same command need not train again."""
+"""Trials that an interrupted run has finished: the next run of the same command reuses them."""
+
+from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Iterable
+from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from recbole_idp.config.derive import given_values
 from recbole_idp.config.fingerprint import values_that_affect
@@ -15,41 +20,47 @@ from recbole_idp.storage.files import fingerprint, remove_kept, write_json
 from recbole_idp.storage.locks import alone
 from recbole_idp.storage.sealed import content_digest
 
+if TYPE_CHECKING:
+    from recbole.config import Config
+
+    from recbole_idp.models.idp.bundle import Bundle
+    from recbole_idp.run.trials import Trial
+
 
 class Unfinished:
-    """What is known of a run that has not saved its result yet.
+    """Saved trials and training states of a run that has not saved its result yet.
 
     each epoch of a trial -> ``checkpoint_dir/unfinished-<fingerprint>/<trial>.latest.safetensors``
     outcome of the trial -> ``<trial>.json`` beside it, the other removed -> result, all of it removed
 
-    The fingerprint stands for every key that numbers hang on, for the data, for the bundle and for the packages. The
+    The fingerprint covers every key that numbers depend on, the data, the bundle and the versions of packages. The
     ranks of a trial lie beside its facts.
 
     Args:
-        config (Config): The configuration.
-        data_fingerprint (str): Stands for the target's content.
-        bundle (Bundle | None): What was pre-trained.
+        config: The configuration.
+        data_fingerprint: Fingerprint of the target's content.
+        bundle: The bundle; None: nothing was pre-trained, or it is no bundle.
 
     Attributes:
-        folder (Path): Where the outcomes are.
-        resumed (list[str]): Names of the trials that were taken from an earlier run.
+        folder (Path): Folder of the outcomes.
+        resumed (list[str]): Names of the trials that are reused from an earlier run.
     """
 
-    def __init__(self, config, data_fingerprint, bundle=None):
+    def __init__(self, config: Config, data_fingerprint: str, bundle: Bundle | None = None) -> None:
         values = values_that_affect(given_values(config), config["model"], Affects.ALL)
         given = content_digest(config["pretrained"]) if config["pretrained"] and not bundle else None
         digits = fingerprint([values, data_fingerprint, bundle.description if bundle else given, versions()])
         self.folder = Path(config["checkpoint_dir"]) / f"unfinished-{digits}"
-        self.resumed = []
+        self.resumed: list[str] = []
 
-    def find(self, trial):
-        """Return the outcome of a trial that was finished before, or None.
+    def find(self, trial: Trial) -> Outcome | None:
+        """Return the saved outcome of a trial.
 
         Args:
-            trial (Trial): The trial.
+            trial: The trial.
 
         Returns:
-            Outcome | None: What was given to :meth:`save`; None also where its checkpoint is gone or a file is damaged.
+            The outcome; None if none was saved, its checkpoint is missing, or a file is damaged.
         """
         path = self._path(trial)
         try:
@@ -67,12 +78,12 @@ class Unfinished:
         self.resumed.append(trial.name)
         return Outcome(facts, ranks)
 
-    def save(self, trial, outcome):
+    def save(self, trial: Trial, outcome: Outcome) -> None:
         """Save the outcome of a trial until the run's result is saved.
 
         Args:
-            trial (Trial): The trial.
-            outcome (Outcome): What it has yielded.
+            trial: The trial.
+            outcome: Its outcome.
 
         Raises:
             UserError: It cannot be written.
@@ -84,31 +95,33 @@ class Unfinished:
         write_json(self._path(trial), {"facts": outcome.facts, "ranks": digest})
         self.resume_file(trial).unlink(missing_ok=True)
 
-    def resume_file(self, trial):
-        """Return the file by which the training of a trial goes on where it was interrupted.
+    def resume_file(self, trial: Trial) -> Path:
+        """Return the file of the training state of a trial, from which it resumes.
 
         Args:
-            trial (Trial): The trial.
+            trial: The trial.
 
         Returns:
-            Path: The file, whether or not it is there.
+            The file, whether it exists or not.
         """
         return self.folder / f"{trial.name}.latest.safetensors"
 
-    def locked(self, trial):
-        """Lock a trial: runs of the same command train it one after the other, and the later ones find it finished."""
+    def locked(self, trial: Trial) -> AbstractContextManager[None]:
+        """Lock a trial, so that of several runs of the same command one trains it and the others reuse it."""
         return alone(self.folder.with_name(f".{self.folder.name}-{trial.name}.lock"), trial.name)
 
-    def discard(self, trials):
-        """Remove what was saved of these trials, as the result has it now.
+    def discard(self, trials: Iterable[Trial]) -> None:
+        """Remove the files of these trials, once the result is saved.
 
         Args:
-            trials (Iterable[Trial]): Those of this run; another one of the same settings may have others.
+            trials: The trials of this run; another run of the same settings may have others.
         """
         remove_kept([path(trial) for trial in trials for path in (self._path, self._ranks_path, self.resume_file)])
 
-    def _path(self, trial):
+    def _path(self, trial: Trial) -> Path:
+        """Return the file of a trial's facts."""
         return self.folder / f"{trial.name}.json"
 
-    def _ranks_path(self, trial):
+    def _ranks_path(self, trial: Trial) -> Path:
+        """Return the file of a trial's ranks."""
         return self.folder / f"{trial.name}{SUFFIX}"

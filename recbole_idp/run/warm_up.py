@@ -1,14 +1,17 @@
-"""The task ``warm-up``: how often targeted training should start anew from the universal model (arXiv 2412.06308).
+"""The task ``warm-up``: how often to restart targeted training from the universal model (PRECISE, arXiv 2412.06308).
 
-The target's events, and those of the sources, are replayed slice by slice. After each slice the targeted model is
-tested on the next one; what is compared is after how many slices it is started from the newest universal model again.
+The events of target and sources are replayed slice by slice. After each slice the targeted model is tested on the next
+one. The periods after which it restarts from the newest universal model are compared.
 """
+
+from __future__ import annotations
 
 import logging
 import shutil
 import statistics
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from recbole_idp.config.derive import data_root, derive, given_values
 from recbole_idp.config.fingerprint import values_that_affect
@@ -26,6 +29,12 @@ from recbole_idp.storage.environment import command_line, versions
 from recbole_idp.storage.files import fingerprint, unused, write_json
 from recbole_idp.train.clock import StageClock, peak_memory_mb
 
+if TYPE_CHECKING:
+    import numpy as np
+    from recbole.config import Config
+
+    from recbole_idp.models.precise.slices import SlicedData
+
 _PARTS = ("all", "new")
 # Keys with other values than these mean nothing here, or would let the future in: k-core filters count events of all
 # slices, and a universal model was trained on all of them.
@@ -39,17 +48,17 @@ _ONLY = {
 }
 
 
-def warm_up(config):
-    """Replay a target for each period, print a table, and write the figures and a plot.
+def warm_up(config: Config) -> dict[str, Any]:
+    """Replay a target with each period, print a table, and write figures and a plot.
 
     Args:
-        config (Config): The configuration; ``warm_up_period`` lists the periods.
+        config: The configuration; ``warm_up_period`` lists the periods.
 
     Returns:
-        dict: The result, as saved.
+        The result, as saved.
 
     Raises:
-        UserError: Something in the data or the configuration is wrong.
+        UserError: The data or the configuration are wrong.
     """
     check_study(config)
     prepare(config)
@@ -62,12 +71,12 @@ def warm_up(config):
         with clock.stage("encode", f"making token vectors of {len(data.universal.items) - 1:,} texts"):
             tokens = sliced_tokens(config, data)
     seeds, folders = config["seeds"] or [config["seed"]], []
-    outcomes = {period: [] for period in config["warm_up_period"]}
+    outcomes: dict[int, list[list[dict[str, Any]]]] = {period: [] for period in config["warm_up_period"]}
     for seed in seeds:
         settings = derive(config, seed=seed)
         folders.append(unfinished_folder(settings, data))
         replay = Replay(settings, data, tokens, folders[-1], clock)
-        found = {period: [] for period in outcomes}
+        found: dict[int, list[dict[str, Any]]] = {period: [] for period in outcomes}
         for last in range(config["warm_up_slices"]):
             for period, of_slices in found.items():
                 of_slices.append(replay.outcome(restart(period, last), last))
@@ -99,11 +108,11 @@ def warm_up(config):
     return result
 
 
-def check_study(config):
-    """Check what a replay needs before any work.
+def check_study(config: Config) -> None:
+    """Check the configuration of a replay before any work.
 
     Raises:
-        UserError: The model has no two stages, a key has no meaning here, or a period never comes.
+        UserError: The model does not have two stages, a key has no meaning here, or a period is never reached.
     """
     if config["model"] != "PRECISE":
         raise UserError(f"warm-up replays the two stages of PRECISE, and {config['model']} has none: --model=PRECISE")
@@ -122,15 +131,15 @@ def check_study(config):
         )
 
 
-def sliced_tokens(config, data):
-    """Make the first token vectors of all items; what is fitted for it knows the texts of the first part alone.
+def sliced_tokens(config: Config, data: SlicedData) -> np.ndarray:
+    """Make the initial token vectors of all items, fitted to the texts of the first slice alone.
 
     Args:
-        config (Config): With the keys of texts and text encoder.
-        data (SlicedData): The items, and where their texts lie.
+        config: The configuration, with the keys of texts and text encoder.
+        data: The items, and the locations of their texts.
 
     Returns:
-        np.ndarray: Of the universal items 1 to N - 1; shape [N - 1, M, W].
+        Token vectors of the universal items 1 to N - 1; shape [N - 1, M, W].
 
     Raises:
         UserError: A dataset has no texts, or the encoder cannot be loaded.
@@ -145,10 +154,10 @@ def sliced_tokens(config, data):
     return token_vectors(config, texts, known)
 
 
-def unfinished_folder(config, data):
-    """Return the folder of what an interrupted replay with the same data and settings has finished.
+def unfinished_folder(config: Config, data: SlicedData) -> Path:
+    """Return the folder of an interrupted replay with the same data and settings.
 
-    Which periods are compared does not matter: they share what they have in common.
+    The compared periods do not count, as they share their common parts.
     """
     values = values_that_affect(given_values(config), config["model"], Affects.ALL | Affects.STUDY)
     hashes = [content_hashes(location) for location in data.locations]
@@ -158,8 +167,8 @@ def unfinished_folder(config, data):
     return folder
 
 
-def slice_sizes(data):
-    """Return for each slice its number, when it begins, its events, and the items that are there by its end."""
+def slice_sizes(data: SlicedData) -> list[dict[str, Any]]:
+    """Return for each slice its number, start time, number of events, and number of items up to its end."""
     begins = [None, *data.edges]
     return [
         {
@@ -173,18 +182,19 @@ def slice_sizes(data):
     ]
 
 
-def summarise(of_seeds):
+def summarise(of_seeds: list[list[dict[str, Any]]]) -> dict[str, Any]:
     """Average the outcomes of one period.
 
-    The first outcome is left out of the means: nothing can have been started anew by then, and nothing is new.
+    The means exclude the first outcome: by then there was no restart, and no item is new.
 
     Args:
-        of_seeds (list[list[dict]]): For each seed the outcomes of :meth:`Replay.outcome`, slice after slice.
+        of_seeds: For each seed, slice by slice, the results of
+            :meth:`~recbole_idp.models.precise.replay.Replay.outcome`.
 
     Returns:
-        dict: Under ``all`` and ``new`` the number of events, and by metric the mean over them (of the seeds, None where
-        there is no event) and, with several seeds, the standard deviation ``<metric>_deviation`` (n - 1); and
-        ``runs``, the outcomes themselves.
+        Under ``all`` and ``new`` the number of events and, for each metric, the mean over events and seeds (None where
+        there is no event) and, with several seeds, the standard deviation ``<metric>_deviation`` (n - 1); under
+        ``runs`` the outcomes.
     """
     summary = {}
     for part in _PARTS:

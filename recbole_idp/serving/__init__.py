@@ -1,1 +1,1 @@
-"""Trained models in use: recommending, adding items and exporting, from a folder alone."""
+"""Use trained models from a folder alone: recommend, add items, export."""

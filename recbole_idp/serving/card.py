@@ -1,16 +1,25 @@
-"""What a stranger should know about a trained model, as Markdown."""
+"""Model cards of trained models and of exports, as Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from recbole_idp.serving.user_encoder import history_length
 
+if TYPE_CHECKING:
+    from recbole_idp.serving.trained_model import TrainedModel
+    from recbole_idp.serving.user_vectors import UserVectors
 
-def model_card(trained):
+
+def model_card(trained: TrainedModel) -> str:
     """Return the model card.
 
     Args:
-        trained (TrainedModel): The model.
+        trained: The model.
 
     Returns:
-        str: Markdown.
+        Markdown.
     """
     about = trained.description
     encoder = about["encoder"]
@@ -35,15 +44,15 @@ def model_card(trained):
     return "\n".join(lines) + "\n"
 
 
-def export_card(trained, about):
+def export_card(trained: TrainedModel, about: dict[str, Any]) -> str:
     """Return the card of an export.
 
     Args:
-        trained (TrainedModel): The model.
-        about (dict): What ``export.json`` says.
+        trained: The model.
+        about: What ``export.json`` says.
 
     Returns:
-        str: Markdown.
+        Markdown.
     """
     index = about["index"]
     lines = [
@@ -71,15 +80,18 @@ def export_card(trained, about):
     return "\n".join(lines) + "\n"
 
 
-def _unseen(about):
+def _unseen(about: Mapping[str, Any]) -> str:
+    """Return the sentence on history items; empty where the model can score them."""
     return " Leave the items of the history out: this model's scores mean nothing for them." * about["only_unseen"]
 
 
-def _metrics(values):
+def _metrics(values: Mapping[str, float]) -> str:
+    """Return metrics in one line."""
     return ", ".join(f"{name} {value:.4f}" for name, value in values.items()) or "none"
 
 
-def _user_files(about):
+def _user_files(about: Mapping[str, Any]) -> list[str]:
+    """Return the rows of the table of files that describe the users; empty where there are none."""
     if about["users"] is None:
         return []
     return [
@@ -88,9 +100,11 @@ def _user_files(about):
     ]
 
 
-def _users(users):
+def _users(users: UserVectors | None) -> list[str]:
+    """Return the line on the users; empty where there are none."""
     return [] if users is None else [f"- Vectors, ids and items of {len(users.tokens):,} users: personal data"]
 
 
-def _sources(bundle):
+def _sources(bundle: Mapping[str, Any] | None) -> str:
+    """Return the source domains and the bundle in one line."""
     return "nothing" if bundle is None else f"{', '.join(bundle['domains'])} (bundle {bundle['fingerprint']})"

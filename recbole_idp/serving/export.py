@@ -1,9 +1,13 @@
-"""A trained model for other languages and servers: an ONNX user encoder, the items, and an index to search them."""
+"""Export a trained model for other languages and servers: an ONNX user encoder, item vectors, and a faiss index."""
+
+from __future__ import annotations
 
 import importlib
 import logging
 import time
 import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -17,6 +21,11 @@ from recbole_idp.serving.user_encoder import history_length
 from recbole_idp.serving.user_vectors import IDS as USER_IDS
 from recbole_idp.storage.files import sha256_of_file, write_json
 from recbole_idp.storage.folders import new_folder
+
+if TYPE_CHECKING:
+    import faiss
+
+    from recbole_idp.serving.trained_model import TrainedModel
 
 ENCODER, VECTORS, ITEMS, USERS, INDEX, ABOUT, CARD = (
     "user_encoder.onnx",
@@ -36,34 +45,34 @@ _RECALL_AT, _WANTED = 10, 0.95
 
 
 class Exported(torch.nn.Module):
-    """A user encoder whose states can be compared with the exported items by the dot product alone.
+    """User encoder whose states are scored against the exported item vectors by the inner product alone.
 
-    items [B, L], lengths [B] -> user encoder -> states [B, D], with a one behind where items have a bias
+    items [B, L], lengths [B] -> user encoder -> states [B, D], with a one appended where items have a bias
     """
 
-    def __init__(self, encoder, has_bias):
+    def __init__(self, encoder: torch.nn.Module, has_bias: bool) -> None:
         super().__init__()
         self.encoder, self.has_bias = encoder, has_bias
 
-    def forward(self, items, lengths):
+    def forward(self, items: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
         """Encode histories; see :class:`~recbole_idp.serving.user_encoder.UserEncoder`."""
         states = self.encoder(items, lengths)
         return torch.cat([states, torch.ones_like(states[:, :1])], 1) if self.has_bias else states
 
 
-def export(trained, folder, index="ivf"):
-    """Write what a server needs, whole or not at all.
+def export(trained: TrainedModel, folder: str | Path, index: str = "ivf") -> dict[str, Any]:
+    """Write the folder that a server needs, whole or not at all.
 
     Args:
-        trained (TrainedModel): The model.
-        folder (str | Path): The folder to make.
-        index (str): The kind of the faiss index: ``ivf``, or ``hnsw``, which may not reach each item by its products.
+        trained: The model.
+        folder: Folder to make.
+        index: Kind of the faiss index: ``ivf``, or ``hnsw``, which may not reach every item by inner product.
 
     Returns:
-        dict: What ``export.json`` says.
+        Content of ``export.json``.
 
     Raises:
-        UserError: A package is missing, or the folder is there or cannot be written.
+        UserError: A package is missing, or the folder exists or cannot be written.
     """
     check_packages()
     check_absent(folder)
@@ -93,11 +102,11 @@ def export(trained, folder, index="ivf"):
     return about
 
 
-def check_packages():
-    """Check that what writes ONNX is installed.
+def check_packages() -> None:
+    """Check that the packages that write ONNX are installed.
 
     Raises:
-        UserError: It is not, or PyTorch is too old for it.
+        UserError: A package is missing, or PyTorch is too old.
     """
     if tuple(int(part) for part in torch.__version__.split(".")[:2]) < _TORCH:
         raise UserError(f"export needs torch {_TORCH[0]}.{_TORCH[1]} or newer, this is {torch.__version__}: install it")
@@ -108,25 +117,25 @@ def check_packages():
             raise UserError(f'export needs {name} ({error}): pip install "recbole_idp[export]"') from error
 
 
-def candidate_matrix(trained):
-    """Return the vectors of items 1 to N - 1, row 0 being item 1; a bias is one more column; float32."""
+def candidate_matrix(trained: TrainedModel) -> np.ndarray:
+    """Return the vectors of items 1 to N - 1, float32; shape [N - 1, D], or [N - 1, D + 1] with the item bias last."""
     vectors = trained.candidate_vectors[1:]
     if trained.item_bias is not None:
         vectors = torch.cat([vectors, trained.item_bias[1:].unsqueeze(1)], 1)
     return np.ascontiguousarray(vectors.numpy())
 
 
-def exported_encoder(trained):
-    """Return the user encoder in the form that is exported, in evaluation mode."""
+def exported_encoder(trained: TrainedModel) -> Exported:
+    """Return the user encoder as it is exported, in evaluation mode."""
     return Exported(trained.user_encoder(), trained.item_bias is not None).eval()
 
 
-def write_encoder(trained, path):
-    """Write the user encoder as ONNX, batch and length being free.
+def write_encoder(trained: TrainedModel, path: Path) -> None:
+    """Write the user encoder as ONNX, with dynamic batch and length.
 
     Args:
-        trained (TrainedModel): The model.
-        path (Path): The file.
+        trained: The model.
+        path: The file.
     """
     # Two rows of unequal length, so that no size is taken for a constant.
     example = torch.tensor([[1, 1, 1], [1, 1, 0]]), torch.tensor([3, 2])
@@ -156,18 +165,17 @@ def write_encoder(trained, path):
             logger.setLevel(level)
 
 
-def write_index(trained, vectors, path, kind):
-    """Write a faiss index of the items, searched as widely as the wanted recall takes.
+def write_index(trained: TrainedModel, vectors: np.ndarray, path: Path, kind: str) -> dict[str, Any]:
+    """Write a faiss index of the items, with a search wide enough for the target recall.
 
     Args:
-        trained (TrainedModel): The model.
-        vectors (np.ndarray): Shape [N - 1, D].
-        path (Path): The file.
-        kind (str): ``hnsw`` or ``ivf``.
+        trained: The model.
+        vectors: Shape [N - 1, D].
+        path: The file.
+        kind: ``hnsw`` or ``ivf``.
 
     Returns:
-        dict: ``kind``, ``width`` of the search, ``recall``, of which ``recall_at`` first, on ``queries``, and
-        ``seconds``.
+        ``kind``, ``width`` of the search, ``recall`` of the first ``recall_at`` items on ``queries``, and ``seconds``.
     """
     import faiss
 
@@ -176,16 +184,16 @@ def write_index(trained, vectors, path, kind):
     return {**about, "queries": f"{about['queries']} states after 1 to {_LONGEST} items drawn at random"}
 
 
-def wide_index(vectors, kind, queries):
-    """Build a faiss index of items, searched as widely as the wanted recall takes.
+def wide_index(vectors: np.ndarray, kind: str, queries: np.ndarray) -> tuple[faiss.Index, dict[str, Any]]:
+    """Build a faiss index of items, with a search wide enough for the target recall.
 
     Args:
-        vectors (np.ndarray): Shape [N - 1, D].
-        kind (str): ``hnsw`` or ``ivf``.
-        queries (np.ndarray): What the recall is measured on; shape [Q, D].
+        vectors: Shape [N - 1, D].
+        kind: ``hnsw`` or ``ivf``.
+        queries: Queries on which the recall is measured; shape [Q, D].
 
     Returns:
-        tuple[faiss.Index, dict]: The index, and what :func:`write_index` returns.
+        The index, and the facts that :func:`write_index` returns, with the number of queries.
     """
     began = time.perf_counter()
     # Scores of one at most, as two ways to the same score differ by so many of its digits.
@@ -204,8 +212,8 @@ def wide_index(vectors, kind, queries):
     }
 
 
-def sampled_states(trained):
-    """Return states after random histories: a trained folder has no users to ask for; shape [Q, D]."""
+def sampled_states(trained: TrainedModel) -> np.ndarray:
+    """Return states after random histories, as a trained folder may have no users; shape [Q, D]."""
     draw = np.random.default_rng(0)
     longest = min(_LONGEST, history_length(trained.description))
     sizes = draw.integers(1, longest + 1, _QUERIES)
@@ -213,8 +221,8 @@ def sampled_states(trained):
     return as_queries(trained, Recommender(trained).states(histories))
 
 
-def as_queries(trained, states):
-    """Return states that :func:`candidate_matrix` can be searched with: a one for the bias; float32, shape [Q, D]."""
+def as_queries(trained: TrainedModel, states: torch.Tensor) -> np.ndarray:
+    """Return states as queries for :func:`candidate_matrix`, with a one for the item bias; float32, shape [Q, D]."""
     queries = states.numpy()
     if trained.item_bias is not None:
         queries = np.concatenate([queries, np.ones((len(queries), 1), dtype=np.float32)], 1)

@@ -1,6 +1,9 @@
-"""Recommending by a faiss index: the items next to a user, or next to the items of a user (PRECISE, Serving)."""
+"""Recommend by a faiss index: the items nearest to a user, or to the items of a user (PRECISE, Serving)."""
 
-from typing import get_args
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, get_args
 
 import numpy as np
 import torch
@@ -11,6 +14,12 @@ from recbole_idp.serving.export import as_queries, candidate_matrix, sampled_sta
 from recbole_idp.serving.keys import Route, Search, Triggers
 from recbole_idp.serving.recommender import Recommender
 
+if TYPE_CHECKING:
+    import faiss
+
+    from recbole_idp.serving.recommender import Recommendation
+    from recbole_idp.serving.trained_model import TrainedModel
+
 # The latest items of a history, or the best items for a user, that ask for others; and how many each brings.
 TRIGGERS, NEAR = 20, 20
 # 64 MiB of vectors at width 64.
@@ -18,21 +27,23 @@ _POOLED = 1 << 18
 
 
 class IndexedRecommender(Recommender):
-    """A trained model that finds its answers by an index of its items.
+    """Recommender that retrieves items by an index.
 
     u2i: user vector -> index, inner product -> the nearest items
-    u2i2i: items of the user -> index, cosine -> the items nearest to each, together -> the best of them for the user
+    u2i2i: items of the user -> index, cosine -> the items nearest to each, pooled -> the best of them for the user
 
-    Either way the scores are the model's. The index is made when the model is opened: nothing of a stranger's is read.
+    Both routes rank by the model's scores. The index is built when the model is opened, and none is read from a file.
 
     Args:
-        trained (TrainedModel): The model.
-        route (str): ``u2i`` or ``u2i2i``.
-        triggers (str): The items of a user in u2i2i: ``history``, the latest ones, or ``nearest``, what u2i finds.
-        search (str): ``exact``, or approximately by ``ivf`` or ``hnsw``.
+        trained: The model.
+        route: ``u2i`` or ``u2i2i``.
+        triggers: Trigger items of a user in u2i2i: ``history``, the latest ones, or ``nearest``, those of u2i.
+        search: ``exact``, or approximate by ``ivf`` or ``hnsw``.
     """
 
-    def __init__(self, trained, route="u2i", triggers="history", search="exact"):
+    def __init__(
+        self, trained: TrainedModel, route: str = "u2i", triggers: str = "history", search: str = "exact"
+    ) -> None:
         super().__init__(trained)
         self.route, self.triggers = route, triggers
         self.options = {"route": route, "triggers": triggers, "search": search}
@@ -46,16 +57,18 @@ class IndexedRecommender(Recommender):
                 self._directions, search, lambda: self._directions[:: len(self._directions) // 256 + 1]
             )
 
-    def recommend_users(self, users, k=10, exclude_seen=True):
+    def recommend_users(
+        self, users: Sequence[str], k: int = 10, exclude_seen: bool = True
+    ) -> list[list[Recommendation]]:
         """Recommend items to users of the target, after all of their events.
 
         Args:
-            users (Sequence[str]): Ids.
-            k (int): How many items for each.
-            exclude_seen (bool): Whether items of their histories are left out.
+            users: User ids.
+            k: Items for each user.
+            exclude_seen: Whether to exclude history items.
 
         Returns:
-            list[list[Recommendation]]: As :meth:`recommend`.
+            For each user the best items, as of :meth:`recommend`.
 
         Raises:
             UserError: The model's folder has no users, or a user is unknown.
@@ -74,8 +87,8 @@ class IndexedRecommender(Recommender):
         histories = [known.history(row) for row in rows]
         return self._named(*self._answers(known.vectors[rows], histories, k, exclude_seen))
 
-    def rank(self, histories, k, exclude_seen=True):
-        """Find the best items by their numbers; as :meth:`Recommender.rank`."""
+    def rank(self, histories: Sequence[list[int]], k: int, exclude_seen: bool = True) -> tuple[np.ndarray, np.ndarray]:
+        """Rank items by their numbers; arguments and result as of :meth:`Recommender.rank`."""
         rows = [row for row, history in enumerate(histories) if history]
         there = [histories[row] for row in rows]
         items, scores = self._answers(self.states(there), there, k, exclude_seen)
@@ -85,8 +98,10 @@ class IndexedRecommender(Recommender):
         return best, values
 
     @torch.inference_mode()
-    def _answers(self, states, histories, k, exclude_seen):
-        """Find the best items after histories that are not empty, of which the states are given."""
+    def _answers(
+        self, states: torch.Tensor, histories: Sequence[list[int]], k: int, exclude_seen: bool
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Find the k best items and their scores after non-empty histories of given states; shape [B, k] each."""
         k = self._checked(k)
         seen = histories if exclude_seen or self._only_unseen else [[]] * len(histories)
         if not histories:
@@ -103,17 +118,18 @@ class IndexedRecommender(Recommender):
         size = max(1, _POOLED // (TRIGGERS * NEAR))
         parts = [slice(start, start + size) for start in range(0, len(histories), size)]
         found = [self._best_of(states[part], self._near(triggers[part]), seen[part], k) for part in parts]
-        return tuple(np.concatenate(columns) for columns in zip(*found, strict=True))
+        items, scores = (np.concatenate(columns) for columns in zip(*found, strict=True))
+        return items, scores
 
-    def _nearest(self, states, seen, k):
-        """Find the k unseen items of the highest scores; items [B, k], 0 where there are no more, and scores."""
+    def _nearest(self, states: torch.Tensor, seen: Sequence[list[int]], k: int) -> tuple[np.ndarray, np.ndarray]:
+        """Find the k unseen items with the highest scores; items and scores [B, k], item 0 where there are no more."""
         # What was seen is among the first ones at worst.
         wanted = min(k + max((len(set(history)) for history in seen), default=0), len(self.trained.tokens))
         scores, rows = self._items.search(as_queries(self.trained, states), wanted)
         return _first(rows + 1, np.where(rows < 0, -np.inf, scores), seen, k)
 
-    def _near(self, triggers):
-        """Find the items next to each trigger, itself apart, as each row's pool; [B, TRIGGERS * NEAR]."""
+    def _near(self, triggers: np.ndarray) -> np.ndarray:
+        """Pool the items nearest to each row's triggers, themselves excluded; shape [B, TRIGGERS * (NEAR + 1)]."""
         asked, places = np.unique(triggers, return_inverse=True)
         count = min(NEAR + 1, len(self.trained.tokens))
         near = np.zeros((len(asked), count), dtype=np.int64)
@@ -122,8 +138,10 @@ class IndexedRecommender(Recommender):
         near[near == asked[:, None]] = 0
         return near[places.reshape(triggers.shape)].reshape(len(triggers), -1)
 
-    def _best_of(self, states, pools, seen, k):
-        """Order each row's pool by the model's scores."""
+    def _best_of(
+        self, states: torch.Tensor, pools: np.ndarray, seen: Sequence[list[int]], k: int
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Rank each row's pool by the model's scores; items and scores [B, k]."""
         pools = np.sort(pools, axis=1)
         pools[:, 1:][pools[:, 1:] == pools[:, :-1]] = 0
         items = torch.from_numpy(pools)
@@ -135,8 +153,8 @@ class IndexedRecommender(Recommender):
         return _first(items.gather(1, order).numpy(), scores.gather(1, order).numpy(), seen, k)
 
 
-def _index(vectors, search, queries):
-    """Make an index of item vectors for the inner product; ``queries()`` gives some that an approximate one is for."""
+def _index(vectors: np.ndarray, search: str, queries: Callable[[], np.ndarray]) -> faiss.Index:
+    """Build an index of item vectors for the inner product; ``queries()`` gives queries to tune an approximate one."""
     import faiss
 
     if search != "exact":
@@ -146,8 +164,8 @@ def _index(vectors, search, queries):
     return index
 
 
-def _first(items, scores, seen, k):
-    """Keep the first k items of each row that were not seen; both [B, k], item 0 and -inf where there are no more."""
+def _first(items: np.ndarray, scores: np.ndarray, seen: Sequence[list[int]], k: int) -> tuple[np.ndarray, np.ndarray]:
+    """Keep the first k unseen items of each row and their scores; [B, k] each, filled with item 0 and -inf."""
     for row, history in enumerate(seen):
         scores[row, np.isin(items[row], history)] = -np.inf
     order = np.argsort(scores == -np.inf, axis=1, kind="stable")[:, :k]

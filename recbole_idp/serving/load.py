@@ -1,4 +1,4 @@
-"""Opening a trained folder to answer from it."""
+"""Open a trained folder as a recommender."""
 
 from pathlib import Path
 
@@ -10,13 +10,13 @@ def load(folder: str | Path, **index: str) -> Recommender:
     """Open the folder of a trained model, which a run leaves; RecBole and the data are not needed.
 
     Args:
-        folder (str | Path): The folder.
-        **index (str): ``route``, ``triggers`` and ``search`` of
-            :class:`~recbole_idp.serving.indexed.IndexedRecommender`, which answers by a faiss index; none: every item
-            is looked at.
+        folder: The folder.
+        **index: ``route``, ``triggers`` and ``search`` of
+            :class:`~recbole_idp.serving.indexed.IndexedRecommender`, which searches a faiss index; none: all items
+            are scored.
 
     Returns:
-        Recommender: With ``recommend(histories, k=10, exclude_seen=True)``, and where it has an index with
+        The recommender, with ``recommend(histories, k=10, exclude_seen=True)`` and, where it has an index,
         ``recommend_users(ids, k=10, exclude_seen=True)``.
 
     Raises:

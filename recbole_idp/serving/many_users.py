@@ -1,11 +1,15 @@
-"""Recommendations for all users of a file: in bounded memory, and going on where a killed run stood."""
+"""Recommend to all users of a file, in bounded memory, and resume an interrupted run."""
+
+from __future__ import annotations
 
 import contextlib
 import itertools
 import json
 import shutil
 from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
@@ -14,37 +18,48 @@ from recbole_idp.serving.output import output_format
 from recbole_idp.storage.files import fingerprint, read_json, refusing_failed_writes, replacing, write_json
 from recbole_idp.storage.locks import lock_at_once
 
+if TYPE_CHECKING:
+    from recbole_idp.serving.recommender import Recommender
+    from recbole_idp.serving.users_file import UsersFile
+
 PART_USERS = 16_384
-"""Users of a part: what a kill can cost, and what stands in memory at a time."""
+"""Users of a part: the most that an interruption loses, and that memory holds at a time."""
 
 _JOURNAL, _LOCK = "journal.json", "lock"
 
 
 class Summary(Counter):
-    """What was done: ``users``, ``resumed`` of them by an earlier run, ``unknown`` events, ``empty`` users."""
+    """Counts: ``users``, those ``resumed`` from an earlier run, ``unknown`` events, users with an ``empty`` history."""
 
 
-def recommend_file(recommender, users, out, k=10, exclude_seen=True, part_users=PART_USERS):
+def recommend_file(
+    recommender: Recommender,
+    users: UsersFile,
+    out: str | Path,
+    k: int = 10,
+    exclude_seen: bool = True,
+    part_users: int = PART_USERS,
+) -> Summary:
     """Write recommendations for each user of a file.
 
     users -> parts of some thousand users -> one file each, written whole -> joined into ``out`` -> parts removed
 
-    The parts lie in the folder ``.NAME.parts`` beside ``out``, with a journal that says what they were made of. The
-    next run with the same model, users and options takes over those that are there.
+    The parts lie in the folder ``.NAME.parts`` beside ``out``, with a journal of their inputs. The next run with the
+    same model, users and options reuses finished parts.
 
     Args:
-        recommender (Recommender): The model.
-        users (UsersFile): The histories.
-        out (str | Path): The file to write: ``.jsonl``, ``.csv`` or ``.parquet``.
-        k (int): Items for each user.
-        exclude_seen (bool): Whether items of a history are left out.
-        part_users (int): Users of a part.
+        recommender: The model.
+        users: The histories.
+        out: The file to write: ``.jsonl``, ``.csv`` or ``.parquet``.
+        k: Items for each user.
+        exclude_seen: Whether to exclude history items.
+        part_users: Users of a part.
 
     Returns:
-        Summary: What was done.
+        The counts.
 
     Raises:
-        UserError: A file cannot be read or written, ``out`` is there already, or another process writes it.
+        UserError: A file cannot be read or written, ``out`` exists, or another process writes it.
     """
     out = Path(out)
     form = output_format(out)
@@ -78,15 +93,17 @@ def recommend_file(recommender, users, out, k=10, exclude_seen=True, part_users=
     return summary
 
 
-def _parts_of(users, size):
+def _parts_of(users: Iterable[tuple[str, list[str]]], size: int) -> Iterator[list[tuple[str, list[str]]]]:
     """Yield the users in lists of ``size``."""
     users = iter(users)
     while part := list(itertools.islice(users, size)):
         yield part
 
 
-def _answers(recommender, rows, k, exclude_seen, summary):
-    """Return user, items and scores of each row, and count what was unknown."""
+def _answers(
+    recommender: Recommender, rows: Sequence[tuple[str, list[str]]], k: int, exclude_seen: bool, summary: Summary
+) -> list[tuple[str, list[str], list[float]]]:
+    """Return user, items and scores of each row, and count unknown events and empty histories in ``summary``."""
     tokens = recommender.trained.tokens
     histories = [recommender.numbers(items) for _, items in rows]
     summary["unknown"] = sum(len(items) for _, items in rows) - sum(map(len, histories))
@@ -101,10 +118,10 @@ def _answers(recommender, rows, k, exclude_seen, summary):
 
 
 @contextlib.contextmanager
-def _parts_folder(out, digits):
-    """Yield the folder of parts, emptied where they were made of something else, for this process alone.
+def _parts_folder(out: Path, digits: str) -> Iterator[Path]:
+    """Lock and yield the folder of parts, emptied if they were made from other inputs.
 
-    It goes again where nothing in it is worth keeping.
+    The folder is removed at the end if no part is finished.
     """
     folder = out.with_name(f".{out.name}.parts")
     with refusing_failed_writes(folder):
@@ -121,8 +138,8 @@ def _parts_folder(out, digits):
                 shutil.rmtree(folder, ignore_errors=True)
 
 
-def _begin(folder, digits):
-    """Empty a folder of parts that were made of something else."""
+def _begin(folder: Path, digits: str) -> None:
+    """Empty a folder of parts that were made from other inputs, and write its journal."""
     journal = folder / _JOURNAL
     try:
         same = json.loads(journal.read_text(encoding="utf-8")) == {"made of": digits}

@@ -1,9 +1,12 @@
-"""Items that join a trained model without training: each is generated from its text, as the others were."""
+"""Add items to a trained model without training: generate their embeddings from text, as those of the others."""
+
+from __future__ import annotations
 
 import dataclasses
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
@@ -18,43 +21,53 @@ from recbole_idp.search.exact import Matches, retrieve
 from recbole_idp.storage.schema import Nullable, OptionalKey, SchemaError, check_schema
 from recbole_idp.train.pretrained_folder import TEXT_ENCODER
 
-# What generating and reading texts take from the configuration that the model was trained with.
+if TYPE_CHECKING:
+    from recbole_idp.serving.trained_model import TrainedModel
+
+# The keys of the configuration of training that generation and the reading of texts need.
 _SAYS = {
-    **{"generator": set(GENERATORS), "rescale": set(RESCALINGS)},
-    **dict.fromkeys(("generated_spread", "match_temperature", "map_ridge", "own_texts"), float),
-    **{"field_separator": str, "ITEM_ID_FIELD": str, "text_fields": Nullable([str]), "text_length": int},
+    "generator": set(GENERATORS),
+    "rescale": set(RESCALINGS),
+    "generated_spread": float,
+    "match_temperature": float,
+    "map_ridge": float,
+    "own_texts": float,
+    "field_separator": str,
+    "ITEM_ID_FIELD": str,
+    "text_fields": Nullable([str]),
+    "text_length": int,
     "encoding": OptionalKey(Nullable(str)),
 }
 
 
 class NewItems(NamedTuple):
-    """Items of a file that a model does not have.
+    """The items of a file that a model does not have yet.
 
     Attributes:
-        texts (dict[str, str]): Text by id.
-        titles (list[str]): Their titles.
-        known (int): How many others of the file the model has already.
-        blank (int): How many have no text.
+        texts: Text by id.
+        titles: Their titles.
+        known: Number of items of the file that the model has already.
+        blank: Number of new items without a text.
     """
 
-    texts: dict
-    titles: list
+    texts: dict[str, str]
+    titles: list[str]
     known: int
     blank: int
 
 
-def read_new_items(trained, path):
-    """Read the items of a file that a model does not have.
+def read_new_items(trained: TrainedModel, path: str | Path) -> NewItems:
+    """Read the items of a file that a model does not have yet.
 
     Args:
-        trained (TrainedModel): The model.
-        path (str | Path): An ``.item`` file.
+        trained: The model.
+        path: An ``.item`` file.
 
     Returns:
-        NewItems: Those with a text.
+        The new items with a text.
 
     Raises:
-        UserError: The file is wrong, or has no new item with a text.
+        UserError: The file cannot be read, or has no new item with a text.
     """
     config = trained.description["config"]
     form = {"separator": config["field_separator"], "encoding": config.get("encoding") or "utf-8"}
@@ -71,23 +84,24 @@ def read_new_items(trained, path):
     return NewItems(new, [read.titles[token] for token in new], n_known, n_blank)
 
 
-def add_items(trained, new, bundle):
+def add_items(trained: TrainedModel, new: NewItems, bundle: Bundle) -> TrainedModel:
     """Add items to a model.
 
     texts -> frozen text encoder -> matcher -> matches among the source items -> generator -> item vectors
 
-    What generating takes from all items of a target (the mean text, the spread) stays that of the items which the model
-    was trained with: an item gets the vector that it would have started from, had it been among them.
+    The statistics that generation takes from all target items (the mean text, the spread) stay those of the training
+    items: a new item gets the embedding that it would have started from, had it been among them.
 
     Args:
-        trained (TrainedModel): The model; it stays as it is.
-        new (NewItems): What to add.
-        bundle (Bundle): What the model was made from; see :func:`find_bundle`.
+        trained: The model, which is not changed.
+        new: The items to add.
+        bundle: The bundle that the model was made from; see :func:`find_bundle`.
 
     Returns:
-        TrainedModel: Not saved yet.
+        The extended model, not saved yet.
     """
     config = trained.description["config"]
+    assert trained.transfer is not None  # as check_generated says
     _check_fit(trained.transfer, bundle, trained)
     vectors = _adapted_vectors(bundle, list(new.texts.values()))
     old, n_old = trained.transfer, len(trained.tokens)
@@ -104,7 +118,7 @@ def add_items(trained, new, bundle):
         trained,
         item_vectors=generated,
         candidate_vectors=generated,
-        # Nobody knows how much a new item is liked: as much as the others, on average.
+        # The popularity of a new item is unknown: take the mean of the others.
         item_bias=None if bias is None else torch.cat([bias, bias[1:].mean().repeat(len(new.texts))]),
         tokens=[*trained.tokens, *new.texts],
         titles=[*trained.titles, *new.titles],
@@ -118,11 +132,11 @@ def add_items(trained, new, bundle):
     )
 
 
-def check_generated(trained):
-    """Check that a model's items were generated from texts, so that others can join them.
+def check_generated(trained: TrainedModel) -> None:
+    """Check that a model's item embeddings were generated from texts, so that items can be added.
 
     Raises:
-        UserError: They were not.
+        UserError: They were not generated.
     """
     if trained.transfer is None:
         about = trained.description
@@ -136,24 +150,28 @@ def check_generated(trained):
         raise UserError(f"{trained.folder} takes no items, as {error}: train the model again") from None
 
 
-def find_bundle(trained, given=None):
+def find_bundle(trained: TrainedModel, given: str | Path | None = None) -> Bundle:
     """Open the bundle that a model was made from.
 
     Args:
-        trained (TrainedModel): The model.
-        given (str | Path, optional): The bundle's folder; None: the one of its name beside the model's folder.
+        trained: The model.
+        given: The bundle's folder; None: the folder of its name beside the model's.
 
     Returns:
-        Bundle: The bundle.
+        The bundle.
 
     Raises:
-        UserError: It is not there, cannot be used, or is another one.
+        UserError: The bundle is missing, cannot be used, or is another one.
     """
     about = trained.description["bundle"]
     if about is None:
         raise UserError(f"{trained.folder} does not say which bundle it was made from: train the model again")
-    # A name, whatever a stranger's description says: nothing of another folder is looked at.
-    folder = Path(given or trained.folder.absolute().parent / Path(str(about["name"])).name)
+    if given:
+        folder = Path(given)
+    else:
+        assert trained.folder is not None  # as of an opened model
+        # The last part of the name only: a description from elsewhere must not name another folder.
+        folder = trained.folder.absolute().parent / Path(str(about["name"])).name
     if not given and not folder.is_dir():
         raise UserError(
             f"the bundle {folder.name} that the model was made from is not beside it: name it, --pretrained=DIR"
@@ -165,9 +183,10 @@ def find_bundle(trained, given=None):
     return Bundle.open(folder)
 
 
-def _check_fit(transfer, bundle, trained):
-    """Raise where what a model was generated from does not fit its bundle, as a stranger may have sealed anything."""
-    vectors, items, similarities = (transfer.get(name) for name in ("vectors", "items", "similarities"))
+def _check_fit(transfer: Mapping[str, torch.Tensor], bundle: Bundle, trained: TrainedModel) -> None:
+    """Raise UserError where the kept matches do not fit the bundle; a seal alone does not make a folder consistent."""
+    parts: list[Any] = [transfer.get(name) for name in ("vectors", "items", "similarities")]
+    vectors, items, similarities = parts
     fits = (
         None not in (vectors, items, similarities)
         and vectors.shape == (len(trained.tokens), bundle.adapted_vectors.shape[1])
@@ -181,8 +200,8 @@ def _check_fit(transfer, bundle, trained):
         raise UserError(f"{trained.folder} and its bundle do not fit each other: train the model again")
 
 
-def _adapted_vectors(bundle, texts):
-    """Return the vectors of texts that matching compares; shape [T, W]."""
+def _adapted_vectors(bundle: Bundle, texts: list[str]) -> np.ndarray:
+    """Encode T texts with the bundle's text encoder and matcher; shape [T, W]."""
     frozen = open_text_encoder(bundle.folder / TEXT_ENCODER).encode(texts)
     kind = bundle.description.get("cdim", {}).get("matcher", FrozenMatcher.kind)
     with tempfile.TemporaryDirectory() as cache:

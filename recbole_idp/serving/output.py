@@ -1,9 +1,14 @@
-"""Files of recommendations: parts that are written whole, and joined at the end."""
+"""Write files of recommendations: parts that are written whole, and joined at the end."""
+
+from __future__ import annotations
 
 import csv
 import importlib
 import json
 import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 from recbole_idp.errors import UserError
 
@@ -14,24 +19,24 @@ class Jsonl:
     header = b""
 
     @staticmethod
-    def write(path, rows):
+    def write(path: Path, rows: list[tuple[str, list[str], list[float]]]) -> None:
         """Write a part.
 
         Args:
-            path (Path): The file.
-            rows (list[tuple[str, list[str], list[float]]]): User, items and scores.
+            path: The file.
+            rows: User, items and scores.
         """
         with open(path, "w", encoding="utf-8", newline="\n") as file:
             for user, items, scores in rows:
                 file.write(json.dumps({"user": user, "items": items, "scores": scores}, ensure_ascii=False) + "\n")
 
     @classmethod
-    def join(cls, parts, path):
-        """Write the parts one after the other.
+    def join(cls, parts: list[Path], path: Path) -> None:
+        """Join the parts, one after the other.
 
         Args:
-            parts (list[Path]): The parts, in their order.
-            path (Path): The file.
+            parts: The files of the parts, in order.
+            path: The file.
         """
         with open(path, "wb") as joined:
             joined.write(cls.header)
@@ -41,12 +46,12 @@ class Jsonl:
 
 
 class Csv(Jsonl):
-    """One recommendation a line: user, rank, item and score, which the first line names."""
+    """One recommendation a line: user, rank, item and score; the first line names the columns."""
 
     header = b"user,rank,item,score\n"
 
     @staticmethod
-    def write(path, rows):
+    def write(path: Path, rows: Sequence[tuple[str, list[str], list[float]]]) -> None:
         """Write a part; see :meth:`Jsonl.write`."""
         with open(path, "w", encoding="utf-8", newline="") as file:
             writer = csv.writer(file, lineterminator="\n")
@@ -58,7 +63,7 @@ class Parquet:
     """One user a row: user, items and scores. Needs pyarrow, which the package does not install."""
 
     @staticmethod
-    def write(path, rows):
+    def write(path: Path, rows: Sequence[tuple[str, list[str], list[float]]]) -> None:
         """Write a part; see :meth:`Jsonl.write`."""
         import pyarrow
         import pyarrow.parquet
@@ -69,8 +74,8 @@ class Parquet:
         pyarrow.parquet.write_table(pyarrow.table(arrays, ["user", "items", "scores"]), path)
 
     @staticmethod
-    def join(parts, path):
-        """Write each part as a group of rows; see :meth:`Jsonl.join`."""
+    def join(parts: Sequence[Path], path: Path) -> None:
+        """Join the parts, each as a row group; see :meth:`Jsonl.join`."""
         import pyarrow.parquet
 
         with pyarrow.parquet.ParquetWriter(path, pyarrow.parquet.read_schema(parts[0])) as writer:
@@ -79,20 +84,20 @@ class Parquet:
 
 
 FORMATS = {".jsonl": Jsonl, ".csv": Csv, ".parquet": Parquet}
-"""The forms of output by the ending of the file's name."""
+"""The output formats by file extension."""
 
 
-def output_format(path):
-    """Return the form that a file's name asks for.
+def output_format(path: Path) -> type[Any]:
+    """Return the output format for a file's extension.
 
     Args:
-        path (Path): The file.
+        path: The file.
 
     Returns:
-        type: With ``write(path, rows)`` and ``join(parts, path)``.
+        The class of the format, with ``write(path, rows)`` and ``join(parts, path)``.
 
     Raises:
-        UserError: The ending is unknown, or what the form needs is not installed.
+        UserError: The extension is unknown, or a package for the format is missing.
     """
     found = FORMATS.get(path.suffix.lower())
     if found is None:

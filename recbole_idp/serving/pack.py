@@ -1,6 +1,9 @@
-"""From a model in training's form to the folder that recommends without it."""
+"""Turn a model that was just trained into a folder that recommends without RecBole."""
+
+from __future__ import annotations
 
 import logging
+from typing import TYPE_CHECKING, Any
 
 import torch
 from recbole.data.interaction import Interaction
@@ -14,25 +17,40 @@ from recbole_idp.serving.user_encoder import KINDS, encoder_sizes, history_lengt
 from recbole_idp.serving.user_vectors import user_vectors
 from recbole_idp.storage.environment import versions
 
+if TYPE_CHECKING:
+    from recbole.config import Config
+
+    from recbole_idp.data.dataset import SequenceDataset
+    from recbole_idp.models.base.sequence_model import SequenceModel
+    from recbole_idp.models.idp.bundle import Bundle
+    from recbole_idp.models.idp.transfer import TransferStart
+
 _COMPARED = 16
 _TOLERANCE = 1e-4
 
 
 @torch.no_grad()
-def trained_model(model, config, dataset, titles, facts, start=None):
-    """Make the folder of a trained model from what the model says by ``serving()``.
+def trained_model(
+    model: SequenceModel,
+    config: Config,
+    dataset: SequenceDataset,
+    titles: list[str],
+    facts: dict[str, Any],
+    start: TransferStart | None = None,
+) -> TrainedModel | None:
+    """Make a trained model from what the model returns by ``serving()``.
 
     Args:
-        model (SequenceModel): The trained model; what it says by ``serving()`` is taken, and compared with its scores.
-        config (Config): RecBole's configuration, with ``keep_users``.
-        dataset (SequenceDataset): The part of the target that it was trained on.
-        titles (list[str]): Titles of items 1 to N - 1.
-        facts (dict): ``variant``, ``seed``, ``valid`` and ``test``.
-        start (TransferStart | None): What its items were generated from; None where they were not. It is kept where
+        model: The trained model, whose ``serving()`` is checked against its own scores.
+        config: RecBole's configuration, with ``keep_users``.
+        dataset: The part of the target that it was trained on.
+        titles: Titles of items 1 to N - 1.
+        facts: ``variant``, ``seed``, ``valid`` and ``test``.
+        start: What its items were generated from; None where they were not. It is kept where
             the model takes generated items.
 
     Returns:
-        TrainedModel | None: Not saved yet. None where the model's encoder is of no kind that can be built without it,
+        Not saved yet. None where the model's encoder is of no kind that can be built without it,
         or the scores come out otherwise.
     """
     model.eval()
@@ -72,16 +90,18 @@ def trained_model(model, config, dataset, titles, facts, start=None):
     return trained
 
 
-def _scored_histories(model, dataset, max_length):
-    """Return some histories, padded with 0, and the model's own scores after them; [B, L] and [B, N]."""
+def _scored_histories(
+    model: SequenceModel, dataset: SequenceDataset, max_length: int
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return some histories, padded with 0, shape [B, L], and the model's own scores after them, shape [B, N]."""
     targets = dataset.targets()
     items, lengths = targets.histories(torch.arange(min(_COMPARED, len(targets))), max_length)
     rows = Interaction({model.ITEM_SEQ: items, model.ITEM_SEQ_LEN: lengths}).to(model.device)
     return items, model.full_sort_predict(rows).cpu()
 
 
-def _agrees(trained, histories, expected):
-    """Return whether the folder's own way of scoring gives the model's scores; a warning says where it does not."""
+def _agrees(trained: TrainedModel, histories: torch.Tensor, expected: torch.Tensor) -> bool:
+    """Return whether the recommender reproduces the model's scores; log a warning if it does not."""
     longest = history_length(trained.description)
     lists = [[item for item in row if item][-longest:] for row in histories.tolist()]
     try:
@@ -100,8 +120,8 @@ def _agrees(trained, histories, expected):
     return agrees
 
 
-def _about_bundle(bundle):
-    """Return what a bundle is found again by: no path, which would mean nothing elsewhere."""
+def _about_bundle(bundle: Bundle) -> dict[str, Any]:
+    """Return what identifies a bundle elsewhere: its name, fingerprint and domains, but no path."""
     about = bundle.description
     return {
         "name": bundle.folder.name,
@@ -110,8 +130,8 @@ def _about_bundle(bundle):
     }
 
 
-def _about_transfer(start):
-    """Return what items that join later are generated with, so that they lie among the others as if always there."""
+def _about_transfer(start: TransferStart) -> dict[str, torch.Tensor]:
+    """Return the vectors and matches of the items, which the generation of items added later needs."""
     matches = start.matches
     return {
         "vectors": torch.from_numpy(start.vectors),

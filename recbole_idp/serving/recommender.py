@@ -1,5 +1,9 @@
-"""Recommending from the folder of a trained model: neither data nor RecBole is needed."""
+"""Recommend from the folder of a trained model, without data and RecBole."""
 
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -14,12 +18,12 @@ _SCORES, _POSITIONS = 1 << 21, 1 << 13
 
 
 class Recommendation(NamedTuple):
-    """An item for a user.
+    """An item recommended to a user.
 
     Attributes:
-        item (str): Its id.
-        title (str): Its title, empty where there is none.
-        score (float): What the model says; comparable for one user only.
+        item: Its id.
+        title: Its title, empty where there is none.
+        score: The model's score; comparable for one user only.
     """
 
     item: str
@@ -28,21 +32,21 @@ class Recommendation(NamedTuple):
 
 
 class Recommender:
-    """A trained model that answers.
+    """Recommends items by a trained model, scoring all of them.
 
     ids -> numbers -> user encoder, rows of like length together -> scores of a chunk -> the k best, the chunk dropped
 
     Args:
-        trained (TrainedModel): The model.
+        trained: The model.
 
     Attributes:
         trained (TrainedModel): The model.
-        options (dict[str, str]): What answers depend on besides the model.
+        options: The options that the recommendations depend on besides the model.
     """
 
     options: dict[str, str] = {}
 
-    def __init__(self, trained):
+    def __init__(self, trained: TrainedModel) -> None:
         self.trained = trained
         self._encoder = trained.user_encoder()
         self._history_length = history_length(trained.description)
@@ -50,50 +54,55 @@ class Recommender:
         self._number_of = {token: number for number, token in enumerate(trained.tokens, 1)}
 
     @classmethod
-    def open(cls, folder):
-        """Open a folder that the task run made; raise UserError as :meth:`TrainedModel.open`."""
+    def open(cls, folder: str | Path) -> Recommender:
+        """Open a folder that the task run made.
+
+        Raises:
+            UserError: See :meth:`TrainedModel.open`.
+        """
         return cls(TrainedModel.open(folder))
 
-    def recommend(self, histories, k=10, exclude_seen=True):
+    def recommend(
+        self, histories: Sequence[Sequence[str]], k: int = 10, exclude_seen: bool = True
+    ) -> list[list[Recommendation]]:
         """Recommend items to users.
 
         Args:
-            histories (Sequence[Sequence[str]]): Item ids of each user, the latest last. Unknown ones are skipped, see
-                :meth:`unknown`.
-            k (int): How many items for each.
-            exclude_seen (bool): Whether items of a history are left out.
+            histories: Item ids of each user, the latest last. Unknown ones are skipped, see :meth:`unknown`.
+            k: Items for each user.
+            exclude_seen: Whether to exclude history items.
 
         Returns:
-            list[list[Recommendation]]: For each user the best items, best first: fewer than k where there are no more,
-            none where the history has no known item.
+            For each user the best items, best first: fewer than k where there are no more, none where the history has
+            no known item.
 
         Raises:
-            UserError: ``histories`` or ``k`` is something else.
+            UserError: ``histories`` is no list of lists, or ``k`` is no number of items.
         """
         if isinstance(histories, str) or any(isinstance(history, str) for history in histories):
             raise UserError('histories must be a list of lists of item ids, as in recommend([["B01", "B02"]])')
         return self._named(*self.rank([self.numbers(history) for history in histories], k, exclude_seen))
 
-    def numbers(self, history):
+    def numbers(self, history: Iterable[str]) -> list[int]:
         """Return the numbers of the known items of a history."""
         return [number for token in history if (number := self._number_of.get(token)) is not None]
 
-    def unknown(self, history):
+    def unknown(self, history: Iterable[str]) -> list[str]:
         """Return the items of a history that the model does not know."""
         return [token for token in history if token not in self._number_of]
 
     @torch.inference_mode()
-    def rank(self, histories, k, exclude_seen=True):
-        """Find the best items by their numbers.
+    def rank(self, histories: Sequence[list[int]], k: int, exclude_seen: bool = True) -> tuple[np.ndarray, np.ndarray]:
+        """Rank all items, by their numbers.
 
         Args:
-            histories (Sequence[list[int]]): Item numbers of each of B users; an empty list gets no items.
-            k (int): How many.
-            exclude_seen (bool): Whether items of a history are left out.
+            histories: Item numbers of each of B users; an empty list gets no items.
+            k: Items for each user.
+            exclude_seen: Whether to exclude history items.
 
         Returns:
-            tuple[np.ndarray, np.ndarray]: Items, best first, 0 where there are no more, int64; and their scores; both
-            of shape [B, k'], k' being k or the number of all items.
+            Items, best first, 0 where there are no more, int64, and their scores, float32; both of shape [B, k'], k'
+            being k or the number of all items.
 
         Raises:
             UserError: ``k`` is no number of items.
@@ -117,12 +126,12 @@ class Recommender:
         return best, values
 
     @torch.inference_mode()
-    def scores(self, histories):
+    def scores(self, histories: Sequence[list[int]]) -> torch.Tensor:
         """Return the scores of all items after histories of item numbers, which are not empty; shape [B, N]."""
         return self._scores(self.states(histories))
 
     @torch.inference_mode()
-    def states(self, histories):
+    def states(self, histories: Sequence[list[int]]) -> torch.Tensor:
         """Encode histories of item numbers, rows of like length together; shape [B, D]."""
         recent = [history[-self._history_length :] for history in histories]
         lengths = torch.tensor([len(history) for history in recent], dtype=torch.long)
@@ -138,26 +147,27 @@ class Recommender:
             start += len(rows)
         return states
 
-    def _checked(self, k):
-        """Return how many items there can be; raise UserError where ``k`` is no number of items."""
+    def _checked(self, k: int) -> int:
+        """Return ``k``, at most the number of items; raise UserError if it is no number of items."""
         if isinstance(k, bool) or not isinstance(k, int) or k < 1:
             raise UserError(f"k must be a whole number, 1 or more, but is {k!r}")
         return min(k, len(self.trained.tokens))
 
-    def _scores(self, states):
-        """Return the scores of all items, padding last of all; shape [B, N]."""
+    def _scores(self, states: torch.Tensor) -> torch.Tensor:
+        """Return the scores of all items, -inf for padding; shape [B, N]."""
         scores = states @ self.trained.candidate_vectors.t()
         if self.trained.item_bias is not None:
             scores += self.trained.item_bias
         scores[:, 0] = -torch.inf
         return scores
 
-    def _named(self, items, scores):
-        """Return what was ranked by :meth:`rank` as recommendations."""
+    def _named(self, items: np.ndarray, scores: np.ndarray) -> list[list[Recommendation]]:
+        """Return the result of :meth:`rank` as recommendations."""
         return [
             [self._recommendation(item, score) for item, score in zip(*row, strict=True) if item]
             for row in zip(items.tolist(), scores.tolist(), strict=True)
         ]
 
-    def _recommendation(self, item, score):
+    def _recommendation(self, item: int, score: float) -> Recommendation:
+        """Return the recommendation of one item."""
         return Recommendation(self.trained.tokens[item - 1], self.trained.titles[item - 1], score)

@@ -1,7 +1,11 @@
-"""The folder of a trained model: all that recommending needs, and nothing that opening could execute."""
+"""The folder of a trained model: all that recommending needs. Opening it executes nothing."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import torch
 from safetensors import SafetensorError
@@ -17,6 +21,9 @@ from recbole_idp.storage.files import fingerprint
 from recbole_idp.storage.folders import new_folder
 from recbole_idp.storage.schema import Nullable, ObjectOf
 from recbole_idp.storage.sealed import FolderFormat, check_sealed, seal, write_weights
+
+if TYPE_CHECKING:
+    from recbole_idp.serving.user_encoder import UserEncoder
 
 DESCRIPTION, MODEL, ITEMS, TRANSFER, CARD = (
     "trained.json",
@@ -54,51 +61,52 @@ _HEADER = "item_id\ttitle"
 
 @dataclass
 class TrainedModel:
-    """A model as recommending needs it. N items with padding, D width.
+    """A trained model for recommending. N items with padding, D width.
 
     Attributes:
-        item_vectors (torch.Tensor): Vector of every item as input, row 0 being padding; shape [N, D].
-        candidate_vectors (torch.Tensor): As candidate, often the same tensor; shape [N, D].
-        item_bias (torch.Tensor | None): Added to the score of every item; shape [N].
-        encoder (dict[str, torch.Tensor]): State of the sequence encoder.
-        tokens (list[str]): Ids of items 1 to N - 1.
-        titles (list[str]): Their titles, empty where there is none.
-        description (dict): ``model``, ``dataset``, ``variant``, ``seed``, ``encoder`` (kind and sizes),
-            ``hidden_event``, ``temperature``, ``only_unseen``, ``bundle``, ``added``, ``valid``, ``test``, ``config``,
+        item_vectors: Input vector of each item, row 0 being padding; shape [N, D].
+        candidate_vectors: Candidate vector of each item, often the same tensor; shape [N, D].
+        item_bias: Bias of each item's score; shape [N]. None: there is none.
+        encoder: State dict of the sequence encoder.
+        tokens: Ids of items 1 to N - 1.
+        titles: Their titles, empty where there is none.
+        description: ``model``, ``dataset``, ``variant``, ``seed``, ``encoder`` (kind and sizes), ``hidden_event``,
+            ``temperature``, ``only_unseen``, ``bundle``, ``added``, ``valid``, ``test``, ``config``,
             ``versions``.
-        transfer (dict[str, torch.Tensor] | None): What the items were generated from: ``vectors`` [N - 1, W], which
-            matching compared, ``items`` and ``similarities`` of the matches [N - 1, m]; None where nothing was.
-        users (UserVectors | None): The target's users; None where ``keep_users`` is not set.
-        folder (Path | None): Where it was opened from.
+        transfer: What the item embeddings were generated from: the text vectors that were matched, ``vectors``
+            [N - 1, W], and ``items`` and ``similarities`` of the matches [N - 1, m]; None if they were not generated.
+        users: The target's users; None where ``keep_users`` is not set.
+        folder: The folder that it was opened from; None: it is not saved yet.
     """
 
     item_vectors: torch.Tensor
     candidate_vectors: torch.Tensor
     item_bias: torch.Tensor | None
-    encoder: dict
-    tokens: list
-    titles: list
-    description: dict
-    transfer: dict | None = None
+    encoder: dict[str, torch.Tensor]
+    tokens: list[str]
+    titles: list[str]
+    description: dict[str, Any]
+    transfer: dict[str, torch.Tensor] | None = None
     users: UserVectors | None = None
-    folder: Path = field(default=None)
+    folder: Path | None = field(default=None)
 
-    def save(self, folder, may_exist=False):
+    def save(self, folder: str | Path, may_exist: bool = False) -> None:
         """Write the folder, whole or not at all.
 
         Args:
-            folder (str | Path): The folder to make.
-            may_exist (bool): Whether another process may make the same meanwhile, which then stays.
+            folder: Folder to make.
+            may_exist: Whether the folder of another process that makes the same is kept.
 
         Raises:
-            UserError: It is there already, or cannot be written.
+            UserError: The folder exists, or cannot be written.
         """
         if not may_exist:
             check_absent(folder)
         with new_folder(folder) as building:
             self._fill(building)
 
-    def _fill(self, building):
+    def _fill(self, building: Path) -> None:
+        """Write all files into a folder, and seal it."""
         tensors = {_ENCODER + name: value for name, value in self.encoder.items()}
         tensors["item_vectors"] = self.item_vectors
         if self.candidate_vectors is not self.item_vectors:
@@ -116,18 +124,18 @@ class TrainedModel:
         seal(building, FORMAT, self.description)
 
     @classmethod
-    def open(cls, folder):
+    def open(cls, folder: str | Path) -> TrainedModel:
         """Open a folder after checking each of its files; nothing in it is executed.
 
         Args:
-            folder (str | Path): What :meth:`save` wrote.
+            folder: A folder that :meth:`save` wrote.
 
         Returns:
-            TrainedModel: The model.
+            The model.
 
         Raises:
-            UserError: It is missing, of another format or version, a file was changed, or one is there that does not
-                belong to it.
+            UserError: The folder is missing or has another format or version, or a file was changed or does not belong
+                to it.
         """
         folder = Path(folder)
         _check_names(folder)
@@ -148,16 +156,16 @@ class TrainedModel:
             raise UserError(f"trained model {folder} cannot be read ({reason}): train it again") from error
         return model
 
-    def user_encoder(self):
-        """Make what turns histories into states; see :class:`~recbole_idp.serving.user_encoder.UserEncoder`."""
+    def user_encoder(self) -> UserEncoder:
+        """Rebuild the user encoder; see :class:`~recbole_idp.serving.user_encoder.UserEncoder`."""
         return build_user_encoder(self.description, self.encoder, self.item_vectors)
 
-    def digest(self):
+    def digest(self) -> str:
         """Return 16 hexadecimal digits that stand for the content of the folder that was opened."""
         return fingerprint(self.description)
 
-    def _check(self):
-        """Raise ValueError where the parts do not fit each other, as a stranger may have sealed anything."""
+    def _check(self) -> None:
+        """Raise ValueError where the parts do not fit each other; a seal alone does not make a folder consistent."""
         shape = (len(self.tokens) + 1, self.description["encoder"]["hidden_size"])
         for name, tensor in (("item_vectors", self.item_vectors), ("candidate_vectors", self.candidate_vectors)):
             if tensor.shape != shape or tensor.dtype != torch.float32:
@@ -171,24 +179,24 @@ class TrainedModel:
             raise ValueError("it reads no event of a history, or its temperature is not positive")
 
 
-def check_absent(folder):
-    """Check that a folder which is to be made does not exist.
+def check_absent(folder: str | Path) -> None:
+    """Check that a folder to be made does not exist.
 
     Raises:
-        UserError: It does.
+        UserError: It exists.
     """
     if Path(folder).exists():
         raise UserError(f"{folder} exists already: choose another folder, or delete it first")
 
 
-def write_items(path, tokens, titles):
+def write_items(path: Path, tokens: Sequence[str], titles: Sequence[str]) -> None:
     """Write ids and titles, one item a line."""
     lines = (f"{token}\t{' '.join(title.split())}" for token, title in zip(tokens, titles, strict=True))
     path.write_text("\n".join([_HEADER, *lines]) + "\n", encoding="utf-8", errors="replace")
 
 
-def _check_names(folder):
-    """Raise where something lies in a folder that no trained model has: it would come from somebody else."""
+def _check_names(folder: Path) -> None:
+    """Raise UserError where a folder is no trained model, or has a file that no trained model has."""
     if not folder.is_dir():
         raise UserError(f"{folder} is no trained model: there is no such folder; give a folder that the task run made")
     if not (folder / DESCRIPTION).is_file():
@@ -199,8 +207,8 @@ def _check_names(folder):
             raise UserError(f"{path} is {what}: do not use this folder, or remove it")
 
 
-def _read_items(path):
-    """Read what :func:`write_items` wrote; return ids and titles."""
+def _read_items(path: Path) -> tuple[list[str], list[str]]:
+    """Read a file of :func:`write_items`; return ids and titles."""
     try:
         header, *lines = path.read_text(encoding="utf-8").removesuffix("\n").split("\n")
         tokens, titles = (list(part) for part in zip(*(line.split("\t") for line in lines), strict=True))

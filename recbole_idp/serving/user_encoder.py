@@ -1,5 +1,8 @@
-"""What a trained model makes of histories: the encoders of :mod:`recbole_idp.nn.encoder`, without RecBole."""
+"""User encoders of trained models: the encoders of :mod:`recbole_idp.nn.encoder`, without RecBole."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -20,7 +23,7 @@ KINDS = {
     "GRU4Rec": (GRUEncoder, (*_EVERY, "gru_hidden_size", "gru_layers")),
     "PRECISE": (HeadedEncoder, (*_EVERY, *_BLOCKS, "targeted_length", "head_size", "user_head")),
 }
-"""The class of each kind of encoder, and the keys of its sizes."""
+"""Class and size keys of each kind of encoder."""
 
 # Keys that the encoders read and that mean nothing once they are trained.
 _OF_TRAINING = {
@@ -45,31 +48,39 @@ _WEIGHTS = {
 
 
 class UserEncoder(nn.Module):
-    """Encodes histories.
+    """Encoder of histories.
 
     items [B, L], lengths [B] -> item vectors -> sequence encoder -> state after the last event [B, D]
 
     Args:
-        encoder (nn.Module): The sequence encoder.
-        item_vectors (torch.Tensor): Vector of every item as input; shape [N, D].
-        hidden_event (bool): Whether the state is that of a hidden event after the last one, as in BERT4Rec.
-        temperature (float | None): Divides states of length one, as in UniSRec; None: they stay as they are.
+        encoder: The sequence encoder.
+        item_vectors: Input vector of each item; shape [N, D].
+        hidden_event: Whether the state is that of a masked item after the last one, as in BERT4Rec.
+        temperature: Normalises states and divides them by it, as in UniSRec; None: they stay as they are.
     """
 
-    def __init__(self, encoder, item_vectors, hidden_event=False, temperature=None):
+    item_vectors: torch.Tensor
+
+    def __init__(
+        self,
+        encoder: nn.Module,
+        item_vectors: torch.Tensor,
+        hidden_event: bool = False,
+        temperature: float | None = None,
+    ) -> None:
         super().__init__()
         self.encoder, self.hidden_event, self.temperature = encoder, hidden_event, temperature
         self.register_buffer("item_vectors", item_vectors)
 
-    def forward(self, items, lengths):
+    def forward(self, items: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
         """Encode histories.
 
         Args:
-            items (torch.LongTensor): Padded with 0 on the right, no wider than :func:`history_length`; shape [B, L].
-            lengths (torch.LongTensor): Events of each, one at least; shape [B].
+            items: Item numbers, padded with 0 on the right; L is at most :func:`history_length`; int64, shape [B, L].
+            lengths: Events of each history, at least 1; int64, shape [B].
 
         Returns:
-            torch.Tensor: Shape [B, D].
+            The state of each history; shape [B, D].
         """
         if self.hidden_event:
             items = functional.pad(items, (0, 1))
@@ -88,25 +99,27 @@ def encoder_sizes(kind: str, config: Any) -> dict[str, Any]:
     """Return kind and sizes of a sequence encoder.
 
     Args:
-        kind (str): One of :data:`KINDS`.
-        config (Mapping): The model's configuration.
+        kind: One of :data:`KINDS`.
+        config: The model's configuration.
 
     Returns:
-        dict: ``kind`` and the keys of its sizes.
+        ``kind`` and the keys of its sizes.
     """
     return {"kind": kind, **{key: config[key] for key in KINDS[kind][1]}}
 
 
-def build_user_encoder(description, state, item_vectors):
+def build_user_encoder(
+    description: dict[str, Any], state: dict[str, torch.Tensor], item_vectors: torch.Tensor
+) -> UserEncoder:
     """Rebuild the user encoder of a trained model.
 
     Args:
-        description (dict): With ``encoder``, ``hidden_event`` and ``temperature``.
-        state (dict[str, torch.Tensor]): State of the sequence encoder.
-        item_vectors (torch.Tensor): Shape [N, D].
+        description: With ``encoder``, ``hidden_event`` and ``temperature``.
+        state: State of the sequence encoder.
+        item_vectors: Shape [N, D].
 
     Returns:
-        UserEncoder: In evaluation mode.
+        In evaluation mode.
 
     Raises:
         ValueError: The sizes are not those of the weights.
@@ -122,8 +135,8 @@ def build_user_encoder(description, state, item_vectors):
     return UserEncoder(encoder, item_vectors, description["hidden_event"], description["temperature"]).eval()
 
 
-def _check_sizes(sizes, state):
-    """Raise ValueError where sizes are not those of the weights: a stranger could fill the memory else."""
+def _check_sizes(sizes: Mapping[str, Any], state: Mapping[str, torch.Tensor]) -> None:
+    """Raise ValueError where sizes are not those of the weights; wrong ones could exhaust memory."""
     check_schema(sizes, {key: _SIZES.get(key, int) for key in KINDS[sizes["kind"]][1]}, "encoder")
     if any(size <= 0 for size in sizes.values() if not isinstance(size, str)):
         raise ValueError("a size of its encoder is not positive")
@@ -138,7 +151,7 @@ def _check_sizes(sizes, state):
         raise ValueError("its user vectors are made of more events than its encoder has positions for")
 
 
-def history_length(description):
-    """Return how many of the latest events a user encoder reads; a hidden event takes the place of one."""
+def history_length(description: Mapping[str, Any]) -> int:
+    """Return how many of the latest events a user encoder reads; a masked item takes the place of one."""
     sizes = description["encoder"]
     return sizes.get("targeted_length", sizes["MAX_ITEM_LIST_LENGTH"]) - bool(description["hidden_event"])

@@ -1,9 +1,17 @@
-"""The users of a trained model: their vectors after all of their events, and the items of these."""
+"""The users of a trained model: their vectors after all of their events, and their histories."""
+
+from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from safetensors.torch import load_file
+
+if TYPE_CHECKING:
+    from recbole_idp.data.dataset import SequenceDataset
+    from recbole_idp.serving.recommender import Recommender
 
 VECTORS, IDS = "users.safetensors", "users.tsv"
 _HEADER = "user_id"
@@ -11,43 +19,43 @@ _HEADER = "user_id"
 
 @dataclass(frozen=True)
 class UserVectors:
-    """U users, E events, D width.
+    """Vectors and histories of users. U users, E events, D width.
 
     Attributes:
-        tokens (list[str]): Ids of the users.
-        vectors (torch.Tensor): The state after a user's latest event; shape [U, D].
-        items (torch.Tensor): Item numbers of all events, user after user, in the order of time; int32, shape [E].
-        offsets (torch.Tensor): User ``u``'s are ``items[offsets[u]:offsets[u + 1]]``; int64, shape [U + 1].
+        tokens: Ids of the users.
+        vectors: State after each user's latest event; float32, shape [U, D].
+        items: Item numbers of all events, by user and time; int32, shape [E].
+        offsets: The history of user ``u`` is ``items[offsets[u]:offsets[u + 1]]``; int64, shape [U + 1].
     """
 
-    tokens: list
+    tokens: list[str]
     vectors: torch.Tensor
     items: torch.Tensor
     offsets: torch.Tensor
 
-    def history(self, user):
+    def history(self, user: int) -> list[int]:
         """Return the item numbers of a user's events, the latest last."""
         return self.items[self.offsets[user] : self.offsets[user + 1]].tolist()
 
-    def tensors(self):
-        """Return what is written as safetensors."""
+    def tensors(self) -> dict[str, torch.Tensor]:
+        """Return the tensors of the safetensors file by name."""
         return {"vectors": self.vectors, "items": self.items, "offsets": self.offsets}
 
-    def write_ids(self, path):
+    def write_ids(self, path: Path) -> None:
         """Write the ids, one a line."""
         path.write_text("\n".join([_HEADER, *self.tokens]) + "\n", encoding="utf-8", errors="replace")
 
     @classmethod
-    def read(cls, folder, n_items, width):
-        """Read what was written, which may come from a stranger.
+    def read(cls, folder: Path, n_items: int, width: int) -> UserVectors | None:
+        """Read and check the files of users in the folder of a trained model.
 
         Args:
-            folder (Path): The folder of a trained model.
-            n_items (int): Items of the model, padding included.
-            width (int): D.
+            folder: The folder.
+            n_items: Items of the model, padding included.
+            width: Width D of the vectors.
 
         Returns:
-            UserVectors | None: None where the folder has no users.
+            The users; None where the folder has none.
 
         Raises:
             ValueError: The parts do not fit each other or the model.
@@ -63,7 +71,8 @@ class UserVectors:
         users._check(n_items, width)
         return users
 
-    def _check(self, n_items, width):
+    def _check(self, n_items: int, width: int) -> None:
+        """Raise ValueError where the parts do not fit each other or the model."""
         if self.vectors.shape != (len(self.tokens), width) or self.vectors.dtype != torch.float32:
             raise ValueError(f"{VECTORS} has other than {len(self.tokens)} vectors of {width} numbers")
         if not torch.isfinite(self.vectors).all():
@@ -76,15 +85,15 @@ class UserVectors:
             raise ValueError(f"{VECTORS} has histories of another form")
 
 
-def user_vectors(recommender, dataset):
+def user_vectors(recommender: Recommender, dataset: SequenceDataset) -> UserVectors:
     """Encode all users of a dataset.
 
     Args:
-        recommender (Recommender): The model.
-        dataset (SequenceDataset): Any part of the target: the events of all parts count, held-out ones too.
+        recommender: The model.
+        dataset: Any part of the target: the events of all parts count, including held-out ones.
 
     Returns:
-        UserVectors: Those of users with an event.
+        The users with at least one event.
     """
     lengths, tokens = dataset.sequences.lengths(), dataset.field2id_token[dataset.uid_field]
     there = lengths.nonzero().squeeze(1)

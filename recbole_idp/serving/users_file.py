@@ -1,7 +1,11 @@
-"""Histories of many users from a file, one after the other."""
+"""Read the histories of many users from a file, one after the other."""
+
+from __future__ import annotations
 
 from array import array
+from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
@@ -13,23 +17,23 @@ _TYPES = ("token", "float", "token_seq", "float_seq")
 
 
 class UsersFile:
-    """A file of histories, in one of two forms.
+    """A file of histories, in one of two formats.
 
-    - ``user<TAB>item item item``, the latest item last: read line by line, whatever its length;
-    - an ``.inter`` file, whose first line names the columns: put in the order of users and times first, which takes 16
-      bytes an event and the ids themselves.
+    - ``user<TAB>item item item``, the latest item last: read line by line, in constant memory;
+    - an ``.inter`` file, whose first line names the columns: sorted by user and time in memory, 16 bytes an event and
+      the ids.
 
     Args:
-        path (str | Path): The file.
+        path: The file.
 
     Attributes:
-        is_inter (bool): Whether it has the second form.
+        is_inter (bool): Whether it has the second format.
 
     Raises:
         UserError: There is no such file.
     """
 
-    def __init__(self, path):
+    def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
         if not self.path.is_file():
             raise UserError(f"there is no file {self.path}: give --users a file with user<TAB>item item item a line")
@@ -40,30 +44,31 @@ class UsersFile:
         self._header = self._columns(first)
         self.is_inter = self._header is not None
 
-    def digest(self):
-        """Return a hash of the content."""
+    def digest(self) -> str:
+        """Return the SHA-256 of the content."""
         return sha256_of_file(self.path)
 
-    def count_lines(self):
-        """Return about how many lines there are, for a progress bar."""
+    def count_lines(self) -> int:
+        """Count the lines, for a progress bar; a last line without a line break does not count."""
         with self._opened() as file:
             return sum(block.count(b"\n") for block in iter(lambda: file.read(1 << 20), b""))
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[tuple[str, list[str]]]:
         """Yield each user and the list of its items.
 
         Raises:
-            UserError: A line is of another form.
+            UserError: A line has another format.
         """
         return self._users_of_events() if self.is_inter else self._users_of_lines()
 
-    def _opened(self):
+    def _opened(self) -> BinaryIO:
+        """Open the file; raise UserError if it cannot be read."""
         try:
             return open(self.path, "rb")
         except OSError as error:
             raise UserError(f"cannot read {self.path} ({error.strerror}): check its permissions") from error
 
-    def _lines(self):
+    def _lines(self) -> Iterator[tuple[int, list[str]]]:
         """Yield the number and the fields of each line that is not blank."""
         with self._opened() as file:
             for number, line in enumerate(file, 1):
@@ -74,39 +79,46 @@ class UsersFile:
                 if text.strip():
                     yield number, text.split("\t")
 
-    def _users_of_lines(self):
+    def _users_of_lines(self) -> Iterator[tuple[str, list[str]]]:
+        """Yield users and items of the first format."""
         for number, fields in self._lines():
             if len(fields) != 2 or not fields[0]:
                 raise self._wrong(number, f"has {len(fields)} fields: write user<TAB>item item item, one tab a line")
             yield fields[0], fields[1].split()
 
-    def _users_of_events(self):
-        users, items, times = {}, {}, array("d")
+    def _users_of_events(self) -> Iterator[tuple[str, list[str]]]:
+        """Yield users and items of an ``.inter`` file, in the order of its users."""
+        header = self._header
+        assert header is not None  # as of an .inter file
+        users: dict[str, int] = {}
+        items: dict[str, int] = {}
+        times = array("d")
         user_of, item_of = array("i"), array("i")
         rows = self._lines()
         next(rows)
-        places = [self._header.get(name) for name in _COLUMNS]
+        user_place, item_place, time_place = header[_COLUMNS[0]], header[_COLUMNS[1]], header.get(_COLUMNS[2])
         for number, fields in rows:
-            if len(fields) != len(self._header):
-                raise self._wrong(number, f"has {len(fields)} of {len(self._header)} fields")
-            user, item = fields[places[0]], fields[places[1]]
+            if len(fields) != len(header):
+                raise self._wrong(number, f"has {len(fields)} of {len(header)} fields")
+            user, item = fields[user_place], fields[item_place]
             if not user or not item:
                 raise self._wrong(number, "has an empty id: fill it in or drop the line")
             user_of.append(users.setdefault(user, len(users)))
             item_of.append(items.setdefault(item, len(items)))
-            if places[2] is not None:
-                times.append(self._time(number, fields[places[2]]))
+            if time_place is not None:
+                times.append(self._time(number, fields[time_place]))
         if not user_of:
             raise UserError(f"{self.path} has no rows: nothing follows its first line")
         by_time = (np.frombuffer(times),) if times else ()
-        user_of, item_of = np.frombuffer(user_of, np.int32), np.frombuffer(item_of, np.int32)
-        order = np.lexsort((*by_time, user_of))
-        ends = np.cumsum(np.bincount(user_of))
+        event_users, event_items = np.frombuffer(user_of, np.int32), np.frombuffer(item_of, np.int32)
+        order = np.lexsort((*by_time, event_users))
+        ends = np.cumsum(np.bincount(event_users))
         names = list(items)
         for user, start, end in zip(users, [0, *ends[:-1]], ends, strict=True):
-            yield user, [names[item] for item in item_of[order[start:end]]]
+            yield user, [names[item] for item in event_items[order[start:end]]]
 
-    def _time(self, number, text):
+    def _time(self, number: int, text: str) -> float:
+        """Return a timestamp; raise UserError if it is no finite number."""
         try:
             time = float(text)
         except ValueError:
@@ -115,8 +127,8 @@ class UsersFile:
             raise self._wrong(number, f"has the timestamp {text!r}, not a finite number: correct or drop it")
         return time
 
-    def _columns(self, first):
-        """Return the place of each column that an ``.inter`` file's first line names, or None where it names none."""
+    def _columns(self, first: bytes) -> dict[str, int] | None:
+        """Return the position of each column in the first line of an ``.inter`` file; None for the other format."""
         names = first.decode("utf-8-sig", "replace").rstrip("\r\n").split("\t")
         columns = {name.rpartition(":")[0]: place for place, name in enumerate(names)}
         if not all(name.rpartition(":")[2] in _TYPES for name in names):
@@ -128,5 +140,6 @@ class UsersFile:
             raise self._wrong(1, "names a column twice: rename or drop one")
         return columns
 
-    def _wrong(self, number, what):
+    def _wrong(self, number: int, what: str) -> UserError:
+        """Make the error of a line."""
         return UserError(f"{self.path}, line {number} {what}")

@@ -1,30 +1,34 @@
-"""The stages of a run: a log line and the seconds of each."""
+"""Time and log the stages of a run."""
+
+from __future__ import annotations
 
 import contextlib
 import logging
 import resource
 import sys
 import time
+from collections.abc import Iterator
+from typing import Any
 
 
 class StageClock:
     """Times the stages of a run and logs them.
 
     Attributes:
-        stages (dict[str, dict]): What is known of each stage, at least its ``seconds``.
+        stages: Facts of each stage, at least its ``seconds``.
     """
 
-    def __init__(self):
-        self.stages = {}
+    def __init__(self) -> None:
+        self.stages: dict[str, dict[str, Any]] = {}
         self._started = time.perf_counter()
 
     @contextlib.contextmanager
-    def stage(self, name, what):
+    def stage(self, name: str, what: str) -> Iterator[dict[str, Any]]:
         """Run a block as a stage. A stage that is entered again adds to its seconds.
 
         Args:
-            name (str): The stage's key in results: ``pretrain``, ``encode``, ``match``, ``transfer``, ``evaluate``.
-            what (str): What it does, for the log.
+            name: The stage's key in results: ``pretrain``, ``encode``, ``match``, ``transfer``, ``evaluate``.
+            what: What the stage does, for the log.
 
         Yields:
             dict: The stage's facts; the block adds its own to them.
@@ -41,7 +45,7 @@ class StageClock:
             logger.info(f"[{name}] {seconds:.1f} s, {time.perf_counter() - self._started:.1f} s since the start")
 
 
-def peak_memory_mb():
+def peak_memory_mb() -> int:
     """Return the largest resident memory of this process so far, in MiB."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return round(peak / (1 << 20 if sys.platform == "darwin" else 1 << 10))

@@ -5,13 +5,13 @@ from typing import Literal
 from recbole_idp.config.setting import Affects, Count, Natural, Number, Seed, Settings, setting
 
 Variant = Literal["scratch", "text_pca", "random_match", "zero_shot", "fine_tune", "new_encoder"]
-"""What a target model starts from."""
+"""What the model of the target starts from."""
 
 _BOTH = Affects.PRETRAINING | Affects.TRAINING
 
 
 class LossSettings(Settings):
-    """What is learned from a batch."""
+    """Training rows and loss."""
 
     training_rows: Literal["position", "prefix"] = setting(
         "position", "position: a loss at every position of a row; prefix: RecBole's rows and loss.", _BOTH
@@ -54,7 +54,7 @@ class PretrainingSettings(Settings):
 
 
 class RecBoleLoopSettings(Settings):
-    """Which loop trains RecBole's own models."""
+    """The training loop of RecBole's own models."""
 
     exact_recbole: bool = setting(
         False, "Train and evaluate one of RecBole's own models by RecBole's own loop.", Affects.TRAINING
@@ -62,4 +62,4 @@ class RecBoleLoopSettings(Settings):
 
 
 class TrainingSettings(LossSettings, PretrainingSettings, RecBoleLoopSettings):
-    """All of them."""
+    """All settings of training."""

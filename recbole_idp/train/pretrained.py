@@ -1,13 +1,13 @@
-"""Find what was pre-trained before, or pre-train it: one way for all models.
+"""Find a pre-trained folder, or make it: one way for all models.
 
-the folder that ``pretrained`` names -> opened, and checked to fit the target
-all that decides on the result -> fingerprint -> the folder ``checkpoint_dir/PREFIX-DATASETS-DIGITS``
-    which is there -> opened
-    which is not there -> trained, from the last epoch of an interrupted run on -> written whole and sealed -> opened
+the folder that ``pretrained`` names -> opened, and checked against the target
+all inputs of pre-training -> fingerprint -> the folder ``checkpoint_dir/PREFIX-DATASETS-DIGITS``
+    exists -> opened
+    else -> trained, from the last epoch of an interrupted run on -> written whole and sealed -> opened
 
-A model brings two classes: what it takes over, a :class:`~recbole_idp.train.pretrained_folder.PretrainedFolder`, and
-how that is trained, a :class:`Pretraining`. What trainings on source domains share is in
-:mod:`recbole_idp.train.source_training`.
+A model brings two classes: a :class:`~recbole_idp.train.pretrained_folder.PretrainedFolder`, which holds what is
+transferred, and a :class:`Pretraining`, which makes it. :mod:`recbole_idp.train.source_training` has what trainings on
+source domains share.
 """
 
 from __future__ import annotations
@@ -38,11 +38,11 @@ if TYPE_CHECKING:
 
 
 class Pretraining(ABC, Generic[FolderT]):
-    """How a model is pre-trained: what decides on the result, how it is trained, and what is kept.
+    """Pre-training of a model: the inputs that decide on the result, the training, and what is kept.
 
     Args:
         config: The target's configuration; ``pretrain_seed`` replaces its ``seed``.
-        locations: Where the datasets lie that are trained on.
+        locations: Locations of the training datasets.
 
     Attributes:
         result: The class that opens the folder.
@@ -59,14 +59,14 @@ class Pretraining(ABC, Generic[FolderT]):
         self.locations = locations
 
     def values(self) -> dict[str, Any]:
-        """Return the keys and values that decide, with the data, on what pre-training yields.
+        """Return the keys and values that decide, with the data, on the result of pre-training.
 
-        They are all values of the model's keys but those that are declared not to affect it.
+        These are all keys of the model, except those that are declared not to affect pre-training.
         """
         return pretraining_values(given_values(self.config), self.model_name(), self.config["dataset"])
 
     def model_name(self) -> str:
-        """Return the model whose declarations of keys hold; models that share what is pre-trained name the same one."""
+        """Return the model whose declarations of keys apply; models that share a pre-trained folder return the same."""
         return self.config["model"]
 
     @abstractmethod
@@ -77,7 +77,7 @@ class Pretraining(ABC, Generic[FolderT]):
             clock: Where stages are timed.
 
         Returns:
-            What is kept.
+            The content of the folder.
 
         Raises:
             UserError: The data cannot be trained on.
@@ -85,10 +85,10 @@ class Pretraining(ABC, Generic[FolderT]):
 
     @abstractmethod
     def card(self, description: Mapping[str, Any]) -> str:
-        """Return the model card, what a stranger should know about the folder, as Markdown."""
+        """Return the model card of the folder, as Markdown."""
 
     def deciding(self) -> dict[str, Any]:
-        """Return all that decides on the result, by name; models with a text encoder add it.
+        """Return all inputs that decide on the result, by name; models with a text encoder add it.
 
         See :func:`~recbole_idp.train.source_training.text_encoder_identity`.
         """
@@ -103,7 +103,7 @@ class Pretraining(ABC, Generic[FolderT]):
 
     @cached_property
     def fingerprint(self) -> str:
-        """Hexadecimal digits that stand for all that decides on the result."""
+        """Hexadecimal digits of the hash of all inputs that decide on the result."""
         return fingerprint(self.deciding())
 
     @property
@@ -114,11 +114,11 @@ class Pretraining(ABC, Generic[FolderT]):
 
     @property
     def unfinished(self) -> Path:
-        """The folder by which an interrupted training goes on."""
+        """The folder of the training state, from which an interrupted training resumes."""
         return Path(self.config["checkpoint_dir"]) / f"unfinished-{self.prefix}-{self.fingerprint}"
 
     def kept_files(self) -> tuple[Path, ...]:
-        """Return the files by which an interrupted training goes on; they are removed when the folder is written."""
+        """Return the files of the training state; they are removed when the folder is written."""
         return kept_files(self.unfinished)
 
 
@@ -131,7 +131,7 @@ def open_given(result: type[FolderT], folder: str | Path, dataset: str) -> Folde
         dataset: Name of the target.
 
     Returns:
-        What it holds.
+        The opened folder.
 
     Raises:
         UserError: The folder cannot be used, or not for this target.
@@ -143,17 +143,17 @@ def open_given(result: type[FolderT], folder: str | Path, dataset: str) -> Folde
 
 
 def find_or_make(pretraining: Pretraining[FolderT], clock: StageClock | None = None) -> FolderT:
-    """Open what the same data and settings gave before, or make it; other processes meanwhile wait for it.
+    """Open the folder that the same data and settings made before, or make it, while other processes wait.
 
     Args:
-        pretraining: What decides on the result, and how it is trained.
+        pretraining: The pre-training.
         clock: Where stages are timed.
 
     Returns:
-        What the folder holds.
+        The opened folder.
 
     Raises:
-        UserError: Something else lies where the folder is made, or the data cannot be trained on.
+        UserError: The place of the folder is taken, or the data cannot be used for training.
     """
     folder, folder_format = pretraining.folder, pretraining.result.folder_format
     with alone(folder.with_name(f".{folder.name}.lock"), folder):
@@ -177,7 +177,7 @@ def find_or_make(pretraining: Pretraining[FolderT], clock: StageClock | None = N
 
 
 def _make(pretraining: Pretraining[FolderT], clock: StageClock) -> None:
-    """Train, write the folder, and remove what an interrupted run would have gone on from."""
+    """Train, write the folder, and remove the training state."""
     content = pretraining.train(clock)
     description = {
         "fingerprint": pretraining.fingerprint,
@@ -195,6 +195,6 @@ def _make(pretraining: Pretraining[FolderT], clock: StageClock) -> None:
 
 
 def _log(result: type[PretrainedFolder], text: object) -> None:
-    """Log where a folder lies."""
+    """Log the path of a folder."""
     name = result.folder_format.name
     logging.getLogger().info(f"{name[0].upper()}{name[1:]}: {text}")

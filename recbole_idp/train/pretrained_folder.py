@@ -1,4 +1,4 @@
-"""Pre-trained folders: what they hold, how they are opened and checked, and how they are written.
+"""Pre-trained folders: their content, and how they are opened, checked and written.
 
 weights, texts, parts with a folder of their own, facts, card -> one sealed folder -> checked and opened
 """
@@ -24,7 +24,7 @@ WEIGHTS = "weights.safetensors"
 CARD = "README.md"
 """The file with the model card."""
 TEXT_ENCODER = "text_encoder"
-"""The folder of the text encoder that the target's texts are encoded with."""
+"""The folder of the text encoder for the target's texts."""
 
 
 FolderT = TypeVar("FolderT", bound="PretrainedFolder")
@@ -32,15 +32,15 @@ FolderT = TypeVar("FolderT", bound="PretrainedFolder")
 
 @dataclass(frozen=True)
 class PretrainedFolder:
-    """What pre-training hands to the target: a folder that executes nothing when it is opened.
+    """Folder of a pre-trained model for transfer to the target. Opening it executes nothing.
 
     Subclasses add a field for each part, and read it in :meth:`read_parts`.
 
     Attributes:
         folder_format: Format of such folders.
-        description: ``domains``, ``hyper_parameters``, ``valid``, ``seed``, ``fingerprint``, ``versions``, and what the
-            model tells besides.
-        folder: Where it was opened from.
+        description: ``domains``, ``hyper_parameters``, ``valid``, ``seed``, ``fingerprint``, ``versions``, and
+            further facts of the model.
+        folder: The folder that it was opened from.
     """
 
     folder_format: ClassVar[FolderFormat]
@@ -56,10 +56,10 @@ class PretrainedFolder:
             folder: The folder.
 
         Returns:
-            What it holds.
+            The opened folder.
 
         Raises:
-            UserError: It is missing, has another format or version, or a file was changed.
+            UserError: The folder is missing, has another format or version, or a file was changed.
         """
         folder = Path(folder)
         description = check_sealed(folder, cls.folder_format)
@@ -107,7 +107,7 @@ class PretrainedFolder:
             dataset: Name of the target.
 
         Raises:
-            UserError: The target is one of them, so that what is tested may be known.
+            UserError: The target is one of them, so that test events may have leaked into pre-training.
         """
         if dataset in (names := self.domain_names()):
             raise UserError(
@@ -141,15 +141,15 @@ class Saveable(Protocol):
 
 @dataclass(frozen=True)
 class FolderContent:
-    """What a pre-training keeps.
+    """Content of a pre-trained folder.
 
     Attributes:
-        domains: The datasets that were trained on.
+        domains: The training datasets.
         valid: Validation metrics; empty where nothing was validated.
         weights: Tensors by name, for each safetensors file by its name.
-        facts: JSON-serialisable facts that the description tells besides.
+        facts: Further JSON-serialisable facts for the description.
         texts: Content of further text files by their names.
-        parts: What writes a folder of its own, by the folder's name.
+        parts: Parts that write a folder of their own, by the folder's name.
     """
 
     domains: Sequence[Domain]
@@ -170,7 +170,7 @@ def write_folder(
     """Write a sealed folder, whole or not at all.
 
     Args:
-        folder: The folder to make.
+        folder: Folder to make.
         folder_format: Its format.
         content: Its parts.
         description: JSON-serialisable facts.
@@ -195,9 +195,9 @@ def card_text(title: str, summary: str, facts: Mapping[str, object], options: st
 
     Args:
         title: Its heading.
-        summary: What the folder holds and where it comes from, as Markdown.
-        facts: What is told of it, by name.
-        options: The options of the command that uses it, without ``--pretrained``.
+        summary: Content and origin of the folder, as Markdown.
+        facts: Further facts, by name.
+        options: Options of the command that uses the folder, without ``--pretrained``.
 
     Returns:
         Markdown.

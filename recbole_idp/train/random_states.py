@@ -1,22 +1,26 @@
-"""The states of all random numbers that a training draws, as JSON, so that it can go on with the same ones."""
+"""Save and restore the states of all random number generators of a training, as JSON."""
+
+from __future__ import annotations
 
 import random
+from typing import Any
 
 import numpy as np
 import torch
 
 
-def random_states(generators, device):
-    """Return where all random numbers stand.
+def random_states(generators: list[torch.Generator], device: torch.device) -> dict[str, Any]:
+    """Return the states of all random number generators.
 
     Args:
-        generators (list[torch.Generator]): Those of batches, besides the ones that everybody shares.
-        device (torch.device): Where the model is.
+        generators: Generators of the batches, besides the global ones.
+        device: Device of the model.
 
     Returns:
-        dict: JSON-serialisable.
+        JSON-serialisable states.
     """
-    name, keys, *rest = np.random.get_state()
+    state: Any = np.random.get_state()
+    name, keys, *rest = state
     states = {
         "generators": [_as_text(generator.get_state()) for generator in generators],
         "torch": _as_text(torch.get_rng_state()),
@@ -28,13 +32,13 @@ def random_states(generators, device):
     return states
 
 
-def set_random_states(states, generators, device):
-    """Let all random numbers go on from where they stood.
+def set_random_states(states: dict[str, Any], generators: list[torch.Generator], device: torch.device) -> None:
+    """Restore the states of all random number generators.
 
     Args:
-        states (dict): As :func:`random_states` returned it.
-        generators (list[torch.Generator]): As they were given there.
-        device (torch.device): Where the model is.
+        states: Result of :func:`random_states`.
+        generators: The same generators as there.
+        device: Device of the model.
     """
     for generator, text in zip(generators, states["generators"], strict=True):
         generator.set_state(_as_state(text))
@@ -46,9 +50,11 @@ def set_random_states(states, generators, device):
         torch.cuda.set_rng_state(_as_state(states["cuda"]), device)
 
 
-def _as_text(state):
+def _as_text(state: torch.Tensor) -> str:
+    """Return the state of a generator as hexadecimal digits."""
     return state.numpy().tobytes().hex()
 
 
-def _as_state(text):
+def _as_state(text: str) -> torch.Tensor:
+    """Return the state of a generator from its digits; uint8."""
     return torch.frombuffer(bytearray.fromhex(text), dtype=torch.uint8)

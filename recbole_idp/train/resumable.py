@@ -1,10 +1,13 @@
-"""A training that goes on where it was interrupted, to the number as if it had not been."""
+"""Resume an interrupted training, with the same numbers as without the interruption."""
+
+from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -15,9 +18,14 @@ from recbole_idp.train.random_states import random_states, set_random_states
 from recbole_idp.train.run_trainer import RunTrainer
 from recbole_idp.train.safe_checkpoints import SUFFIX, SafeCheckpoints
 
+if TYPE_CHECKING:
+    from recbole.data.dataloader import AbstractDataLoader
 
-def kept_files(folder):
-    """Return the files by which a training in this folder goes on: where it stands, and the best model so far."""
+    from recbole_idp.data.domains import TargetLoader
+
+
+def kept_files(folder: str | Path) -> tuple[Path, Path]:
+    """Return the files of the training state and of the best model so far in a folder."""
     return Path(folder) / "latest.safetensors", Path(folder) / "best.safetensors"
 
 
@@ -28,60 +36,70 @@ class Resumable(RunTrainer, SafeCheckpoints):
     checkpoint. Nothing is saved unless :attr:`latest` is given, by :meth:`begin_trial` or :meth:`keep_in`.
 
     Attributes:
-        latest (Path | None): The file of the state, from which :meth:`fit` goes on if it is there.
-        earlier_seconds (float): How long the training had taken before: when it was interrupted, or what it goes on
-            from was trained on the same target.
-        generator (torch.Generator | None): The source of random numbers of this trainer alone.
+        latest: The file of the state, from which :meth:`fit` resumes if it exists.
+        earlier_seconds: Seconds of training before: until the interruption, or for earlier training on the same
+            target.
+        generator: Random number generator of this trainer alone.
     """
 
-    latest = None
-    generator = None
-    counters = ("cur_step",)
-    """Numbers among the trainer's attributes that belong to the state."""
+    saved_model_file: str
+    latest: Path | None = None
+    generator: torch.Generator | None = None
+    counters: tuple[str, ...] = ("cur_step",)
+    """Attributes with numbers that belong to the state."""
 
     def begin_trial(self, name: str, start: Any = None, resume_file: Path | None = None) -> None:
-        """Take over the trial's name into the checkpoint's; see :meth:`RunTrainer.begin_trial`."""
+        """Add the trial's name to the checkpoint's; see :meth:`RunTrainer.begin_trial`."""
         super().begin_trial(name, start, resume_file)
         self.saved_model_file = f"{self.saved_model_file.removesuffix(SUFFIX)}-{name}{SUFFIX}"
         self.latest = resume_file
 
     def discard_checkpoint(self) -> None:
-        """Remove the checkpoint of a training that failed, unless the training can go on from it."""
+        """Remove the checkpoint of a training that failed, unless it can be resumed."""
         if not (self.latest and self.latest.is_file()):
             super().discard_checkpoint()
 
-    def keep_in(self, folder):
-        """Keep where training stands, and its checkpoints, in a folder of its own.
+    def keep_in(self, folder: str | Path) -> None:
+        """Keep the training state and the checkpoint in a folder.
 
         Args:
-            folder (str | Path): The folder.
+            folder: The folder.
         """
         self.latest, best = kept_files(folder)
         self.saved_model_file = str(best)
 
     @contextmanager
-    def preparing(self):
-        """Time a block that makes what the training starts from, and leave the CPU's random numbers as they were.
+    def preparing(self) -> Iterator[None]:
+        """Time a block that prepares the start of training, and restore the CPU's random numbers after it.
 
-        Training draws the same numbers whether there was something to encode or to pre-train, or all was found.
+        So training draws the same numbers whether texts are encoded and a model is pre-trained, or both are cached.
         """
         state, began = torch.get_rng_state(), time.perf_counter()
         yield
         torch.set_rng_state(state)
         self.preparation_seconds += time.perf_counter() - began
 
-    def discard(self):
-        """Remove what :meth:`keep_in` keeps, as the caller has the result, and the folder if nothing else is in it."""
+    def discard(self) -> None:
+        """Remove the files of :meth:`keep_in`, and their folder if it is empty then."""
+        assert self.latest is not None  # as keep_in sets it
         remove_kept(kept_files(self.latest.parent))
 
-    def fit(self, train_data, valid_data=None, verbose=True, saved=True, show_progress=False, callback_fn=None):
-        """Train, or go on; arguments and result as in RecBole."""
+    def fit(
+        self,
+        train_data: AbstractDataLoader | TargetLoader,
+        valid_data: AbstractDataLoader | TargetLoader | None = None,
+        verbose: bool = True,
+        saved: bool = True,
+        show_progress: bool = False,
+        callback_fn: Callable[[int, float], None] | None = None,
+    ) -> tuple[float, dict[str, float]]:
+        """Train, or resume; arguments and result as in RecBole."""
         began = time.perf_counter()
         if state := self._saved_state():
             self._restore_state(train_data, *state)
         earlier = self.earlier_seconds
 
-        def after_epoch(epoch, valid_score):
+        def after_epoch(epoch: int, valid_score: float) -> None:
             self._after_epoch(epoch)
             if self.latest and saved:
                 self._save_state(epoch, train_data, earlier + time.perf_counter() - began)
@@ -91,12 +109,15 @@ class Resumable(RunTrainer, SafeCheckpoints):
         if state and (self.start_epoch >= self.epochs or self.cur_step > self.stopping_step):
             self.eval_collector.data_collect(train_data)
             return self.best_valid_score, self.best_valid_result
-        return super().fit(train_data, valid_data, verbose, saved, show_progress, after_epoch)
+        fit = super().fit  # type: ignore[misc]  # RecBole's
+        return fit(train_data, valid_data, verbose, saved, show_progress, after_epoch)
 
-    def _after_epoch(self, epoch):
-        """Called after each epoch with a validation, before the state is saved."""
+    def _after_epoch(self, epoch: int) -> None:
+        """Do more work after each epoch with a validation, before the state is saved."""
 
-    def _save_state(self, epoch, train_data, seconds):
+    def _save_state(self, epoch: int, train_data: AbstractDataLoader | TargetLoader, seconds: float) -> None:
+        """Save the training state after an epoch."""
+        assert self.latest is not None  # as fit checks
         description = {
             "epoch": epoch,
             "best": os.path.relpath(self.saved_model_file, self.latest.parent),
@@ -108,8 +129,8 @@ class Resumable(RunTrainer, SafeCheckpoints):
         }
         save_checkpoint(self.latest, self.model, description, self.optimizer)
 
-    def _saved_state(self):
-        """Return the state to go on from; None where there is none, or a file was damaged since."""
+    def _saved_state(self) -> tuple[dict[str, torch.Tensor], dict[str, Any], dict[str, Any]] | None:
+        """Return the saved state; None if there is none, or a file is damaged."""
         if not (self.latest and self.latest.is_file()):
             return None
         try:
@@ -120,7 +141,15 @@ class Resumable(RunTrainer, SafeCheckpoints):
             return None
         return state
 
-    def _restore_state(self, train_data, state, description, optimizer):
+    def _restore_state(
+        self,
+        train_data: AbstractDataLoader | TargetLoader,
+        state: dict[str, torch.Tensor],
+        description: dict[str, Any],
+        optimizer: dict[str, Any],
+    ) -> None:
+        """Restore a saved state, to resume after its epoch."""
+        assert self.latest is not None  # as the state is read from it
         self.model.load_state_dict(state)
         self.optimizer.load_state_dict(optimizer)
         self.saved_model_file = os.path.normpath(self.latest.parent / description["best"])
@@ -132,6 +161,6 @@ class Resumable(RunTrainer, SafeCheckpoints):
         set_random_states(description["random"], self._generators(train_data), self.device)
         self.logger.info(f"An interrupted training goes on after epoch {description['epoch']}: {self.latest}")
 
-    def _generators(self, train_data):
-        """Return the sources of random numbers that this training alone draws from."""
+    def _generators(self, train_data: AbstractDataLoader | TargetLoader) -> list[torch.Generator]:
+        """Return the random number generators of this training alone."""
         return [generator for generator in (self.generator, train_data.generator) if generator is not None]

@@ -1,4 +1,4 @@
-"""What a run asks of a trainer, whatever model it trains."""
+"""The interface between a run and a trainer, the same for all models."""
 
 from __future__ import annotations
 
@@ -19,16 +19,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class TrainingRecord:
-    """What a trainer knows of a training once the model is evaluated.
+    """Facts of a training, once the model is evaluated.
 
     Attributes:
-        ranks (torch.LongTensor | None): Rank of each target of the last evaluation, from 1; shape [R]. None where the
-            protocol has no ranks.
-        targets_per_second (float): Training targets a second; 0 where they are not counted.
-        earlier_seconds (float): How long the training took before this process took it up; see
-            :class:`~recbole_idp.train.resumable.Resumable`.
-        preparation_seconds (float): How long this process took to make, or find, what the training starts from.
-        checkpoint (str | None): The file with the best model; None where nothing is saved.
+        ranks: Rank of each target of the last evaluation, from 1; shape [R]. None if the protocol has no ranks.
+        targets_per_second: Training targets a second; 0 if they are not counted.
+        earlier_seconds: Seconds of training before this process; see :class:`~recbole_idp.train.resumable.Resumable`.
+        preparation_seconds: Seconds of preparing the start of training in this process.
+        checkpoint: File of the best model; None if nothing is saved.
     """
 
     ranks: torch.Tensor | None
@@ -39,27 +37,27 @@ class TrainingRecord:
 
 
 class RunTrainer:
-    """Mixin for a RecBole trainer, which makes it one that a run can use.
+    """Mixin for a RecBole trainer that a run can use.
 
     :func:`~recbole_idp.run.run.run` reads ``variants`` and calls the class methods; for each trial it makes a trainer
     and calls :meth:`begin_trial`, RecBole's ``fit`` and ``evaluate``, and :meth:`record`.
 
     Attributes:
-        variants (Mapping[str, str]): The starts that a run compares and what each is; empty: there is one, and the
-            trial has the model's name.
-        stage (str): The stage as which ``fit`` is timed.
-        start (object | None): What :meth:`prepare_start` returned.
-        ranks (torch.LongTensor | None): As in :class:`TrainingRecord`.
-        targets_per_second (float): As in :class:`TrainingRecord`.
+        variants: The variants that a run compares, with a description of each; empty: there is one, and the trial has
+            the model's name.
+        stage: Stage under which ``fit`` is timed.
+        start: Result of :meth:`prepare_start`.
+        ranks: As in :class:`TrainingRecord`.
+        targets_per_second: As in :class:`TrainingRecord`.
     """
 
     variants: Mapping[str, str] = {}
     stage: str = "train"
     start: Any = None
     ranks: torch.Tensor | None = None
-    targets_per_second = 0.0
-    earlier_seconds = 0.0
-    preparation_seconds = 0.0
+    targets_per_second: float = 0.0
+    earlier_seconds: float = 0.0
+    preparation_seconds: float = 0.0
     saved_model_file: str | None
 
     @classmethod
@@ -67,7 +65,7 @@ class RunTrainer:
         """Reject keys that this trainer would silently ignore.
 
         Args:
-            config (Config): The configuration.
+            config: The configuration.
 
         Raises:
             UserError: A key is set.
@@ -75,11 +73,11 @@ class RunTrainer:
 
     @classmethod
     def check_sources(cls, config: Config, variants: Sequence[str]) -> None:
-        """Check, before the target is read, the source domains that some variants need.
+        """Check the source domains that some variants need, before the target is read.
 
         Args:
-            config (Config): The configuration.
-            variants (Sequence[str]): What is going to be trained.
+            config: The configuration.
+            variants: The variants that will be trained.
 
         Raises:
             UserError: A source domain cannot be used.
@@ -87,41 +85,37 @@ class RunTrainer:
 
     @classmethod
     def prepare_start(cls, config: Config, dataset: SequenceDataset, variants: Sequence[str], clock: StageClock) -> Any:
-        """Make, or find, what some variants start from.
+        """Make, or find, what some variants start from, such as a bundle and matches.
 
         Args:
-            config (Config): The configuration.
-            dataset (SequenceDataset): The training part of the target.
-            variants (Sequence[str]): What is going to be trained.
-            clock (StageClock): Where stages are timed.
+            config: The configuration.
+            dataset: The training part of the target.
+            variants: The variants that will be trained.
+            clock: Where stages are timed.
 
         Returns:
-            object | None: What :meth:`begin_trial` takes; None: nothing is shared by the trials.
+            The start for :meth:`begin_trial`; None: trials share nothing.
         """
         return None
 
     def begin_trial(self, name: str, start: Any = None, resume_file: Path | None = None) -> None:
-        """Tell the trainer, before ``fit``, which trial of a run it trains.
+        """Set the trial of a run that ``fit`` will train.
 
         Args:
-            name (str): The trial's name, which becomes a part of the checkpoint's.
-            start (object | None): What :meth:`prepare_start` returned.
-            resume_file (Path | None): Where the state of the training is kept, and from which it goes on; None: it is
-                not kept. A trainer that cannot go on starts anew.
+            name: Name of the trial, which becomes a part of the checkpoint's.
+            start: Result of :meth:`prepare_start`.
+            resume_file: File of the training state, from which training resumes; None: the state is not kept. A trainer
+                that cannot resume starts again.
         """
         self.start = start
 
     def discard_checkpoint(self) -> None:
-        """Remove the checkpoint of a training that failed, unless the training can go on from it."""
+        """Remove the checkpoint of a training that failed, unless it can be resumed."""
         if self.saved_model_file:
             Path(self.saved_model_file).unlink(missing_ok=True)
 
     def record(self) -> TrainingRecord:
-        """Return what is known of the training.
-
-        Returns:
-            TrainingRecord: After ``evaluate``.
-        """
+        """Return the facts of the training; call it after ``evaluate``."""
         return TrainingRecord(
             ranks=self.ranks,
             targets_per_second=self.targets_per_second,

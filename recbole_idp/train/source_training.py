@@ -1,4 +1,4 @@
-"""What trainings on source domains share: settings, keys that decide on the result, reading, and training."""
+"""Common steps of trainings on source domains: settings, identity, reading and training."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ def chosen_values(config: Config, *keys: str) -> dict[str, Any]:
 
 
 def text_encoder_identity(text_encoder: TextEncoder) -> str:
-    """Return what stands for a text encoder in a fingerprint.
+    """Return the identity of a text encoder for a fingerprint.
 
     Args:
-        text_encoder: The encoder, fitted or not.
+        text_encoder: The text encoder, fitted or not.
 
     Returns:
-        Its fingerprint; its name where it is fitted to texts, which the data decide on.
+        Its fingerprint; its name if it is fitted to the texts of the data, whose hashes count themselves.
     """
     return text_encoder.name if text_encoder.needs_fitting else text_encoder.fingerprint
 
@@ -47,10 +47,10 @@ def source_settings(config: Config, **values: Any) -> Config:
 
     Args:
         config: The configuration, with the ``pretrain_*`` keys.
-        values: Further values that it has there.
+        values: Further values to set.
 
     Returns:
-        A copy, in which the keys of training have the values of pre-training.
+        A copy in which the keys of training have the values of pre-training.
     """
     return derive(
         config,
@@ -66,7 +66,7 @@ def source_settings(config: Config, **values: Any) -> Config:
 
 
 class SourceData(NamedTuple):
-    """The source domains and what is told of their items. S source items.
+    """The source domains and the texts of their items. S source items.
 
     Attributes:
         domains: The joined events.
@@ -84,7 +84,7 @@ def read_sources(config: Config, locations: Sequence[DatasetLocation], clock: St
 
     Args:
         config: The configuration, with ``source_domains``, ``shared_users`` and ``source_text_fields``.
-        locations: Where the domains lie.
+        locations: Locations of the domains.
         clock: Where the stage ``read`` is timed.
 
     Returns:
@@ -112,14 +112,15 @@ def train_resumably(
     unfinished: Path,
     trainer_class: type[SequenceTrainer] = SequenceTrainer,
 ) -> tuple[SequenceTrainer, dict[str, float]]:
-    """Train a model, from the last epoch of an interrupted run on.
+    """Train a model, and resume an interrupted training.
 
     Args:
         settings: The configuration of this training.
-        make_model: Makes the :class:`~recbole_idp.models.base.sequence_model.SequenceModel`, after seeding.
-        loaders: What to train on, and what to validate on; without the latter every epoch is trained.
-        unfinished: The folder where it is kept after each epoch where training stands.
-        trainer_class: What trains.
+        make_model: Function that makes the :class:`~recbole_idp.models.base.sequence_model.SequenceModel`, called after
+            seeding.
+        loaders: Loaders for training and validation; without validation all epochs are trained.
+        unfinished: Folder of the training state, saved after each epoch.
+        trainer_class: Class of the trainer.
 
     Returns:
         The trainer, whose ``model`` has the weights of the best epoch, and the validation metrics of that epoch.

@@ -1,6 +1,10 @@
 """RecBole's trainer with fast epochs, streaming evaluation and safe checkpoints."""
 
+from __future__ import annotations
+
 import time
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
 
 import torch
 from recbole.data.dataloader import FullSortEvalDataLoader, NegSampleEvalDataLoader
@@ -17,6 +21,12 @@ from recbole_idp.evaluation.candidates import rank_candidates
 from recbole_idp.evaluation.ranking import RankEvaluator, rank_targets, top_items
 from recbole_idp.train.resumable import Resumable
 
+if TYPE_CHECKING:
+    from recbole.config import Config
+    from recbole.data.dataloader import AbstractDataLoader
+    from torch import nn
+
+
 # What RecBole makes of train_neg_sample_args where it names no distribution.
 _NO_NEGATIVES = {
     "distribution": "none",
@@ -28,27 +38,32 @@ _NO_NEGATIVES = {
 
 
 class SequenceTrainer(Resumable, Trainer):
-    """Trains and evaluates a :class:`~recbole_idp.models.base.sequence_model.SequenceModel`.
+    """Trainer of a :class:`~recbole_idp.models.base.sequence_model.SequenceModel`.
 
     RecBole's ``fit`` runs as it is: epochs, early stopping, TensorBoard, callbacks. An epoch reads each event once
     (``training_rows: position``) or builds RecBole's rows (``prefix``), or does so several times where that takes a few
-    steps only (``epoch_steps``); evaluation streams; checkpoints are safetensors,
-    and an interrupted training can go on.
+    steps only (``epoch_steps``). Evaluation streams, checkpoints are safetensors, and an interrupted training can be
+    resumed.
 
     Args:
-        config (Config): RecBole's configuration.
-        model (SequenceModel): The model.
+        config: RecBole's configuration.
+        model: The model.
 
     Attributes:
-        generator (torch.Generator): What batches are drawn from.
-        targets_per_second (float): Training speed, epochs' evaluation not counted; 0 before the first epoch.
-        ranks (torch.LongTensor | None): The rank of each target in the latest evaluation, from 1, shape [R]; None where
+        generator (torch.Generator): Random number generator of the batches.
+        targets_per_second (float): Training targets a second, without validation; 0 before the first epoch.
+        ranks (torch.Tensor | None): Rank of each target in the latest evaluation, from 1; int64, shape [R]. None if
             RecBole's own loop evaluated.
     """
 
+    model: Any  # a SequenceModel
+    learner: str
+    learning_rate: float
+    weight_decay: float
+
     counters = ("cur_step", "trained_targets", "trained_seconds")
 
-    # RecBole's keys that this training does not read, with the value that asks for nothing.
+    # RecBole's keys that this training does not read, with the values that have no effect.
     unread_keys = {
         "enable_amp": False,
         "enable_scaler": False,
@@ -59,11 +74,11 @@ class SequenceTrainer(Resumable, Trainer):
     unread_remedy = "remove it"
 
     @classmethod
-    def check_config(cls, config):
+    def check_config(cls, config: Config) -> None:
         """Reject keys that this trainer would silently ignore.
 
         Args:
-            config (Config): The configuration.
+            config: The configuration.
 
         Raises:
             UserError: A key is set.
@@ -75,7 +90,7 @@ class SequenceTrainer(Resumable, Trainer):
                     f"{cls.unread_remedy}"
                 )
 
-    def __init__(self, config, model):
+    def __init__(self, config: Config, model: nn.Module) -> None:
         self.check_config(config)
         super().__init__(config, model)
         self.rank_evaluator = RankEvaluator(config, self.evaluator)
@@ -83,11 +98,11 @@ class SequenceTrainer(Resumable, Trainer):
         self.trained_targets, self.trained_seconds = 0, 0.0
         self.ranks = None
         self.generator = torch.Generator().manual_seed(config["seed"])
-        self._batches = None
+        self._batches: Iterable[Any] | None = None
         self._check_cutoffs()
 
-    def _check_cutoffs(self):
-        """Raise where a cut-off is beyond the catalogue and the metrics need the lists themselves."""
+    def _check_cutoffs(self) -> None:
+        """Raise UserError if a cut-off exceeds the number of items, and the metrics need the top-k lists."""
         largest, items = max(self.config["topk"]), self.model.n_items - 1
         full = set(self.config["eval_args"]["mode"].values()) <= {"full"}
         if largest > items and not (full and self.rank_evaluator.ranks_suffice()):
@@ -97,11 +112,12 @@ class SequenceTrainer(Resumable, Trainer):
             )
 
     @property
-    def targets_per_second(self):
-        """float: Training targets a second, over all epochs so far."""
+    def targets_per_second(self) -> float:  # type: ignore[override]  # computed here
+        """Training targets a second, over all epochs so far."""
         return self.trained_targets / self.trained_seconds if self.trained_seconds else 0.0
 
-    def _build_optimizer(self, **kwargs):
+    def _build_optimizer(self, **kwargs: Any) -> torch.optim.Optimizer:
+        """Make the optimizer; arguments as in RecBole."""
         learner = kwargs.get("learner", self.learner).lower()
         if learner in ("adam", "adamw") and self.device.type in ("cpu", "cuda"):
             # The same update as RecBole's, in one pass over the parameters.
@@ -114,23 +130,31 @@ class SequenceTrainer(Resumable, Trainer):
             )
         return super()._build_optimizer(**kwargs)
 
-    def _training_batches(self, train_data):
-        """Return what an epoch iterates over: batches that know their ``n_targets`` and the way ``to`` a device."""
+    def _training_batches(self, train_data: AbstractDataLoader | TargetLoader) -> Iterable[Any]:
+        """Return the batches of an epoch, each with ``n_targets`` and ``to(device)``."""
         if self._batches is None:
             one_pass = self.model.training_batches(train_data.dataset.targets(), self.config, self.generator)
             self._batches = Passes(one_pass, self.config["epoch_steps"])
         return self._batches
 
-    def _restore_state(self, train_data, *state):
+    def _restore_state(self, train_data: AbstractDataLoader | TargetLoader, *state: Any) -> None:
+        """Restore a saved state, after the batches are made."""
         # What draws numbers when it is made has to be there before they are set back.
         self._training_batches(train_data)
         super()._restore_state(train_data, *state)
 
-    def _training_loss(self, batch):
-        """Return the loss of one of these batches, the mean over its targets; a scalar."""
+    def _training_loss(self, batch: Any) -> torch.Tensor:
+        """Return the loss of one of these batches: the mean over its targets; a scalar."""
         return self.model.position_loss(batch)
 
-    def _train_epoch(self, train_data, epoch_idx, loss_func=None, show_progress=False):
+    def _train_epoch(
+        self,
+        train_data: AbstractDataLoader | TargetLoader,
+        epoch_idx: int,
+        loss_func: Callable[[Any], torch.Tensor] | None = None,
+        show_progress: bool = False,
+    ) -> float:
+        """Train one epoch, and return its mean loss; arguments as in RecBole."""
         self.model.train()
         batches, compute_loss = self._training_batches(train_data), loss_func or self._training_loss
         total, count, started = 0.0, 0, time.perf_counter()
@@ -148,20 +172,27 @@ class SequenceTrainer(Resumable, Trainer):
                 # Kept on the device: reading a value back in each step would stop the accelerator.
                 total = total + loss.detach() * batch.n_targets
                 count += batch.n_targets
-        loss = total / max(count, 1)
-        self._check_nan(torch.as_tensor(loss))
+        mean = total / max(count, 1)
+        self._check_nan(torch.as_tensor(mean))
         self.trained_targets += count
         self.trained_seconds += time.perf_counter() - started
-        return float(loss)
+        return float(mean)
 
-    def _check_nan(self, loss):
+    def _check_nan(self, loss: torch.Tensor) -> None:
+        """Raise UserError if the loss is not finite."""
         if not torch.isfinite(loss):
             raise UserError(
                 f"training on {self.config['dataset']} diverged, its loss is {float(loss)}: lower learning_rate "
                 "(or pretrain_learning_rate), or set clip_grad_norm"
             )
 
-    def evaluate(self, eval_data, load_best_model=True, model_file=None, show_progress=False):
+    def evaluate(
+        self,
+        eval_data: AbstractDataLoader | TargetLoader | None,
+        load_best_model: bool = True,
+        model_file: str | None = None,
+        show_progress: bool = False,
+    ) -> dict[str, float] | None:
         """Evaluate the model; arguments and result as in RecBole.
 
         Full ranking streams, and drawn candidates are ranked history by history. Metrics that need every score, or the
@@ -186,10 +217,12 @@ class SequenceTrainer(Resumable, Trainer):
         self.wandblogger.log_eval_metrics(result, head="eval")
         return result
 
-    def _draws_candidates(self, eval_data):
+    def _draws_candidates(self, eval_data: AbstractDataLoader | TargetLoader) -> bool:
+        """Return whether drawn candidates are ranked history by history."""
         return isinstance(eval_data, NegSampleEvalDataLoader) and self.rank_evaluator.ranks_suffice()
 
-    def _streams(self, eval_data):
+    def _streams(self, eval_data: AbstractDataLoader | TargetLoader) -> bool:
+        """Return whether full ranking streams."""
         return (
             isinstance(eval_data, (FullSortEvalDataLoader, TargetLoader))
             and self.config["eval_type"] == EvaluatorType.RANKING

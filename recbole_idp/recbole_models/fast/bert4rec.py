@@ -56,7 +56,7 @@ class FastBERT4Rec(TrimmedModel, BERT4Rec):
         states = self._output(encode_ends(self.trm_encoder, states, mask, lengths))
         return states @ self._item_vectors().T + self.output_bias
 
-    def reconstruct_test_data(self, item_seq: torch.LongTensor, item_seq_len: torch.LongTensor) -> torch.LongTensor:
+    def reconstruct_test_data(self, item_seq: torch.Tensor, item_seq_len: torch.Tensor) -> torch.Tensor:
         """Put the mask after each history, in place of its oldest item.
 
         Args:
@@ -69,20 +69,20 @@ class FastBERT4Rec(TrimmedModel, BERT4Rec):
         longer = nn.functional.pad(item_seq, (0, 1))
         return longer.scatter_(1, item_seq_len.unsqueeze(1), self.mask_token)[:, 1:]
 
-    def _embed(self, item_seq):
+    def _embed(self, item_seq: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Return the encoder's input, shape [B, L, D], and its attention mask, shape [B, 1, 1, L]."""
         positions = self.position_embedding(position_ids(item_seq))
         states = self.dropout(self.LayerNorm(self.item_embedding(item_seq) + positions))
         return states, self.get_attention_mask(item_seq, bidirectional=True)
 
-    def _output(self, states):
+    def _output(self, states: torch.Tensor) -> torch.Tensor:
         """Return the output layer's states; shape as given."""
         return self.output_ln(self.output_gelu(self.output_ffn(states)))
 
-    def _item_vectors(self):
+    def _item_vectors(self) -> torch.Tensor:
         """Return the vectors of all items, without the mask's; shape [N, D]."""
         return self.item_embedding.weight[: self.n_items]
 
-    def _scores(self, states, items):
+    def _scores(self, states: torch.Tensor, items: torch.Tensor) -> torch.Tensor:
         """Return the score of one item for each state; shape [K]."""
         return torch.sum(states * self.item_embedding(items), dim=-1) + self.output_bias[items]

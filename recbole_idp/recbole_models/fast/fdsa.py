@@ -22,10 +22,10 @@ class ItemFeatures(NamedTuple):
         vectors: Their F embedded features; shape [U, F, D].
     """
 
-    items: torch.LongTensor
+    items: torch.Tensor
     vectors: torch.Tensor
 
-    def at(self, item_seq: torch.LongTensor) -> torch.Tensor:
+    def at(self, item_seq: torch.Tensor) -> torch.Tensor:
         """Return the features of the items of histories; shape [B, L, F, D] for [B, L] items."""
         return self.vectors[torch.searchsorted(self.items, item_seq.contiguous())]
 
@@ -50,7 +50,7 @@ class FastFDSA(TrimmedModel, FDSA):
         for encoder in (self.item_trm_encoder, self.feature_trm_encoder):
             use_fast_layers(encoder, self.hidden_dropout_prob, self.attn_dropout_prob, self.hidden_act)
 
-    def embed_features(self, items: torch.LongTensor) -> ItemFeatures:
+    def embed_features(self, items: torch.Tensor) -> ItemFeatures:
         """Embed the features of items.
 
         Args:
@@ -64,9 +64,7 @@ class FastFDSA(TrimmedModel, FDSA):
         parts = [part for part in (sparse["item"], dense["item"]) if part is not None]
         return ItemFeatures(items, torch.cat(parts, dim=-2).squeeze(1))
 
-    def encode(
-        self, item_seq: torch.LongTensor, item_seq_len: torch.LongTensor, features: ItemFeatures
-    ) -> torch.Tensor:
+    def encode(self, item_seq: torch.Tensor, item_seq_len: torch.Tensor, features: ItemFeatures) -> torch.Tensor:
         """Return the state at the end of each history.
 
         Args:
@@ -87,7 +85,7 @@ class FastFDSA(TrimmedModel, FDSA):
         both = self.concat_layer(torch.cat((item_ends, feature_ends), -1))
         return self.dropout(self.LayerNorm(both))
 
-    def forward(self, item_seq: torch.LongTensor, item_seq_len: torch.LongTensor) -> torch.Tensor:
+    def forward(self, item_seq: torch.Tensor, item_seq_len: torch.Tensor) -> torch.Tensor:
         """Return the state at the end of each history; arguments and result as of :meth:`encode`."""
         return self.encode(item_seq, item_seq_len, self.embed_features(item_seq))
 
@@ -101,6 +99,7 @@ class FastFDSA(TrimmedModel, FDSA):
         features = self.embed_features(items)
         return batch.mean(self._loss(part, features) for part in batch.parts)
 
-    def _loss(self, rows, features):
+    def _loss(self, rows: Interaction, features: ItemFeatures) -> torch.Tensor:
+        """Return the mean loss over some rows; a scalar."""
         states = self.encode(rows[self.ITEM_SEQ], rows[self.ITEM_SEQ_LEN], features)
         return next_item_loss(self, states, rows)

@@ -1,5 +1,7 @@
 """Losses of the fast models on trimmed batches, without the matrix of all scores."""
 
+from collections.abc import Callable
+
 import torch
 from recbole.data.interaction import Interaction
 from recbole.model.abstract_recommender import SequentialRecommender
@@ -10,6 +12,8 @@ from recbole_idp.recbole_models.trimmed import TrimmedRows
 
 class TrimmedModel:
     """Mixin for RecBole's sequential models that are trained on trimmed batches."""
+
+    calculate_loss: Callable[[Interaction], torch.Tensor]
 
     def batch_loss(self, batch: TrimmedRows) -> torch.Tensor:
         """Return the mean loss over the targets of a batch; a scalar.

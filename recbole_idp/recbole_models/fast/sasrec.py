@@ -28,7 +28,7 @@ class FastSASRec(TrimmedModel, SASRec):
         self.dropout = Dropout(self.hidden_dropout_prob)
         use_fast_layers(self.trm_encoder, self.hidden_dropout_prob, self.attn_dropout_prob, self.hidden_act)
 
-    def forward(self, item_seq: torch.LongTensor, item_seq_len: torch.LongTensor) -> torch.Tensor:
+    def forward(self, item_seq: torch.Tensor, item_seq_len: torch.Tensor) -> torch.Tensor:
         """Return the state at the end of each history.
 
         Args:

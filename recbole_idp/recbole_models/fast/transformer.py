@@ -27,13 +27,13 @@ def use_fast_layers(encoder: TransformerEncoder, hidden_dropout: float, attn_dro
             feed_forward.intermediate_act_fn = nn.functional.gelu
 
 
-def position_ids(item_seq: torch.LongTensor) -> torch.LongTensor:
-    """Return the position of each item in its row, from 0; shape [B, L] like ``item_seq``."""
+def position_ids(item_seq: torch.Tensor) -> torch.Tensor:
+    """Return the position of each item in its row, from 0; int64, shape [B, L] like ``item_seq``."""
     return torch.arange(item_seq.size(1), device=item_seq.device).unsqueeze(0).expand_as(item_seq)
 
 
 def encode_ends(
-    encoder: TransformerEncoder, states: torch.Tensor, mask: torch.Tensor, lengths: torch.LongTensor
+    encoder: TransformerEncoder, states: torch.Tensor, mask: torch.Tensor, lengths: torch.Tensor
 ) -> torch.Tensor:
     """Encode histories, and compute the last layer only at the last item of each.
 
@@ -59,8 +59,8 @@ def encode_places(
     encoder: TransformerEncoder,
     states: torch.Tensor,
     mask: torch.Tensor,
-    places: torch.LongTensor,
-    read: torch.BoolTensor,
+    places: torch.Tensor,
+    read: torch.Tensor,
 ) -> torch.Tensor:
     """Encode histories, and compute the last layer only at some positions of each row.
 
@@ -69,7 +69,7 @@ def encode_places(
         states: Its input; shape [B, L, D].
         mask: Added to the attention scores; shape [B, 1, L, L], or [B, 1, 1, L] if each position attends to the same.
         places: Positions of each row, with padding; shape [B, P].
-        read: Which K of them are no padding; shape [B, P].
+        read: Mask of the K positions that are no padding; bool, shape [B, P].
 
     Returns:
         The encoder's output at the K positions, row by row; shape [K, D].
@@ -81,7 +81,9 @@ def encode_places(
     return _finish(last, context[read], own[read])
 
 
-def _attend(attention: MultiHeadAttention, states: torch.Tensor, mask: torch.Tensor, places: torch.LongTensor):
+def _attend(
+    attention: MultiHeadAttention, states: torch.Tensor, mask: torch.Tensor, places: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
     """Return what some positions attend to, before the dense layer, and their own states; both of shape [B, P, D]."""
     rows = torch.arange(len(states), device=states.device).unsqueeze(1)
     own = states[rows, places]
