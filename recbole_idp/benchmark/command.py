@@ -161,9 +161,9 @@ def _split(task: str, options: dict[str, str | bool]) -> tuple[dict[str, Any], R
     layers = option_layers({"use_gpu": "False", **{key: options[key] for key in options if key not in own}})
     resolved = resolve(layers)
     if resolved.values["model"] != DEFAULT_MODEL:
-        raise UserError(f"the benchmark compares SASRec as {DEFAULT_MODEL} has it with RecBole's: leave --model away")
+        raise UserError(f"the benchmark compares SASRec as {DEFAULT_MODEL} has it with RecBole's: remove --model")
     if resolved.values["use_gpu"]:
-        raise UserError("the benchmark measures processors and main memory: leave --use_gpu away")
+        raise UserError("the benchmark measures processors and main memory: remove --use_gpu")
     if resolved.values["loss_type"] != "CE":
         raise UserError("the benchmark compares training with --loss_type=CE: remove the other loss")
     if 10 not in resolved.values["topk"] or "NDCG" not in resolved.values["metrics"]:

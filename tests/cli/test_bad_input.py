@@ -184,7 +184,7 @@ OPTIONS = [
     Case("huge seed", None, {"seed": 2**70}, ("seed must be",)),
     Case("seeds are words", None, {"seeds": "one,two"}, ("each of seeds must be a whole number", "'one'")),
     Case("a seed twice", None, {"seeds": [1, 2, 1]}, ("seeds has 1 twice", "name it once")),
-    Case("no seeds", None, {"seeds": []}, ("seeds is empty", "leave seeds away")),
+    Case("no seeds", None, {"seeds": []}, ("seeds is empty", "remove seeds")),
     Case("negative among seeds", None, {"seeds": [1, -1]}, ("seeds must be", "-1")),
     Case("no users", None, {"train_users_share": 0}, ("train_users_share must be more than 0",)),
     Case("too many users", None, {"train_users_share": 10}, ("train_users_share must be from 0 to 1", "10")),

@@ -216,7 +216,7 @@ def test_help_comes_without_the_slow_imports():
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="PyTorch comes with GNU OpenMP on Linux alone")
-@pytest.mark.parametrize("module", ["cli", "benchmark.command"])
+@pytest.mark.parametrize("module", ["cli.main", "benchmark.command"])
 @pytest.mark.parametrize(
     ("given", "spins"), [({}, "1000"), ({"GOMP_SPINCOUNT": "7"}, "7"), ({"OMP_WAIT_POLICY": "passive"}, "0")]
 )
