@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import torch
 from torch import nn
@@ -17,6 +17,7 @@ from recbole_idp.nn.lookup import lookup
 if TYPE_CHECKING:
     from recbole.config import Config
 
+    from recbole_idp.data.rows import PositionBatches, PrefixBatches
     from recbole_idp.data.sequences import Targets
     from recbole_idp.models.base.sequence_model import ModelData
 
@@ -56,7 +57,7 @@ class IDP_BERT4Rec(IDP):
 
     def training_batches(self, targets: Targets, config: Config, generator: torch.Generator) -> MaskedBatches:
         """Build rows in which some items are masked; arguments and result as in :class:`SequenceModel`."""
-        rows = super().training_batches(targets, config, generator)
+        rows = cast("PositionBatches | PrefixBatches", super().training_batches(targets, config, generator))
         cut = config["training_rows"] == "position"
         ratios = config["mask_ratio"], config["ft_ratio"]
         return MaskedBatches(rows, cut, self.mask_token, *ratios, self.max_length, generator)

@@ -239,7 +239,7 @@ class SliceLoader(TargetLoader):
     """
 
     def __init__(self, targets: Targets, n_items: int) -> None:
-        super().__init__(_Published(n_items), targets)
+        super().__init__(_Published(n_items), targets)  # type: ignore[arg-type]  # a model reads no more of it
 
 
 class _Published:

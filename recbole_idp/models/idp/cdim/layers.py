@@ -43,6 +43,8 @@ class LayersTrainee:
         UserError: The encoder has fewer layers, or its layers cannot be run separately.
     """
 
+    module: nn.Module
+    _transformer: nn.Module
     _container: tuple[nn.Module, str, nn.ModuleList]
 
     def __init__(
@@ -57,7 +59,7 @@ class LayersTrainee:
         self._encoder = encoder.copy()
         self._tokens = self._encoder.tokens(self._texts)
         self._parts = self._encoder.model.requires_grad_(False)
-        self._transformer = self._parts[0].auto_model
+        self._transformer = self._parts[0].auto_model  # type: ignore[assignment]  # a module
         self._lower: LowerLayers | None = None
         if layers is None:
             self.module = self._transformer
@@ -121,7 +123,8 @@ class LayersTrainee:
             name = next(name for name, value in kwargs.items() if torch.is_tensor(value) and value.dim() == 3)
             return args, {**kwargs, name: states}
 
-        handle = self.module[0].register_forward_pre_hook(feed, with_kwargs=True)
+        first = self.module[0]  # type: ignore[index]  # a list where lower layers are cut off
+        handle = first.register_forward_pre_hook(feed, with_kwargs=True)
         try:
             return self._parts(features)["sentence_embedding"]
         finally:
@@ -163,7 +166,7 @@ def check_layers(encoder: SentenceEncoder, layers: int) -> None:
     Raises:
         UserError: It has none, or fewer.
     """
-    found = _layer_list(encoder.model[0].auto_model)
+    found = _layer_list(encoder.model[0].auto_model)  # type: ignore[arg-type]  # a module
     if found is None:
         raise UserError(f"cdim_depth last_n finds no list of layers in {encoder.name}: use head or full")
     if layers > len(found[2]):

@@ -34,7 +34,7 @@ def behaviour_neighbours(
         Item numbers, most similar first, without the item itself; :data:`NOBODY` where there are no more; int64, shape
         [S, s].
     """
-    vectors = normalised(item_embeddings)
+    vectors = normalised(np.asarray(item_embeddings))
     known = np.linalg.norm(vectors, axis=1) > 0 if known is None else known
     rows = np.flatnonzero(known)
     neighbours = np.full((len(vectors), s), NOBODY, dtype=np.int64)

@@ -199,7 +199,7 @@ class CdimTrainer:
             self._logger.warning(f"the matcher's training starts anew: {error}")
             return
         both.load_state_dict(state)
-        self._optimizer.load_state_dict(optimizer)
+        self._optimizer.load_state_dict(optimizer)  # type: ignore[arg-type]  # saved together
         self.history = description["history"]
         self._logger.info(f"CDIM goes on after epoch {len(self.history) - 1}: {self._checkpoint}")
 
