@@ -57,15 +57,16 @@ def as_model(config: Config, model: str) -> Config:
 
     Returns:
         The copy. Keys whose defaults differ between the models have the other model's default, unless the value is not
-        the default: then the user chose it.
+        the default: then the user chose it. Keys that the other model does not have are None.
     """
     ours, theirs = _defaults(config["model"], config), _defaults(model, config)
+    unknown = dict.fromkeys(ours.keys() - theirs.keys())
     values = {
         key: value
         for key, value in theirs.items()
         if key not in ours or (value != ours[key] and config[key] == ours[key])
     }
-    return derive(config, **values, model=model)
+    return derive(config, **values, **unknown, model=model)
 
 
 def _defaults(model: str, config: Config) -> dict[str, Any]:

@@ -42,4 +42,6 @@ def pretraining_values(values: Mapping[str, Any], model: str, dataset: str) -> d
     """
     known = model_settings(model, dataset).keys() - set(_NOT_OF_SOURCES)
     found = values_that_affect(values, model, Affects.PRETRAINING)
-    return {**{key: value for key, value in found.items() if key in known}, "model": model}
+    # A key without a value is the same as a key that is not there.
+    given = {key: value for key, value in found.items() if key in known and value is not None}
+    return {**given, "model": model}

@@ -6,7 +6,9 @@ import pytest
 from recbole.config import Config
 from recbole.data import data_preparation
 
+from recbole_idp.config.declarations import affected
 from recbole_idp.config.derive import given_values
+from recbole_idp.config.setting import Affects
 from recbole_idp.models.idp.pretrain import BundlePretraining, pretrain_config
 from recbole_idp.models.precise.universal import UniversalTraining
 from recbole_idp.models.unisrec.pretrain import AdaptorPretraining
@@ -43,6 +45,7 @@ WITHOUT_EFFECT = {
     "transform": "none may be set for the plugin's models",
     "train_neg_sample_args": "none may be set for the plugin's models",
     "text_fields": "texts of the target",
+    "targeted_length": "checked against the length of histories",
 }
 
 
@@ -70,7 +73,10 @@ def test_what_pre_training_reads_counts_or_has_a_reason(model, domains, monkeypa
             read.add(key)
         return value
 
-    counted = set(pretraining.values())
+    # A key without a value counts as soon as it has one.
+    empty = {key for key, value in given.items() if value is None}
+    name = pretraining.model_name()
+    counted = set(pretraining.values()) | {key for key in empty if affected(name, key) & Affects.PRETRAINING}
     monkeypatch.setattr(Config, "__getitem__", recorded)
     pretraining.train(StageClock())
     assert read - counted <= set(WITHOUT_EFFECT), f"not counted: {sorted(read - counted - set(WITHOUT_EFFECT))}"
