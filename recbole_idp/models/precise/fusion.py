@@ -130,6 +130,7 @@ class EmbeddingFusion(nn.Module):
         return chosen / max(1, int((with_text > 0).sum()))
 
     def _tokens_of(self, items: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        assert self.tokens is not None  # only called where items have tokens
         return lookup(self.tokens, items).view(len(items), *self.shape), self.present[items]
 
     @property

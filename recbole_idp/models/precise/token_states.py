@@ -51,7 +51,7 @@ class StretchEncoder(TextEncoder):
         """See :meth:`TextEncoder.save`; the encoder itself is saved."""
         self.encoder.save(folder)
 
-    def encode_distinct(self, texts: Sequence[str], advance: Callable[[int], object]) -> np.ndarray:
+    def encode_distinct(self, texts: list[str], advance: Callable[[int], object]) -> np.ndarray:
         """See :meth:`TextEncoder.encode_distinct`; a row holds the states one after the other."""
         states = np.zeros((len(texts), self.count, self.state_width), dtype=np.float32)
         if not self.encoder.has_tokens:
@@ -145,7 +145,7 @@ class ProjectedTokens(TextEncoder):
         """See :meth:`TextEncoder.save`; the encoder itself is saved."""
         self.encoder.save(folder)
 
-    def encode_distinct(self, texts: Sequence[str], advance: Callable[[int], object]) -> np.ndarray:
+    def encode_distinct(self, texts: list[str], advance: Callable[[int], object]) -> np.ndarray:
         """See :meth:`TextEncoder.encode_distinct`; a row holds the token vectors one after the other."""
         states: np.ndarray = np.empty((len(texts), self.encoder.width), dtype=np.float32)
         new = [row for row, text in enumerate(texts) if text not in self._known]
