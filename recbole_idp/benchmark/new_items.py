@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from recbole_idp.models.idp.bundle import Bundle
 
 
-Scorer = Callable[[Sequence[Sequence[int]]], torch.Tensor]
+Scorer = Callable[[Sequence[list[int]]], torch.Tensor]
 """Function that returns the scores of all items after histories of item numbers; shape [B, N]."""
 
 VARIANT = "fine_tune"
@@ -126,10 +126,11 @@ def train_without(
     with tempfile.TemporaryDirectory() as place:
         try:
             settings = derive(settings, trained_dir=str(Path(place) / "trained"))
-            folder, _ = keep_best(settings, {trial: outcome}, start, dataset, "")
+            saved = keep_best(settings, {trial: outcome}, start, dataset, "")
         finally:
             Path(outcome.facts["checkpoint"]).unlink(missing_ok=True)
-        return TrainedModel.open(folder), start.bundle, dataset
+        assert saved is not None  # as keep_trained asks for it
+        return TrainedModel.open(saved[0]), start.bundle, dataset
 
 
 def find_questions(whole: SequenceDataset, joined: TrainedModel, hidden: set[str]) -> list[Question]:
@@ -174,10 +175,9 @@ def scorers(joined: TrainedModel, counts: np.ndarray, first_new: int, seed: int)
     init_seed(seed, True)
     popularity = torch.nn.functional.pad(torch.from_numpy(counts).float(), (0, size - first_new))
     vectors = joined.transfer["vectors"].numpy()  # type: ignore[index]  # IDP keeps them
-    texts = normalised(centred(vectors, first_new - 1))
-    texts = torch.nn.functional.pad(torch.from_numpy(texts), (0, 0, 1, 0))
+    texts = torch.nn.functional.pad(torch.from_numpy(normalised(centred(vectors, first_new - 1))), (0, 0, 1, 0))
 
-    def by_text(histories: Sequence[Sequence[int]]) -> torch.Tensor:
+    def by_text(histories: Sequence[list[int]]) -> torch.Tensor:
         return torch.stack([texts[history[-longest:]].mean(0) for history in histories]) @ texts.t()
 
     return {

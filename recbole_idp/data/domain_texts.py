@@ -22,7 +22,7 @@ def texts_by_domain(
     config: Config,
     locations: Sequence[DatasetLocation],
     item_domain: Sequence[int] | np.ndarray,
-    item_tokens: list[str],
+    item_tokens: Sequence[str],
 ) -> Iterator[tuple[DatasetLocation, str, np.ndarray, list[str]]]:
     """Read the texts of the items of several domains.
 
@@ -40,7 +40,7 @@ def texts_by_domain(
         key = "source_text_fields" if number else "text_fields"
         places = np.flatnonzero(np.asarray(item_domain) == number)
         texts = item_texts(config, location, config[key])
-        yield location, key, places, texts.for_items([item_tokens[place] for place in places])
+        yield location, key, places, texts.for_items([item_tokens[place] for place in places.tolist()])
 
 
 def domain_texts(config: Config, domains: Domains, locations: Sequence[DatasetLocation]) -> tuple[list[str], list[str]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -85,11 +85,18 @@ class Domains:
         )
 
 
+class ItemSpace(Protocol):
+    """The part of a dataset that gives the number of items."""
+
+    def num(self, field: str) -> int:
+        """Return the number of items, padding included."""
+
+
 class TargetLoader:
     """Targets as a RecBole dataloader, with the attributes that a trainer reads.
 
     Args:
-        dataset: The domains that the targets are from.
+        dataset: What the targets are from.
         targets: The targets.
 
     Attributes:
@@ -98,7 +105,7 @@ class TargetLoader:
 
     generator = None
 
-    def __init__(self, dataset: Domains, targets: Targets) -> None:
+    def __init__(self, dataset: ItemSpace, targets: Targets) -> None:
         self.dataset = _View(dataset, targets)
         self._dataset = self.dataset
 
@@ -109,7 +116,7 @@ class TargetLoader:
 class _View:
     """A dataset with only some of its targets."""
 
-    def __init__(self, dataset: Domains, targets: Targets) -> None:
+    def __init__(self, dataset: ItemSpace, targets: Targets) -> None:
         self._whole, self._targets = dataset, targets
 
     def num(self, field: str) -> int:

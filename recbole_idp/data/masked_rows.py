@@ -11,7 +11,7 @@ from torch.nn import functional
 from recbole_idp.data.rows import Batch
 
 if TYPE_CHECKING:
-    from recbole_idp.data.rows import PositionBatches, PrefixBatches
+    from recbole_idp.data.rows import Batches
 
 
 class MaskedBatches:
@@ -34,7 +34,7 @@ class MaskedBatches:
 
     def __init__(
         self,
-        rows: PositionBatches | PrefixBatches,
+        rows: Batches,
         cut: bool,
         mask_token: int,
         mask_ratio: float,

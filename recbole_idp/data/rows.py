@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import torch
 
 from recbole_idp.data.sequences import Targets, gather
-
-if TYPE_CHECKING:
-    from recbole_idp.data.masked_rows import MaskedBatches
 
 # A batch whose rows differ much in length is encoded in this many parts at most, each trimmed to its own longest row.
 PARTS = 8
@@ -65,6 +62,14 @@ class Batch:
         """Return the number of each row's user, part after part; shape [B]. Here each row is another user's."""
         n_rows = sum(len(items) for items, _ in self.parts)
         return torch.arange(n_rows, device=self.parts[0][0].device)
+
+
+class Batches(Protocol):
+    """The batches of one pass over the training data, drawn again on each iteration; their ``len`` is approximate."""
+
+    def __len__(self) -> int: ...
+
+    def __iter__(self) -> Iterator[Batch]: ...
 
 
 class PositionBatches:
@@ -227,7 +232,7 @@ class Passes:
         steps: Steps at most of an epoch that has more than one pass.
     """
 
-    def __init__(self, batches: PositionBatches | PrefixBatches | MaskedBatches, steps: int) -> None:
+    def __init__(self, batches: Batches, steps: int) -> None:
         self.batches, self.count = batches, max(1, steps // max(1, len(batches)))
 
     def __len__(self) -> int:

@@ -28,6 +28,7 @@ from recbole_idp.storage.environment import command_line, versions
 from recbole_idp.train.clock import StageClock, peak_memory_mb
 
 if TYPE_CHECKING:
+    import numpy as np
     from recbole.config import Config
 
     from recbole_idp.data.dataset import SequenceDataset
@@ -233,6 +234,9 @@ def collect_ranks(outcomes: dict[Trial, Outcome], dataset: SequenceDataset) -> R
     Returns:
         The ranks; None where the protocol has none.
     """
-    if any(outcome.ranks is None for outcome in outcomes.values()):
-        return None
-    return Ranks(dataset.user_tokens(), {trial.name: outcome.ranks for trial, outcome in outcomes.items()})
+    ranks: dict[str, np.ndarray] = {}
+    for trial, outcome in outcomes.items():
+        if outcome.ranks is None:
+            return None
+        ranks[trial.name] = outcome.ranks
+    return Ranks(dataset.user_tokens(), ranks)

@@ -37,7 +37,7 @@ def lock_at_once(file: IO[Any]) -> bool:
 
 
 @contextlib.contextmanager
-def alone(path: str | Path, what: str) -> Iterator[None]:
+def alone(path: str | Path, what: str | Path) -> Iterator[None]:
     """Let processes that make the same thing work one after the other, so that the later ones find it made.
 
     Args:
@@ -58,7 +58,7 @@ def alone(path: str | Path, what: str) -> Iterator[None]:
         file.close()
 
 
-def _wait(path: Path, what: str) -> TextIO:
+def _wait(path: Path, what: str | Path) -> TextIO:
     """Wait for the lock and return its open file."""
     while True:
         file = open(path, "a")  # noqa: SIM115, it is closed when the work ends

@@ -62,7 +62,9 @@ class ModelContract:
     @pytest.fixture
     def made(self, config: StrictConfig) -> tuple[SequenceModel, tuple[Any, Any, Any]]:
         """The model with random weights at which differences show, and RecBole's three loaders."""
-        return with_random_weights(config)
+        model, loaders = with_random_weights(config)
+        assert isinstance(model, SequenceModel)  # as config has checked its class
+        return model, loaders
 
     @pytest.fixture
     def untrained(self, made: tuple[SequenceModel, tuple[Any, Any, Any]]) -> SequenceModel:

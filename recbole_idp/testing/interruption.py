@@ -27,7 +27,8 @@ def assert_ends_like_uninterrupted(train: Callable[[int, Path | None], Any], lat
         expected, found = getattr(whole, name), getattr(parts, name)
         assert found == expected, f"{name} is {found} after an interruption and {expected} without"
     _assert_equal(whole.model.state_dict(), parts.model.state_dict(), "the latest weights")
-    _assert_equal(*(load_checkpoint(trainer.saved_model_file)[0] for trainer in (whole, parts)), "the best weights")
+    best, best_of_parts = (load_checkpoint(trainer.saved_model_file)[0] for trainer in (whole, parts))
+    _assert_equal(best, best_of_parts, "the best weights")
     _assert_equal(whole.model.state_dict(), train(4, latest).model.state_dict(), "weights of a finished training")
 
 

@@ -91,7 +91,7 @@ class Resumable(RunTrainer, SafeCheckpoints):
         verbose: bool = True,
         saved: bool = True,
         show_progress: bool = False,
-        callback_fn: Callable[[int, float], None] | None = None,
+        callback_fn: Callable[[int, float], object] | None = None,
     ) -> tuple[float, dict[str, float]]:
         """Train, or resume; arguments and result as in RecBole."""
         began = time.perf_counter()
@@ -129,7 +129,7 @@ class Resumable(RunTrainer, SafeCheckpoints):
         }
         save_checkpoint(self.latest, self.model, description, self.optimizer)
 
-    def _saved_state(self) -> tuple[dict[str, torch.Tensor], dict[str, Any], dict[str, Any]] | None:
+    def _saved_state(self) -> tuple[dict[str, torch.Tensor], dict[str, Any], dict[str, Any] | None] | None:
         """Return the saved state; None if there is none, or a file is damaged."""
         if not (self.latest and self.latest.is_file()):
             return None
@@ -146,10 +146,11 @@ class Resumable(RunTrainer, SafeCheckpoints):
         train_data: AbstractDataLoader | TargetLoader,
         state: dict[str, torch.Tensor],
         description: dict[str, Any],
-        optimizer: dict[str, Any],
+        optimizer: dict[str, Any] | None,
     ) -> None:
         """Restore a saved state, to resume after its epoch."""
         assert self.latest is not None  # as the state is read from it
+        assert optimizer is not None  # as _save_state writes it
         self.model.load_state_dict(state)
         self.optimizer.load_state_dict(optimizer)
         self.saved_model_file = os.path.normpath(self.latest.parent / description["best"])

@@ -74,6 +74,7 @@ class SafeCheckpoints:
     def resume_checkpoint(self, resume_file: str | Path) -> None:
         """Load the model, the optimizer and the training progress from a checkpoint."""
         state, description, optimizer = load_checkpoint(resume_file)
+        assert optimizer is not None  # _save_checkpoint writes its state
         self.saved_model_file = str(resume_file)
         self.start_epoch = description["epoch"] + 1
         self.cur_step = description["cur_step"]

@@ -17,12 +17,10 @@ from recbole_idp.nn.lookup import lookup
 from recbole_idp.nn.loss import build_loss
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from recbole.config import Config
     from recbole.data.interaction import Interaction
 
-    from recbole_idp.data.rows import Batch
+    from recbole_idp.data.rows import Batch, Batches
     from recbole_idp.data.sequences import Targets
 
 ROWS: dict[str, type[PositionBatches] | type[PrefixBatches]] = {"position": PositionBatches, "prefix": PrefixBatches}
@@ -125,7 +123,7 @@ class SequenceModel(SequentialRecommender):
         """Return the bias added to the score of every item; shape [N]. None: no bias."""
         return None
 
-    def training_batches(self, targets: Targets, config: Config, generator: torch.Generator) -> Iterable[Batch]:
+    def training_batches(self, targets: Targets, config: Config, generator: torch.Generator) -> Batches:
         """Build the batches of one pass over the training data.
 
         Args:

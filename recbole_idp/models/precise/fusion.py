@@ -130,8 +130,8 @@ class EmbeddingFusion(nn.Module):
         return chosen / max(1, int((with_text > 0).sum()))
 
     def _tokens_of(self, items: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        vectors = lookup(self.tokens, items)  # type: ignore[arg-type]  # only called where items have tokens
-        return vectors.view(len(items), *self.shape), self.present[items]
+        assert self.tokens is not None  # only called where items have tokens
+        return lookup(self.tokens, items).view(len(items), *self.shape), self.present[items]
 
     @property
     def _device(self) -> torch.device:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import torch
@@ -16,6 +16,8 @@ from recbole_idp.models.idp.cdim.lower_layers import LowerLayers
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
+
+    from sentence_transformers import SentenceTransformer
 
     from recbole_idp.content.text.sentence import SentenceEncoder
 
@@ -44,7 +46,6 @@ class LayersTrainee:
     """
 
     module: nn.Module
-    _transformer: nn.Module
     _container: tuple[nn.Module, str, nn.ModuleList]
 
     def __init__(
@@ -59,7 +60,7 @@ class LayersTrainee:
         self._encoder = encoder.copy()
         self._tokens = self._encoder.tokens(self._texts)
         self._parts = self._encoder.model.requires_grad_(False)
-        self._transformer = self._parts[0].auto_model  # type: ignore[assignment]  # a module
+        self._transformer = _transformer(self._parts)
         self._lower: LowerLayers | None = None
         if layers is None:
             self.module = self._transformer
@@ -96,8 +97,9 @@ class LayersTrainee:
 
     def _cut(self, layers: int, encoder: SentenceEncoder, cache_path: Path, show_progress: bool) -> None:
         """Take the lower layers out of the copy, and compute their outputs or read them from the cache."""
-        # There is a list: check_layers has looked.
-        parent, name, whole = self._container = _layer_list(self._transformer)  # type: ignore[assignment, misc]
+        found = _layer_list(self._transformer)
+        assert found is not None  # check_layers has looked
+        parent, name, whole = self._container = found
         kept = len(whole) - layers
         # Not the copy's own fingerprint: it would be remembered when the copy's weights are others.
         digits = encoder.fingerprint
@@ -123,8 +125,8 @@ class LayersTrainee:
             name = next(name for name, value in kwargs.items() if torch.is_tensor(value) and value.dim() == 3)
             return args, {**kwargs, name: states}
 
-        first = self.module[0]  # type: ignore[index]  # a list where lower layers are cut off
-        handle = first.register_forward_pre_hook(feed, with_kwargs=True)
+        # Where lower layers are cut off, the trained ones are a list.
+        handle = cast("nn.ModuleList", self.module)[0].register_forward_pre_hook(feed, with_kwargs=True)
         try:
             return self._parts(features)["sentence_embedding"]
         finally:
@@ -166,11 +168,16 @@ def check_layers(encoder: SentenceEncoder, layers: int) -> None:
     Raises:
         UserError: It has none, or fewer.
     """
-    found = _layer_list(encoder.model[0].auto_model)  # type: ignore[arg-type]  # a module
+    found = _layer_list(_transformer(encoder.model))
     if found is None:
         raise UserError(f"cdim_depth last_n finds no list of layers in {encoder.name}: use head or full")
     if layers > len(found[2]):
         raise UserError(f"cdim_layers is {layers}, but {encoder.name} has {len(found[2])} layers: give fewer, or full")
+
+
+def _transformer(model: SentenceTransformer) -> nn.Module:
+    """Return the transformer in the first part of a model."""
+    return cast("nn.Module", model[0].auto_model)
 
 
 def _layer_list(transformer: nn.Module) -> tuple[nn.Module, str, nn.ModuleList] | None:

@@ -198,6 +198,7 @@ class CdimTrainer:
         except UserError as error:
             self._logger.warning(f"the matcher's training starts anew: {error}")
             return
+        assert optimizer is not None  # _save writes its state
         both.load_state_dict(state)
         self._optimizer.load_state_dict(optimizer)  # type: ignore[arg-type]  # saved together
         self.history = description["history"]
