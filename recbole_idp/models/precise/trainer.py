@@ -32,7 +32,7 @@ class TargetedTrainer(SequenceTrainer):
         verbose: bool = True,
         saved: bool = True,
         show_progress: bool = False,
-        callback_fn: Callable[[int, float], None] | None = None,
+        callback_fn: Callable[[int, float], object] | None = None,
     ) -> tuple[float, dict[str, float]]:
         """Initialise and train the model; arguments and result as in RecBole."""
         if self.start_epoch == 0:
@@ -83,7 +83,7 @@ class PreciseTrainer(TargetedTrainer):
         verbose: bool,
         saved: bool,
         show_progress: bool,
-        callback_fn: Callable[[int, float], None] | None,
+        callback_fn: Callable[[int, float], object] | None,
     ) -> tuple[float, dict[str, float]]:
         if self.model.targeted:
             return super()._fit(train_data, valid_data, verbose, saved, show_progress, callback_fn)

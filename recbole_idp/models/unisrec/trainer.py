@@ -37,7 +37,7 @@ class UniSRecTrainer(SequenceTrainer):
         verbose: bool = True,
         saved: bool = True,
         show_progress: bool = False,
-        callback_fn: Callable[[int, float], None] | None = None,
+        callback_fn: Callable[[int, float], object] | None = None,
     ) -> tuple[float, dict[str, float]]:
         """Initialise and train the model; arguments and result as in RecBole."""
         start = self.config["transfer"]
