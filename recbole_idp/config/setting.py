@@ -51,7 +51,8 @@ class Affects(enum.Flag):
 class Settings(BaseModel):
     """A group of settings, as typed values. Declare its fields with :func:`setting`."""
 
-    model_config = ConfigDict(strict=True, frozen=True)
+    # Keys may begin with "model_", which pydantic keeps for itself.
+    model_config = ConfigDict(strict=True, frozen=True, protected_namespaces=())
 
     @classmethod
     def of(cls, config: Any) -> Self:
