@@ -30,6 +30,18 @@ class LossSettings(Settings):
     )
 
 
+class TargetLossSettings(LossSettings):
+    """The same for models whose pre-training has batches and a loss of its own."""
+
+    training_rows: Literal["position", "prefix"] = setting(
+        "position", "position: a loss at every position of a row; prefix: RecBole's rows and loss.", Affects.TRAINING
+    )
+    loss_type: Literal["CE", "BPR", "BCE"] = setting("CE", "CE, BPR or BCE.", Affects.TRAINING)
+    negative_smoothing: Number = setting(
+        0.75, "Shared negatives are drawn by frequency to this power; 0: uniformly.", Affects.TRAINING
+    )
+
+
 class PretrainingSettings(Settings):
     """Training on the source domains."""
 

@@ -16,6 +16,7 @@ from recbole_idp.recbole_models.choose import make_dataset
 from recbole_idp.run.keys import PlaceSettings
 from recbole_idp.testing import configured
 from recbole_idp.train.clock import StageClock
+from recbole_idp.train.keys import TargetLossSettings
 from tests.support.precise import SMALL
 
 # Values that no key of pre-training has, so that a key which pre-training sets itself shows.
@@ -34,6 +35,7 @@ WITHOUT_EFFECT = {
     **dict.fromkeys(("show_progress", "state", "log_wandb", "wandb_project"), "shown only"),
     **dict.fromkeys(("metrics", "topk"), "reported with the best epoch, which valid_metric alone tells"),
     **dict.fromkeys(("train_batch_size", "train_negatives"), "read for a loss that pre-training replaces by its own"),
+    **dict.fromkeys(TargetLossSettings.model_fields, "declared where pre-training has a loss of its own"),
     **dict.fromkeys(("save_dataset", "save_dataloaders", "dataset_save_path"), "refused where they are set"),
     **dict.fromkeys(("gpu_id", "use_gpu", "worker", "threads", "eval_batch_size"), "rounding and speed"),
     "eval_args": "sources are split by their own rule; validation without full ranking is refused",

@@ -23,6 +23,7 @@ from recbole_idp.config.setting import (
     setting,
 )
 from recbole_idp.nn.encoder.keys import TransformerSettings
+from recbole_idp.train.keys import TargetLossSettings
 
 _BOTH = Affects.PRETRAINING | Affects.TRAINING
 
@@ -151,7 +152,9 @@ class WarmUpSettings(Settings):
     )
 
 
-class PRECISESettings(TransformerSettings, FusionSettings, UniversalSettings, TargetedSettings, WarmUpSettings):
+class PRECISESettings(
+    TransformerSettings, FusionSettings, UniversalSettings, TargetedSettings, WarmUpSettings, TargetLossSettings
+):
     """Both stages."""
 
     hidden_size: Count = setting(64, "default: width of item vectors and Transformer.", _BOTH)

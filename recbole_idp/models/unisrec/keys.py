@@ -2,12 +2,12 @@
 
 from recbole_idp.config.setting import Affects, Count, Dropout, Number, Positive, Share, setting
 from recbole_idp.models.sasrec.keys import PositionSASRecSettings
-from recbole_idp.train.keys import Variant
+from recbole_idp.train.keys import TargetLossSettings, Variant
 
 _BOTH = Affects.PRETRAINING | Affects.TRAINING
 
 
-class UniSRecSettings(PositionSASRecSettings):
+class UniSRecSettings(PositionSASRecSettings, TargetLossSettings):
     """UniSRec, inductive."""
 
     hidden_size: Count = setting(300, "paper: width of item vectors and encoder.", _BOTH)
