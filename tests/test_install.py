@@ -10,6 +10,7 @@ import zipfile
 
 import pytest
 from packaging.requirements import Requirement
+from packaging.version import Version
 
 from recbole_idp import __version__, compat
 from tests.floors import PATH as FLOORS
@@ -37,6 +38,8 @@ def source(tmp_path_factory):
 
 def build_wheel(source, place, release=False):
     """Builds a wheel of the sources into a folder and returns its path."""
+    if Version(importlib.metadata.version("setuptools")) < Version("70.1"):
+        pytest.importorskip("wheel", reason="setuptools before 70.1 builds wheels with the package wheel alone")
     # no build isolation: the test needs no network
     options = ["--no-deps", "--no-build-isolation", "--no-index", "--disable-pip-version-check", "--quiet"]
     command = [sys.executable, "-m", "pip", "wheel", *options, "--wheel-dir", str(place), str(source)]
