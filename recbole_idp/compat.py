@@ -58,8 +58,8 @@ PYTHON = Bound("3.10", "3.15", "the packages that RecBole needs are not tested w
 BOUNDS = {
     # The hooks in registry.py rely on how this one version looks things up.
     "recbole": Bound("1.2.1", "1.2.2", "the plugin hooks into RecBole 1.2.1 and is tested with no other version"),
-    "numpy": Bound("1.23", "3", "this version of NumPy is not tested with RecBole"),
-    "pandas": Bound("1.5", "4", "this version of pandas is not tested with RecBole"),
+    "numpy": Bound("1.26", "3", "this version of NumPy is not tested with RecBole"),
+    "pandas": Bound("2.1", "4", "this version of pandas is not tested with RecBole"),
     # Before 2.6 torch.load unpickles by default. From 2.6 on it reads weights only, so that RecBole cannot reload its
     # own checkpoints (RUCAIBox/RecBole#2215, #2212). Our trainers write safetensors; nothing is unpickled or patched.
     "torch": Bound("2.6", "2.15", "this version of PyTorch is not tested with the plugin"),
