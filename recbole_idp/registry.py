@@ -37,6 +37,7 @@ class Registration(NamedTuple):
         transfers: Whether the model transfers something from source domains.
         serves: Whether the model has ``serving()``, as a :class:`SequenceModel` has, so that it can be saved as a
             folder that recommends without RecBole.
+        texts: Whether it reads the ``.item`` file, so that its results depend on this file.
         settings: The class that declares its keys, without those of models that it extends; None: there is none.
     """
 
@@ -48,6 +49,7 @@ class Registration(NamedTuple):
     extends: Any = None
     transfers: bool = False
     serves: bool = True
+    texts: bool = True
     settings: Any = None
 
 
@@ -67,6 +69,9 @@ SHARED_SETTINGS = "recbole_idp.nn.encoder.keys:TransformerSettings"
 
 RECBOLE_SETTINGS = {"FDSA": "recbole_idp.recbole_models.keys:FDSASettings"}
 """The classes that declare the plugin's keys for models of RecBole."""
+
+RECBOLE_TEXT_MODELS = ("FDSA",)
+"""RecBole's models to which the plugin gives the texts of the ``.item`` file."""
 
 _TARGETED = "recbole_idp.models.precise.targeted_data:TargetedDataset"
 _idp = functools.partial(Registration, trainer="recbole_idp.models.idp.transfer:TransferTrainer", transfers=True)
@@ -98,6 +103,7 @@ MODELS = {
     ),
     "PositionSASRec": Registration(
         "recbole_idp.models.sasrec.position_sasrec:PositionSASRec",
+        texts=False,
         settings="recbole_idp.models.sasrec.keys:PositionSASRecSettings",
     ),
     "TextPCASASRec": Registration(
@@ -227,6 +233,12 @@ def serves(model: str) -> bool:
     return registration is not None and described(registration).serves
 
 
+def reads_texts(model: str) -> bool:
+    """Return whether a model reads the ``.item`` file without a key that says so."""
+    registration = models().get(model)
+    return model in RECBOLE_TEXT_MODELS if registration is None else described(registration).texts
+
+
 def resolve(target: Any) -> Any:
     """Return the class that "module:Class" names; return a class as it is."""
     if not isinstance(target, str):
@@ -235,7 +247,7 @@ def resolve(target: Any) -> Any:
     return getattr(importlib.import_module(module), name)
 
 
-_OPTIONAL = ("trainer", "dataset", "properties", "extends", "transfers", "serves", "settings")
+_OPTIONAL = ("trainer", "dataset", "properties", "extends", "transfers", "serves", "texts", "settings")
 _added: dict[str, Registration] = {}
 
 

@@ -23,7 +23,7 @@ from recbole_idp.evaluation.ranking import ranks_from_scores
 from recbole_idp.models.idp.generation import centred
 from recbole_idp.models.idp.pretrain import find_or_pretrain
 from recbole_idp.models.idp.transfer import prepare_start
-from recbole_idp.run.best_model import keep_best
+from recbole_idp.run.best_model import keep_best, read_titles
 from recbole_idp.run.prepare import data_fingerprint
 from recbole_idp.run.run import run_trial
 from recbole_idp.run.trials import Trial
@@ -126,7 +126,7 @@ def train_without(
     with tempfile.TemporaryDirectory() as place:
         try:
             settings = derive(settings, trained_dir=str(Path(place) / "trained"))
-            saved = keep_best(settings, {trial: outcome}, start, dataset, "")
+            saved = keep_best(settings, {trial: outcome}, start, dataset, "", read_titles(settings, dataset))
         finally:
             Path(outcome.facts["checkpoint"]).unlink(missing_ok=True)
         assert saved is not None  # as keep_trained asks for it

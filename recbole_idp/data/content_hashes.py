@@ -10,7 +10,12 @@ if TYPE_CHECKING:
     from recbole_idp.data.catalog import DatasetLocation
 
 
-def content_hashes(location: DatasetLocation) -> dict[str, str]:
-    """Return the SHA-256 of a dataset's ``.inter`` file and, if it has one, of its ``.item`` file, by suffix."""
-    files = {"inter": location.inter_file, "item": location.item_file}
+def content_hashes(location: DatasetLocation, with_items: bool = True) -> dict[str, str]:
+    """Return the SHA-256 of a dataset's ``.inter`` file and, if it has one, of its ``.item`` file, by suffix.
+
+    Args:
+        location: Where the dataset is.
+        with_items: Whether the ``.item`` file counts.
+    """
+    files = {"inter": location.inter_file, "item": location.item_file if with_items else None}
     return {suffix: sha256_of_file(path) for suffix, path in files.items() if path is not None and path.is_file()}

@@ -195,7 +195,8 @@ def job_fingerprint(values: dict[str, Any], transfers: bool) -> str:
     matters |= {"seeds": values["seeds"], "few_shot": values["few_shot"]}
     # The board divides the threads between jobs.
     del matters["threads"]
-    hashes: list[dict[str, str] | str] = [_hashes(values["dataset"], values["data_path"])]
+    items = registry.reads_texts(values["model"]) or "item" in (values["load_col"] or {})
+    hashes: list[dict[str, str] | str] = [_hashes(values["dataset"], values["data_path"], items)]
     if transfers and values["pretrained"]:
         hashes.append(content_digest(values["pretrained"]))
     elif transfers:
@@ -204,8 +205,8 @@ def job_fingerprint(values: dict[str, Any], transfers: bool) -> str:
 
 
 @functools.cache
-def _hashes(name: str, data_path: str) -> dict[str, str]:
-    return content_hashes(locate(name, data_path))
+def _hashes(name: str, data_path: str, with_items: bool = True) -> dict[str, str]:
+    return content_hashes(locate(name, data_path), with_items)
 
 
 def _names(key: str, value: str | bool) -> list[str]:

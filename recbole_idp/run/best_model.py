@@ -37,6 +37,36 @@ def check_trained_dir(config: Config) -> None:
         check_writable("trained_dir", Path(config["trained_dir"]).absolute().parent)
 
 
+def read_titles(config: Config, dataset: SequenceDataset) -> list[str]:
+    """Read the titles that the trained folder will hold. Call it before training: the ``.item`` file may be wrong.
+
+    Args:
+        config: With ``keep_trained`` and ``text_fields``.
+        dataset: The target.
+
+    Returns:
+        Titles of items 1 to N - 1, blank where there is none. All blank, with a warning, if the file is wrong and the
+        model does not read it: then the titles are a convenience.
+
+    Raises:
+        UserError: The file is wrong, and the model reads it.
+    """
+    location, tokens = dataset.location, dataset.item_tokens()[1:]
+    blank = [""] * len(tokens)
+    needed = registry.reads_texts(config["model"])
+    kept = config["keep_trained"] and registry.serves(config["model"])
+    if not location.item_file.is_file() or not (needed or kept):
+        return blank
+    try:
+        titles = item_texts(config, location, config["text_fields"]).titles
+    except UserError as error:
+        if needed:
+            raise
+        logging.getLogger().warning(f"the trained model will have no titles: {error}")
+        return blank
+    return [titles.get(token, "") for token in tokens]
+
+
 def trial_settings(config: Config, trial: Trial) -> Config:
     """Return the configuration of one trial of a run."""
     share = trial.share or config["train_users_share"]
@@ -49,7 +79,12 @@ def trial_settings(config: Config, trial: Trial) -> Config:
 
 
 def keep_best(
-    config: Config, outcomes: dict[Trial, Outcome], start: TransferStart | None, dataset: SequenceDataset, digits: str
+    config: Config,
+    outcomes: dict[Trial, Outcome],
+    start: TransferStart | None,
+    dataset: SequenceDataset,
+    digits: str,
+    titles: list[str],
 ) -> tuple[Path, str] | None:
     """Save the trial that is best on validation; among equal ones, and without validation, the last one.
 
@@ -59,6 +94,7 @@ def keep_best(
         start: Bundle and matches; None: nothing is transferred.
         dataset: The training part of the target.
         digits: Fingerprint of data, settings and bundle.
+        titles: As of :func:`read_titles`.
 
     Returns:
         The folder, and the trial's name; None if none is wanted, or the model cannot be used without RecBole.
@@ -71,7 +107,7 @@ def keep_best(
     facts = outcomes[trial].facts
     if not facts["checkpoint"]:
         return None
-    name = f"trained-{config['model']}-{config['dataset'][:80]}-{fingerprint([digits, trial.name])[:8]}"
+    name = f"trained-{config['model']}-{config['dataset'][:80]}-{fingerprint([digits, trial.name, titles])[:8]}"
     folder = Path(config["trained_dir"] or Path(config["checkpoint_dir"]) / name)
     if not config["trained_dir"] and _is_whole(folder, config["keep_users"]):
         return folder, trial.name
@@ -79,7 +115,7 @@ def keep_best(
     model = model_class(config)(settings, dataset).to(config["device"])
     model.load_state_dict(load_checkpoint(facts["checkpoint"])[0])
     generated_from = start if trial.variant in GENERATED else None
-    trained = trained_model(model, settings, dataset, _titles(config, dataset), facts, generated_from)
+    trained = trained_model(model, settings, dataset, titles, facts, generated_from)
     if trained is None:
         return None
     trained.save(folder, may_exist=not config["trained_dir"])
@@ -99,12 +135,3 @@ def _is_whole(folder: Path, with_users: bool) -> bool:
         shutil.rmtree(folder)
         return False
     return True
-
-
-def _titles(config: Config, dataset: SequenceDataset) -> list[str]:
-    """Return the titles of items 1 to N - 1; an empty text where there is none."""
-    location = dataset.location
-    if not (location.folder / f"{location.stem}.item").is_file():
-        return [""] * (dataset.item_num - 1)
-    titles = item_texts(config, location, config["text_fields"]).titles
-    return [titles.get(token, "") for token in dataset.item_tokens()[1:]]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 from recbole.utils import init_logger, init_seed
 
+from recbole_idp import registry
 from recbole_idp.content.text.cache import cache_folder
 from recbole_idp.data.content_hashes import content_hashes
 from recbole_idp.errors import UserError
@@ -57,7 +58,10 @@ def check_is_matched(config: Config) -> None:
 
 
 def data_fingerprint(config: Config, dataset: SequenceDataset) -> str:
-    """Return the fingerprint of the target's files and of all keys that decide on rows and split."""
+    """Return the fingerprint of the target's events and of all keys that decide on rows and split.
+
+    Texts of items are left out: models that read them and models that do not are compared on the same events.
+    """
     keys = (
         "load_col",
         "val_interval",
@@ -67,4 +71,11 @@ def data_fingerprint(config: Config, dataset: SequenceDataset) -> str:
         "eval_args",
     )
     # A dataset may take a part of the events, and says so in its own configuration.
-    return fingerprint([content_hashes(dataset.location), {key: dataset.config[key] for key in keys}])
+    events = content_hashes(dataset.location, with_items=False)
+    return fingerprint([events, {key: dataset.config[key] for key in keys}])
+
+
+def read_fingerprint(config: Config, dataset: SequenceDataset) -> str:
+    """Return the fingerprint of all of the target that the model reads: its events and, if it reads them, its items."""
+    items = registry.reads_texts(config["model"]) or "item" in (config["load_col"] or {})
+    return fingerprint([data_fingerprint(config, dataset), content_hashes(dataset.location, with_items=items)])

@@ -12,6 +12,7 @@ from recbole.utils import init_seed
 
 from recbole_idp.config.derive import given_values
 from recbole_idp.data.few_shot import few_shot_loader
+from recbole_idp.errors import UserError
 from recbole_idp.evaluation.buckets import bucket_metrics
 from recbole_idp.models.idp.pretrain import find_or_pretrain
 from recbole_idp.recbole_models.choose import make_dataset, model_class, trainer_class
@@ -20,8 +21,8 @@ from recbole_idp.report.few_shot import PLOT, plot_study
 from recbole_idp.report.ranks import Ranks
 from recbole_idp.report.result import read_result, save_result, summarise
 from recbole_idp.report.text import report_text, study_metric
-from recbole_idp.run.best_model import check_trained_dir, keep_best, trial_settings
-from recbole_idp.run.prepare import data_fingerprint, prepare
+from recbole_idp.run.best_model import check_trained_dir, keep_best, read_titles, trial_settings
+from recbole_idp.run.prepare import data_fingerprint, prepare, read_fingerprint
 from recbole_idp.run.trials import Outcome, trials
 from recbole_idp.run.unfinished import Unfinished
 from recbole_idp.storage.environment import command_line, versions
@@ -79,13 +80,14 @@ def run(config: Config) -> dict[str, Any]:
         size = {"users": dataset.user_num - 1, "items": dataset.item_num - 1, "interactions": dataset.inter_num}
         train, valid, test = data_preparation(config, dataset)
         logger.info(dataset)
+        titles = read_titles(config, train.dataset)
 
     start = trainer.prepare_start(config, train.dataset, variants, clock)
     prediction = predict_gain(config, start, train.dataset, variants, clock)
 
     data = data_fingerprint(config, dataset)
     bundle = start.bundle if start else None
-    unfinished = Unfinished(config, data, bundle)
+    unfinished = Unfinished(config, read_fingerprint(config, dataset), bundle)
     outcomes = {}
     for trial in trials(config, variants):
         with unfinished.locked(trial):
@@ -99,7 +101,12 @@ def run(config: Config) -> dict[str, Any]:
     summaries = {row: summarise([outcomes[trial].facts for trial in outcomes if trial.row == row]) for row in rows}
     ranks = collect_ranks(outcomes, test.dataset)
     comparisons = compare_variants(summaries, ranks)
-    trained = keep_best(config, outcomes, start, train.dataset, unfinished.folder.name)
+    trained, refusal = None, None
+    try:
+        trained = keep_best(config, outcomes, start, train.dataset, unfinished.folder.name, titles)
+    except Exception as error:
+        # The trained folder is a convenience: whatever keeps it from being made, the result is not lost.
+        refusal = error
     result = {
         "model": config["model"],
         "dataset": config["dataset"],
@@ -130,6 +137,8 @@ def run(config: Config) -> dict[str, Any]:
     print(report_text(read_result(path), path))
     if trained:
         print(f"Trained model: {trained[0]} ({trained[1]}), for recbole-idp recommend --trained={trained[0]}")
+    if refusal is not None:
+        raise UserError(f"the result is saved, but the trained model could not be: {refusal}") from refusal
     return result
 
 

@@ -38,7 +38,7 @@ class Unfinished:
 
     Args:
         config: The configuration.
-        data_fingerprint: Fingerprint of the target's content.
+        read: Fingerprint of what the model reads of the target.
         bundle: The bundle; None: nothing was pre-trained, or it is no bundle.
 
     Attributes:
@@ -46,10 +46,10 @@ class Unfinished:
         resumed (list[str]): Names of the trials that are reused from an earlier run.
     """
 
-    def __init__(self, config: Config, data_fingerprint: str, bundle: Bundle | None = None) -> None:
+    def __init__(self, config: Config, read: str, bundle: Bundle | None = None) -> None:
         values = values_that_affect(given_values(config), config["model"], Affects.ALL)
         given = content_digest(config["pretrained"]) if config["pretrained"] and not bundle else None
-        digits = fingerprint([values, data_fingerprint, bundle.description if bundle else given, versions()])
+        digits = fingerprint([values, read, bundle.description if bundle else given, versions()])
         self.folder = Path(config["checkpoint_dir"]) / f"unfinished-{digits}"
         self.resumed: list[str] = []
 
