@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,14 +11,13 @@ from recbole_idp.evaluation.significance import gains
 
 if TYPE_CHECKING:
     import numpy.typing as npt
-    from recbole.config import Config
 
 
 METRICS = ("Hit@10", "NDCG@10", "Hit@20", "NDCG@20", "MRR")
 
 
 def bucket_metrics(
-    ranks: npt.ArrayLike, popularity: npt.ArrayLike, history: npt.ArrayLike, config: Config
+    ranks: npt.ArrayLike, popularity: npt.ArrayLike, history: npt.ArrayLike, begins: Mapping[str, Sequence[int]]
 ) -> dict[str, list[dict[str, Any]]]:
     """Compute metrics for each bucket. Targets below the first bucket are in none.
 
@@ -26,17 +25,14 @@ def bucket_metrics(
         ranks: Rank of each test target, from 1; shape [R].
         popularity: Training interactions of the target item; shape [R].
         history: Events before the target; shape [R].
-        config: The configuration, with ``popularity_buckets`` and ``history_buckets``: where buckets begin.
+        begins: Where the buckets of ``popularity`` and of ``history`` begin.
 
     Returns:
         Under ``popularity`` and ``history`` the buckets that have targets, in order: ``label`` (``1 to 4``, ``20 and
         more``), ``users`` (targets in it) and ``metrics``.
     """
     sizes = {"popularity": popularity, "history": history}
-    return {
-        name: _buckets(np.asarray(ranks), np.asarray(values), config[f"{name}_buckets"])
-        for name, values in sizes.items()
-    }
+    return {name: _buckets(np.asarray(ranks), np.asarray(values), begins[name]) for name, values in sizes.items()}
 
 
 def _buckets(ranks: np.ndarray, values: np.ndarray, begins: Sequence[int]) -> list[dict[str, Any]]:

@@ -11,6 +11,7 @@ from recbole.utils import FeatureSource, FeatureType
 from recbole_idp.data.dataset import SequenceDataset
 from recbole_idp.data.domain_texts import check_any_text, item_texts
 from recbole_idp.data.few_shot import few_shot
+from recbole_idp.data.item_text import ItemFileFormat
 from recbole_idp.data.reading import LiteralReading
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ class ItemWords:
     def _load_data(self, token: str, dataset_path: str) -> None:
         """Read the dataset, and add the words of the items as a feature."""
         super()._load_data(token, dataset_path)  # type: ignore[misc]  # RecBole's
-        texts = item_texts(self.config, self.location, self.config["text_fields"]).texts
+        texts = item_texts(self.location, self.config["text_fields"], ItemFileFormat.of(self.config)).texts
         check_any_text(list(texts.values()), self.config["dataset"], "text_fields")
         words = [text.lower().split()[:MOST_WORDS] for text in texts.values()]
         self.item_feat = pd.DataFrame({self.iid_field: list(texts), WORDS: words})

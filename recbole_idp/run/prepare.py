@@ -29,7 +29,13 @@ def prepare(config: Config) -> None:
     """
     folders = {key: config[key] for key in ("checkpoint_dir", "result_dir")}
     # RecBole's own, which it makes in the current folder.
-    folders.update({"the log": "log", "TensorBoard's log": "log_tensorboard", "cache_path": cache_folder(config)})
+    folders.update(
+        {
+            "the log": "log",
+            "TensorBoard's log": "log_tensorboard",
+            "cache_path": cache_folder(config["cache_path"], config["checkpoint_dir"]),
+        }
+    )
     for key, folder in folders.items():
         check_writable(key, folder)
     # RecBole looks whether its folders are there and then makes them, so that of two runs that start at once one fails.

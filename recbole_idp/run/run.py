@@ -14,6 +14,7 @@ from recbole_idp.config.derive import given_values
 from recbole_idp.data.few_shot import few_shot_loader
 from recbole_idp.errors import UserError
 from recbole_idp.evaluation.buckets import bucket_metrics
+from recbole_idp.models.idp.keys import GenerationSettings
 from recbole_idp.models.idp.pretrain import find_or_pretrain
 from recbole_idp.recbole_models.choose import make_dataset, model_class, trainer_class
 from recbole_idp.report.comparison import CONTROLS, compare_variants, prediction_line, verdicts
@@ -161,7 +162,7 @@ def predict_gain(
     if start is None or set(variants) <= set(CONTROLS):
         return None
     with clock.stage("predict", "asking what the generated embeddings know beyond the target's own data"):
-        prediction = start.prediction(config, dataset)
+        prediction = start.prediction(GenerationSettings.of(config), dataset, config["seed"])
         logging.getLogger().info(prediction_line(prediction))
     return {"train_users_share": config["train_users_share"], **prediction}
 
@@ -229,7 +230,8 @@ def run_trial(
     if ranks is not None:
         items = test.dataset.inter_feat[config["ITEM_ID_FIELD"]].numpy()
         counts, lengths = train.dataset.item_counts()[items], test.dataset.history_lengths()
-        facts["buckets"] = bucket_metrics(ranks, counts, lengths, config)
+        begins = {"popularity": config["popularity_buckets"], "history": config["history_buckets"]}
+        facts["buckets"] = bucket_metrics(ranks, counts, lengths, begins)
     return Outcome(facts, ranks)
 
 

@@ -16,10 +16,12 @@ from typing import TYPE_CHECKING, Any
 from recbole_idp.config.derive import data_root, derive, given_values
 from recbole_idp.config.fingerprint import values_that_affect
 from recbole_idp.config.setting import Affects
+from recbole_idp.content.text.encoding import TextEncoding
 from recbole_idp.data.catalog import locate
 from recbole_idp.data.content_hashes import content_hashes
 from recbole_idp.data.domain_texts import check_any_text, texts_by_domain
 from recbole_idp.errors import UserError
+from recbole_idp.models.precise.keys import FusionSettings
 from recbole_idp.models.precise.replay import METRICS, Replay, restart
 from recbole_idp.models.precise.slices import load_slices
 from recbole_idp.models.precise.token_states import token_vectors
@@ -145,13 +147,14 @@ def sliced_tokens(config: Config, data: SlicedData) -> np.ndarray:
         UserError: A dataset has no texts, or the encoder cannot be loaded.
     """
     item_domain, item_tokens = zip(*data.universal.items[1:], strict=True)
-    texts = [""] * len(item_tokens)
-    for _, _, places, found in texts_by_domain(config, data.locations, item_domain, item_tokens):
+    texts, encoding = [""] * len(item_tokens), TextEncoding.of(config)
+    by_domain = texts_by_domain(data.locations, item_domain, item_tokens, encoding.fields, encoding.file_format)
+    for _, _, places, found in by_domain:
         for place, text in zip(places, found, strict=True):
             texts[place] = text
     known = texts[: data.universal.n_items(0) - 1]
     check_any_text(known, f"{config['dataset']} before the first slice", "text_fields")
-    return token_vectors(config, texts, known)
+    return token_vectors(encoding, FusionSettings.of(config), texts, known)
 
 
 def unfinished_folder(config: Config, data: SlicedData) -> Path:

@@ -14,8 +14,10 @@ from recbole_idp.models.base.sequence_model import ModelData, target_counts
 from recbole_idp.models.base.serving import Serving
 from recbole_idp.models.precise.drawn_targets import DrawnTargets
 from recbole_idp.models.precise.fusion import EmbeddingFusion
+from recbole_idp.models.precise.keys import FusionSettings
 from recbole_idp.models.precise.user_head import HeadedEncoder, UserHead, latest_events
 from recbole_idp.models.precise.user_loss import contrast_loss
+from recbole_idp.nn.encoder.keys import TransformerSettings
 from recbole_idp.nn.encoder.transformer import TransformerEncoder
 from recbole_idp.nn.in_batch import competition_loss
 
@@ -75,13 +77,14 @@ class PreciseModel(EncodedItemsModel):
         check_sizes(config)
         super().__init__(config, dataset)
         del self.item_embedding
-        self.fusion = EmbeddingFusion(config, self.n_items)
-        self.balance_weight = config["balance_weight"]
+        settings = FusionSettings.of(config)
+        self.fusion = EmbeddingFusion(settings, self.n_items, self.hidden_size, self.initializer_range)
+        self.balance_weight = settings.balance_weight
         self.register_buffer("target_shares", None, persistent=False)
 
     def build_encoder(self, config: Config) -> TransformerEncoder:
         """Build the Transformer."""
-        return TransformerEncoder(config, causal=self.causal)
+        return TransformerEncoder(TransformerSettings.of(config), config["MAX_ITEM_LIST_LENGTH"], self.causal)
 
     def encode_items(self) -> torch.Tensor:
         """Compute the vector of every item; shape [N, D]."""
@@ -205,7 +208,7 @@ class PRECISE_TT(PreciseModel):
 
     def serving(self) -> Serving:
         """Return the parts that compute scores: Transformer and head are one encoder."""
-        return dataclasses.replace(super().serving(), encoder=HeadedEncoder(None, (self.encoder, self.head)))
+        return dataclasses.replace(super().serving(), encoder=HeadedEncoder(self.encoder, self.head))
 
     def training_batches(self, targets: Targets, config: Config, generator: torch.Generator) -> DrawnTargets:
         """Build rows of one target each; arguments as in :class:`SequenceModel`."""

@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from recbole_idp.content.text.encoding import TextEncoding
 from recbole_idp.models.base.text_vectors import target_texts
 from recbole_idp.models.precise.experts import log_experts, plot_experts
+from recbole_idp.models.precise.keys import FusionSettings
 from recbole_idp.models.precise.token_states import token_vectors
 from recbole_idp.models.precise.universal import find_or_train
 from recbole_idp.train.trainer import SequenceTrainer
@@ -44,8 +46,9 @@ class TargetedTrainer(SequenceTrainer):
 
     def _start(self, dataset: SequenceDataset, valid: SequenceDataset | None) -> None:
         """Start the model's token vectors from the target's texts."""
-        if self.config["fusion"] != "id_only":
-            self.model.fusion.start_tokens(token_vectors(self.config, target_texts(self.config, dataset)))
+        settings, encoding = FusionSettings.of(self.config), TextEncoding.of(self.config)
+        if settings.fusion != "id_only":
+            self.model.fusion.start_tokens(token_vectors(encoding, settings, target_texts(encoding, dataset)))
 
     def _fit(self, *arguments: Any) -> tuple[float, dict[str, float]]:
         return super().fit(*arguments)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from recbole_idp.content.text.encoding import TextEncoding
 from recbole_idp.errors import UserError
 from recbole_idp.models.base.serving import Serving
 from recbole_idp.models.base.text_model import TextModel
@@ -58,7 +59,7 @@ class UniSRec(TextModel):
 
     def read_texts(self, config: Config, dataset: SequenceDataset) -> torch.Tensor:
         """Return the text vectors of all items as the adaptor reads them; shape [N, W]."""
-        return adaptor_inputs(frozen_text_vectors(config, dataset))
+        return adaptor_inputs(frozen_text_vectors(TextEncoding.of(config), dataset))
 
     def build_item_encoder(self, config: Config, text_width: int) -> MixtureAdaptor:
         """Build the adaptor."""

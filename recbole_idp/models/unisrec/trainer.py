@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from recbole_idp.content.text.cache import cache_folder, encode_cached
 from recbole_idp.content.text.encoder import open_text_encoder
+from recbole_idp.content.text.encoding import TextEncoding
 from recbole_idp.errors import UserError
 from recbole_idp.models.base.text_vectors import target_texts
 from recbole_idp.models.unisrec.pretrain import find_or_pretrain
@@ -57,8 +57,9 @@ class UniSRecTrainer(SequenceTrainer):
 
     def _take_over(self, dataset: SequenceDataset) -> None:
         """Load the pre-trained weights into the model, and the target's text vectors by their encoder."""
-        texts = target_texts(self.config, dataset)
+        encoding = TextEncoding.of(self.config)
+        texts = target_texts(encoding, dataset)
         pretrained = find_or_pretrain(self.config)
-        encoder = open_text_encoder(pretrained.folder / TEXT_ENCODER, device=self.config["device"])
-        vectors, _ = encode_cached(encoder, texts, cache_folder(self.config), self.config["show_progress"])
+        encoder = open_text_encoder(pretrained.folder / TEXT_ENCODER, device=encoding.device)
+        vectors, _ = encoding.encode(encoder, texts)
         self.model.start_from(pretrained.state, vectors)
