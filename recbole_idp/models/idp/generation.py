@@ -132,9 +132,9 @@ def confidence(matches: Matches) -> torch.Tensor:
     return torch.from_numpy(matches.similarities[:, :1]).clamp(0, 1).pow(TWIN_POWER)
 
 
-def rotation(vectors: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
-    """Find the rotation R that brings ``vectors @ R`` nearest to ``wanted``, both centred (orthogonal Procrustes)."""
-    left, _, right = torch.linalg.svd(vectors.double().t() @ wanted.double())
+def rotation(vectors: torch.Tensor, goal: torch.Tensor) -> torch.Tensor:
+    """Find the rotation R that brings ``vectors @ R`` nearest to ``goal``, both centred (orthogonal Procrustes)."""
+    left, _, right = torch.linalg.svd(vectors.double().t() @ goal.double())
     return (left @ right).float()
 
 
@@ -205,10 +205,10 @@ def fit_text_map(vectors: np.ndarray, item_embeddings: torch.Tensor, ridge: floa
     """
     # In double precision: texts of one shop are alike, so that the least of 384 variances is a millionth of the first.
     source = torch.from_numpy(centred(vectors)).double()
-    wanted = (item_embeddings - item_embeddings.mean(0)).double()
+    ids = (item_embeddings - item_embeddings.mean(0)).double()
     products = source.t() @ source
     penalty = ridge * products.diagonal().mean()
-    weights = torch.linalg.solve(products + penalty * torch.eye(len(products), dtype=torch.double), source.t() @ wanted)
+    weights = torch.linalg.solve(products + penalty * torch.eye(len(products), dtype=torch.double), source.t() @ ids)
     weights = weights.float()
     return lambda others, settled=None: torch.from_numpy(centred(others, settled)) @ weights + item_embeddings.mean(0)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -29,9 +28,7 @@ from recbole_idp.train.pretrained_folder import TEXT_ENCODER
 from recbole_idp.train.trainer import SequenceTrainer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-
-    from recbole.data.dataloader import AbstractDataLoader
+    from collections.abc import Iterable
 
     from recbole_idp.models.idp.model import IDP
 
@@ -96,17 +93,17 @@ def prepare_start(
     # What does not fit, and a mistake in the target's texts, show before hours of pre-training.
     if transferred:
         check_encoder(config, planned_encoder(config), [name for name in transferred if name not in OWN_ENCODER])
-    wanted = target_texts(encoding, dataset)
+    texts = target_texts(encoding, dataset)
     bundle = find_or_pretrain(config, clock) if transferred else None
     if bundle:
         encoder = open_text_encoder(bundle.folder / TEXT_ENCODER, device=encoding.device)
     else:
-        encoder = encoding.load_encoder().fit(wanted)
-    with clock.stage("encode", f"encoding {len(wanted):,} target texts with {encoder.name}") as facts:
-        frozen_vectors, report = encoding.encode(encoder, wanted)
-        vectors = bundle.matcher(encoding).vectors(wanted, frozen_vectors) if bundle else frozen_vectors
+        encoder = encoding.load_encoder().fit(texts)
+    with clock.stage("encode", f"encoding {len(texts):,} target texts with {encoder.name}") as facts:
+        frozen_vectors, report = encoding.encode(encoder, texts)
+        vectors = bundle.matcher(encoding).vectors(texts, frozen_vectors) if bundle else frozen_vectors
         facts["encoded"] = facts.get("encoded", 0) + report.encoded
-        facts["target_items_without_text"] = sum(not text for text in wanted)
+        facts["target_items_without_text"] = sum(not text for text in texts)
     if not bundle:
         # No variant reads the first two.
         return TransferStart(None, None, frozen_vectors, vectors)  # type: ignore[arg-type]
@@ -178,29 +175,13 @@ class TransferTrainer(SequenceTrainer):
         """Return the :class:`TransferStart` of these variants; None where all start at random."""
         return None if set(variants) == {"scratch"} else prepare_start(config, dataset, variants, clock)
 
-    def fit(
-        self,
-        train_data: AbstractDataLoader,
-        valid_data: AbstractDataLoader | None = None,
-        verbose: bool = True,
-        saved: bool = True,
-        show_progress: bool = False,
-        callback_fn: Callable[[int, float], object] | None = None,
-    ) -> tuple[float, dict[str, float]]:
-        """Initialise and train the model; arguments and result as in RecBole."""
+    def prepare_model(self, train_data: SequenceDataset, valid_data: SequenceDataset | None = None) -> None:
+        """Load the weights that the variant starts from."""
         variant = self.config["transfer"]
-        if self.start_epoch == 0:
-            if self.start is None and variant != "scratch":
-                with self.preparing():
-                    self.start = prepare_start(self.config, train_data.dataset, [variant])
-            settings = GenerationSettings.of(self.config)
-            initialise(self.model, variant, self.start, settings, self.config["seed"])
-        if variant != "zero_shot":
-            return super().fit(train_data, valid_data, verbose, saved, show_progress, callback_fn)
-        self.eval_collector.data_collect(train_data)
-        if valid_data:
-            self.best_valid_score, self.best_valid_result = self._valid_epoch(valid_data, show_progress)
-        if saved:
-            self._save_checkpoint(-1, verbose=verbose)
-        logging.getLogger().info("Zero-shot: the model is used as it was generated, without training")
-        return self.best_valid_score, self.best_valid_result
+        if self.start is None and variant != "scratch":
+            self.start = prepare_start(self.config, train_data, [variant])
+        initialise(self.model, variant, self.start, GenerationSettings.of(self.config), self.config["seed"])
+
+    def is_trained(self) -> bool:
+        """Return whether the variant is trained on the target: all but ``zero_shot`` are."""
+        return self.config["transfer"] != "zero_shot"

@@ -12,6 +12,7 @@ from recbole_idp.errors import UserError
 from recbole_idp.models.base.encoded_items import EncodedItemsModel
 from recbole_idp.models.base.sequence_model import ModelData, target_counts
 from recbole_idp.models.base.serving import Serving
+from recbole_idp.models.base.transferred import take_over, weights_of
 from recbole_idp.models.precise.drawn_targets import DrawnTargets
 from recbole_idp.models.precise.fusion import EmbeddingFusion
 from recbole_idp.models.precise.keys import FusionSettings
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from torch import nn
 
     from recbole_idp.data.sequences import Targets
+
+_TRANSFERRED = ("encoder", "fusion")
 
 
 class PreciseModel(EncodedItemsModel):
@@ -101,11 +104,7 @@ class PreciseModel(EncodedItemsModel):
             UserError: The weights are of other sizes than this model's.
         """
         taken = {name: value[rows] if name in OF_ITEMS else value for name, value in state.items()}
-        own = {name: value.shape for name, value in transferable(self).items()}
-        if own != {name: value.shape for name, value in taken.items()}:
-            keys = ", ".join(self.encoder_keys)
-            raise UserError(f"the universal model does not fit this one: {keys} must be as in universal training")
-        self.load_state_dict(taken, strict=False)
+        take_over(self, taken, _TRANSFERRED, self.encoder_keys, "the universal model")
 
     def calculate_loss(self, interaction: Interaction) -> torch.Tensor:
         """Compute the mean loss of rows with one target each, a hook of RecBole; scalar."""
@@ -263,7 +262,7 @@ OF_ITEMS = ("fusion.ids", "fusion.tokens", "fusion.present")
 
 def transferable(model: nn.Module) -> dict[str, torch.Tensor]:
     """Return the weights that universal training transfers: those of Transformer and fusion, by their names."""
-    return {name: value for name, value in model.state_dict().items() if name.startswith(("encoder.", "fusion."))}
+    return weights_of(model, *_TRANSFERRED)
 
 
 def check_sizes(config: Config) -> None:

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import torch
 
 from recbole_idp.content.text.encoding import TextEncoding
-from recbole_idp.errors import UserError
 from recbole_idp.models.base.serving import Serving
 from recbole_idp.models.base.text_model import TextModel
 from recbole_idp.models.base.text_vectors import frozen_text_vectors
+from recbole_idp.models.base.transferred import take_over, weights_of
 from recbole_idp.models.unisrec.adaptor import MixtureAdaptor
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from recbole_idp.data.dataset import SequenceDataset
 
 _NO_LENGTH = 1e-6
+_TRANSFERRED = ("encoder", "item_encoder")
 
 
 class UniSRec(TextModel):
@@ -94,12 +95,8 @@ class UniSRec(TextModel):
             UserError: The weights are of other sizes than this model's.
         """
         inputs = adaptor_inputs(text_vectors).to(self.text_vectors)
-        own = {name: value.shape for name, value in transferable(self).items()}
-        if own != {name: value.shape for name, value in state.items()} or inputs.shape != self.text_vectors.shape:
-            keys = ", ".join((*self.encoder_keys, "text_encoder"))
-            raise UserError(f"the pre-trained UniSRec does not fit this model: {keys} must be as in pre-training")
-        self.load_state_dict(state, strict=False)
-        self.text_vectors.copy_(inputs)
+        weights, parts = {**state, "text_vectors": inputs}, (*_TRANSFERRED, "text_vectors")
+        take_over(self, weights, parts, (*self.encoder_keys, "text_encoder"), "the pre-trained UniSRec")
 
     def freeze_blocks(self) -> None:
         """Freeze positions and blocks as pre-trained: training changes the adaptor and the input's norm."""
@@ -123,7 +120,7 @@ class UniSRec_IDt(UniSRec):
 
 def transferable(model: nn.Module) -> dict[str, torch.Tensor]:
     """Return the weights that pre-training transfers: those of adaptor and sequence encoder, by their names."""
-    return {name: value for name, value in model.state_dict().items() if name.startswith(("encoder.", "item_encoder."))}
+    return weights_of(model, *_TRANSFERRED)
 
 
 def adaptor_inputs(vectors: np.ndarray) -> torch.Tensor:
