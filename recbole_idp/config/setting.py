@@ -92,6 +92,12 @@ def setting(default: Any, help: str, affects: Affects = Affects.ALL) -> Any:
     return Field(default, description=help, json_schema_extra={"affects": affects.value})
 
 
+def restated(group: type[Settings], name: str, affects: Affects) -> Any:
+    """Declare a field of a group again, with the same default and help, where it affects something else."""
+    info = group.model_fields[name]
+    return setting(info.default, info.description or "", affects)
+
+
 @dataclass(frozen=True)
 class Setting:
     """Declaration of a key.
