@@ -15,7 +15,7 @@ from recbole_idp.config.derive import as_model, as_pretrained, derive
 from recbole_idp.content.text.encoding import TextEncoding
 from recbole_idp.content.text.keys import TextSettings
 from recbole_idp.data.content_hashes import content_hashes
-from recbole_idp.data.domains import check_domains
+from recbole_idp.data.domains import source_locations
 from recbole_idp.errors import UserError
 from recbole_idp.models.idp.bundle import Bundle, ItemNames, bundle_card, bundle_content
 from recbole_idp.models.idp.cdim.depths import SourceItems, check_depth, deciding_values, train_matcher
@@ -74,7 +74,7 @@ class BundlePretraining(Pretraining[Bundle]):
 
     def __init__(self, config: Config) -> None:
         # A typing error in a domain's name shows before anything else is loaded.
-        super().__init__(config, check_domains(config))
+        super().__init__(config, source_locations(config))
         self.encoding = TextEncoding.of(self.config)
         self.matcher = MatcherSettings.of(self.config)
         self.text_encoder = self.encoding.load_encoder()

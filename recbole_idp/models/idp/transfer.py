@@ -13,7 +13,7 @@ from recbole.config import Config
 from recbole_idp.content.text.encoder import open_text_encoder
 from recbole_idp.content.text.encoding import TextEncoding
 from recbole_idp.data.dataset import SequenceDataset
-from recbole_idp.data.domains import check_domains
+from recbole_idp.data.domains import source_locations
 from recbole_idp.models.base.text_vectors import target_texts
 from recbole_idp.models.idp.bundle import Bundle
 from recbole_idp.models.idp.generation import Evidence, generate, neighbours, principal_components
@@ -166,7 +166,7 @@ class TransferTrainer(SequenceTrainer):
     def check_sources(cls, config: Config, variants: Sequence[str]) -> None:
         """Check the source domains, unless nothing is pre-trained on them."""
         if not set(variants) <= set(SOURCELESS) and not config["pretrained"]:
-            check_domains(config)
+            source_locations(config)
 
     @classmethod
     def prepare_start(

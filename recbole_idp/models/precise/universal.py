@@ -14,7 +14,7 @@ from recbole_idp.config.derive import derive
 from recbole_idp.content.text.encoding import TextEncoding
 from recbole_idp.data.content_hashes import content_hashes
 from recbole_idp.data.domain_texts import check_any_text, texts_by_domain
-from recbole_idp.data.domains import TargetLoader, check_domains
+from recbole_idp.data.domains import TargetLoader, source_locations
 from recbole_idp.data.sequences import Targets
 from recbole_idp.errors import UserError
 from recbole_idp.models.precise.experts import log_experts
@@ -170,7 +170,7 @@ class UniversalTraining(Pretraining[UniversalModel]):
     prefix = "precise"
 
     def __init__(self, config: Config, dataset: SequenceDataset, valid: SequenceDataset | None) -> None:
-        super().__init__(config, check_domains(config, with_target=True))
+        super().__init__(config, source_locations(config, with_target=True))
         self.dataset, self.valid = dataset, valid
         self.encoding, self.fusion = TextEncoding.of(self.config), FusionSettings.of(self.config)
         self.text_encoder = self.encoding.load_encoder()

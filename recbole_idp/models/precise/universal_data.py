@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from recbole_idp.data.domains import check_domains, join_domains, read_domain
+from recbole_idp.data.domains import join_domains, read_domain, source_locations
 from recbole_idp.models.precise.targeted_data import targeted_config
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def load_universal(config: Config, dataset: SequenceDataset) -> Domains:
     Raises:
         UserError: A source is wrong, or there is nothing to train on.
     """
-    sources = check_domains(config, with_target=True)
+    sources = source_locations(config, with_target=True)
     target = _renumbered(read_domain(config, dataset.location), dataset.item_tokens())
     order = np.lexsort((target.times, target.users))
     target = _picked(target, order)

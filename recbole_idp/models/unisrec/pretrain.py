@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from recbole_idp.content.text.encoding import TextEncoding
-from recbole_idp.data.domains import check_domains
+from recbole_idp.data.domains import source_locations
 from recbole_idp.models.unisrec.model import UniSRec, transferable
 from recbole_idp.models.unisrec.pretraining_model import UniSRecPretraining
 from recbole_idp.storage.schema import ObjectOf
@@ -62,7 +62,7 @@ class AdaptorPretraining(Pretraining[PretrainedUniSRec]):
     prefix = "unisrec"
 
     def __init__(self, config: Config) -> None:
-        super().__init__(config, check_domains(config))
+        super().__init__(config, source_locations(config))
         self.encoding = TextEncoding.of(self.config)
         self.text_encoder = self.encoding.load_encoder()
 
