@@ -111,59 +111,6 @@ class SequenceTrainer(Resumable, Trainer):
                 "of eval_args it can be no more than that"
             )
 
-    def prepare_model(self, train_data: Any, valid_data: Any = None) -> None:
-        """Load what the model starts from. A hook, called before training unless RecBole's checkpoint is resumed.
-
-        What it draws from PyTorch's random numbers does not change what training draws.
-
-        Args:
-            train_data: The training part of the dataset.
-            valid_data: The part for validation; None: there is none.
-        """
-
-    def is_trained(self) -> bool:
-        """Return whether the model is trained; otherwise it is evaluated as it was prepared. A hook."""
-        return True
-
-    def after_training(self) -> None:
-        """Report on the trained model. A hook."""
-
-    def fit(
-        self,
-        train_data: AbstractDataLoader | TargetLoader,
-        valid_data: AbstractDataLoader | TargetLoader | None = None,
-        verbose: bool = True,
-        saved: bool = True,
-        show_progress: bool = False,
-        callback_fn: Callable[[int, float], object] | None = None,
-    ) -> tuple[float, dict[str, float]]:
-        """Prepare and train the model, or resume; arguments and result as in RecBole."""
-        if self.start_epoch == 0:
-            with self.preparing():
-                self.prepare_model(train_data.dataset, valid_data.dataset if valid_data else None)
-        if self.is_trained():
-            super().fit(train_data, valid_data, verbose, saved, show_progress, callback_fn)
-        else:
-            self._keep_as_prepared(train_data, valid_data, verbose, saved, show_progress)
-        self.after_training()
-        return self.best_valid_score, self.best_valid_result
-
-    def _keep_as_prepared(
-        self,
-        train_data: AbstractDataLoader | TargetLoader,
-        valid_data: AbstractDataLoader | TargetLoader | None,
-        verbose: bool,
-        saved: bool,
-        show_progress: bool,
-    ) -> None:
-        """Validate and save the model without training; arguments as of :meth:`fit`."""
-        self.eval_collector.data_collect(train_data)
-        if valid_data:
-            self.best_valid_score, self.best_valid_result = self._valid_epoch(valid_data, show_progress)
-        if saved:
-            self._save_checkpoint(-1, verbose=verbose)
-        self.logger.info("The model is used as it was prepared, without training")
-
     @property
     def targets_per_second(self) -> float:  # type: ignore[override]  # computed here
         """Training targets a second, over all epochs so far."""

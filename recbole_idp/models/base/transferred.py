@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from torch import nn
 
 
+TRANSFORMER_KEYS = ("hidden_size", "n_layers", "n_heads", "inner_size", "hidden_act", "MAX_ITEM_LIST_LENGTH")
+"""Keys that must be equal before and after the transfer for the weights of a Transformer to fit."""
+
+
 def weights_of(model: nn.Module, *parts: str) -> dict[str, torch.Tensor]:
     """Return the weights of some parts of a model, by their names in the model."""
     prefixes = tuple(f"{part}." for part in parts)

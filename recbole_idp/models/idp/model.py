@@ -11,7 +11,7 @@ from recbole.utils import get_model
 from recbole_idp.errors import UserError
 from recbole_idp.models.base.sequence_model import ModelData, SequenceModel, target_counts
 from recbole_idp.models.base.serving import Serving
-from recbole_idp.models.base.transferred import take_over
+from recbole_idp.models.base.transferred import TRANSFORMER_KEYS, take_over
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -45,14 +45,7 @@ class IDP(SequenceModel):
 
     extends = "IDP"
     can_be_pretrained: bool = True
-    encoder_keys: tuple[str, ...] = (
-        "hidden_size",
-        "n_layers",
-        "n_heads",
-        "inner_size",
-        "hidden_act",
-        "MAX_ITEM_LIST_LENGTH",
-    )
+    encoder_keys: tuple[str, ...] = TRANSFORMER_KEYS
 
     def __init__(self, config: Config, dataset: ModelData) -> None:
         super().__init__(config, dataset)

@@ -12,7 +12,7 @@ from recbole_idp.errors import UserError
 from recbole_idp.models.base.encoded_items import EncodedItemsModel
 from recbole_idp.models.base.sequence_model import ModelData, target_counts
 from recbole_idp.models.base.serving import Serving
-from recbole_idp.models.base.transferred import take_over, weights_of
+from recbole_idp.models.base.transferred import TRANSFORMER_KEYS, take_over, weights_of
 from recbole_idp.models.precise.drawn_targets import DrawnTargets
 from recbole_idp.models.precise.fusion import EmbeddingFusion
 from recbole_idp.models.precise.keys import FusionSettings
@@ -62,12 +62,7 @@ class PreciseModel(EncodedItemsModel):
 
     causal, universal, targeted = True, True, True
     encoder_keys: tuple[str, ...] = (
-        "hidden_size",
-        "n_layers",
-        "n_heads",
-        "inner_size",
-        "hidden_act",
-        "MAX_ITEM_LIST_LENGTH",
+        *TRANSFORMER_KEYS,
         "fusion",
         "semantic_size",
         "n_experts",
