@@ -115,7 +115,9 @@ class Resumable(RunTrainer, SafeCheckpoints):
         """Validate and save the model without training; arguments and result as of :meth:`fit`."""
         self.eval_collector.data_collect(train_data)
         if valid_data:
-            self.best_valid_score, self.best_valid_result = self._valid_epoch(valid_data, show_progress)
+            self.best_valid_score, self.best_valid_result = self._valid_epoch(  # type: ignore[attr-defined]  # RecBole's
+                valid_data, show_progress
+            )
         if saved:
             self._save_checkpoint(-1, verbose=verbose)
         self.logger.info("The model is used as it was prepared, without training")
