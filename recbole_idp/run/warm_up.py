@@ -122,7 +122,7 @@ def check_study(config: Config) -> None:
         if config[key] not in values:
             raise UserError(f"{key} has no meaning for warm-up, which replays all that happened: remove it")
     if config["rm_dup_inter"] == "last":
-        raise UserError("rm_dup_inter=last drops an event for the sake of a later one: warm-up takes first, or none")
+        raise UserError("rm_dup_inter=last drops an earlier event because of a later one: warm-up takes first, or none")
     if config["eval_args"]["mode"]["test"] != "full":
         raise UserError(f"warm-up ranks all items: remove mode {config['eval_args']['mode']['test']} from eval_args")
     longest, count = max(config["warm_up_period"]), config["warm_up_slices"]

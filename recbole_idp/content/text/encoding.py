@@ -31,7 +31,7 @@ class TextEncoding:
         settings: Columns and length of the texts, and the encoder.
         file_format: Format of the files with the texts.
         device: Device of the encoder.
-        cache: Folder of the vectors, and of all that texts give once and for all.
+        cache: Folder of text vectors and search indexes.
         show_progress: Whether to show progress bars.
     """
 

@@ -137,7 +137,7 @@ def initialise(model: IDP, variant: str, start: TransferStart, settings: Generat
         generated = generate(start.evidence(), settings)
     model.start_from(generated, encoder)
     if variant == "random_match":
-        # Nothing speaks for random items: the control shall not be held where it started.
+        # Random matches say nothing about an item, so the prior must not hold the control where it started.
         model.generated.zero_()
 
 
