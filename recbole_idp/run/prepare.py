@@ -58,13 +58,15 @@ def check_is_matched(config: Config) -> None:
 
 def data_fingerprint(config: Config, dataset: SequenceDataset) -> str:
     """Return the fingerprint of the target's files and of all keys that decide on rows and split."""
-    keys = (
+    keys = [
         "load_col",
         "val_interval",
         "user_inter_num_interval",
         "item_inter_num_interval",
         "rm_dup_inter",
         "eval_args",
-    )
+    ]
+    if dataset.config["benchmark_filename"]:
+        keys.append("benchmark_filename")
     # A dataset may take a part of the events, and says so in its own configuration.
     return fingerprint([content_hashes(dataset.location), {key: dataset.config[key] for key in keys}])

@@ -12,7 +12,8 @@ from recbole.utils import init_seed
 
 from recbole_idp.config.derive import given_values
 from recbole_idp.data.few_shot import few_shot_loader
-from recbole_idp.evaluation.buckets import bucket_metrics
+from recbole_idp.data.notes import data_notes, overlap_note, split_notes
+from recbole_idp.evaluation.buckets import bucket_metrics, novelty_metrics
 from recbole_idp.models.idp.pretrain import find_or_pretrain
 from recbole_idp.recbole_models.choose import make_dataset, model_class, trainer_class
 from recbole_idp.report.comparison import CONTROLS, compare_variants, prediction_line, verdicts
@@ -79,6 +80,7 @@ def run(config: Config) -> dict[str, Any]:
         size = {"users": dataset.user_num - 1, "items": dataset.item_num - 1, "interactions": dataset.inter_num}
         train, valid, test = data_preparation(config, dataset)
         logger.info(dataset)
+        log_notes(dataset, [len(loader.dataset) for loader in (train, valid, test)])
 
     start = trainer.prepare_start(config, train.dataset, variants, clock)
     prediction = predict_gain(config, start, train.dataset, variants, clock)
@@ -131,6 +133,21 @@ def run(config: Config) -> dict[str, Any]:
     if trained:
         print(f"Trained model: {trained[0]} ({trained[1]}), for recbole-idp recommend --trained={trained[0]}")
     return result
+
+
+def log_notes(dataset: SequenceDataset, targets: list[int]) -> None:
+    """Log what a user may not expect of the target's events and of their split.
+
+    Args:
+        dataset: The target, after its split.
+        targets: The numbers of targets for training, validation and test.
+    """
+    logger = logging.getLogger()
+    for line in (data_notes(dataset), *split_notes(dataset, targets)):
+        if line is not None:
+            logger.info(line)
+    if (line := overlap_note(dataset)) is not None:
+        logger.warning(line)
 
 
 def predict_gain(
@@ -198,7 +215,7 @@ def run_trial(
     try:
         with clock.stage(trainer.stage, f"{trial.name}: {trainer.variants.get(variant, 'trained')}"):
             _, valid_result = trainer.fit(train, valid, saved=True, show_progress=config["show_progress"])
-        with clock.stage("evaluate", f"{trial.name} on {len(test.dataset):,} test users"):
+        with clock.stage("evaluate", f"{trial.name} on {len(test.dataset):,} test targets"):
             test_result = trainer.evaluate(test, load_best_model=True, show_progress=config["show_progress"])
     except BaseException:
         trainer.discard_checkpoint()
@@ -220,7 +237,12 @@ def run_trial(
     if ranks is not None:
         items = test.dataset.inter_feat[config["ITEM_ID_FIELD"]].numpy()
         counts, lengths = train.dataset.item_counts()[items], test.dataset.history_lengths()
-        facts["buckets"] = bucket_metrics(ranks, counts, lengths, config)
+        seen = test.dataset.seen
+        users_seen = seen.users[test.dataset.inter_feat[config["USER_ID_FIELD"]].numpy()]
+        facts["buckets"] = {
+            **bucket_metrics(ranks, counts, lengths, config),
+            **novelty_metrics(ranks, users_seen, seen.items[items]),
+        }
     return Outcome(facts, ranks)
 
 

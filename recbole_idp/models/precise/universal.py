@@ -135,8 +135,10 @@ class UniversalTrainer(SequenceTrainer):
 
 def held_out_values(config: Config) -> dict[str, Any]:
     """Return the keys and values that decide, with the target's files, on which of its events are held out."""
+    fixed = ("benchmark_filename",) if config["benchmark_filename"] else ()
     return chosen_values(
         config,
+        *fixed,
         "eval_args",
         "val_interval",
         "user_inter_num_interval",
