@@ -18,7 +18,7 @@ HISTORY_LENGTH = "history_length"
 
 
 class GeneralDataset(LiteralReading, Dataset):
-    """A RecBole :class:`~recbole.data.dataset.Dataset` whose validation and test targets are those of sequential models.
+    """A RecBole :class:`~recbole.data.dataset.Dataset` that is validated and tested on targets of sequential models.
 
     A user's first event is history, and no target: RecBole's general split would test users with two events. The
     training part has all training events.

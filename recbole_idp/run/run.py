@@ -215,7 +215,7 @@ def run_trial(
     try:
         with clock.stage(trainer.stage, f"{trial.name}: {trainer.variants.get(variant, 'trained')}"):
             _, valid_result = trainer.fit(train, valid, saved=True, show_progress=config["show_progress"])
-        with clock.stage("evaluate", f"{trial.name} on {len(test.dataset):,} test targets"):
+        with clock.stage("evaluate", f"{trial.name} on {targets_name(test.dataset)}"):
             test_result = trainer.evaluate(test, load_best_model=True, show_progress=config["show_progress"])
     except BaseException:
         trainer.discard_checkpoint()
@@ -237,17 +237,21 @@ def run_trial(
     if ranks is not None:
         items = test.dataset.inter_feat[config["ITEM_ID_FIELD"]].numpy()
         counts, lengths = train.dataset.item_counts()[items], test.dataset.history_lengths()
-        seen = test.dataset.seen
-        users_seen = seen.users[test.dataset.inter_feat[config["USER_ID_FIELD"]].numpy()]
-        facts["buckets"] = {
-            **bucket_metrics(ranks, counts, lengths, config),
-            **novelty_metrics(ranks, users_seen, seen.items[items]),
-        }
+        facts["buckets"] = bucket_metrics(ranks, counts, lengths, config)
+        if test.dataset.split_by_events():
+            seen, users = test.dataset.seen, test.dataset.inter_feat[config["USER_ID_FIELD"]].numpy()
+            facts["buckets"] |= novelty_metrics(ranks, seen.users[users], seen.items[items])
     return Outcome(facts, ranks)
 
 
+def targets_name(dataset: SequenceDataset) -> str:
+    """Return how many targets of how many users a part of the target has, in words."""
+    users = len(set(dataset.user_tokens()))
+    return f"{len(dataset):,} test targets" + (f" of {users:,} users" if users < len(dataset) else "")
+
+
 def collect_ranks(outcomes: dict[Trial, Outcome], dataset: SequenceDataset) -> Ranks | None:
-    """Collect the ranks of all trials, with the ids of the test users.
+    """Collect the ranks of all trials, with the id of each target's user.
 
     Args:
         outcomes: Outcome of each trial.
