@@ -1,5 +1,6 @@
 """Splits that are given event by event: by time, by shares of all events, by files; for all kinds of models alike."""
 
+import itertools
 from collections import Counter
 
 import numpy as np
