@@ -70,6 +70,9 @@ class GivenRows:
         size, copied = len(history), False
         for number in reversed(self._of_user.get(user, [])[-self.COMPARED :]):
             chain = self.chains[number]
+            if size and is_full and chain[-size:] == history:
+                self._extend(number, [item])
+                return number, len(chain) - 1 - size, len(chain) - 1
             if size and chain[:size] == history[: len(chain)]:
                 # One begins with the other.
                 if len(chain) > size and chain[size] != item:
@@ -77,9 +80,6 @@ class GivenRows:
                     continue
                 self._extend(number, [*history, item][len(chain) :])
                 return number, 0, size
-            if size and is_full and chain[-size:] == history:
-                self._extend(number, [item])
-                return number, len(chain) - 1 - size, len(chain) - 1
         number = len(self.chains)
         self.chains.append([])
         self.fresh.append([])

@@ -19,7 +19,7 @@ def timed_events(seed=0, users=40, n_items=24):
     for user in range(users):
         late = user >= users - 10
         start = 5000 + 40 * int(draw.integers(10)) if late else int(draw.integers(5000))
-        first = int(draw.integers(n_items))
+        first = int(draw.integers(n_items - 4, n_items) if late else draw.integers(n_items))
         for step in range(int(draw.integers(2, 10))):
             item = (first + step - (draw.random() < 0.2)) % (n_items + (8 if late else 0))
             found.append((f"u{user}", f"i{item}", 1_300_000_000.0 + start + 50 * step * int(draw.integers(0, 4))))
