@@ -19,6 +19,7 @@ from recbole_idp.data.sequences import Targets
 from recbole_idp.errors import UserError
 from recbole_idp.models.precise.experts import log_experts
 from recbole_idp.models.precise.model import PRECISE_UT, PreciseModel, transferable
+from recbole_idp.models.precise.targeted_data import targeted_config
 from recbole_idp.models.precise.token_states import token_vectors
 from recbole_idp.models.precise.universal_data import load_universal
 from recbole_idp.storage.files import fingerprint
@@ -181,7 +182,10 @@ class UniversalTraining(Pretraining[UniversalModel]):
 
     def deciding(self) -> dict[str, Any]:
         """Return all that decides on the result."""
+        # Earlier releases told held-out events by user and item.
+        told_by = {} if targeted_config(self.config) is self.config else {"held_out": "rows"}
         return {
+            **told_by,
             "target": target_digest(self.config, self.dataset),
             "sources": [content_hashes(location) for location in self.locations],
             "text_encoder": text_encoder_identity(self.text_encoder),
