@@ -208,6 +208,8 @@ class DomainEvents(NamedTuple):
 def read_domain(config: Config, location: DatasetLocation) -> DomainEvents:
     """Read a dataset as one of several; RecBole's keys for filtering apply to it separately.
 
+    It is read whole: ``benchmark_filename`` is about the target, and so is its split.
+
     Args:
         config: RecBole's configuration.
         location: Where the files of the dataset are.
@@ -218,7 +220,7 @@ def read_domain(config: Config, location: DatasetLocation) -> DomainEvents:
     Raises:
         UserError: The dataset cannot be read.
     """
-    dataset = SequenceDataset(derive(config, dataset=location.name))
+    dataset = SequenceDataset(derive(config, dataset=location.name, benchmark_filename=None))
     events, tokens = dataset.inter_feat, dataset.field2id_token
     columns = (events[field].to_numpy() for field in (dataset.uid_field, dataset.iid_field, dataset.time_field))
     return DomainEvents(location, tokens[dataset.uid_field], tokens[dataset.iid_field], *columns)

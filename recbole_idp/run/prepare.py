@@ -68,14 +68,16 @@ def data_fingerprint(config: Config, dataset: SequenceDataset) -> str:
 
     Texts of items are left out: models that read them and models that do not are compared on the same events.
     """
-    keys = (
+    keys = [
         "load_col",
         "val_interval",
         "user_inter_num_interval",
         "item_inter_num_interval",
         "rm_dup_inter",
         "eval_args",
-    )
+    ]
+    if dataset.config["benchmark_filename"]:
+        keys.append("benchmark_filename")
     # A dataset may take a part of the events, and says so in its own configuration.
     events = content_hashes(dataset.location, with_items=False)
     return fingerprint([events, {key: dataset.config[key] for key in keys}])

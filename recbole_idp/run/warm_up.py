@@ -20,6 +20,7 @@ from recbole_idp.content.text.encoding import TextEncoding
 from recbole_idp.data.catalog import locate
 from recbole_idp.data.content_hashes import content_hashes
 from recbole_idp.data.domain_texts import check_any_text, texts_by_domain
+from recbole_idp.data.reading import ALL_EVENTS
 from recbole_idp.errors import UserError
 from recbole_idp.models.precise.keys import FusionSettings
 from recbole_idp.models.precise.replay import METRICS, Replay, restart
@@ -40,13 +41,13 @@ if TYPE_CHECKING:
 _PARTS = ("all", "new")
 # Keys with other values than these mean nothing here, or would let the future in: k-core filters count events of all
 # slices, and a universal model was trained on all of them.
-_ALL_EVENTS = (None, "[0,inf)", "[1,inf)")
 _ONLY = {
     "train_users_share": (1.0,),
     "few_shot": (None,),
     "pretrained": (None,),
-    "user_inter_num_interval": _ALL_EVENTS,
-    "item_inter_num_interval": _ALL_EVENTS,
+    "benchmark_filename": (None,),
+    "user_inter_num_interval": ALL_EVENTS,
+    "item_inter_num_interval": ALL_EVENTS,
 }
 
 

@@ -11,6 +11,7 @@ import torch
 
 from recbole_idp.data.domains import TargetLoader, number_users, read_domain, source_locations
 from recbole_idp.data.sequences import Sequences, Targets
+from recbole_idp.data.splits import only_places
 from recbole_idp.errors import UserError
 from recbole_idp.models.precise.keys import WarmUpSettings
 from recbole_idp.models.precise.targeted_data import targeted_config
@@ -140,11 +141,7 @@ def check_times(part: DomainEvents) -> None:
     name, times = part.location.name, part.times
     if not np.isfinite(times).all():
         raise UserError(f"{name} has a timestamp that is no finite number: correct it, a slice is a stretch of time")
-    counts = np.bincount(part.users)[np.unique(part.users)]
-    order = np.lexsort((times, part.users))
-    starts = np.cumsum(counts) - counts
-    places = np.arange(len(times)) - np.repeat(starts, counts)
-    if len(np.unique(times)) == 1 or np.array_equal(times[order] - times.min(), places):
+    if only_places(part.users, times):
         raise UserError(
             f"the timestamps of {name} are no times but places in each user's history: warm-up needs a dataset with "
             "real times, such as ml-1m"

@@ -20,6 +20,7 @@ from recbole_idp.errors import UserError
 from recbole_idp.models.precise.experts import log_experts
 from recbole_idp.models.precise.keys import FusionSettings
 from recbole_idp.models.precise.model import PRECISE_UT, PreciseModel, transferable
+from recbole_idp.models.precise.targeted_data import targeted_config
 from recbole_idp.models.precise.token_states import token_vectors
 from recbole_idp.models.precise.universal_data import load_universal
 from recbole_idp.storage.files import fingerprint
@@ -136,8 +137,10 @@ class UniversalTrainer(SequenceTrainer):
 
 def held_out_values(config: Config) -> dict[str, Any]:
     """Return the keys and values that decide, with the target's files, on which of its events are held out."""
+    fixed = ("benchmark_filename",) if config["benchmark_filename"] else ()
     return chosen_values(
         config,
+        *fixed,
         "eval_args",
         "val_interval",
         "user_inter_num_interval",
@@ -181,7 +184,10 @@ class UniversalTraining(Pretraining[UniversalModel]):
 
     def deciding(self) -> dict[str, Any]:
         """Return all that decides on the result."""
+        # Earlier releases told held-out events by user and item.
+        told_by = {} if targeted_config(self.config) is self.config else {"held_out": "rows"}
         return {
+            **told_by,
             "target": target_digest(self.config, self.dataset),
             "sources": [content_hashes(location) for location in self.locations],
             "text_encoder": text_encoder_identity(self.text_encoder),
