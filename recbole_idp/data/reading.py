@@ -18,6 +18,7 @@ from recbole_idp.data.splits import PARTS, TRAIN, Events, PartRows, Seen, by_use
 from recbole_idp.errors import UserError
 
 if TYPE_CHECKING:
+    from recbole.config import Config
     from recbole.data.dataset import Dataset as _MixedInto
 else:
     _MixedInto = object
@@ -46,6 +47,7 @@ class LiteralReading(_MixedInto):
         seen: Which users and items have a training event; set by ``build()``.
     """
 
+    config: Config
     location: DatasetLocation
     fixed: FixedSplit | None = None
     events: Events
@@ -75,7 +77,7 @@ class LiteralReading(_MixedInto):
         if histories in read_header(paths[0], self.config["field_separator"], self.config["encoding"] or "utf-8"):
             self.fixed = self._read_histories(paths, histories)
         else:
-            self.fixed = read_plain(paths, lambda path: self._load_feat(str(path), FeatureSource.INTERACTION))
+            self.fixed = read_plain(paths, self._read_plain_file)
         self.inter_feat = self.fixed.frame
         # From here on the events are filtered and numbered as those of one file.
         self.benchmark_filename_list = None
@@ -86,6 +88,13 @@ class LiteralReading(_MixedInto):
             raise UserError(
                 f"benchmark_filename brings a split of its own, and eval_args asks for the split {split}: give one"
             )
+
+    def _read_plain_file(self, path: Path) -> pd.DataFrame:
+        """Read one file of plain rows."""
+        frame = self._load_feat(str(path), FeatureSource.INTERACTION)
+        if frame is None:
+            raise UserError(f"load_col names no column of {path.name}: name those of user, item and time under inter")
+        return frame
 
     def _read_histories(self, paths: list[Path], histories: str) -> FixedSplit:
         """Read the files of a fixed split whose rows have histories."""

@@ -137,9 +137,9 @@ def parts_of(
     place[order] = positions(users[order])
     if method == "RS" and group_by != "user":
         # Each user's first event is no target; it goes with the targets beside it.
-        before = np.cumsum(place > 0) - (place > 0)
-        first, second = sizes(int((place > 0).sum()), _shares(value))
-        return (before >= first).astype(np.int64) + (before >= second)
+        is_target = (place > 0).astype(np.int64)
+        before = np.cumsum(is_target) - is_target
+        return np.searchsorted(np.asarray(sizes(int(is_target.sum()), _shares(value))), before, side="right")
     counts = np.bincount(users) if len(users) else np.zeros(0, dtype=np.int64)
     # Ends of training and validation, by the user's number of events.
     ends = np.zeros((2, int(counts.max(initial=0)) + 1), dtype=np.int64)
@@ -163,8 +163,8 @@ def _by_time(times: np.ndarray, shares: Sequence[float]) -> np.ndarray:
     """Cut ascending times so that the parts have these shares of the events, and events of one time stay together."""
     cumulative = np.cumsum(shares) / np.sum(shares)
     # The place of a share among n events is that of RecBole's percentile; the small number is for rounding.
-    edges = [times[int(share * (len(times) - 1) + 1e-9)] for share in cumulative[:2]] if len(times) else [0, 0]
-    return (times > edges[0]).astype(np.int64) + (times > edges[1])
+    places = (cumulative[:2] * (len(times) - 1) + 1e-9).astype(np.int64)
+    return (times[:, None] > times[places]).sum(1)
 
 
 def only_places(users: np.ndarray, times: np.ndarray) -> bool:
