@@ -168,7 +168,10 @@ def _by_time(times: np.ndarray, shares: Sequence[float]) -> np.ndarray:
 
 
 def only_places(users: np.ndarray, times: np.ndarray) -> bool:
-    """Return whether timestamps are no times: one value for all, or each user's places 0, 1, 2 or 1, 2, 3 and so on.
+    """Return whether timestamps are no times: one value for all, or places in each user's history.
+
+    Places are 0, 1, 2 or 1, 2, 3 and so on, some of them missing where events were filtered: whole numbers, no two
+    equal for a user, and most users begin at the same one. People do not begin at the same moment.
 
     Args:
         users: User of each event; shape [E].
@@ -176,13 +179,15 @@ def only_places(users: np.ndarray, times: np.ndarray) -> bool:
     """
     if len(times) == 0:
         return False
-    if len(np.unique(times)) == 1:
+    lowest = times.min()
+    if lowest == times.max():
         return True
     order = np.lexsort((times, users))
     users, times = users[order], times[order]
     place = positions(users)
-    firsts = times[np.arange(len(times)) - place]
-    return bool(place.max() > 0 and np.array_equal(times - firsts, place) and len(np.unique(firsts)) == 1)
+    repeated = (place[1:] > 0) & (times[1:] == times[:-1])
+    firsts = times[place == 0]
+    return bool((times % 1 == 0).all() and not repeated.any() and (firsts == lowest).mean() > 0.5)
 
 
 def part_rows(events: Events) -> list[PartRows]:
