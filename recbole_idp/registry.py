@@ -86,8 +86,11 @@ SHARED_SETTINGS = "recbole_idp.nn.encoder.keys:TransformerSettings"
 RECBOLE_SETTINGS = {
     "FDSA": "recbole_idp.recbole_models.keys:FeatureSettings",
     "FEARec": "recbole_idp.recbole_models.keys:FEARecSettings",
+    "FPMC": "recbole_idp.recbole_models.keys:FPMCSettings",
     "GRU4RecF": "recbole_idp.recbole_models.keys:FeatureSettings",
+    "HGN": "recbole_idp.recbole_models.keys:WeightListSettings",
     "SASRecF": "recbole_idp.recbole_models.keys:FeatureSettings",
+    "SHAN": "recbole_idp.recbole_models.keys:WeightListSettings",
 }
 """The classes that declare the plugin's keys for models of RecBole."""
 

@@ -66,7 +66,7 @@ class RecBoleTrainingSettings(Settings):
     transform: str | None = setting(None, "RecBole's transformation of batches.", Affects.TRAINING)
     mask_ratio: PositiveShare | None = setting(None, "Chance of an event to be masked.", _BOTH)
     ft_ratio: Share | None = setting(None, "Share of the rows whose last event alone is masked.", _BOTH)
-    reg_weight: float | list[float] | None = setting(None, "Weight of a regularisation.", _BOTH)
+    reg_weight: float | None = setting(None, "Weight of a regularisation.", _BOTH)
     eta: float | None = setting(None, "A weight of RecBole's losses.", _BOTH)
 
 

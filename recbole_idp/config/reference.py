@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from typing import Any
 
 from recbole_idp.config.declarations import model_settings
 from recbole_idp.config.resolve import DEFAULT_DATASET
-from recbole_idp.config.setting import Affects, Setting
+from recbole_idp.config.setting import Affects, Setting, Settings, declared_by
 
 _AFFECTS = {
     Affects.PRETRAINING: "pre-training",
@@ -45,6 +46,14 @@ def rows(model: str, dataset: str = DEFAULT_DATASET) -> list[tuple[str, ...]]:
         )
         for item in settings
     ]
+
+
+def rows_of(groups: Iterable[type[Settings]]) -> list[tuple[str, ...]]:
+    """Return a row for each key of some groups: key, type, default and help."""
+    found: dict[str, Setting] = {}
+    for group in groups:
+        found.update(declared_by(group))
+    return [(item.name, item.type_name(), _shown(item.default), item.help) for item in found.values()]
 
 
 def markdown(model: str, dataset: str = DEFAULT_DATASET) -> str:

@@ -72,8 +72,7 @@ def resolve(layers: list[Layer], model: str | None = None, dataset: str | None =
         _put(layer, values, origins)
     values.update(model=model, dataset=dataset)
     origins.update(model=model_origin, dataset=dataset_origin)
-    for layer in checked:
-        check_supported(model, layer, values, defaults)
+    check_supported(model, checked, values, defaults)
     if needs_negatives(model, values):
         _put(_negatives(below), values, origins)
     if values.get("pretrain_model"):

@@ -280,21 +280,24 @@ SUPPORT: dict[str, Support] = {
 """The keys of RecBole that are no parameters of single models, and those that are declared for all models."""
 
 RENAMED = {
+    "batch_size": "train_batch_size",
     "eval_setting": "eval_args",
     "group_by_user": "eval_args",
-    "group_offset": "offset",
     "highest_val": "val_interval",
     "leave_one_num": "eval_args",
     "lowest_val": "val_interval",
+    "lr": "learning_rate",
     "max_item_inter_num": "item_inter_num_interval",
     "max_user_inter_num": "user_inter_num_interval",
     "min_item_inter_num": "item_inter_num_interval",
     "min_user_inter_num": "user_inter_num_interval",
     "neg_sampling": "train_neg_sample_args",
+    "optimizer": "learner",
+    "patience": "stopping_step",
     "split_ratio": "eval_args",
     "training_neg_sample_num": "train_neg_sample_args",
 }
-"""Keys of earlier versions of RecBole and of its script, and what they are now."""
+"""Keys of earlier versions of RecBole, of its script and of other packages, and what they are here."""
 
 
 def needs_negatives(model: str, values: Mapping[str, Any]) -> bool:
@@ -307,12 +310,14 @@ def needs_negatives(model: str, values: Mapping[str, Any]) -> bool:
     )
 
 
-def check_supported(model: str, layer: Layer, values: Mapping[str, Any], defaults: Mapping[str, Any]) -> None:
+def check_supported(
+    model: str, layers: Iterable[Layer], values: Mapping[str, Any], defaults: Mapping[str, Any]
+) -> None:
     """Check that each given key of RecBole works with a model.
 
     Args:
         model: The model's name.
-        layer: Some of the user's values.
+        layers: The user's values, lowest first.
         values: Value of every key, all layers merged.
         defaults: The values below the user's layers.
 
@@ -320,12 +325,14 @@ def check_supported(model: str, layer: Layer, values: Mapping[str, Any], default
         UserError: A key is refused, or works with other models alone.
     """
     exact = bool(values.get("exact_recbole"))
-    for key, value in layer.values.items():
-        entry = SUPPORT.get(key)
+    places = {key: layer.place for layer in layers for key in layer.values}
+    for key, place in places.items():
+        entry, value = SUPPORT.get(key), values.get(key)
         if entry is None or value == defaults.get(key) or value in entry.harmless:
             continue
-        refusal = entry.refusal
         if entry.works_with(model, exact, key in defaults):
             refusal = entry.check(model, value, values) if entry.check else None
+        else:
+            refusal = None if value is None else entry.refusal
         if refusal:
-            raise UserError(f"{key} is {value} {layer.place}, but {refusal}")
+            raise UserError(f"{key} is {value} {place}, but {refusal}")

@@ -1,6 +1,6 @@
 """Settings of RecBole's own models that the plugin decides on."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from annotated_types import Ge
 
@@ -17,7 +17,19 @@ class FeatureSettings(Settings):
     )
 
 
+class FPMCSettings(Settings):
+    """FPMC is trained on pairs alone."""
+
+    loss_type: Literal["CE", "BPR", "BCE"] = setting("BPR", "CE, BPR or BCE.", Affects.TRAINING)
+
+
 class FEARecSettings(Settings):
     """FEARec divides by the number of its layers less one."""
 
     n_layers: Annotated[int, Ge(2)] = setting(2, "RecBole's: layers of the encoder.", Affects.TRAINING)
+
+
+class WeightListSettings(Settings):
+    """HGN and SHAN weigh the parts of their regularisation one by one."""
+
+    reg_weight: list[float] = setting([0.0, 0.0], "RecBole's: weights of its regularisation.", Affects.TRAINING)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 
 from recbole_idp.errors import UserError
@@ -47,7 +48,9 @@ def _check_unseen(config: Config, dataset: Dataset) -> None:
     Its own loop draws for the histories of the evaluation as well.
     """
     held_out = 1 if config["exact_recbole"] else 2
-    events = pd.DataFrame({name: dataset.inter_feat[name].numpy() for name in (dataset.uid_field, dataset.iid_field)})
+    events = pd.DataFrame(
+        {name: np.asarray(dataset.inter_feat[name]) for name in (dataset.uid_field, dataset.iid_field)}
+    )
     users = events.groupby(dataset.uid_field)
     history = events[users.cumcount(ascending=False) >= held_out]
     most = history.groupby(dataset.uid_field)[dataset.iid_field].nunique().max()
