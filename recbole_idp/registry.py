@@ -87,8 +87,10 @@ RECBOLE_SETTINGS = {
     "FDSA": "recbole_idp.recbole_models.keys:FeatureSettings",
     "FEARec": "recbole_idp.recbole_models.keys:FEARecSettings",
     "FPMC": "recbole_idp.recbole_models.keys:FPMCSettings",
+    "GRU4RecCPR": "recbole_idp.recbole_models.keys:RerankerSettings",
     "GRU4RecF": "recbole_idp.recbole_models.keys:FeatureSettings",
     "HGN": "recbole_idp.recbole_models.keys:WeightListSettings",
+    "SASRecCPR": "recbole_idp.recbole_models.keys:RerankerSettings",
     "SASRecF": "recbole_idp.recbole_models.keys:FeatureSettings",
     "SHAN": "recbole_idp.recbole_models.keys:WeightListSettings",
 }

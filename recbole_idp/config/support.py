@@ -118,15 +118,50 @@ def _transform(model: str, value: Any, values: Mapping[str, Any]) -> str | None:
     return f"{model} reads {TRANSFORMED[model]} alone: remove it" if value != TRANSFORMED[model] else None
 
 
+def _columns(model: str, value: Any, values: Mapping[str, Any]) -> str | None:
+    """Refuse what is no map from files to lists of columns."""
+    for file, columns in (value or {}).items():
+        if file not in _FILES:
+            return f"{file} is none of the files that are read, which are {', '.join(_FILES)}: correct it"
+        if columns != "*" and not (isinstance(columns, list) and columns and all(isinstance(x, str) for x in columns)):
+            return f"{file} needs a list of columns such as [user_id, item_id]: correct it"
+    return None
+
+
+def _loaded(model: str, value: Any, values: Mapping[str, Any]) -> str | None:
+    """Refuse to read no events."""
+    if value and "inter" not in value:
+        return "it names no columns of inter, where the events are: add them"
+    return _columns(model, value, values)
+
+
+def _name(model: str, value: Any, values: Mapping[str, Any]) -> str | None:
+    """Refuse an empty name of a column, and one that two columns would have."""
+    if not value:
+        return "a column needs a name: correct it"
+    twice = [values.get(key) for key in _NAMES].count(value) > 1
+    return f"another of {', '.join(_NAMES)} has this name as well: choose another" if twice else None
+
+
+def _affix(model: str, value: Any, values: Mapping[str, Any]) -> str | None:
+    """Refuse an empty part of a name: two columns would have one name."""
+    return None if value else "it must not be empty: correct it"
+
+
 def _unloaded(model: str, value: Any, values: Mapping[str, Any]) -> str | None:
     """Refuse to leave out columns where ``load_col`` says which ones are read."""
     if value and values.get("load_col"):
         return "load_col says which columns are read: name the wanted ones there, or give --load_col=~ as well"
-    return None
+    return _columns(model, value, values)
 
 
 def _unused(model: str, value: Any, values: Mapping[str, Any]) -> str | None:
     """Refuse to remove the columns of an event."""
+    if (wrong := _columns(model, value, values)) is not None:
+        return wrong
+    loaded = values.get("load_col") or dict.fromkeys(_FILES)
+    if missing := sorted(set(value or ()) - set(loaded)):
+        return f"load_col names no column of {missing[0]}: add them there, or remove it"
     needed = {values[f"{name}_FIELD"] for name in ("USER_ID", "ITEM_ID", "TIME")}
     named = [column for columns in (value or {}).values() for column in columns or ()]
     found = sorted(needed.intersection(named))
@@ -144,6 +179,9 @@ def _separator(model: str, value: Any, values: Mapping[str, Any]) -> str | None:
     """Refuse a separator that is no character."""
     return None if isinstance(value, str) and len(value) == 1 else "it must be one character: correct it"
 
+
+_FILES = ("inter", "user", "item")
+_NAMES = ("USER_ID_FIELD", "ITEM_ID_FIELD", "TIME_FIELD", "RATING_FIELD", "LABEL_FIELD", "ITEM_LIST_LENGTH_FIELD")
 
 ONE_LOSS = {"CORE": ("CE",), "FPMC": ("BPR",), "GRU4RecCPR": ("CE",), "SASRecCPR": ("CE",)}
 """The losses of RecBole's models that have not both CE and BPR."""
@@ -234,17 +272,17 @@ SUPPORT: dict[str, Support] = {
     "field_separator": _WORKS,
     "seq_separator": Support(check=_separator),
     "encoding": _WORKS,
-    "USER_ID_FIELD": _WORKS,
-    "ITEM_ID_FIELD": _WORKS,
-    "TIME_FIELD": _WORKS,
-    "RATING_FIELD": _WORKS,
-    "LABEL_FIELD": _WORKS,
-    "NEG_PREFIX": _WORKS,
-    "ITEM_LIST_LENGTH_FIELD": _WORKS,
-    "LIST_SUFFIX": _WORKS,
+    "USER_ID_FIELD": Support(check=_name),
+    "ITEM_ID_FIELD": Support(check=_name),
+    "TIME_FIELD": Support(check=_name),
+    "RATING_FIELD": Support(check=_name),
+    "LABEL_FIELD": Support(check=_name),
+    "NEG_PREFIX": Support(check=_affix),
+    "ITEM_LIST_LENGTH_FIELD": Support(check=_name),
+    "LIST_SUFFIX": Support(check=_affix),
     "MAX_ITEM_LIST_LENGTH": _WORKS,
-    "POSITION_FIELD": _WORKS,
-    "load_col": _WORKS,
+    "POSITION_FIELD": Support(check=_name),
+    "load_col": Support(check=_loaded),
     "unload_col": Support(check=_unloaded),
     "unused_col": Support(check=_unused),
     "benchmark_filename": _WORKS,

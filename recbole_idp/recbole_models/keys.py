@@ -33,3 +33,11 @@ class WeightListSettings(Settings):
     """HGN and SHAN weigh the parts of their regularisation one by one."""
 
     reg_weight: list[float] = setting([0.0, 0.0], "RecBole's: weights of its regularisation.", Affects.TRAINING)
+
+
+class RerankerSettings(Settings):
+    """GRU4RecCPR and SASRecCPR score the best items again."""
+
+    reranker_CAN_NUM: int | str = setting(
+        100, "RecBole's: how many items are scored again; several numbers as in 500,100.", Affects.TRAINING
+    )

@@ -24,7 +24,7 @@ from recbole_idp.config.support import (
     check_supported,
     training_of,
 )
-from tests.support.commands import refusal
+from tests.support.commands import printed, refusal
 
 SEQUENTIAL = [*registry.models(), *registry.recbole_models()]
 EVERY = [*SEQUENTIAL, *registry.GENERAL_MODELS]
@@ -226,6 +226,14 @@ def test_a_saved_configuration_is_accepted_again():
         ("SASRec", {"numerical_features": ["price"]}, "no features are read but by DIEN, DIN, FDSA"),
         ("SASRec", {"unload_col": {"inter": ["rating"]}}, "load_col"),
         ("SASRec", {"unused_col": {"inter": ["timestamp"]}}, "timestamp is a part of every event"),
+        ("SASRec", {"unused_col": {"item": ["price"]}}, "load_col names no column of item"),
+        ("SASRec", {"unused_col": {"inter": None}}, "needs a list of columns"),
+        ("SASRec", {"load_col": {"inter": None}}, "needs a list of columns"),
+        ("SASRec", {"load_col": {"item": ["price"]}}, "names no columns of inter"),
+        ("SASRec", {"load_col": {"inter": ["user_id"], "kg": ["head_id"]}}, "kg is none of the files"),
+        ("SASRec", {"LIST_SUFFIX": ""}, "must not be empty"),
+        ("SASRec", {"USER_ID_FIELD": "item_id"}, "has this name as well"),
+        ("SASRec", {"loss_decimal_place": -1}, "loss_decimal_place must be 0 or more"),
         ("SASRec", {"transform": "crop_itemseq"}, "BERT4Rec and SHAN"),
         ("BERT4Rec", {"transform": "inverse_itemseq"}, "BERT4Rec reads mask_itemseq alone"),
         ("SASRec", {"mask_ratio": 0.3}, "the model has no such parameter"),
@@ -272,3 +280,13 @@ def test_the_place_of_a_refused_key_is_told(tmp_path):
     assert f"nproc is 2 in {file}" in refusal(resolve, user_layers([file]))
     assert "nproc is 2 on the command line" in refusal(resolve, user_layers(command_line={"nproc": "2"}))
     assert CONFIG_DICT in refusal(resolve, user_layers(config_dict={"nproc": 2}))
+
+
+def test_the_list_of_keys_says_what_is_refused(capsys):
+    shown = printed(capsys, "keys", "--model=SASRec")
+    lines = {line.split()[0]: line for line in shown.splitlines()}
+    assert "Refused: a run uses one process" in lines["nproc"]
+    assert "Refused: the model has no such parameter" in lines["mask_ratio"]
+    assert "Refused" not in lines["shuffle"] and "Refused" not in lines["initializer_range"]
+    lines = {line.split()[0]: line for line in printed(capsys, "keys", "--model=NARM").splitlines()}
+    assert "Refused: the model has no such parameter" in lines["initializer_range"]
