@@ -74,8 +74,8 @@ class RecBoleEvaluationSettings(Settings):
     """Evaluation."""
 
     eval_batch_size: Count = setting(4096, "Rows, or scores, a batch of evaluation.", Affects.NOTHING)
-    loss_decimal_place: Natural = setting(4, "Decimals of the loss in the log.", Affects.NOTHING)
-    metric_decimal_place: Natural = setting(4, "Decimals of the metrics.", Affects.EVALUATION)
+    loss_decimal_place: Natural = setting(4, "Decimals of the loss in the log.")
+    metric_decimal_place: Natural = setting(4, "Decimals of the metrics.")
     tail_ratio: float | int | None = setting(None, "Share of the items that count as tail.", Affects.EVALUATION)
 
 

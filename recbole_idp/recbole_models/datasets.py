@@ -87,7 +87,8 @@ class ItemFeatures(LiteralReading):
             most = (self.config["seq_len"] or {}).get(name)
             values = [text.split(self.config["seq_separator"]) for text in found[name]]
             lists = [[part for part in parts if part][:most] for parts in values]
-            frame[name] = [_numbers(parts, name, filepath) if numbers else np.array(parts) for parts in lists]
+            arrays = [_numbers(parts, name, filepath) if numbers else np.array(parts) for parts in lists]
+            frame[name] = pd.Series(arrays, index=frame.index, dtype=object)
             self._describe(name, kind, max(map(len, lists)))
         return frame
 
