@@ -110,6 +110,12 @@ def _negatives(model: str, value: Any, values: Mapping[str, Any]) -> str | None:
         return None
     if value["distribution"] not in ("uniform", "popularity"):
         return f"its distribution is uniform or popularity, not {value['distribution']!r}: correct it"
+    if unknown := sorted(value.keys() - _NEGATIVE_ARGS.keys()):
+        return f"it takes {', '.join(_NEGATIVE_ARGS)}, and not {unknown[0]}: correct it"
+    for name, (kinds, least) in _NEGATIVE_ARGS.items():
+        part = value.get(name, least)
+        if type(part) not in kinds or (least is not None and not part >= least):
+            return f"its {name} cannot be {part!r}: correct it"
     return None
 
 
@@ -180,6 +186,14 @@ def _separator(model: str, value: Any, values: Mapping[str, Any]) -> str | None:
     return None if isinstance(value, str) and len(value) == 1 else "it must be one character: correct it"
 
 
+# The types of each part, and the smallest value.
+_NEGATIVE_ARGS: dict[str, tuple[tuple[type, ...], Any]] = {
+    "distribution": ((str,), None),
+    "sample_num": ((int,), 1),
+    "alpha": ((int, float), 0),
+    "dynamic": ((bool,), False),
+    "candidate_num": ((int,), 0),
+}
 _FILES = ("inter", "user", "item")
 _NAMES = ("USER_ID_FIELD", "ITEM_ID_FIELD", "TIME_FIELD", "RATING_FIELD", "LABEL_FIELD", "ITEM_LIST_LENGTH_FIELD")
 
