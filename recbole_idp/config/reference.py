@@ -89,7 +89,7 @@ def _what(model: str, item: Setting) -> str:
     """Return what a key means, or why it is refused with a model."""
     entry = SUPPORT.get(item.name)
     if entry is not None and not entry.works_with(model, exact=False, has_default=item.default is not None):
-        return f"Refused: {entry.refusal}."
+        return f"Refused: {entry.refused_by(model)}."
     return item.help or "RecBole's own key."
 
 

@@ -39,7 +39,8 @@ class Support(NamedTuple):
     Attributes:
         training: How they are trained.
         models: The models themselves; None: all of them.
-        refusal: Why other models refuse it, and the remedy: the end of "nproc is 2 on the command line: ...".
+        refusal: Why other models refuse it, and the remedy: the end of "nproc is 2 on the command line, but ...", with
+            {model} for the model.
         harmless: Values that are never refused, besides the default.
         parameter: Whether it works with those models alone whose YAML files have it.
         check: Returns the end of such a line for a value that cannot work, given the model and all values.
@@ -56,6 +57,10 @@ class Support(NamedTuple):
         """Return whether the key works with a model, for whose training ``exact_recbole`` may be set."""
         trained = bool(training_of(model, exact) & self.training)
         return trained and (self.models is None or model in self.models) and (has_default or not self.parameter)
+
+    def refused_by(self, model: str) -> str:
+        """Return why a model refuses the key, and the remedy."""
+        return self.refusal.format(model=model)
 
 
 def training_of(model: str, exact: bool) -> Training:
@@ -212,7 +217,7 @@ FEATURE_MODELS = ("DIEN", "DIN", "FDSA", "GRU4RecF", "SASRecF")
 _ONE_PROCESS = "a run uses one process: remove it; --threads says how many threads it has, --jobs how many runs at once"
 _GRAPH = "no model here reads a knowledge graph: remove it"
 _FEATURES = f"no features are read but by {', '.join(FEATURE_MODELS)}: remove it, or choose one of these"
-_OWN_LOOP = "the training does not read it: remove it, or take one of RecBole's models with --exact_recbole"
+_OWN_LOOP = "the training of {model} does not read it: remove it, or take one of RecBole's with --exact_recbole"
 
 _WORKS = Support()
 _PARAMETER_KEY = Support(refusal="the model has no such parameter: remove it", parameter=True)
@@ -262,13 +267,15 @@ SUPPORT: dict[str, Support] = {
     "train_neg_sample_args": Support(
         Training.TRIMMED | Training.LOOP,
         None,
-        "the training draws no negatives of RecBole: remove it; train_negatives is the plugin's key",
+        "the training of {model} does not read it: remove it; train_negatives is the plugin's key",
         check=_negatives,
     ),
     "enable_amp": Support(Training.LOOP | Training.COUNTING, None, _OWN_LOOP),
     "enable_scaler": Support(Training.LOOP | Training.COUNTING, None, _OWN_LOOP),
     "transform": _only(
-        TRANSFORMED, f"no model but {' and '.join(TRANSFORMED)} reads transformed batches: remove it", check=_transform
+        TRANSFORMED,
+        f"the training of {{model}} does not read it, but that of {' and '.join(TRANSFORMED)}: remove it",
+        check=_transform,
     ),
     **dict.fromkeys(("mask_ratio", "ft_ratio", "eta", "reg_weight", "initializer_range"), _PARAMETER_KEY),
     "require_pow": _never("no model here reads it: remove it"),
@@ -385,6 +392,6 @@ def check_supported(
         if entry.works_with(model, exact, key in defaults):
             refusal = entry.check(model, value, values) if entry.check else None
         else:
-            refusal = None if value is None else entry.refusal
+            refusal = None if value is None else entry.refused_by(model)
         if refusal:
             raise UserError(f"{key} is {value} {place}, but {refusal}")

@@ -44,7 +44,7 @@ def test_run_recbole_trains_and_its_checkpoint_is_opened(plain, workplace):
     [
         ("IDP", {"epoch": 1}, "unknown key epoch in config_dict: did you mean epochs?"),
         ("PositionSASRec", {"top_m": 3}, "unknown key top_m in config_dict"),
-        ("UniSRec", {"enable_amp": True}, "enable_amp is True in config_dict, but the training does not read it"),
+        ("UniSRec", {"enable_amp": True}, "enable_amp is True in config_dict, but the training of UniSRec does"),
         ("PRECISE", {"threshold": {"rating": 4}}, "threshold is {'rating': 4} in config_dict"),
     ],
 )
