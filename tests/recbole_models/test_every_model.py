@@ -128,7 +128,7 @@ def test_a_feature_holds_what_the_file_says(shop):
     for item in (1, 2, 3):
         number = int(tokens["item_id"][item].removeprefix("i"))
         row = found.item_feat.iloc[item]
-        assert tokens["brand"][row["brand"]] == f"brand{number % 3}"
+        assert tokens["brand"][int(row["brand"])] == f"brand{number % 3}"
         assert [tokens["class"][token] for token in row["class"] if token] == (["a", "b"] if number % 2 else ["c"])
         assert np.count_nonzero(row["words"]) >= 3
 
