@@ -202,8 +202,15 @@ def add_model(
     given: dict[str, Any] = {"trainer": trainer, "dataset": dataset, "properties": properties, "extends": extends}
     given |= {"transfers": transfers, "settings": settings}
     given = {field: value for field, value in given.items() if value is not None}
+    global _additions
+    _additions += 1
     _added[model.__name__] = described(_foreign(model, ""))._replace(**given, package="this process")
     return model
+
+
+def additions() -> int:
+    """Return how often a model was added in this process: what is cached by model names is valid until the next."""
+    return _additions
 
 
 def models() -> dict[str, Registration]:
@@ -292,6 +299,7 @@ def resolve(target: Any) -> Any:
 
 _OPTIONAL = ("trainer", "dataset", "properties", "extends", "transfers", "serves", "texts", "settings")
 _added: dict[str, Registration] = {}
+_additions = 0
 
 
 def _foreign(model: Any, package: str) -> Registration:

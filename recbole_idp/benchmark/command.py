@@ -154,7 +154,7 @@ def _split(task: str, options: dict[str, str | bool]) -> tuple[dict[str, Any], R
     from recbole_idp.config.resolve import DEFAULT_DATASET, DEFAULT_MODEL, option_layers, resolve
 
     own = TASKS[task].options
-    dataset = options.get("dataset", DEFAULT_DATASET)
+    dataset = str(options.get("dataset", DEFAULT_DATASET))
     keys = model_settings(DEFAULT_MODEL, dataset)
     everything = Layer(COMMAND_LINE, options)
     for key in options:

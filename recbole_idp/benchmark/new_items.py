@@ -18,6 +18,7 @@ from recbole_idp.config.derive import derive
 from recbole_idp.data.dataset import SequenceDataset
 from recbole_idp.data.domain_texts import item_texts
 from recbole_idp.data.few_shot import training_users
+from recbole_idp.data.item_text import ItemFileFormat
 from recbole_idp.errors import UserError
 from recbole_idp.evaluation.ranking import ranks_from_scores
 from recbole_idp.models.idp.generation import centred
@@ -75,7 +76,7 @@ def run(config: StrictConfig, hidden_share: float) -> tuple[dict[str, Any], list
         raise UserError(f"hidden_share must be less than 1, but is {hidden_share}: some items have to be trained on")
     announce(f"reading {config['dataset']}")
     whole = SequenceDataset(config)
-    read = item_texts(config, whole.location, config["text_fields"])
+    read = item_texts(whole.location, config["text_fields"], ItemFileFormat.of(config))
     with_text = [token for token in whole.item_tokens()[1:] if read.texts.get(token)]
     hidden = training_users(with_text, hidden_share, config["seed"])
     trained, bundle, known = train_without(config, whole, set(hidden))

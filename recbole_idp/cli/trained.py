@@ -50,7 +50,7 @@ def recommend(
     if (users is None) != (out is None):
         raise UserError("--users and --out belong together: the recommendations for the users of a file go to a file")
     if index["triggers"] and index["route"] != "u2i2i":
-        raise UserError("--triggers are the items that --route=u2i2i goes by: give both, or none")
+        raise UserError("--triggers chooses the items by which --route=u2i2i searches: give both, or none")
     given = {key: value for key, value in index.items() if value is not None}
     if user is not None:
         indexed = cast("IndexedRecommender", load(trained, **{"route": "u2i", **given}))

@@ -54,21 +54,26 @@ def settings_of(model: str, layers: list[Layer]) -> dict[str, Setting]:
     return found
 
 
-@functools.cache
 def model_settings(model: str, dataset: str) -> dict[str, Setting]:
     """Return the settings of a model on a dataset, whose YAML files may add some."""
+    return _model_settings(model, dataset, registry.additions())
+
+
+@functools.cache
+def _model_settings(model: str, dataset: str, additions: int) -> dict[str, Setting]:
+    """Return :func:`model_settings`, cached until a model is added, which may take the place of one of its name."""
     return settings_of(model, recbole_layers(model, dataset) + model_layers(model, dataset))
 
 
 def affected(model: str, key: str) -> Affects:
     """Return what a key of a model affects; a key that is not declared affects every number."""
-    setting = _affecting(model).get(key)
+    setting = _affecting(model, registry.additions()).get(key)
     return Affects.ALL if setting is None else setting.affects
 
 
 @functools.cache
-def _affecting(model: str) -> dict[str, Setting]:
-    """Return the declared settings of a model, cached."""
+def _affecting(model: str, additions: int) -> dict[str, Setting]:
+    """Return the declared settings of a model, cached until a model is added."""
     return declared_settings(model)
 
 

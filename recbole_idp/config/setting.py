@@ -23,10 +23,12 @@ from functools import cached_property
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
 import annotated_types
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticCustomError
 from typing_extensions import Self
+
+from recbole_idp.errors import UserError
 
 
 class Affects(enum.Flag):
@@ -59,12 +61,20 @@ class Settings(BaseModel):
         """Read the group's values from a configuration.
 
         Args:
-            config: RecBole's ``Config`` or a dict; it may hold other keys as well.
+            config: RecBole's ``Config`` or a dict; it may hold other keys as well. A key that it lacks has its default.
 
         Returns:
             The values.
+
+        Raises:
+            UserError: A value is wrong, as it can be in a configuration that was not checked.
         """
-        return cls(**{name: config[name] for name in cls.model_fields})
+        try:
+            return cls(**{name: config[name] for name in cls.model_fields if name in config})
+        except ValidationError as error:
+            found = error.errors(include_url=False)[0]
+            key = found["loc"][0]
+            raise UserError(f"{key} is {config[key]!r}, but {_lower(found['msg'])}: correct it") from None
 
 
 def setting(default: Any, help: str, affects: Affects = Affects.ALL) -> Any:
@@ -80,6 +90,12 @@ def setting(default: Any, help: str, affects: Affects = Affects.ALL) -> Any:
         The field.
     """
     return Field(default, description=help, json_schema_extra={"affects": affects.value})
+
+
+def restated(group: type[Settings], name: str, affects: Affects) -> Any:
+    """Declare a field of a group again, with the same default and help, where it affects something else."""
+    info = group.model_fields[name]
+    return setting(info.default, info.description or "", affects)
 
 
 @dataclass(frozen=True)
@@ -158,6 +174,11 @@ class Setting:
     def type_name(self) -> str:
         """Return the type in words, such as "list of int or None"."""
         return " or ".join(_name(part) for part in _parts(self.annotation)) or "anything"
+
+
+def _lower(message: str) -> str:
+    """Return a message of pydantic's as a part of a sentence."""
+    return message[:1].lower() + message[1:]
 
 
 def declared_by(group: type[Settings]) -> dict[str, Setting]:

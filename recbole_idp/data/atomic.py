@@ -73,6 +73,26 @@ def read_atomic(
     return frame
 
 
+def read_header(path: str | Path, separator: str = "\t", encoding: str = "utf-8") -> dict[str, str]:
+    """Return the columns of an atomic file as ``{name: type}``, without reading its rows.
+
+    Args:
+        path: The file.
+        separator: The character between two fields.
+        encoding: The encoding of the file; a byte order mark is accepted.
+
+    Raises:
+        UserError: The file cannot be read, or its first line does not name columns and types.
+    """
+    path = Path(path)
+    try:
+        with open(path, encoding="utf-8-sig" if encoding.lower() in ("utf-8", "utf8") else encoding) as file:
+            line = file.readline()
+    except (OSError, UnicodeError, LookupError) as error:
+        raise UserError(f"{path} cannot be read ({error}): correct the file, or its encoding") from error
+    return _parse_header(line.rstrip("\n").split(separator), path)
+
+
 def write_atomic(path: str | Path, frame: pd.DataFrame, types: Mapping[str, str]) -> None:
     """Write an atomic file, whole or not at all.
 

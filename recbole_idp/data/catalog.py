@@ -1,8 +1,8 @@
 """Find the files of a data set by its name: on disk, in a package, or by download."""
 
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -59,17 +59,25 @@ class DatasetLocation:
         folder: The folder with its files.
         stem: Their name without the suffix: ``folder/stem.inter``, ``folder/stem.item``.
         origin: Where the files came from, in words.
+        fixed: The middle of the names of the files of a fixed split, ``folder/stem.train.inter`` and so on; empty:
+            there is one file of interactions.
     """
 
     name: str
     folder: Path
     stem: str
     origin: str
+    fixed: tuple[str, ...] = ()
 
     @property
     def inter_file(self) -> Path:
-        """The file of the interactions."""
-        return self.folder / f"{self.stem}.inter"
+        """The file of the interactions; the first one of a fixed split."""
+        return self.inter_files[0]
+
+    @property
+    def inter_files(self) -> list[Path]:
+        """The files of the interactions."""
+        return [self.folder / f"{self.stem}{f'.{name}' if name else ''}.inter" for name in self.fixed or ("",)]
 
     @property
     def item_file(self) -> Path:
@@ -130,6 +138,19 @@ def locate(
     else:
         raise _unknown(name, data_path, urls)
     return _on_disk(name, folder)  # type: ignore[return-value]  # its interactions have just been written
+
+
+def with_fixed_split(location: DatasetLocation, names: Sequence[str] | None) -> DatasetLocation:
+    """Return a location with the files of a fixed split instead of one file of interactions.
+
+    Args:
+        location: Where the data set is.
+        names: ``benchmark_filename``: the middle of the files' names; None: there is no fixed split.
+    """
+    if not names:
+        return location
+    own = any((location.folder / f"{location.name}.{name}.inter").is_file() for name in names)
+    return replace(location, stem=location.name if own else location.stem, fixed=tuple(map(str, names)))
 
 
 def available(data_path: str | Path = "dataset/", urls: Mapping[str, str] | None = None) -> list[Available]:

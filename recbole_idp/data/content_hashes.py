@@ -13,9 +13,13 @@ if TYPE_CHECKING:
 def content_hashes(location: DatasetLocation, with_items: bool = True) -> dict[str, str]:
     """Return the SHA-256 of a dataset's ``.inter`` file and, if it has one, of its ``.item`` file, by suffix.
 
+    A fixed split has three files of interactions, by suffixes such as ``train.inter``.
+
     Args:
         location: Where the dataset is.
         with_items: Whether the ``.item`` file counts.
     """
-    files = {"inter": location.inter_file, "item": location.item_file if with_items else None}
+    files = {path.name.removeprefix(f"{location.stem}."): path for path in location.inter_files}
+    if with_items:
+        files["item"] = location.item_file
     return {suffix: sha256_of_file(path) for suffix, path in files.items() if path is not None and path.is_file()}

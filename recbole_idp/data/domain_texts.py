@@ -8,29 +8,29 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from recbole_idp.data.item_text import ItemTexts, read_item_texts
+from recbole_idp.data.item_text import ItemFileFormat, ItemTexts, read_item_texts
 from recbole_idp.errors import UserError
 
 if TYPE_CHECKING:
-    from recbole.config import Config
-
     from recbole_idp.data.catalog import DatasetLocation
     from recbole_idp.data.domains import Domains
 
 
 def texts_by_domain(
-    config: Config,
     locations: Sequence[DatasetLocation],
     item_domain: Sequence[int] | np.ndarray,
     item_tokens: Sequence[str],
+    fields: tuple[Sequence[str] | None, Sequence[str] | None],
+    file_format: ItemFileFormat,
 ) -> Iterator[tuple[DatasetLocation, str, np.ndarray, list[str]]]:
     """Read the texts of the items of several domains.
 
     Args:
-        config: With ``text_fields`` for the first domain, the target, and ``source_text_fields`` for the others.
         locations: Where the domains lie.
         item_domain: Number of each item's domain; length N.
         item_tokens: Id of each item in its domain; length N.
+        fields: Columns of the first domain, the target (``text_fields``), and of the others (``source_text_fields``).
+        file_format: Format of the files.
 
     Yields:
         For each domain its location, the key that names its columns, the places of its items among the N, and their
@@ -39,17 +39,23 @@ def texts_by_domain(
     for number, location in enumerate(locations):
         key = "source_text_fields" if number else "text_fields"
         places = np.flatnonzero(np.asarray(item_domain) == number)
-        texts = item_texts(config, location, config[key])
+        texts = item_texts(location, fields[min(number, 1)], file_format)
         yield location, key, places, texts.for_items([item_tokens[place] for place in places.tolist()])
 
 
-def domain_texts(config: Config, domains: Domains, locations: Sequence[DatasetLocation]) -> tuple[list[str], list[str]]:
+def domain_texts(
+    domains: Domains,
+    locations: Sequence[DatasetLocation],
+    fields: Sequence[str] | None,
+    file_format: ItemFileFormat,
+) -> tuple[list[str], list[str]]:
     """Read texts and titles of all items of the source domains.
 
     Args:
-        config: With ``source_text_fields`` and ``text_length``.
         domains: The merged data.
         locations: Where each domain lies.
+        fields: Columns to read (``source_text_fields``).
+        file_format: Format of the files.
 
     Returns:
         Text and title of items 1 to N - 1.
@@ -58,7 +64,7 @@ def domain_texts(config: Config, domains: Domains, locations: Sequence[DatasetLo
     titles: list[str] = []
     for number, location in enumerate(locations):
         tokens = [domains.item_tokens[item] for item in np.flatnonzero(domains.item_domain == number)]
-        read = item_texts(config, location, config["source_text_fields"])
+        read = item_texts(location, fields, file_format)
         texts += read.for_items(tokens)
         titles += [read.titles.get(token, "") for token in tokens]
     check_any_text(texts, ", ".join(location.name for location in locations), "source_text_fields")
@@ -80,13 +86,13 @@ def check_any_text(texts: Sequence[str], name: str, key: str) -> None:
         raise UserError(f"none of the {len(texts):,} items of {name} has a text to be matched by: see {key}")
 
 
-def item_texts(config: Config, location: DatasetLocation, fields: Sequence[str] | None) -> ItemTexts:
+def item_texts(location: DatasetLocation, fields: Sequence[str] | None, file_format: ItemFileFormat) -> ItemTexts:
     """Read the item texts of one dataset, and log how many items have none.
 
     Args:
-        config: With ``text_length``.
         location: Where the dataset lies.
         fields: Columns to read.
+        file_format: Format of the file.
 
     Returns:
         Texts and titles by item id.
@@ -100,10 +106,10 @@ def item_texts(config: Config, location: DatasetLocation, fields: Sequence[str] 
     read = read_item_texts(
         path,
         fields,
-        config["ITEM_ID_FIELD"],
-        config["text_length"],
-        config["field_separator"],
-        config["encoding"] or "utf-8",
+        file_format.item_field,
+        file_format.text_length,
+        file_format.separator,
+        file_format.encoding,
     )
     if read.without_text:
         logging.getLogger().warning(f"{location.name}: {read.without_text} items of {path} have no text")

@@ -13,6 +13,7 @@ from recbole_idp.config.derive import data_root, derive
 from recbole_idp.data.catalog import DatasetLocation, locate
 from recbole_idp.data.content_hashes import content_hashes
 from recbole_idp.data.dataset import SequenceDataset
+from recbole_idp.data.keys import SourceSettings
 from recbole_idp.data.sequences import Sequences, Targets
 from recbole_idp.errors import UserError, nearest
 
@@ -128,11 +129,18 @@ class _View:
         return self._targets
 
 
-def check_domains(config: Config, with_target: bool = False) -> list[DatasetLocation]:
+def source_locations(config: Config, with_target: bool = False) -> list[DatasetLocation]:
+    """Check the source domains of a configuration, and find their files; see :func:`check_domains`."""
+    return check_domains(SourceSettings.of(config), config["dataset"], data_root(config), with_target)
+
+
+def check_domains(sources: SourceSettings, target: str, root: str, with_target: bool = False) -> list[DatasetLocation]:
     """Check the names of the source domains, and find their files.
 
     Args:
-        config: RecBole's configuration with ``source_domains`` and ``shared_users``.
+        sources: Their names, and those whose users are shared.
+        target: Name of the target.
+        root: Folder of all datasets.
         with_target: Whether the target is trained on together with them. Then users may be shared with it, and the list
             of sources may be empty.
 
@@ -142,21 +150,21 @@ def check_domains(config: Config, with_target: bool = False) -> list[DatasetLoca
     Raises:
         UserError: No source is named, one is unknown or named twice, or the target is among them.
     """
-    names = config["source_domains"] or []
+    names = sources.source_domains
     if not names and not with_target:
         raise UserError("source_domains is empty: name at least one dataset to pre-train on")
     for name in names:
         if names.count(name) > 1:
             raise UserError(f"source_domains names {name} twice: name each domain once")
-    if config["dataset"] in names:
-        raise UserError(f"{config['dataset']} is the target and among source_domains: take it out of one of the two")
-    joined = [*names, config["dataset"]] if with_target else names
-    for name in {name for group in config["shared_users"] or [] for name in group}:
+    if target in names:
+        raise UserError(f"{target} is the target and among source_domains: take it out of one of the two")
+    joined = [*names, target] if with_target else names
+    for name in {name for group in sources.shared_users for name in group}:
         if name not in joined:
             close = nearest(name, joined)
             hint = f": did you mean {close[0]}?" if close else f": choose from {', '.join(joined)}"
             raise UserError(f"shared_users names {name}, which is not among source_domains{hint}")
-    return [locate(name, data_root(config)) for name in names]
+    return [locate(name, root) for name in names]
 
 
 def load_domains(config: Config) -> Domains:
@@ -173,7 +181,7 @@ def load_domains(config: Config) -> Domains:
     Raises:
         UserError: A domain cannot be found or read, or has no user of two events.
     """
-    locations = check_domains(config)
+    locations = source_locations(config)
     return join_domains([read_domain(config, location) for location in locations], config["shared_users"])
 
 
@@ -200,6 +208,8 @@ class DomainEvents(NamedTuple):
 def read_domain(config: Config, location: DatasetLocation) -> DomainEvents:
     """Read a dataset as one of several; RecBole's keys for filtering apply to it separately.
 
+    It is read whole: ``benchmark_filename`` is about the target, and so is its split.
+
     Args:
         config: RecBole's configuration.
         location: Where the files of the dataset are.
@@ -210,7 +220,7 @@ def read_domain(config: Config, location: DatasetLocation) -> DomainEvents:
     Raises:
         UserError: The dataset cannot be read.
     """
-    dataset = SequenceDataset(derive(config, dataset=location.name))
+    dataset = SequenceDataset(derive(config, dataset=location.name, benchmark_filename=None))
     events, tokens = dataset.inter_feat, dataset.field2id_token
     columns = (events[field].to_numpy() for field in (dataset.uid_field, dataset.iid_field, dataset.time_field))
     return DomainEvents(location, tokens[dataset.uid_field], tokens[dataset.iid_field], *columns)

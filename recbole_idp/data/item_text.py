@@ -1,14 +1,45 @@
 """Make the text of every item from columns of an ``.item`` file."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from recbole_idp.data.atomic import read_atomic
 from recbole_idp.errors import UserError, nearest
+
+if TYPE_CHECKING:
+    from recbole.config import Config
+    from typing_extensions import Self
+
+
+@dataclass(frozen=True)
+class ItemFileFormat:
+    """Format of ``.item`` files, and how much of a text is read.
+
+    Attributes:
+        item_field: The column of item tokens.
+        text_length: Characters of a text at most; longer texts are cut.
+        separator: See :func:`~recbole_idp.data.atomic.read_atomic`.
+        encoding: See :func:`~recbole_idp.data.atomic.read_atomic`.
+    """
+
+    item_field: str = "item_id"
+    text_length: int = 2000
+    separator: str = "\t"
+    encoding: str = "utf-8"
+
+    @classmethod
+    def of(cls, config: Config) -> Self:
+        """Read the values from a configuration."""
+        return cls(
+            config["ITEM_ID_FIELD"], config["text_length"], config["field_separator"], config["encoding"] or "utf-8"
+        )
 
 
 @dataclass(frozen=True)

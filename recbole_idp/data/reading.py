@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 from recbole.utils import FeatureSource, FeatureType
 
-from recbole_idp.config.derive import data_root
-from recbole_idp.data.atomic import read_atomic
-from recbole_idp.data.catalog import DatasetLocation, locate
+from recbole_idp.config.derive import data_root, derive
+from recbole_idp.data.atomic import read_atomic, read_header
+from recbole_idp.data.catalog import DatasetLocation, locate, with_fixed_split
+from recbole_idp.data.fixed_split import FixedSplit, HistoryRow, benchmark_files, join_histories, read_plain
+from recbole_idp.data.splits import PARTS, TRAIN, Events, PartRows, Seen, by_user, part_rows, parts_of
 from recbole_idp.errors import UserError
 
 if TYPE_CHECKING:
@@ -19,22 +23,106 @@ else:
     _MixedInto = object
 
 
+# Those of the plugin and of RecBole, which a fixed split replaces.
+_DEFAULT_SPLITS = ({"LS": "valid_and_test"}, {"RS": [0.8, 0.1, 0.1]})
+ALL_EVENTS = (None, "[0,inf)", "[1,inf)")
+"""Values of RecBole's k-core keys that filter nothing; the second is its default."""
+
+# What would make a fixed split another one, if it is given by histories.
+_FILTERS = ("val_interval", "user_inter_num_interval", "item_inter_num_interval", "rm_dup_inter")
+
+
 class LiteralReading(_MixedInto):
-    """Mixin for RecBole's datasets that reads their files without quoting.
+    """Mixin for RecBole's datasets that reads their files without quoting, and splits them.
 
     The dataset is found by :func:`~recbole_idp.data.catalog.locate`. An error in a file is reported in one line.
+    Where RecBole would split each user's events, it does so. Other splits are made here, event by event, for all kinds
+    of models alike: those by time, those by shares of all events, and those that ``benchmark_filename`` brings.
 
     Attributes:
         location: Where the atomic files are.
+        fixed: What the files of a fixed split hold; None: there are none.
+        events: The events in the order of time, with their parts; set by ``build()``.
+        seen: Which users and items have a training event; set by ``build()``.
     """
 
     location: DatasetLocation
+    fixed: FixedSplit | None = None
+    events: Events
+    seen: Seen
     inter_feat: Any  # RecBole's: a DataFrame while it loads, an Interaction afterwards
 
     def _load_data(self, token: str, dataset_path: str) -> None:
         """Load the dataset from the place that :func:`~recbole_idp.data.catalog.locate` finds."""
-        self.location = locate(token, data_root(self.config))
+        self.location = with_fixed_split(locate(token, data_root(self.config)), self.config["benchmark_filename"])
         super()._load_data(self.location.stem, str(self.location.folder))
+
+    def _load_inter_feat(self, token: str, dataset_path: str) -> None:
+        """Load the interactions, or the three files of a fixed split."""
+        names = self.config["benchmark_filename"]
+        if names is None:
+            if not self.location.inter_file.is_file():
+                there = ", ".join(sorted(path.name for path in Path(dataset_path).glob("*.inter")))
+                raise UserError(
+                    f"no file {self.location.inter_file}, but {there}: for a fixed split give the middle of these "
+                    "names, such as --benchmark_filename=train,valid,test"
+                )
+            super()._load_inter_feat(token, dataset_path)
+            return
+        self._check_fixed()
+        paths = benchmark_files(Path(dataset_path), token, names)
+        histories = self.iid_field + self.config["LIST_SUFFIX"]
+        if histories in read_header(paths[0], self.config["field_separator"], self.config["encoding"] or "utf-8"):
+            self.fixed = self._read_histories(paths, histories)
+        else:
+            self.fixed = read_plain(paths, lambda path: self._load_feat(str(path), FeatureSource.INTERACTION))
+        self.inter_feat = self.fixed.frame
+        # From here on the events are filtered and numbered as those of one file.
+        self.benchmark_filename_list = None
+
+    def _check_fixed(self) -> None:
+        """Refuse another split beside a fixed one."""
+        if (split := self.config["eval_args"]["split"]) not in _DEFAULT_SPLITS:
+            raise UserError(
+                f"benchmark_filename brings a split of its own, and eval_args asks for the split {split}: give one"
+            )
+
+    def _read_histories(self, paths: list[Path], histories: str) -> FixedSplit:
+        """Read the files of a fixed split whose rows have histories."""
+        for key in _FILTERS:
+            if self.config[key] and self.config[key] not in ALL_EVENTS:
+                raise UserError(
+                    f"{key} cannot filter the rows of {paths[0].name}, which have histories: remove it, or give plain "
+                    f"rows of {self.uid_field}, {self.iid_field} and {self.time_field}"
+                )
+        columns = {self.uid_field: "token", histories: "token_seq", self.iid_field: "token"}
+        tables = []
+        for path in paths:
+            frame = read_atomic(path, list(columns), self.config["field_separator"], self.config["encoding"] or "utf-8")
+            for name, kind in columns.items():
+                if (found := frame.attrs["types"][name]) != kind:
+                    raise UserError(f"{path}, line 1: column {name} is of type {found}: write it as {name}:{kind}")
+            lists = frame[histories].map(lambda text: [part for part in text.split(self._list_separator()) if part])
+            rows = zip(frame[self.uid_field], lists, frame[self.iid_field], strict=True)
+            tables.append([HistoryRow(*row) for row in rows])
+        for name, kind in ((self.uid_field, "token"), (self.iid_field, "token"), (self.time_field, "float")):
+            self.set_field_property(name, FeatureType(kind), FeatureSource.INTERACTION, 1)
+        return join_histories(tables, (self.uid_field, self.iid_field, self.time_field))
+
+    def _list_separator(self) -> str:
+        """Return what stands between the items of a history."""
+        return self.config["seq_separator"] or " "
+
+    def _init_alias(self) -> None:
+        """Initialise aliases as RecBole does, without columns of histories: these are joined to events already."""
+        histories = self.iid_field + self.config["LIST_SUFFIX"]
+        given = self.config["alias_of_item_id"]
+        if self.fixed is not None and given and histories in given:
+            self.config = derive(self.config, alias_of_item_id=[name for name in given if name != histories] or None)
+        super()._init_alias()
+
+    def _benchmark_presets(self) -> None:
+        """Do nothing: histories of a fixed split are made as those of any other."""
 
     def _load_feat(self, filepath: str, source: FeatureSource) -> pd.DataFrame | None:
         """Read one atomic file without its sequence columns; None if ``load_col`` names no column of it."""
@@ -83,12 +171,69 @@ class LiteralReading(_MixedInto):
             filters = "user_inter_num_interval, item_inter_num_interval or val_interval"
             raise UserError(f"nothing is left of {self.config['dataset']} after filtering: widen {filters}") from error
 
+    def _reset_index(self) -> None:
+        """Number the rows that filters have left, and keep their numbers in the file."""
+        # RecBole's filters drop rows, and sort them at times; the index stays with its row.
+        self._file_rows = self.inter_feat.index.to_numpy()
+        super()._reset_index()
+
+    def read_events(self) -> Events:
+        """Return the events with their parts; to be called before ``build()``.
+
+        Raises:
+            UserError: The split cannot be made.
+        """
+        times = self.inter_feat[self.time_field].to_numpy()
+        order = np.lexsort((self._file_rows, times))
+        users, items = (self.inter_feat[name].to_numpy()[order] for name in (self.uid_field, self.iid_field))
+        times, rows, args = times[order], self._file_rows[order], self.config["eval_args"]
+        if self.fixed is not None:
+            parts = self.fixed.parts[rows]
+        else:
+            name, group_by = self.config["dataset"], args["group_by"]
+            parts = parts_of(users, times, args["split"], group_by, self._calcu_split_ids, name)
+        return Events(users, items, times, rows, parts)
+
     def _change_feat_format(self) -> None:
         """Sort the events by their exact times before RecBole rounds these."""
+        self.events = self.read_events()
+        self.seen = self.events.seen(self.user_num, self.item_num)
         # RecBole turns times into float32, which resolves seconds since 1970 to one or two minutes. Its own sorting is
         # stable, so that what is sorted here stays sorted.
         self.inter_feat = self.inter_feat.sort_values(self.time_field, kind="stable", ignore_index=True)
         super()._change_feat_format()
+
+    def split_by_events(self) -> bool:
+        """Return whether the split is given event by event, and not by RecBole's split of each user's events."""
+        args = self.config["eval_args"]
+        return self.fixed is not None or not by_user(args["split"], args["group_by"])
+
+    def part_rows(self) -> list[PartRows]:
+        """Return the targets of each part; to be called after the events are read.
+
+        Raises:
+            UserError: Nothing is left to train on, or nothing to test.
+        """
+        if self.fixed is not None and self.fixed.given is not None:
+            tokens = self.field2token_id[self.uid_field], self.field2token_id[self.iid_field]
+            found = [rows.part_rows(*tokens) for rows in self.fixed.given]
+        else:
+            found = part_rows(self.events)
+        for part in (TRAIN, len(PARTS) - 1):
+            if len(found[part].ends) == 0:
+                raise UserError(self._nothing_in(part))
+        return found
+
+    def _nothing_in(self, part: int) -> str:
+        """Return the line for a part without targets."""
+        name, events = self.config["dataset"], int((self.events.parts == part).sum())
+        doing = "trained" if part == TRAIN else "tested"
+        what = f"{events:,} events, none of which has an earlier one of its user" if events else "no event"
+        if self.fixed is not None:
+            file = f"{self.location.stem}.{self.config['benchmark_filename'][part]}.inter"
+            return f"{file} has {what}, so that nothing can be {doing} on: add rows, or loosen the filters"
+        split = self.config["eval_args"]["split"]
+        return f"the split {split} leaves {what} of {name} to be {doing} on: choose other shares, or loosen the filters"
 
     def user_tokens(self) -> list[str]:
         """Return the id of each row's user; length R."""

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 class Sequences:
     """The events of all users, user after user, those of each user in the order of time.
 
+    In a part of a split that is given event by event, a user may have no sequence, or several.
+
     Attributes:
         items: Item of each event; int64, shape [E].
         offsets: User ``u``'s events are ``items[offsets[u]:offsets[u + 1]]``; int64, shape [U + 1].
@@ -88,6 +90,13 @@ class Targets:
         lengths = (ends - self.starts[rows]).clamp(max=max_length)
         return gather(self.sequences.items, ends - lengths, lengths), lengths
 
+    def covered(self) -> torch.Tensor:
+        """Return which events are targets, or stand before a target in one of its histories; bool, shape [E]."""
+        bounds = torch.zeros(self.sequences.n_events + 1, dtype=torch.long)
+        one = torch.ones_like(self.starts)
+        bounds.scatter_add_(0, self.starts, one).scatter_add_(0, self.ends + 1, -one)
+        return bounds[:-1].cumsum(0) > 0
+
     def spans(self) -> tuple[torch.Tensor, torch.Tensor]:
         """Join the targets of each user, where they follow one another, into stretches of events.
 
@@ -103,6 +112,13 @@ class Targets:
         first = torch.cat([torch.tensor([True]), breaks])
         last = torch.cat([breaks, torch.tensor([True])])
         return ends[first], ends[last] + 1
+
+
+def positions(users: np.ndarray) -> np.ndarray:
+    """Return the position of each event among those of its user, which stand together; int64, shape [E]."""
+    starts = np.flatnonzero(np.r_[True, users[1:] != users[:-1]]) if len(users) else np.zeros(0, dtype=int)
+    lengths = np.diff(np.r_[starts, len(users)])
+    return np.arange(len(users)) - np.repeat(starts, lengths)
 
 
 def gather(values: torch.Tensor, starts: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:

@@ -1,8 +1,8 @@
-"""Metrics of parts of the test: by how often the target item was seen in training, and by how long the history is."""
+"""Metrics of parts of the test: by how often, or whether, training has seen the target, and by the history's length."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,14 +11,13 @@ from recbole_idp.evaluation.significance import gains
 
 if TYPE_CHECKING:
     import numpy.typing as npt
-    from recbole.config import Config
 
 
 METRICS = ("Hit@10", "NDCG@10", "Hit@20", "NDCG@20", "MRR")
 
 
 def bucket_metrics(
-    ranks: npt.ArrayLike, popularity: npt.ArrayLike, history: npt.ArrayLike, config: Config
+    ranks: npt.ArrayLike, popularity: npt.ArrayLike, history: npt.ArrayLike, begins: Mapping[str, Sequence[int]]
 ) -> dict[str, list[dict[str, Any]]]:
     """Compute metrics for each bucket. Targets below the first bucket are in none.
 
@@ -26,17 +25,45 @@ def bucket_metrics(
         ranks: Rank of each test target, from 1; shape [R].
         popularity: Training interactions of the target item; shape [R].
         history: Events before the target; shape [R].
-        config: The configuration, with ``popularity_buckets`` and ``history_buckets``: where buckets begin.
+        begins: Where the buckets of ``popularity`` and of ``history`` begin.
 
     Returns:
         Under ``popularity`` and ``history`` the buckets that have targets, in order: ``label`` (``1 to 4``, ``20 and
         more``), ``users`` (targets in it) and ``metrics``.
     """
     sizes = {"popularity": popularity, "history": history}
-    return {
-        name: _buckets(np.asarray(ranks), np.asarray(values), config[f"{name}_buckets"])
-        for name, values in sizes.items()
-    }
+    return {name: _buckets(np.asarray(ranks), np.asarray(values), begins[name]) for name, values in sizes.items()}
+
+
+SEEN, UNSEEN = "seen in training", "not seen in training"
+
+
+def novelty_metrics(
+    ranks: npt.ArrayLike, users_seen: npt.ArrayLike, items_seen: npt.ArrayLike
+) -> dict[str, list[dict[str, Any]]]:
+    """Compute metrics apart for targets of users, and of items, that training has not seen.
+
+    Args:
+        ranks: Rank of each test target, from 1; shape [R].
+        users_seen: Whether the target's user has a training event; bool, shape [R].
+        items_seen: Whether the target's item has a training event; bool, shape [R].
+
+    Returns:
+        Under ``user_novelty`` and ``item_novelty`` two buckets as of :func:`bucket_metrics`, one where no target is
+        seen. Where all are seen, there is no entry.
+    """
+    found = {}
+    for name, seen in (("user_novelty", users_seen), ("item_novelty", items_seen)):
+        groups = ((SEEN, np.asarray(seen)), (UNSEEN, ~np.asarray(seen)))
+        if groups[1][1].any():
+            found[name] = [_bucket(np.asarray(ranks)[inside], label) for label, inside in groups if inside.any()]
+    return found
+
+
+def _bucket(ranks: np.ndarray, label: str) -> dict[str, Any]:
+    """Return the metrics of some targets."""
+    metrics = {metric.lower(): round(float(gains(ranks, metric).mean()), 6) for metric in METRICS}
+    return {"label": label, "users": len(ranks), "metrics": metrics}
 
 
 def _buckets(ranks: np.ndarray, values: np.ndarray, begins: Sequence[int]) -> list[dict[str, Any]]:
@@ -45,8 +72,7 @@ def _buckets(ranks: np.ndarray, values: np.ndarray, begins: Sequence[int]) -> li
     for bucket in range(len(begins)):
         inside = ranks[number == bucket]
         if len(inside):
-            metrics = {metric.lower(): round(float(gains(inside, metric).mean()), 6) for metric in METRICS}
-            found.append({"label": _label(begins, bucket), "users": len(inside), "metrics": metrics})
+            found.append(_bucket(inside, _label(begins, bucket)))
     return found
 
 

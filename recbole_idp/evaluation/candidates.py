@@ -34,20 +34,40 @@ def rank_candidates(
         show_progress: Whether to show a progress bar.
 
     Returns:
-        Rank of each target from 1, at most the number of candidates; users in order; int64, shape [R].
+        Rank of each target from 1, at most the number of candidates, in the order of the loader's rows; int64, shape
+        [R].
     """
     model.eval()
     ranks = []
     with drawing(seed):
         for rows, user, right_user, right_item in tqdm(loader, "Evaluate", ncols=100, disable=not show_progress):
-            # The target comes first among the rows of its user.
-            first = torch.searchsorted(user, torch.arange(int(user[-1]) + 1))
+            first, target = _targets_of_rows(user, right_user)
             scores = model.full_sort_predict(_histories(rows[first], model).to(model.device)).cpu()
             drawn = torch.full_like(scores, -torch.inf)
             items = rows[model.ITEM_ID]
-            drawn[user, items] = scores[user, items]
-            ranks.append(ranks_from_scores(drawn[right_user], right_item))
+            drawn[target, items] = scores[target, items]
+            ranks.append(ranks_from_scores(drawn, right_item))
     return torch.cat(ranks)
+
+
+def _targets_of_rows(user: torch.Tensor, right_user: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Find to which target each row of a batch belongs.
+
+    The rows of a user are its targets, then a first negative of each target in the same order, then a second one, and
+    so on.
+
+    Args:
+        user: Number of each row's user in the batch, ascending; shape [B].
+        right_user: Number of each target's user in the batch, ascending; shape [R].
+
+    Returns:
+        The row of each target, shape [R], and the number of each row's target, shape [B].
+    """
+    counts = torch.bincount(right_user)
+    first_target, first_row = counts.cumsum(0) - counts, torch.searchsorted(user, torch.arange(len(counts)))
+    place = (torch.arange(len(user)) - first_row[user]) % counts[user]
+    first = first_row[right_user] + torch.arange(len(right_user)) - first_target[right_user]
+    return first, first_target[user] + place
 
 
 @contextlib.contextmanager

@@ -14,7 +14,7 @@ from recbole_idp.config.fingerprint import values_that_affect
 from recbole_idp.config.layers import Layer
 from recbole_idp.config.resolve import DEFAULT_DATASET, DEFAULT_MODEL, option_layers, resolve
 from recbole_idp.config.setting import Affects
-from recbole_idp.data.catalog import available, locate
+from recbole_idp.data.catalog import available, locate, with_fixed_split
 from recbole_idp.data.content_hashes import content_hashes
 from recbole_idp.errors import UserError
 from recbole_idp.evaluation.significance import gains
@@ -42,7 +42,15 @@ _NOT_FOR_JOBS = (
 )
 
 # Rows of one board are measured alike.
-_SAME_FOR_ALL = ("metrics", "topk", "valid_metric", "eval_args", "popularity_buckets", "history_buckets")
+_SAME_FOR_ALL = (
+    "metrics",
+    "topk",
+    "valid_metric",
+    "eval_args",
+    "benchmark_filename",
+    "popularity_buckets",
+    "history_buckets",
+)
 
 
 @dataclass(frozen=True)
@@ -196,7 +204,8 @@ def job_fingerprint(values: dict[str, Any], transfers: bool) -> str:
     # The board divides the threads between jobs.
     del matters["threads"]
     items = registry.reads_texts(values["model"]) or "item" in (values["load_col"] or {})
-    hashes: list[dict[str, str] | str] = [_hashes(values["dataset"], values["data_path"], items)]
+    fixed = values["benchmark_filename"] or []
+    hashes: list[dict[str, str] | str] = [_hashes(values["dataset"], values["data_path"], *fixed, with_items=items)]
     if transfers and values["pretrained"]:
         hashes.append(content_digest(values["pretrained"]))
     elif transfers:
@@ -205,8 +214,8 @@ def job_fingerprint(values: dict[str, Any], transfers: bool) -> str:
 
 
 @functools.cache
-def _hashes(name: str, data_path: str, with_items: bool = True) -> dict[str, str]:
-    return content_hashes(locate(name, data_path), with_items)
+def _hashes(name: str, data_path: str, *fixed: str, with_items: bool = True) -> dict[str, str]:
+    return content_hashes(with_fixed_split(locate(name, data_path), fixed), with_items)
 
 
 def _names(key: str, value: str | bool) -> list[str]:

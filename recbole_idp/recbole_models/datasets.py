@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pandas as pd
+import torch
 from recbole.data.dataset import SequentialDataset
 from recbole.data.dataset.customized_dataset import DIENDataset
+from recbole.data.interaction import Interaction
 from recbole.utils import FeatureSource, FeatureType
 
 from recbole_idp.data.atomic import read_atomic
-from recbole_idp.data.dataset import SequenceDataset
+from recbole_idp.data.dataset import SEQUENCE_END, SEQUENCE_START, FlatRows, SequenceDataset
 from recbole_idp.data.domain_texts import check_any_text, item_texts
 from recbole_idp.data.few_shot import few_shot
+from recbole_idp.data.item_text import ItemFileFormat
 from recbole_idp.data.reading import LiteralReading
 from recbole_idp.errors import UserError
+
+if TYPE_CHECKING:
+    from recbole_idp.data.splits import PartRows
 
 WORDS = "words"
 """The feature: the first words of an item's text, in lower case."""
@@ -21,13 +29,46 @@ WORDS = "words"
 MOST_WORDS = 32
 
 
-class LiteralSequentialDataset(LiteralReading, SequentialDataset):
+class LiteralSequentialDataset(FlatRows, LiteralReading, SequentialDataset):
     """RecBole's :class:`~recbole.data.dataset.SequentialDataset`, whose files are read as the plugin reads them."""
 
     def build(self) -> list[LiteralSequentialDataset]:
-        """Split the dataset as RecBole does, and keep the training rows of ``train_users_share`` of the users."""
-        train, *others = super().build()
+        """Split the dataset, and keep the training rows of ``train_users_share`` of the users."""
+        if self.split_by_events():
+            self._change_feat_format()
+            train, *others = (self._part(rows) for rows in self.part_rows())
+        else:
+            train, *others = super().build()
         return [few_shot(train, self.config["train_users_share"], self.config["train_users_seed"]), *others]
+
+    def data_augmentation(self) -> None:
+        """Make RecBole's padded rows; in a split that is given event by event, each part makes its own."""
+        if self.split_by_events():
+            return
+        self.sort(by=[self.uid_field, self.time_field], ascending=True)
+        columns = self._flatten(*(self.inter_feat[name].numpy() for name in (self.uid_field, self.iid_field)))
+        super().data_augmentation()
+        self.inter_feat.update(columns)
+
+    def _part(self, rows: PartRows) -> LiteralSequentialDataset:
+        """Return RecBole's padded rows for a part of a split that is given event by event."""
+        width = self.max_item_list_len
+        self.item_id_list_field = self.iid_field + self.config["LIST_SUFFIX"]
+        self.set_field_property(self.item_id_list_field, FeatureType.TOKEN_SEQ, FeatureSource.INTERACTION, width)
+        self.set_field_property(self.item_list_length_field, FeatureType.TOKEN, FeatureSource.INTERACTION, 1)
+        targets = rows.targets()
+        items, lengths = targets.histories(torch.arange(len(targets)), width)
+        columns = {
+            self.uid_field: rows.users(),
+            self.iid_field: targets.items,
+            self.item_id_list_field: torch.nn.functional.pad(items, (0, width - items.shape[1])),
+            self.item_list_length_field: lengths,
+            SEQUENCE_START: rows.starts,
+            SEQUENCE_END: rows.ends,
+        }
+        part = self.copy(Interaction(columns))
+        part._rows = rows
+        return part
 
 
 class ItemFeatures(LiteralReading):
@@ -94,7 +135,7 @@ class ItemFeatures(LiteralReading):
 
     def _add_words(self) -> None:
         """Add the words of the items' texts as a feature."""
-        texts = item_texts(self.config, self.location, self.config["text_fields"]).texts
+        texts = item_texts(self.location, self.config["text_fields"], ItemFileFormat.of(self.config)).texts
         check_any_text(list(texts.values()), self.config["dataset"], "text_fields")
         words = [text.lower().split()[:MOST_WORDS] for text in texts.values()]
         frame = pd.DataFrame({self.iid_field: list(texts), WORDS: words})
@@ -128,3 +169,7 @@ class LiteralSequentialDatasetWithFeatures(ItemFeatures, LiteralSequentialDatase
 
 class LiteralDIENDataset(LiteralSequentialDatasetWithFeatures, DIENDataset):
     """RecBole's dataset of DIEN, which draws a negative for each event of a history."""
+
+    def _part(self, rows: PartRows) -> LiteralSequentialDataset:
+        """Refuse a split that is given event by event, for whose rows RecBole draws no negatives."""
+        raise UserError("DIEN cannot be trained on a split by files or by time: split by LS, or take DIN")

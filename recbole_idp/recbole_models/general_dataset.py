@@ -1,45 +1,48 @@
 """RecBole's dataset for models that ignore the order of events, split at the same events as the sequential one."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 from recbole.data.dataset import Dataset
-from recbole.data.interaction import cat_interactions
+from recbole.data.interaction import Interaction
 
 from recbole_idp.data.few_shot import few_shot
 from recbole_idp.data.reading import LiteralReading
 
+if TYPE_CHECKING:
+    from recbole_idp.data.splits import PartRows
+
+HISTORY_LENGTH = "history_length"
+
 
 class GeneralDataset(LiteralReading, Dataset):
-    """A RecBole :class:`~recbole.data.dataset.Dataset` whose validation and test users are those of sequential models.
+    """A RecBole :class:`~recbole.data.dataset.Dataset` that is validated and tested on targets of sequential models.
 
-    A sequential model is tested on users with three events or more, and validated on those with four: a user's first
-    event is history, and one is trained on. RecBole's general split would test users with two.
-
-    Attributes:
-        events_before: In the parts for validation and test, each user's earlier events; by user number.
+    A user's first event is history, and no target: RecBole's general split would test users with two events. The
+    training part has all training events.
     """
 
-    events_before: np.ndarray
-
-    def build(self) -> "list[GeneralDataset]":
-        """Split the dataset as RecBole does for sequential models.
+    def build(self) -> list[GeneralDataset]:
+        """Split the dataset as it is split for sequential models.
 
         Returns:
             The parts for training, validation and test.
         """
-        train, valid, test = super().build()
-        users = [part.inter_feat[self.uid_field].numpy() for part in (train, valid, test)]
-        counts = [np.bincount(part, minlength=self.user_num) for part in users]
-        short = counts[0] < 2
-        moved = [short[users[1]], (short & (counts[1] == 0))[users[2]]]
-        if any(rows.any() for rows in moved):
-            early = [part.inter_feat[rows] for part, rows in zip((valid, test), moved, strict=True) if rows.any()]
-            train = train.copy(cat_interactions([train.inter_feat, *early]))
-            valid, test = (part.copy(part.inter_feat[~rows]) for part, rows in zip((valid, test), moved, strict=True))
-        counts = [
-            np.bincount(part.inter_feat[self.uid_field].numpy(), minlength=self.user_num) for part in (train, valid)
-        ]
-        valid.events_before, test.events_before = counts[0], counts[0] + counts[1]
-        return [few_shot(train, self.config["train_users_share"], self.config["train_users_seed"]), valid, test]
+        self._change_feat_format()
+        train, *others = self.part_rows()
+        kept = train.fresh
+        columns = {self.uid_field: train.event_users()[kept], self.iid_field: train.sequences.items[kept]}
+        trained = few_shot(
+            self.copy(Interaction(columns)), self.config["train_users_share"], self.config["train_users_seed"]
+        )
+        return [trained, *(self._part(rows) for rows in others)]
+
+    def _part(self, rows: PartRows) -> GeneralDataset:
+        """Return the part for validation or test."""
+        columns = {self.uid_field: rows.users(), self.iid_field: rows.targets().items}
+        return self.copy(Interaction({**columns, HISTORY_LENGTH: rows.ends - rows.starts}))
 
     def item_counts(self) -> np.ndarray:
         """Count the events of each item in this part; int64, shape [N]."""
@@ -47,4 +50,4 @@ class GeneralDataset(LiteralReading, Dataset):
 
     def history_lengths(self) -> np.ndarray:
         """Return the number of events before the target of each row; int64, shape [R]."""
-        return self.events_before[self.inter_feat[self.uid_field].numpy()]
+        return self.inter_feat[HISTORY_LENGTH].numpy()

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from recbole.data.interaction import Interaction
     from recbole.model.abstract_recommender import AbstractRecommender
 
+    from recbole_idp.recbole_models.general_dataset import GeneralDataset
     from recbole_idp.recbole_models.trimmed import TrimmedRows
 
 
@@ -45,7 +46,7 @@ class TrimmedTrainer(SequenceTrainer):
 
 
 class CountingTrainer(RunTrainer, TraditionalTrainer):
-    """Trainer of RecBole's models that count instead of learning (Pop, ItemKNN); evaluates one target per user.
+    """Trainer of RecBole's models that count instead of learning (Pop, ItemKNN); ranks each target by itself.
 
     History items are excluded, as RecBole does for models that ignore the order of events. Nothing is saved: counting
     again takes no longer than reading.
@@ -87,21 +88,34 @@ class CountingTrainer(RunTrainer, TraditionalTrainer):
             self.ranks = None
             return super().evaluate(eval_data, load_best_model=False, show_progress=show_progress)
         self.model.eval()
-        self.ranks = torch.cat([self._ranks(*batch) for batch in eval_data])
+        self.ranks = torch.cat([self._ranks(eval_data.dataset, *batch) for batch in eval_data])
         return self.rank_evaluator.evaluate(self.ranks, None, self.eval_collector.data_struct)
 
     def _ranks(
         self,
+        dataset: GeneralDataset,
         users: Interaction,
         history: tuple[torch.Tensor, torch.Tensor] | None,
-        rows: torch.Tensor,
-        items: torch.Tensor,
+        *_: torch.Tensor,
     ) -> torch.Tensor:
-        """Return the ranks of the targets of a batch, from 1; shape [R]."""
+        """Return the ranks of all targets of some users, from 1, in the order of the dataset's rows; shape [R].
+
+        A user without a training event, of whom the model knows nothing, may get one score for all items. That is no
+        ranking: the targets come last.
+        """
         scores = self.model.full_sort_predict(users.to(self.device)).view(-1, self.model.n_items)
+        numbers = users[dataset.uid_field]
+        strange = ~torch.from_numpy(dataset.seen.users)[numbers].to(scores.device)
+        unranked = strange & (scores[:, 1:] == scores[:, 1:2]).all(1)
         if history is not None:
             scores[history] = -torch.inf
-        return ranks_from_scores(scores[rows], items.to(self.device)).cpu()
+        # The loader has sorted the rows by user, and gives users in this order.
+        owners = dataset.inter_feat[dataset.uid_field]
+        first, last = torch.searchsorted(owners, numbers[0]), torch.searchsorted(owners, numbers[-1], right=True)
+        rows = torch.searchsorted(numbers, owners[first:last])
+        items = dataset.inter_feat[dataset.iid_field][first:last]
+        ranks = ranks_from_scores(scores[rows], items.to(self.device))
+        return ranks.masked_fill(unranked[rows], self.model.n_items - 1).cpu()
 
 
 def recbole_trainer_class(model_type: ModelType, name: str) -> type[Trainer]:
@@ -115,7 +129,13 @@ def recbole_trainer_class(model_type: ModelType, name: str) -> type[Trainer]:
 
 
 class _RecBoleLoop(Resumable):
-    """Mixin for RecBole's own trainers: its training and evaluation as they are, with safetensors as checkpoints."""
+    """Mixin for RecBole's own trainers: its training and evaluation as they are, with safetensors as checkpoints.
+
+    Attributes:
+        ranks: Rank of each target in the latest evaluation, if all items were ranked after each history; else None.
+    """
+
+    ranks: torch.Tensor | None
 
     def evaluate(
         self,
@@ -127,4 +147,15 @@ class _RecBoleLoop(Resumable):
         """Evaluate the model by RecBole's own loop."""
         if load_best_model and eval_data:
             self.restore(model_file or self.saved_model_file)
-        return super().evaluate(eval_data, load_best_model=False, show_progress=show_progress)  # type: ignore[misc]  # RecBole's
+        self._ranks: list[torch.Tensor] = []
+        result = super().evaluate(eval_data, load_best_model=False, show_progress=show_progress)  # type: ignore[misc]  # RecBole's
+        self.ranks = torch.cat(self._ranks) if self._ranks else None
+        return result
+
+    def _full_sort_batch_eval(self, batched_data: tuple[Any, ...]) -> tuple[Any, ...]:
+        """Score a batch as RecBole does, and note the ranks of its targets where each row has one."""
+        rows, scores, target_rows, items = super()._full_sort_batch_eval(batched_data)  # type: ignore[misc]  # RecBole's
+        if self.config["MODEL_TYPE"] == ModelType.SEQUENTIAL:
+            ranks = ranks_from_scores(scores.clone(), items.to(scores.device))
+            self._ranks.append(ranks.cpu())
+        return rows, scores, target_rows, items

@@ -75,7 +75,7 @@ def plot_study(result: dict[str, Any], metric: str, path: str | Path) -> None:
             for share in sorted(of_variant)
         }
     draw_shares(axes, curves)
-    axes.set_ylabel(f"{metric.upper()}, all test users")
+    axes.set_ylabel(f"{metric.upper()}, all test targets")
     axes.set_title(f"{result['model']} on {result['dataset']}")
     axes.legend()
     with replacing(path) as temporary:

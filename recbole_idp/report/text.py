@@ -6,6 +6,7 @@ from typing import Any
 
 from recbole_idp.report.comparison import METRIC, comparison_lines
 from recbole_idp.report.few_shot import PLOT, study_table
+from recbole_idp.report.novelty import novelty_table
 from recbole_idp.report.result import markdown_table
 
 
@@ -20,6 +21,9 @@ def report_text(result: dict[str, Any], path: Path) -> str:
         The lines.
     """
     parts = [f"\n{title(result)}\n", study_of(result) or markdown_table(result)]
+    runs = {name: [run.get("buckets", {}) for run in row["runs"]] for name, row in result["variants"].items()}
+    if groups := novelty_table(runs):
+        parts += ["", groups]
     if lines := comparison_lines(result):
         parts += ["", *lines]
     stages = ", ".join(f"{name} {facts['seconds']:.1f} s" for name, facts in result["stages"].items())
@@ -44,7 +48,7 @@ def study_of(result: dict[str, Any]) -> str | None:
     if not result["few_shot"]:
         return None
     metric = study_metric(result)
-    return f"{metric.upper()} of all test users, by share of the training users\n\n{study_table(result, metric)}"
+    return f"{metric.upper()} of all test targets, by share of the training users\n\n{study_table(result, metric)}"
 
 
 def study_metric(result: dict[str, Any]) -> str:

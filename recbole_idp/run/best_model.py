@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from recbole_idp import registry
 from recbole_idp.config.derive import as_pretrained, derive
 from recbole_idp.data.domain_texts import item_texts
+from recbole_idp.data.item_text import ItemFileFormat
 from recbole_idp.errors import UserError
 from recbole_idp.models.idp.variants import GENERATED
 from recbole_idp.recbole_models.choose import model_class, trainer_class
@@ -58,7 +59,7 @@ def read_titles(config: Config, dataset: SequenceDataset) -> list[str]:
     if not location.item_file.is_file() or not (needed or kept):
         return blank
     try:
-        titles = item_texts(config, location, config["text_fields"]).titles
+        titles = item_texts(location, config["text_fields"], ItemFileFormat.of(config)).titles
     except UserError as error:
         if needed:
             raise

@@ -11,6 +11,7 @@ from recbole.data import create_dataset, data_preparation
 
 from recbole_idp.data.domain_texts import item_texts
 from recbole_idp.data.html_text import unescaped
+from recbole_idp.data.item_text import ItemFileFormat
 from recbole_idp.errors import UserError, nearest
 from recbole_idp.models.idp.co_occurrence import behaviour_vectors
 from recbole_idp.models.idp.diagnosis import (
@@ -22,9 +23,11 @@ from recbole_idp.models.idp.diagnosis import (
     text_and_behaviour,
 )
 from recbole_idp.models.idp.generation import centred, match_weights
+from recbole_idp.models.idp.keys import GenerationSettings
 from recbole_idp.models.idp.transfer import prepare_start
 from recbole_idp.report.inspect_page import save_page
 from recbole_idp.report.inspect_text import inspect_text
+from recbole_idp.run.keys import InspectionSettings
 from recbole_idp.run.prepare import check_is_matched, prepare
 
 if TYPE_CHECKING:
@@ -52,10 +55,11 @@ def inspect(config: Config) -> dict[str, Any]:
     prepare(config)
     dataset = create_dataset(config)
     train, _, _ = data_preparation(config, dataset)
-    chosen = choose_items(config, train.dataset.item_tokens())
+    tokens = train.dataset.item_tokens()
+    chosen = choose_items(InspectionSettings.of(config), tokens, config["seed"], config["dataset"])
     # Only the ID embeddings are read: the encoder need not fit.
     start = prepare_start(config, train.dataset, ["new_encoder"])
-    titles = item_texts(config, train.dataset.location, config["text_fields"]).titles
+    titles = item_texts(train.dataset.location, config["text_fields"], ItemFileFormat.of(config)).titles
     figures = inspect_figures(config, start, train.dataset, titles, chosen)
     stamp = time.strftime("%b-%d-%Y_%H-%M-%S")
     path = Path(config["result_dir"]) / f"inspect-{config['dataset']}-{stamp}.html"
@@ -64,12 +68,14 @@ def inspect(config: Config) -> dict[str, Any]:
     return figures
 
 
-def choose_items(config: Config, tokens: list[str]) -> list[int]:
+def choose_items(settings: InspectionSettings, tokens: list[str], seed: int, dataset: str) -> list[int]:
     """Find the rows of the configured items, or draw a sample.
 
     Args:
-        config: The configuration, with ``inspect_items`` (item ids; None: a sample of ``inspect_sample`` items).
+        settings: With ``inspect_items`` (item ids; None: a sample of ``inspect_sample`` items).
         tokens: Ids of all N items, padding first.
+        seed: Seed of the sample.
+        dataset: Name of the target.
 
     Returns:
         Rows from 0, the first after padding.
@@ -77,17 +83,17 @@ def choose_items(config: Config, tokens: list[str]) -> list[int]:
     Raises:
         UserError: An id is no item of the target.
     """
-    if config["inspect_items"] is None:
-        draw = np.random.default_rng(config["seed"])
-        size = min(config["inspect_sample"], len(tokens) - 1)
+    if settings.inspect_items is None:
+        draw = np.random.default_rng(seed)
+        size = min(settings.inspect_sample, len(tokens) - 1)
         return sorted(draw.choice(len(tokens) - 1, size, replace=False).tolist())
     row_of = {token: row for row, token in enumerate(tokens[1:])}
-    for token in config["inspect_items"]:
+    for token in settings.inspect_items:
         if token not in row_of:
             close = nearest(token, row_of)
             hint = f": did you mean {close[0]}?" if close else ": give item ids of its .inter file"
-            raise UserError(f"inspect_items names {token}, which is no item of {config['dataset']}{hint}")
-    return [row_of[token] for token in config["inspect_items"]]
+            raise UserError(f"inspect_items names {token}, which is no item of {dataset}{hint}")
+    return [row_of[token] for token in settings.inspect_items]
 
 
 def inspect_figures(
@@ -109,18 +115,19 @@ def inspect_figures(
     """
     tokens = dataset.item_tokens()
     bundle, matches = start.bundle, start.matches
-    weights = match_weights(matches, config).numpy()
+    settings = GenerationSettings.of(config)
+    weights = match_weights(matches, settings).numpy()
     frozen = best_similarities(matches, start.frozen_vectors, bundle.text_vectors)
     adapted = matches.similarities[matches.matched, 0]
     embeddings = bundle.item_embeddings.numpy()
-    generated = start.generated(config)
+    generated = start.generated(settings)
     return {
         "dataset": config["dataset"],
         "bundle": str(bundle.folder),
         "sources": [domain["name"] for domain in bundle.description["domains"]],
         "matcher": bundle.description["cdim"]["matcher"],
         "recall": {when: bundle.description["cdim"].get(when) for when in ("before", "after")},
-        "generator": config["generator"],
+        "generator": settings.generator,
         "target_items": len(tokens) - 1,
         "with_text": int(matches.matched.sum()),
         "domains": domain_shares(matches, weights, bundle.domains),
@@ -136,7 +143,7 @@ def inspect_figures(
         "own_behaviour": own_behaviour(
             {"before": start.frozen_vectors, "after": start.vectors, "generated": generated}, dataset, config["seed"]
         ),
-        "prediction": start.prediction(config, dataset),
+        "prediction": start.prediction(settings, dataset, config["seed"]),
         "shapes": shapes({"source": embeddings, "generated": generated[matches.matched]}),
         "items": [item_matches(row, tokens[row + 1], titles, matches, weights, bundle) for row in chosen],
     }

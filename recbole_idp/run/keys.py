@@ -11,7 +11,7 @@ class PlaceSettings(Settings):
     result_dir: str = setting("results/", "Folder for the JSON file that every run leaves.", Affects.NOTHING)
     checkpoint_dir: str = setting("saved", "Folder for bundles and checkpoints.", Affects.NOTHING)
     cache_path: str | None = setting(
-        None, "Folder for what texts give once and for all; None: cache/ in checkpoint_dir.", Affects.NOTHING
+        None, "Folder of cached text vectors and search indexes; None: cache/ in checkpoint_dir.", Affects.NOTHING
     )
     keep_trained: bool = setting(
         True, "Whether a run leaves its best model as a folder that needs no data to be used.", Affects.OUTPUT

@@ -29,7 +29,13 @@ def prepare(config: Config) -> None:
     """
     folders = {key: config[key] for key in ("checkpoint_dir", "result_dir")}
     # RecBole's own, which it makes in the current folder.
-    folders.update({"the log": "log", "TensorBoard's log": "log_tensorboard", "cache_path": cache_folder(config)})
+    folders.update(
+        {
+            "the log": "log",
+            "TensorBoard's log": "log_tensorboard",
+            "cache_path": cache_folder(config["cache_path"], config["checkpoint_dir"]),
+        }
+    )
     for key, folder in folders.items():
         check_writable(key, folder)
     # RecBole looks whether its folders are there and then makes them, so that of two runs that start at once one fails.
@@ -62,14 +68,16 @@ def data_fingerprint(config: Config, dataset: SequenceDataset) -> str:
 
     Texts of items are left out: models that read them and models that do not are compared on the same events.
     """
-    keys = (
+    keys = [
         "load_col",
         "val_interval",
         "user_inter_num_interval",
         "item_inter_num_interval",
         "rm_dup_inter",
         "eval_args",
-    )
+    ]
+    if dataset.config["benchmark_filename"]:
+        keys.append("benchmark_filename")
     # A dataset may take a part of the events, and says so in its own configuration.
     events = content_hashes(dataset.location, with_items=False)
     return fingerprint([events, {key: dataset.config[key] for key in keys}])

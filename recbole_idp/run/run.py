@@ -12,8 +12,10 @@ from recbole.utils import init_seed
 
 from recbole_idp.config.derive import given_values
 from recbole_idp.data.few_shot import few_shot_loader
+from recbole_idp.data.notes import data_notes, overlap_note, split_notes
 from recbole_idp.errors import UserError
-from recbole_idp.evaluation.buckets import bucket_metrics
+from recbole_idp.evaluation.buckets import bucket_metrics, novelty_metrics
+from recbole_idp.models.idp.keys import GenerationSettings
 from recbole_idp.models.idp.pretrain import find_or_pretrain
 from recbole_idp.recbole_models.choose import make_dataset, model_class, trainer_class
 from recbole_idp.report.comparison import CONTROLS, compare_variants, prediction_line, verdicts
@@ -81,6 +83,7 @@ def run(config: Config) -> dict[str, Any]:
         train, valid, test = data_preparation(config, dataset)
         logger.info(dataset)
         titles = read_titles(config, train.dataset)
+        log_notes(dataset, [len(loader.dataset) for loader in (train, valid, test)])
 
     start = trainer.prepare_start(config, train.dataset, variants, clock)
     prediction = predict_gain(config, start, train.dataset, variants, clock)
@@ -142,6 +145,21 @@ def run(config: Config) -> dict[str, Any]:
     return result
 
 
+def log_notes(dataset: SequenceDataset, targets: list[int]) -> None:
+    """Log what a user may not expect of the target's events and of their split.
+
+    Args:
+        dataset: The target, after its split.
+        targets: The numbers of targets for training, validation and test.
+    """
+    logger = logging.getLogger()
+    for line in (data_notes(dataset), *split_notes(dataset, targets)):
+        if line is not None:
+            logger.info(line)
+    if (line := overlap_note(dataset)) is not None:
+        logger.warning(line)
+
+
 def predict_gain(
     config: Config, start: TransferStart | None, dataset: SequenceDataset, variants: list[str], clock: StageClock
 ) -> dict[str, Any] | None:
@@ -161,7 +179,7 @@ def predict_gain(
     if start is None or set(variants) <= set(CONTROLS):
         return None
     with clock.stage("predict", "asking what the generated embeddings know beyond the target's own data"):
-        prediction = start.prediction(config, dataset)
+        prediction = start.prediction(GenerationSettings.of(config), dataset, config["seed"])
         logging.getLogger().info(prediction_line(prediction))
     return {"train_users_share": config["train_users_share"], **prediction}
 
@@ -207,7 +225,7 @@ def run_trial(
     try:
         with clock.stage(trainer.stage, f"{trial.name}: {trainer.variants.get(variant, 'trained')}"):
             _, valid_result = trainer.fit(train, valid, saved=True, show_progress=config["show_progress"])
-        with clock.stage("evaluate", f"{trial.name} on {len(test.dataset):,} test users"):
+        with clock.stage("evaluate", f"{trial.name} on {targets_name(test.dataset)}"):
             test_result = trainer.evaluate(test, load_best_model=True, show_progress=config["show_progress"])
     except BaseException:
         trainer.discard_checkpoint()
@@ -229,12 +247,22 @@ def run_trial(
     if ranks is not None:
         items = test.dataset.inter_feat[config["ITEM_ID_FIELD"]].numpy()
         counts, lengths = train.dataset.item_counts()[items], test.dataset.history_lengths()
-        facts["buckets"] = bucket_metrics(ranks, counts, lengths, config)
+        begins = {"popularity": config["popularity_buckets"], "history": config["history_buckets"]}
+        facts["buckets"] = bucket_metrics(ranks, counts, lengths, begins)
+        if test.dataset.split_by_events():
+            seen, users = test.dataset.seen, test.dataset.inter_feat[config["USER_ID_FIELD"]].numpy()
+            facts["buckets"] |= novelty_metrics(ranks, seen.users[users], seen.items[items])
     return Outcome(facts, ranks)
 
 
+def targets_name(dataset: SequenceDataset) -> str:
+    """Return how many targets of how many users a part of the target has, in words."""
+    users = len(set(dataset.user_tokens()))
+    return f"{len(dataset):,} test targets" + (f" of {users:,} users" if users < len(dataset) else "")
+
+
 def collect_ranks(outcomes: dict[Trial, Outcome], dataset: SequenceDataset) -> Ranks | None:
-    """Collect the ranks of all trials, with the ids of the test users.
+    """Collect the ranks of all trials, with the id of each target's user.
 
     Args:
         outcomes: Outcome of each trial.

@@ -16,10 +16,13 @@ from typing import TYPE_CHECKING, Any
 from recbole_idp.config.derive import data_root, derive, given_values
 from recbole_idp.config.fingerprint import values_that_affect
 from recbole_idp.config.setting import Affects
+from recbole_idp.content.text.encoding import TextEncoding
 from recbole_idp.data.catalog import locate
 from recbole_idp.data.content_hashes import content_hashes
 from recbole_idp.data.domain_texts import check_any_text, texts_by_domain
+from recbole_idp.data.reading import ALL_EVENTS
 from recbole_idp.errors import UserError
+from recbole_idp.models.precise.keys import FusionSettings
 from recbole_idp.models.precise.replay import METRICS, Replay, restart
 from recbole_idp.models.precise.slices import load_slices
 from recbole_idp.models.precise.token_states import token_vectors
@@ -38,13 +41,13 @@ if TYPE_CHECKING:
 _PARTS = ("all", "new")
 # Keys with other values than these mean nothing here, or would let the future in: k-core filters count events of all
 # slices, and a universal model was trained on all of them.
-_ALL_EVENTS = (None, "[0,inf)", "[1,inf)")
 _ONLY = {
     "train_users_share": (1.0,),
     "few_shot": (None,),
     "pretrained": (None,),
-    "user_inter_num_interval": _ALL_EVENTS,
-    "item_inter_num_interval": _ALL_EVENTS,
+    "benchmark_filename": (None,),
+    "user_inter_num_interval": ALL_EVENTS,
+    "item_inter_num_interval": ALL_EVENTS,
 }
 
 
@@ -120,7 +123,7 @@ def check_study(config: Config) -> None:
         if config[key] not in values:
             raise UserError(f"{key} has no meaning for warm-up, which replays all that happened: remove it")
     if config["rm_dup_inter"] == "last":
-        raise UserError("rm_dup_inter=last drops an event for the sake of a later one: warm-up takes first, or none")
+        raise UserError("rm_dup_inter=last drops an earlier event because of a later one: warm-up takes first, or none")
     if config["eval_args"]["mode"]["test"] != "full":
         raise UserError(f"warm-up ranks all items: remove mode {config['eval_args']['mode']['test']} from eval_args")
     longest, count = max(config["warm_up_period"]), config["warm_up_slices"]
@@ -145,13 +148,14 @@ def sliced_tokens(config: Config, data: SlicedData) -> np.ndarray:
         UserError: A dataset has no texts, or the encoder cannot be loaded.
     """
     item_domain, item_tokens = zip(*data.universal.items[1:], strict=True)
-    texts = [""] * len(item_tokens)
-    for _, _, places, found in texts_by_domain(config, data.locations, item_domain, item_tokens):
+    texts, encoding = [""] * len(item_tokens), TextEncoding.of(config)
+    by_domain = texts_by_domain(data.locations, item_domain, item_tokens, encoding.fields, encoding.file_format)
+    for _, _, places, found in by_domain:
         for place, text in zip(places, found, strict=True):
             texts[place] = text
     known = texts[: data.universal.n_items(0) - 1]
     check_any_text(known, f"{config['dataset']} before the first slice", "text_fields")
-    return token_vectors(config, texts, known)
+    return token_vectors(encoding, FusionSettings.of(config), texts, known)
 
 
 def unfinished_folder(config: Config, data: SlicedData) -> Path:

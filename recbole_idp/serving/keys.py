@@ -22,7 +22,7 @@ class RecommendSettings(Settings):
     route: Route | None = setting(
         None, "u2i: items near the user's vector; u2i2i: items like those; None: every item.", Affects.OUTPUT
     )
-    triggers: Triggers | None = setting(None, "Items that u2i2i goes by.", Affects.OUTPUT)
+    triggers: Triggers | None = setting(None, "Items by which u2i2i searches.", Affects.OUTPUT)
     search: Search | None = setting(None, "How the index is searched.", Affects.OUTPUT)
 
 

@@ -17,6 +17,7 @@ from recbole_idp.errors import UserError
 from recbole_idp.models.idp.bundle import MATCHER, Bundle
 from recbole_idp.models.idp.cdim.matchers import FrozenMatcher, open_matcher
 from recbole_idp.models.idp.generation import GENERATORS, RESCALINGS, Evidence, generate
+from recbole_idp.models.idp.keys import GenerationSettings
 from recbole_idp.search.exact import Matches, retrieve
 from recbole_idp.storage.schema import Nullable, OptionalKey, SchemaError, check_schema
 from recbole_idp.train.pretrained_folder import TEXT_ENCODER
@@ -112,7 +113,7 @@ def add_items(trained: TrainedModel, new: NewItems, bundle: Bundle) -> TrainedMo
     matches = Matches(items, similarities, np.any(vectors, axis=1))
     settled = n_old - trained.description["added"]
     evidence = Evidence(bundle.item_embeddings, bundle.adapted_vectors, vectors, matches, settled)
-    generated = torch.cat([trained.item_vectors, generate(evidence, config)[n_old:]])
+    generated = torch.cat([trained.item_vectors, generate(evidence, GenerationSettings.of(config))[n_old:]])
     bias = trained.item_bias
     return dataclasses.replace(
         trained,

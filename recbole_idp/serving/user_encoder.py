@@ -2,36 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
 from torch import nn
 from torch.nn import functional
 
-from recbole_idp.models.precise.user_head import HeadedEncoder
+from recbole_idp.models.precise.user_head import HeadedEncoder, UserHead
 from recbole_idp.nn.encoder.bert4rec import BERT4RecEncoder
 from recbole_idp.nn.encoder.gru import GRUEncoder
+from recbole_idp.nn.encoder.keys import GRUSettings, TransformerSettings
 from recbole_idp.nn.encoder.transformer import TransformerEncoder
 from recbole_idp.storage.schema import check_schema
 
 _BLOCKS = ("n_layers", "n_heads", "inner_size", "hidden_act", "layer_norm_eps")
 _EVERY = ("hidden_size", "MAX_ITEM_LIST_LENGTH")
 KINDS = {
-    "SASRec": (TransformerEncoder, (*_EVERY, *_BLOCKS)),
-    "BERT4Rec": (BERT4RecEncoder, (*_EVERY, *_BLOCKS)),
-    "GRU4Rec": (GRUEncoder, (*_EVERY, "gru_hidden_size", "gru_layers")),
-    "PRECISE": (HeadedEncoder, (*_EVERY, *_BLOCKS, "targeted_length", "head_size", "user_head")),
+    "SASRec": (*_EVERY, *_BLOCKS),
+    "BERT4Rec": (*_EVERY, *_BLOCKS),
+    "GRU4Rec": (*_EVERY, "gru_hidden_size", "gru_layers"),
+    "PRECISE": (*_EVERY, *_BLOCKS, "targeted_length", "head_size", "user_head"),
 }
-"""Class and size keys of each kind of encoder."""
+"""Size keys of each kind of encoder."""
 
-# Keys that the encoders read and that mean nothing once they are trained.
-_OF_TRAINING = {
-    "hidden_dropout_prob": 0.0,
-    "attn_dropout_prob": 0.0,
-    "gru_dropout_prob": 0.0,
-    "initializer_range": 0.02,
-}
 _SIZES = {"hidden_act": str, "layer_norm_eps": float, "user_head": str}
 _LAYERS = ("n_layers", "gru_layers")
 # A weight and its axis for each size that decides on how much memory an encoder takes.
@@ -105,7 +99,7 @@ def encoder_sizes(kind: str, config: Any) -> dict[str, Any]:
     Returns:
         ``kind`` and the keys of its sizes.
     """
-    return {"kind": kind, **{key: config[key] for key in KINDS[kind][1]}}
+    return {"kind": kind, **{key: config[key] for key in KINDS[kind]}}
 
 
 def build_user_encoder(
@@ -127,17 +121,48 @@ def build_user_encoder(
         KeyError: A size or a weight is missing.
     """
     sizes = description["encoder"]
-    cls, keys = KINDS[sizes["kind"]]
     _check_sizes(sizes, state)
     with torch.random.fork_rng(devices=[]):
-        encoder = cls({**_OF_TRAINING, **{key: sizes[key] for key in keys}})
+        encoder = _BUILDERS[sizes["kind"]](sizes)
     encoder.load_state_dict(state)
     return UserEncoder(encoder, item_vectors, description["hidden_event"], description["temperature"]).eval()
 
 
+def _sasrec(sizes: Mapping[str, Any]) -> TransformerEncoder:
+    return TransformerEncoder(_transformer(sizes), sizes["MAX_ITEM_LIST_LENGTH"])
+
+
+def _bert4rec(sizes: Mapping[str, Any]) -> BERT4RecEncoder:
+    return BERT4RecEncoder(_transformer(sizes), sizes["MAX_ITEM_LIST_LENGTH"])
+
+
+def _gru4rec(sizes: Mapping[str, Any]) -> GRUEncoder:
+    settings = GRUSettings(gru_hidden_size=sizes["gru_hidden_size"], gru_layers=sizes["gru_layers"])
+    return GRUEncoder(sizes["hidden_size"], settings)
+
+
+def _precise(sizes: Mapping[str, Any]) -> HeadedEncoder:
+    encoder = TransformerEncoder(_transformer(sizes), sizes["MAX_ITEM_LIST_LENGTH"], causal=False)
+    head = UserHead(sizes["targeted_length"], sizes["hidden_size"], sizes["head_size"], sizes["user_head"])
+    return HeadedEncoder(encoder, head)
+
+
+def _transformer(sizes: Mapping[str, Any]) -> TransformerSettings:
+    """Return the settings of a Transformer; its dropout means nothing once it is trained."""
+    return TransformerSettings(**{key: sizes[key] for key in ("hidden_size", *_BLOCKS)})
+
+
+_BUILDERS: dict[str, Callable[[Mapping[str, Any]], nn.Module]] = {
+    "SASRec": _sasrec,
+    "BERT4Rec": _bert4rec,
+    "GRU4Rec": _gru4rec,
+    "PRECISE": _precise,
+}
+
+
 def _check_sizes(sizes: Mapping[str, Any], state: Mapping[str, torch.Tensor]) -> None:
     """Raise ValueError where sizes are not those of the weights; wrong ones could exhaust memory."""
-    check_schema(sizes, {key: _SIZES.get(key, int) for key in KINDS[sizes["kind"]][1]}, "encoder")
+    check_schema(sizes, {key: _SIZES.get(key, int) for key in KINDS[sizes["kind"]]}, "encoder")
     if any(size <= 0 for size in sizes.values() if not isinstance(size, str)):
         raise ValueError("a size of its encoder is not positive")
     if sizes["hidden_size"] % sizes.get("n_heads", 1):

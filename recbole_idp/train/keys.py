@@ -2,10 +2,13 @@
 
 from typing import Literal
 
-from recbole_idp.config.setting import Affects, Count, Natural, Number, Seed, Settings, setting
+from recbole_idp.config.setting import Affects, Count, Natural, Number, Seed, Settings, restated, setting
 
 Variant = Literal["scratch", "text_pca", "random_match", "zero_shot", "fine_tune", "new_encoder"]
 """What the model of the target starts from."""
+
+Rows = Literal["position", "prefix"]
+Loss = Literal["CE", "BPR", "BCE"]
 
 _BOTH = Affects.PRETRAINING | Affects.TRAINING
 
@@ -13,10 +16,10 @@ _BOTH = Affects.PRETRAINING | Affects.TRAINING
 class LossSettings(Settings):
     """Training rows and loss."""
 
-    training_rows: Literal["position", "prefix"] = setting(
+    training_rows: Rows = setting(
         "position", "position: a loss at every position of a row; prefix: RecBole's rows and loss.", _BOTH
     )
-    loss_type: Literal["CE", "BPR", "BCE"] = setting("CE", "CE, BPR or BCE.", _BOTH)
+    loss_type: Loss = setting("CE", "CE, BPR or BCE.", _BOTH)
     epoch_steps: Count = setting(
         20,
         "An epoch passes over a small target as often as fits in this many steps; 1: once.",
@@ -33,13 +36,9 @@ class LossSettings(Settings):
 class TargetLossSettings(LossSettings):
     """The same for models whose pre-training has batches and a loss of its own."""
 
-    training_rows: Literal["position", "prefix"] = setting(
-        "position", "position: a loss at every position of a row; prefix: RecBole's rows and loss.", Affects.TRAINING
-    )
-    loss_type: Literal["CE", "BPR", "BCE"] = setting("CE", "CE, BPR or BCE.", Affects.TRAINING)
-    negative_smoothing: Number = setting(
-        0.75, "Shared negatives are drawn by frequency to this power; 0: uniformly.", Affects.TRAINING
-    )
+    training_rows: Rows = restated(LossSettings, "training_rows", Affects.TRAINING)
+    loss_type: Loss = restated(LossSettings, "loss_type", Affects.TRAINING)
+    negative_smoothing: Number = restated(LossSettings, "negative_smoothing", Affects.TRAINING)
 
 
 class PretrainingSettings(Settings):

@@ -93,7 +93,46 @@ class Resumable(RunTrainer, SafeCheckpoints):
         show_progress: bool = False,
         callback_fn: Callable[[int, float], object] | None = None,
     ) -> tuple[float, dict[str, float]]:
-        """Train, or resume; arguments and result as in RecBole."""
+        """Prepare and train the model, or resume; arguments and result as in RecBole."""
+        if self.start_epoch == 0:
+            with self.preparing():
+                self.prepare_model(train_data.dataset, valid_data.dataset if valid_data else None)
+        if self.is_trained():
+            best = self._train(train_data, valid_data, verbose, saved, show_progress, callback_fn)
+        else:
+            best = self._keep_as_prepared(train_data, valid_data, verbose, saved, show_progress)
+        self.after_training()
+        return best
+
+    def _keep_as_prepared(
+        self,
+        train_data: AbstractDataLoader | TargetLoader,
+        valid_data: AbstractDataLoader | TargetLoader | None,
+        verbose: bool,
+        saved: bool,
+        show_progress: bool,
+    ) -> tuple[float, dict[str, float]]:
+        """Validate and save the model without training; arguments and result as of :meth:`fit`."""
+        self.eval_collector.data_collect(train_data)
+        if valid_data:
+            self.best_valid_score, self.best_valid_result = self._valid_epoch(  # type: ignore[attr-defined]  # RecBole's
+                valid_data, show_progress
+            )
+        if saved:
+            self._save_checkpoint(-1, verbose=verbose)
+        self.logger.info("The model is used as it was prepared, without training")
+        return self.best_valid_score, self.best_valid_result
+
+    def _train(
+        self,
+        train_data: AbstractDataLoader | TargetLoader,
+        valid_data: AbstractDataLoader | TargetLoader | None,
+        verbose: bool,
+        saved: bool,
+        show_progress: bool,
+        callback_fn: Callable[[int, float], object] | None,
+    ) -> tuple[float, dict[str, float]]:
+        """Train, or resume; arguments and result as of :meth:`fit`."""
         began = time.perf_counter()
         if state := self._saved_state():
             self._restore_state(train_data, *state)

@@ -98,6 +98,23 @@ class RunTrainer:
         """
         return None
 
+    def prepare_model(self, train_data: Any, valid_data: Any = None) -> None:
+        """Load what the model starts from, before training.
+
+        What it draws from PyTorch's random numbers does not change what training draws.
+
+        Args:
+            train_data: The training part of the dataset.
+            valid_data: The part for validation; None: there is none.
+        """
+
+    def is_trained(self) -> bool:
+        """Return whether the model is trained; otherwise it is used as it was prepared."""
+        return True
+
+    def after_training(self) -> None:
+        """Report on the trained model."""
+
     def begin_trial(self, name: str, start: Any = None, resume_file: Path | None = None) -> None:
         """Set the trial of a run that ``fit`` will train.
 

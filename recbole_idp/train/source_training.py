@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from recbole.config import Config
     from torch import nn
 
+    from recbole_idp.content.text.encoding import TextEncoding
     from recbole_idp.content.text.interface import TextEncoder
     from recbole_idp.data.catalog import DatasetLocation
     from recbole_idp.train.clock import StageClock
@@ -79,12 +80,15 @@ class SourceData(NamedTuple):
     titles: list[str]
 
 
-def read_sources(config: Config, locations: Sequence[DatasetLocation], clock: StageClock) -> SourceData:
+def read_sources(
+    config: Config, locations: Sequence[DatasetLocation], encoding: TextEncoding, clock: StageClock
+) -> SourceData:
     """Read the source domains and the texts of their items.
 
     Args:
-        config: The configuration, with ``source_domains``, ``shared_users`` and ``source_text_fields``.
+        config: The configuration, with ``source_domains`` and ``shared_users``.
         locations: Locations of the domains.
+        encoding: Columns and length of the texts.
         clock: Where the stage ``read`` is timed.
 
     Returns:
@@ -95,7 +99,7 @@ def read_sources(config: Config, locations: Sequence[DatasetLocation], clock: St
     """
     with clock.stage("read", f"reading {', '.join(config['source_domains'])}") as facts:
         domains = load_domains(config)
-        texts, titles = domain_texts(config, domains, locations)
+        texts, titles = domain_texts(domains, locations, encoding.settings.source_text_fields, encoding.file_format)
         facts["source_interactions"] = domains.sequences.n_events
         facts["source_items"] = len(domains.item_tokens) - 1
         for domain in domains.domains:

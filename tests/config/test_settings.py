@@ -9,11 +9,23 @@ import yaml
 
 from recbole_idp import registry
 from recbole_idp.cli.main import main
-from recbole_idp.config.declarations import declared_settings, model_settings
+from recbole_idp.config.declarations import affected, declared_settings, model_settings
 from recbole_idp.config.fingerprint import pretraining_values, values_that_affect
 from recbole_idp.config.layers import properties_folder, read_file
 from recbole_idp.config.reference import json_schema, markdown
-from recbole_idp.config.setting import Affects, Count, Distinct, Setting, Settings, Share, declared_by, setting
+from recbole_idp.config.setting import (
+    Affects,
+    Count,
+    Distinct,
+    Number,
+    Setting,
+    Settings,
+    Share,
+    declared_by,
+    setting,
+)
+from recbole_idp.errors import UserError
+from recbole_idp.models.base.sequence_model import SequenceModel
 from recbole_idp.run.keys import PlaceSettings
 
 MODELS = sorted(path.stem for path in (properties_folder() / "model").glob("*.yaml"))
@@ -155,3 +167,30 @@ def test_every_default_passes_its_own_check():
 def test_yaml_of_properties_is_what_editors_read():
     for path in properties_folder().rglob("*.yaml"):
         assert yaml.safe_load(path.read_text(encoding="utf-8")) is not None, path
+
+
+def test_settings_are_read_typed_from_a_configuration_and_a_wrong_value_is_refused_in_one_line():
+    class Sizes(Settings):
+        width: Count = setting(3, "Width.")
+        share: Number = setting(0.5, "Share.")
+
+    found = Sizes.of({"width": 4, "share": 1, "more": None})
+    assert (found.width, found.share) == (4, 1.0) and type(found.share) is float
+    assert Sizes.of({}) == Sizes()
+    with pytest.raises(UserError, match=r"^width is '4', but input should be a valid integer: correct it$"):
+        Sizes.of({"width": "4"})
+
+
+def test_a_model_that_takes_the_place_of_another_has_its_own_settings(monkeypatch):
+    monkeypatch.setattr(registry, "_added", {})
+
+    def add(**fields):
+        group = type("OwnSettings", (Settings,), {"__annotations__": dict.fromkeys(fields, int), **fields})
+        registry.add_model(type("Replaced", (SequenceModel,), {}), settings=group)
+
+    add(first=setting(1, "One.", Affects.NOTHING))
+    assert "first" in model_settings("Replaced", "any") and affected("Replaced", "first") == Affects.NOTHING
+    add(second=setting(2, "Two.", Affects.OUTPUT))
+    found = model_settings("Replaced", "any")
+    assert "second" in found and "first" not in found
+    assert affected("Replaced", "first") == Affects.ALL and affected("Replaced", "second") == Affects.OUTPUT

@@ -340,7 +340,7 @@ REFUSED = {
     "nothing but a first part": ({"warm_up_start": 1}, "warm_up_start must be less than 1"),
     "half of the users": ({"train_users_share": 0.5}, "train_users_share has no meaning for warm-up"),
     "filters that know the future": ({"item_inter_num_interval": "[5,inf)"}, "item_inter_num_interval has no meaning"),
-    "later duplicates": ({"rm_dup_inter": "last"}, "rm_dup_inter=last drops an event"),
+    "later duplicates": ({"rm_dup_inter": "last"}, "rm_dup_inter=last drops an earlier event"),
     "another protocol": ({"eval_args": {"mode": "uni100"}}, "remove mode uni100 from eval_args"),
     "a model of one stage": ({"model": "PRECISE_TT"}, "PRECISE_TT has none: --model=PRECISE"),
     "places for times": ({"dataset": "order"}, "the timestamps of order are no times but places"),

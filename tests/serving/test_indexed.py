@@ -181,7 +181,7 @@ def test_the_command_answers_for_a_user_and_writes_a_file_by_a_route(folder, tmp
 REFUSED = [
     (["--user=nobody"], "user nobody is unknown to the model"),
     (["--user=u3", "--history=i1"], "needs either --history"),
-    (["--user=u3", "--triggers=nearest"], "--triggers are the items that --route=u2i2i goes by"),
+    (["--user=u3", "--triggers=nearest"], "--triggers chooses the items by which --route=u2i2i searches"),
     (["--user=u3", "--route=i2i"], "route takes u2i, u2i2i"),
     (["--user=u3", "--search=fast"], "search takes exact, hnsw, ivf"),
 ]

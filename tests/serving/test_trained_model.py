@@ -11,6 +11,7 @@ import recbole_idp
 from recbole_idp import registry
 from recbole_idp.errors import UserError
 from recbole_idp.models.base.sequence_model import SequenceModel
+from recbole_idp.nn.encoder.keys import TransformerSettings
 from recbole_idp.nn.encoder.transformer import TransformerEncoder
 from recbole_idp.serving.trained_model import FORMAT, TrainedModel
 from recbole_idp.testing.toy import write_domains
@@ -89,7 +90,7 @@ class OwnEncoder(SequenceModel):
     encoder_kind = None
 
     def build_encoder(self, config):
-        return TransformerEncoder(config, causal=False)
+        return TransformerEncoder(TransformerSettings.of(config), config["MAX_ITEM_LIST_LENGTH"], causal=False)
 
 
 class WrongKind(OwnEncoder):
@@ -98,7 +99,7 @@ class WrongKind(OwnEncoder):
     encoder_kind = "BERT4Rec"
 
     def build_encoder(self, config):
-        return TransformerEncoder(config, causal=True)
+        return TransformerEncoder(TransformerSettings.of(config), config["MAX_ITEM_LIST_LENGTH"], causal=True)
 
 
 class WrongScores(SequenceModel):

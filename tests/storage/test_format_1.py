@@ -8,6 +8,7 @@ import pytest
 import recbole_idp
 from recbole_idp.config.strict import StrictConfig
 from recbole_idp.content.text.encoder import open_text_encoder
+from recbole_idp.content.text.encoding import TextEncoding
 from recbole_idp.models.idp.bundle import Bundle
 from recbole_idp.models.idp.pretrain import find_or_pretrain, planned_encoder
 from recbole_idp.serving.new_items import find_bundle
@@ -32,7 +33,7 @@ def test_a_bundle_opens_with_its_matcher_and_text_encoder(copies):
     assert bundle.item_embeddings.shape == (1599, 64) and len(bundle.text_vectors) == 1599
     assert bundle.titles[:2] == ["Kolya", "L.A. Confidential"] and bundle.tokens[:2] == ["242", "302"]
     config = StrictConfig("IDP", "shop", config_dict=settings(copies / "data"))
-    assert bundle.matcher(config).vectors([], bundle.text_vectors) is bundle.text_vectors
+    assert bundle.matcher(TextEncoding.of(config)).vectors([], bundle.text_vectors) is bundle.text_vectors
     encoder = open_text_encoder(bundle.folder / TEXT_ENCODER)
     assert encoder.fingerprint == bundle.description["text_encoder"]["fingerprint"]
     vectors = encoder.encode(["L.A. Confidential 1997 Crime", ""])

@@ -146,6 +146,7 @@ def test_any_damage_to_the_description_of_a_trained_model_is_read_or_refused(fin
 
 @pytest.mark.slow
 def test_any_damage_to_the_description_of_a_bundle_is_read_or_refused(finished, tmp_path):
+    from recbole_idp.content.text.encoding import TextEncoding
     from recbole_idp.models.idp.bundle import Bundle
     from recbole_idp.models.idp.model import check_encoder
 
@@ -158,7 +159,7 @@ def test_any_damage_to_the_description_of_a_bundle_is_read_or_refused(finished, 
     def read(changed):
         resealed(folder, Bundle.folder_format, changed)
         bundle = Bundle.open(folder)
-        bundle.matcher(config)
+        bundle.matcher(TextEncoding.of(config))
         check_encoder(config, bundle.description["encoder"], ["fine_tune"])
         assert all(domain["name"] for domain in bundle.description["domains"])
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from recbole_idp.config.strict import StrictConfig
-from recbole_idp.data.domains import check_domains, load_domains
+from recbole_idp.data.domains import load_domains, source_locations
 from recbole_idp.errors import UserError
 from recbole_idp.storage.sealed import FolderFormat
 from recbole_idp.testing.toy import settings
@@ -47,7 +47,7 @@ class Counting(Pretraining[CountedItems]):
     prefix = "counts"
 
     def __init__(self, config):
-        super().__init__(config, check_domains(config))
+        super().__init__(config, source_locations(config))
         self.trainings = 0
 
     def train(self, clock):

@@ -15,15 +15,11 @@ import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from recbole_idp.content.text.interface import TextEncoder, distinct_texts, progress_bar
 from recbole_idp.storage.files import replacing
-
-if TYPE_CHECKING:
-    from recbole.config import Config
 
 BLOCK_TEXTS = 2048
 _SMALL_SHARDS = 16  # more small shards than this are merged
@@ -49,9 +45,9 @@ class EncodeReport:
     items_per_second: float
 
 
-def cache_folder(config: Config) -> Path:
+def cache_folder(cache_path: str | None, checkpoint_dir: str) -> Path:
     """Return the folder of the caches: ``cache_path``, or ``cache`` in ``checkpoint_dir``."""
-    return Path(config["cache_path"] or Path(config["checkpoint_dir"]) / "cache")
+    return Path(cache_path or Path(checkpoint_dir) / "cache")
 
 
 def encode_cached(

@@ -13,9 +13,8 @@ from recbole_idp.content.text.stored import check_files, read_kind
 
 if TYPE_CHECKING:
     import torch
-    from recbole.config import Config
 
-__all__ = ["TextEncoder", "configured_text_encoder", "load_text_encoder", "locate_weights", "open_text_encoder"]
+__all__ = ["TextEncoder", "load_text_encoder", "locate_weights", "open_text_encoder"]
 
 
 def load_text_encoder(
@@ -47,16 +46,6 @@ def load_text_encoder(
         return LsaEncoder()
     folder = download_weights(str(name)) if origin == "hub" else where
     return load_sentence_encoder(folder, str(name), pooling, max_tokens, batch_size, device)
-
-
-def configured_text_encoder(config: Config) -> TextEncoder:
-    """Load the text encoder that a configuration names."""
-    return load_text_encoder(
-        config["text_encoder"],
-        pooling=config["text_pooling"],
-        max_tokens=config["text_tokens"],
-        device=config["device"],
-    )
 
 
 def open_text_encoder(folder: str | Path, batch_size: int = 64, device: str | torch.device = "cpu") -> TextEncoder:

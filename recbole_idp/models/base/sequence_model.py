@@ -11,6 +11,7 @@ from torch import nn
 
 from recbole_idp.data.rows import PositionBatches, PrefixBatches
 from recbole_idp.models.base.serving import Serving
+from recbole_idp.nn.encoder.keys import TransformerSettings
 from recbole_idp.nn.encoder.transformer import TransformerEncoder
 from recbole_idp.nn.history import without_history
 from recbole_idp.nn.lookup import lookup
@@ -83,7 +84,7 @@ class SequenceModel(SequentialRecommender):
 
         A subclass may return another encoder with the same interface; it then sets ``encoder_kind``.
         """
-        return TransformerEncoder(config, causal=True)
+        return TransformerEncoder(TransformerSettings.of(config), config["MAX_ITEM_LIST_LENGTH"], causal=True)
 
     def serving(self) -> Serving:
         """Return the parts that compute scores without this class.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from recbole_idp.content.text.encoding import TextEncoding
 from recbole_idp.models.base.encoded_items import EncodedItemsModel
 from recbole_idp.models.base.text_vectors import unit_text_vectors
 
@@ -48,7 +49,7 @@ class TextModel(EncodedItemsModel):
 
     def read_texts(self, config: Config, dataset: SequenceDataset) -> torch.Tensor:
         """Return the frozen text vectors of all items; shape [N, W]."""
-        return unit_text_vectors(config, dataset)
+        return unit_text_vectors(TextEncoding.of(config), dataset)
 
     def build_item_encoder(self, config: Config, text_width: int) -> nn.Module:
         """Build the item encoder. Subclasses implement it."""

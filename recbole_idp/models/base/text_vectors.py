@@ -7,22 +7,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from recbole_idp.content.text.cache import cache_folder, encode_cached
-from recbole_idp.content.text.encoder import configured_text_encoder
 from recbole_idp.data.domain_texts import check_any_text, item_texts
 from recbole_idp.search.vectors import normalised
 
 if TYPE_CHECKING:
-    from recbole.config import Config
-
+    from recbole_idp.content.text.encoding import TextEncoding
     from recbole_idp.data.dataset import SequenceDataset
 
 
-def target_texts(config: Config, dataset: SequenceDataset) -> list[str]:
+def target_texts(encoding: TextEncoding, dataset: SequenceDataset) -> list[str]:
     """Read the texts of a dataset's items.
 
     Args:
-        config: With ``text_fields`` and ``text_length``.
+        encoding: Columns and length of the texts.
         dataset: The target.
 
     Returns:
@@ -31,16 +28,17 @@ def target_texts(config: Config, dataset: SequenceDataset) -> list[str]:
     Raises:
         UserError: The dataset has no texts.
     """
-    texts = item_texts(config, dataset.location, config["text_fields"]).for_items(dataset.item_tokens()[1:])
-    check_any_text(texts, config["dataset"], "text_fields")
+    read = item_texts(dataset.location, encoding.settings.text_fields, encoding.file_format)
+    texts = read.for_items(dataset.item_tokens()[1:])
+    check_any_text(texts, dataset.location.name, "text_fields")
     return texts
 
 
-def frozen_text_vectors(config: Config, dataset: SequenceDataset) -> np.ndarray:
+def frozen_text_vectors(encoding: TextEncoding, dataset: SequenceDataset) -> np.ndarray:
     """Encode the texts of a dataset's items, or read their vectors from the cache.
 
     Args:
-        config: With the keys of the text encoder.
+        encoding: Settings of texts and text encoder.
         dataset: The target.
 
     Returns:
@@ -49,18 +47,18 @@ def frozen_text_vectors(config: Config, dataset: SequenceDataset) -> np.ndarray:
     Raises:
         UserError: The dataset has no texts, or the encoder cannot be loaded.
     """
-    texts = target_texts(config, dataset)
+    texts = target_texts(encoding, dataset)
     # Models draw the same first weights whether or not their texts had to be encoded first.
     with torch.random.fork_rng(devices=[]):
-        vectors, _ = encode_cached(configured_text_encoder(config).fit(texts), texts, cache_folder(config))
+        vectors, _ = encoding.encode(encoding.load_encoder().fit(texts), texts)
     return vectors
 
 
-def unit_text_vectors(config: Config, dataset: SequenceDataset) -> torch.Tensor:
+def unit_text_vectors(encoding: TextEncoding, dataset: SequenceDataset) -> torch.Tensor:
     """Return the text vectors, centred over the items of the dataset and scaled to length one.
 
     Args:
-        config: With the keys of the text encoder.
+        encoding: Settings of texts and text encoder.
         dataset: The target.
 
     Returns:
@@ -69,7 +67,7 @@ def unit_text_vectors(config: Config, dataset: SequenceDataset) -> torch.Tensor:
     Raises:
         UserError: The dataset has no texts, or the encoder cannot be loaded.
     """
-    vectors = frozen_text_vectors(config, dataset)
+    vectors = frozen_text_vectors(encoding, dataset)
     present = np.any(vectors, axis=1)
     vectors[present] = normalised(vectors[present] - vectors[present].mean(0))
     return torch.from_numpy(np.concatenate([np.zeros((1, vectors.shape[1]), dtype=np.float32), vectors]))

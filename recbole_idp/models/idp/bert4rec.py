@@ -12,6 +12,7 @@ from recbole_idp.data.masked_rows import MaskedBatches, append_event
 from recbole_idp.models.base.serving import Serving
 from recbole_idp.models.idp.model import IDP
 from recbole_idp.nn.encoder.bert4rec import BERT4RecEncoder
+from recbole_idp.nn.encoder.keys import TransformerSettings
 from recbole_idp.nn.lookup import lookup
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ class IDP_BERT4Rec(IDP):
 
     def build_encoder(self, config: Config) -> BERT4RecEncoder:
         """Build the bidirectional encoder."""
-        return BERT4RecEncoder(config)
+        return BERT4RecEncoder(TransformerSettings.of(config), config["MAX_ITEM_LIST_LENGTH"])
 
     def serving(self) -> Serving:
         """Return the parts that compute scores, from the state of a mask token."""

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import torch
 
-from recbole_idp.content.text.cache import cache_folder
 from recbole_idp.errors import UserError
 from recbole_idp.models.idp.cdim.matchers import FrozenMatcher, open_matcher
 from recbole_idp.storage.schema import ObjectOf, OptionalKey
@@ -28,8 +27,7 @@ from recbole_idp.train.pretrained_folder import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from recbole.config import Config
-
+    from recbole_idp.content.text.encoding import TextEncoding
     from recbole_idp.content.text.interface import TextEncoder
     from recbole_idp.data.domains import Domain
     from recbole_idp.models.idp.cdim.matchers import EncoderMatcher, HeadMatcher
@@ -117,19 +115,17 @@ class Bundle(PretrainedFolder):
             **names._asdict(),
         }
 
-    def matcher(self, config: Config) -> FrozenMatcher | HeadMatcher | EncoderMatcher:
+    def matcher(self, encoding: TextEncoding) -> FrozenMatcher | HeadMatcher | EncoderMatcher:
         """Return what makes the vectors of target texts comparable with :attr:`adapted_vectors`.
 
         Args:
-            config: The configuration.
+            encoding: Where the matcher computes, and the cache of what it gives.
 
         Returns:
             An object with ``vectors(texts, frozen_vectors)``.
         """
         kind = self.description.get("cdim", {}).get("matcher", FrozenMatcher.kind)
-        return open_matcher(
-            kind, self.folder / MATCHER, cache_folder(config), config["device"], config["show_progress"]
-        )
+        return open_matcher(kind, self.folder / MATCHER, encoding.cache, encoding.device, encoding.show_progress)
 
 
 def bundle_content(

@@ -13,7 +13,7 @@ from recbole_idp.search.exact import Matches
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from recbole.config import Config
+    from recbole_idp.models.idp.keys import GenerationSettings
 
 TWIN_POWER = 16
 """How fast the mixture's confidence falls: 0.99 of the best match's similarity give 0.85, 0.9 give 0.19, 0.7 give 0."""
@@ -39,12 +39,12 @@ class Evidence:
     settled: int | None = None
 
 
-def paper(evidence: Evidence, config: Config) -> torch.Tensor:
+def paper(evidence: Evidence, settings: GenerationSettings) -> torch.Tensor:
     """Average the matched IDs, each weighted by its similarity's share of their sum (IDP, score_ij and e_i).
 
     Args:
         evidence: Sources, target and matches.
-        config: Not used.
+        settings: Not used.
 
     Returns:
         Shape [T, D].
@@ -52,21 +52,21 @@ def paper(evidence: Evidence, config: Config) -> torch.Tensor:
     return weighted_average(evidence.item_embeddings, evidence.matches, paper_weights(evidence.matches.similarities))
 
 
-def neighbours(evidence: Evidence, config: Config) -> torch.Tensor:
+def neighbours(evidence: Evidence, settings: GenerationSettings) -> torch.Tensor:
     """Average the matched IDs by a softmax of the similarities, so that near twins outweigh the other matches.
 
     Args:
         evidence: Sources, target and matches.
-        config: With ``match_temperature``.
+        settings: With ``match_temperature``.
 
     Returns:
         Shape [T, D].
     """
-    weights = softmax_weights(evidence.matches.similarities, config["match_temperature"])
+    weights = softmax_weights(evidence.matches.similarities, settings.match_temperature)
     return weighted_average(evidence.item_embeddings, evidence.matches, weights)
 
 
-def text_map(evidence: Evidence, config: Config) -> torch.Tensor:
+def text_map(evidence: Evidence, settings: GenerationSettings) -> torch.Tensor:
     """Apply a linear map from text vectors to IDs, learned on all source items by ridge regression.
 
     Where a target item has no near twin, the average over its matches is the noise of a few dissimilar items. A map
@@ -74,16 +74,16 @@ def text_map(evidence: Evidence, config: Config) -> torch.Tensor:
 
     Args:
         evidence: Sources, target and matches.
-        config: With ``map_ridge``.
+        settings: With ``map_ridge``.
 
     Returns:
         Shape [T, D].
     """
-    learned = fit_text_map(evidence.source_vectors, evidence.item_embeddings, config["map_ridge"])
+    learned = fit_text_map(evidence.source_vectors, evidence.item_embeddings, settings.map_ridge)
     return learned(evidence.target_vectors, evidence.settled)
 
 
-def mixture(evidence: Evidence, config: Config) -> torch.Tensor:
+def mixture(evidence: Evidence, settings: GenerationSettings) -> torch.Tensor:
     """Add to :func:`text_map` its residuals on the matched items, with more weight the nearer the matches are.
 
     e_i = map(t_i) + c_i * sum_k score_ik (e_k - map(t_k)), c_i being the best match's similarity to a high power:
@@ -91,19 +91,19 @@ def mixture(evidence: Evidence, config: Config) -> torch.Tensor:
 
     Args:
         evidence: Sources, target and matches.
-        config: With ``map_ridge`` and ``match_temperature``.
+        settings: With ``map_ridge`` and ``match_temperature``.
 
     Returns:
         Shape [T, D].
     """
-    learned = fit_text_map(evidence.source_vectors, evidence.item_embeddings, config["map_ridge"])
+    learned = fit_text_map(evidence.source_vectors, evidence.item_embeddings, settings.map_ridge)
     beyond = evidence.item_embeddings - learned(evidence.source_vectors)
-    weights = softmax_weights(evidence.matches.similarities, config["match_temperature"])
+    weights = softmax_weights(evidence.matches.similarities, settings.match_temperature)
     generated = learned(evidence.target_vectors, evidence.settled)
     return generated + confidence(evidence.matches) * weighted_average(beyond, evidence.matches, weights)
 
 
-def blend(evidence: Evidence, config: Config) -> torch.Tensor:
+def blend(evidence: Evidence, settings: GenerationSettings) -> torch.Tensor:
     """Mix the target's own texts into :func:`mixture` where an item has no near twin.
 
     The map knows what texts say about behaviour in the sources. It loses what was of no use there: which of the
@@ -113,17 +113,17 @@ def blend(evidence: Evidence, config: Config) -> torch.Tensor:
 
     Args:
         evidence: Sources, target and matches.
-        config: With ``own_texts`` and the keys of :func:`mixture`.
+        settings: With ``own_texts``, and what :func:`mixture` reads.
 
     Returns:
         Shape [T, D].
     """
-    mixed, settled = mixture(evidence, config), evidence.settled
+    mixed, settled = mixture(evidence, settings), evidence.settled
     centre = mixed[:settled].mean(0)
     offset = mixed - centre
     spread = root_mean_square(offset[:settled])
     own = principal_components(evidence.target_vectors, mixed.shape[1], spread, settled)
-    share = config["own_texts"] * (1 - confidence(evidence.matches))
+    share = settings.own_texts * (1 - confidence(evidence.matches))
     return centre + (1 - share) * offset + share * (own @ rotation(own[:settled], offset[:settled]))
 
 
@@ -132,9 +132,9 @@ def confidence(matches: Matches) -> torch.Tensor:
     return torch.from_numpy(matches.similarities[:, :1]).clamp(0, 1).pow(TWIN_POWER)
 
 
-def rotation(vectors: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
-    """Find the rotation R that brings ``vectors @ R`` nearest to ``wanted``, both centred (orthogonal Procrustes)."""
-    left, _, right = torch.linalg.svd(vectors.double().t() @ wanted.double())
+def rotation(vectors: torch.Tensor, goal: torch.Tensor) -> torch.Tensor:
+    """Find the rotation R that brings ``vectors @ R`` nearest to ``goal``, both centred (orthogonal Procrustes)."""
+    left, _, right = torch.linalg.svd(vectors.double().t() @ goal.double())
     return (left @ right).float()
 
 
@@ -165,16 +165,16 @@ def softmax_weights(similarities: np.ndarray, temperature: float) -> torch.Tenso
     return torch.softmax(torch.from_numpy(similarities) / temperature, 1)
 
 
-def match_weights(matches: Matches, config: Config) -> torch.Tensor:
+def match_weights(matches: Matches, settings: GenerationSettings) -> torch.Tensor:
     """Return the weights of the matches for the configured generator; shape [T, m].
 
     Args:
         matches: T rows of m items.
-        config: With ``generator`` and ``match_temperature``.
+        settings: With ``generator`` and ``match_temperature``.
     """
-    if config["generator"] == "paper":
+    if settings.generator == "paper":
         return paper_weights(matches.similarities)
-    return softmax_weights(matches.similarities, config["match_temperature"])
+    return softmax_weights(matches.similarities, settings.match_temperature)
 
 
 def weighted_average(item_embeddings: torch.Tensor, matches: Matches, weights: torch.Tensor) -> torch.Tensor:
@@ -205,10 +205,10 @@ def fit_text_map(vectors: np.ndarray, item_embeddings: torch.Tensor, ridge: floa
     """
     # In double precision: texts of one shop are alike, so that the least of 384 variances is a millionth of the first.
     source = torch.from_numpy(centred(vectors)).double()
-    wanted = (item_embeddings - item_embeddings.mean(0)).double()
+    ids = (item_embeddings - item_embeddings.mean(0)).double()
     products = source.t() @ source
     penalty = ridge * products.diagonal().mean()
-    weights = torch.linalg.solve(products + penalty * torch.eye(len(products), dtype=torch.double), source.t() @ wanted)
+    weights = torch.linalg.solve(products + penalty * torch.eye(len(products), dtype=torch.double), source.t() @ ids)
     weights = weights.float()
     return lambda others, settled=None: torch.from_numpy(centred(others, settled)) @ weights + item_embeddings.mean(0)
 
@@ -273,25 +273,25 @@ GENERATORS = {"paper": paper, "neighbours": neighbours, "map": text_map, "mixtur
 RESCALINGS = {"none": keep_scale, "spread": to_spread, "norm": to_norm}
 
 
-def generate(evidence: Evidence, config: Config) -> torch.Tensor:
-    """Generates the ID embedding of each target item (IDP, embedding generation).
+def generate(evidence: Evidence, settings: GenerationSettings) -> torch.Tensor:
+    """Generate the ID embedding of each target item (IDP, embedding generation).
 
     Args:
         evidence: Sources, target and matches.
-        config: With ``generator``, ``rescale``, ``generated_spread`` and the generator's own keys.
+        settings: With ``generator``, ``rescale``, ``generated_spread`` and what the generator itself reads.
 
     Returns:
         Shape [T, D]; rows of items without text hold the mean of the others. The result of ``paper`` is not rescaled,
         as the paper does not.
     """
-    generated = GENERATORS[config["generator"]](evidence, config)
+    generated = GENERATORS[settings.generator](evidence, settings)
     matched = torch.from_numpy(evidence.matches.matched)
     if not matched[: evidence.settled].any():
         return generated
     settled = int(matched[: evidence.settled].sum())
-    if config["generator"] != "paper":
+    if settings.generator != "paper":
         centre = evidence.item_embeddings.mean(0)
-        rescale, spread = RESCALINGS[config["rescale"]], config["generated_spread"]
+        rescale, spread = RESCALINGS[settings.rescale], settings.generated_spread
         generated[matched] = rescale(generated[matched], spread, centre, settled)
     generated[~matched] = generated[matched][:settled].mean(0)
     return generated

@@ -8,6 +8,7 @@ from torch import nn
 
 from recbole_idp.models.idp.model import IDP
 from recbole_idp.nn.encoder.gru import GRUEncoder
+from recbole_idp.nn.encoder.keys import GRUSettings
 
 if TYPE_CHECKING:
     from recbole.config import Config
@@ -24,7 +25,7 @@ class IDP_GRU4Rec(IDP):
 
     def build_encoder(self, config: Config) -> GRUEncoder:
         """Build the recurrent encoder."""
-        return GRUEncoder(config)
+        return GRUEncoder(config["hidden_size"], GRUSettings.of(config))
 
     def _initialise(self, module: nn.Module) -> None:
         # The layer after the GRU keeps PyTorch's own start, as in RecBole: no norm makes up for smaller weights.

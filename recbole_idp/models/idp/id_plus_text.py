@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from torch import nn
 
+from recbole_idp.content.text.encoding import TextEncoding
 from recbole_idp.models.base.serving import Serving
 from recbole_idp.models.base.text_vectors import unit_text_vectors
 from recbole_idp.models.idp.model import IDP
@@ -38,7 +39,7 @@ class IDP_IDt(IDP):
 
     def __init__(self, config: Config, dataset: SequenceDataset) -> None:
         super().__init__(config, dataset)
-        vectors = unit_text_vectors(config, dataset)
+        vectors = unit_text_vectors(TextEncoding.of(config), dataset)
         self.adapter = nn.Linear(vectors.shape[1], self.hidden_size, bias=False)
         nn.init.zeros_(self.adapter.weight)
         self.register_buffer("text_vectors", vectors, persistent=False)

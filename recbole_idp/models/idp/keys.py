@@ -71,7 +71,7 @@ class GenerationSettings(Settings):
     )
     generator: Literal["paper", "neighbours", "map", "mixture", "blend"] = setting(
         "blend",
-        "paper: its equations; default: blend; mixture; map; neighbours (see the README).",
+        "paper: its equations; default: blend; mixture; map; neighbours (docs/guide/generator.md).",
         Affects.TRAINING,
     )
     map_ridge: Positive = setting(

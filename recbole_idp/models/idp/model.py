@@ -11,6 +11,7 @@ from recbole.utils import get_model
 from recbole_idp.errors import UserError
 from recbole_idp.models.base.sequence_model import ModelData, SequenceModel, target_counts
 from recbole_idp.models.base.serving import Serving
+from recbole_idp.models.base.transferred import TRANSFORMER_KEYS, take_over
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -44,14 +45,7 @@ class IDP(SequenceModel):
 
     extends = "IDP"
     can_be_pretrained: bool = True
-    encoder_keys: tuple[str, ...] = (
-        "hidden_size",
-        "n_layers",
-        "n_heads",
-        "inner_size",
-        "hidden_act",
-        "MAX_ITEM_LIST_LENGTH",
-    )
+    encoder_keys: tuple[str, ...] = TRANSFORMER_KEYS
 
     def __init__(self, config: Config, dataset: ModelData) -> None:
         super().__init__(config, dataset)
@@ -82,14 +76,8 @@ class IDP(SequenceModel):
             self.generated.copy_(self.item_embedding.weight)
         if encoder is None:
             return
-        try:
-            self.encoder.load_state_dict(encoder)
-        except RuntimeError as error:
-            keys, reason = ", ".join(self.encoder_keys), " ".join(str(error).split())[:200]
-            raise UserError(
-                f"the pre-trained encoder does not fit this model ({reason}): {keys} must be as in pre-training; where "
-                "they are, the bundle is not as it says, so pre-train again"
-            ) from error
+        weights = {f"encoder.{name}": value for name, value in encoder.items()}
+        take_over(self, weights, ["encoder"], self.encoder_keys, "the pre-trained encoder")
 
     def position_loss(self, batch: Batch) -> torch.Tensor:
         """Compute the mean loss over all positions that have a target, plus the prior around the generated IDs.

@@ -12,14 +12,13 @@ from recbole.utils import get_model
 
 from recbole_idp import registry
 from recbole_idp.config.derive import as_model, as_pretrained, derive
-from recbole_idp.content.text.cache import cache_folder, encode_cached
-from recbole_idp.content.text.encoder import configured_text_encoder
+from recbole_idp.content.text.encoding import TextEncoding
 from recbole_idp.content.text.keys import TextSettings
 from recbole_idp.data.content_hashes import content_hashes
-from recbole_idp.data.domains import check_domains
+from recbole_idp.data.domains import source_locations
 from recbole_idp.errors import UserError
 from recbole_idp.models.idp.bundle import Bundle, ItemNames, bundle_card, bundle_content
-from recbole_idp.models.idp.cdim.depths import SourceItems, check_depth, matcher_settings, train_matcher
+from recbole_idp.models.idp.cdim.depths import SourceItems, check_depth, deciding_values, train_matcher
 from recbole_idp.models.idp.keys import MatcherSettings
 from recbole_idp.models.idp.model import IDP
 from recbole_idp.models.idp.source_model import SourceModel, find_source_model, keep_source_model
@@ -75,9 +74,11 @@ class BundlePretraining(Pretraining[Bundle]):
 
     def __init__(self, config: Config) -> None:
         # A typing error in a domain's name shows before anything else is loaded.
-        super().__init__(config, check_domains(config))
-        self.text_encoder = configured_text_encoder(self.config)
-        check_depth(self.config, self.text_encoder)
+        super().__init__(config, source_locations(config))
+        self.encoding = TextEncoding.of(self.config)
+        self.matcher = MatcherSettings.of(self.config)
+        self.text_encoder = self.encoding.load_encoder()
+        check_depth(self.matcher, self.text_encoder)
 
     @cached_property
     def source_fingerprint(self) -> str:
@@ -93,13 +94,12 @@ class BundlePretraining(Pretraining[Bundle]):
             "pretrain": self.source_fingerprint,
             "texts": {key: value for key, value in self.values().items() if key in TextSettings.model_fields},
             "text_encoder": text_encoder_identity(self.text_encoder),
-            "matcher": matcher_settings(self.config),
+            "matcher": deciding_values(self.matcher),
         }
 
     def values(self) -> dict[str, Any]:
         """Return the keys that decide on IDs and encoder, on the texts, and on the matcher, and their values."""
-        matcher = matcher_settings(self.config)
-        unread = MatcherSettings.model_fields.keys() - matcher.keys()
+        unread = MatcherSettings.model_fields.keys() - deciding_values(self.matcher).keys()
         return {key: value for key, value in super().values().items() if key not in unread}
 
     def card(self, description: Mapping[str, Any]) -> str:
@@ -128,18 +128,20 @@ class BundlePretraining(Pretraining[Bundle]):
     def train(self, clock: StageClock) -> FolderContent:
         """Train item IDs and sequence encoder, then the matcher; see :class:`Pretraining`."""
         config, text_encoder = self.config, self.text_encoder
-        domains, texts, titles = read_sources(config, self.locations, clock)
+        domains, texts, titles = read_sources(config, self.locations, self.encoding, clock)
         if text_encoder.needs_fitting:
             # Before the training: texts from which nothing can be learned are refused at once.
             text_encoder.fit(texts)
         source = self._source_model(domains, clock)
         with clock.stage("encode", f"encoding {len(texts):,} source texts with {text_encoder.name}") as facts:
-            vectors, report = encode_cached(text_encoder, texts, cache_folder(config), config["show_progress"])
+            vectors, report = self.encoding.encode(text_encoder, texts)
             facts.update(encoded=report.encoded, items_per_second=round(report.items_per_second))
-        with clock.stage("cdim", f"training the matcher, depth {config['cdim_depth']}") as facts:
+        with clock.stage("cdim", f"training the matcher, depth {self.matcher.cdim_depth}") as facts:
             events = np.bincount(domains.sequences.items.numpy(), minlength=len(domains.item_tokens))[1:]
             items = SourceItems(source.item_embeddings, events, texts, vectors)
-            matcher, about_matcher = train_matcher(config, items, text_encoder, self.kept_matcher)
+            matcher, about_matcher = train_matcher(
+                self.matcher, items, text_encoder, self.encoding, self.kept_matcher, config["seed"]
+            )
             adapted_vectors = matcher.vectors(texts, vectors)
             facts.update(about_matcher)
         item_domains = [domains.domains[number].name for number in domains.item_domain[1:]]

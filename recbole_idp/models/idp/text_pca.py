@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from recbole_idp.content.text.encoding import TextEncoding
 from recbole_idp.models.base.text_vectors import frozen_text_vectors
 from recbole_idp.models.idp.generation import principal_components
 from recbole_idp.models.idp.model import IDP
@@ -28,5 +29,5 @@ class TextPCASASRec(IDP):
 
     def __init__(self, config: Config, dataset: SequenceDataset) -> None:
         super().__init__(config, dataset)
-        vectors = frozen_text_vectors(config, dataset)
+        vectors = frozen_text_vectors(TextEncoding.of(config), dataset)
         self.start_from(principal_components(vectors, self.hidden_size, config["generated_spread"]))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -11,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from recbole.config import Config
 
-from recbole_idp.config.derive import derive
-from recbole_idp.content.text.cache import cache_folder, encode_cached
-from recbole_idp.content.text.encoder import configured_text_encoder, open_text_encoder
+from recbole_idp.content.text.encoder import open_text_encoder
+from recbole_idp.content.text.encoding import TextEncoding
 from recbole_idp.data.dataset import SequenceDataset
-from recbole_idp.data.domains import check_domains
+from recbole_idp.data.domains import source_locations
 from recbole_idp.models.base.text_vectors import target_texts
 from recbole_idp.models.idp.bundle import Bundle
 from recbole_idp.models.idp.generation import Evidence, generate, neighbours, principal_components
+from recbole_idp.models.idp.keys import GenerationSettings
 from recbole_idp.models.idp.model import check_encoder
 from recbole_idp.models.idp.prediction import predict
 from recbole_idp.models.idp.pretrain import find_or_pretrain, planned_encoder
@@ -29,9 +28,7 @@ from recbole_idp.train.pretrained_folder import TEXT_ENCODER
 from recbole_idp.train.trainer import SequenceTrainer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-
-    from recbole.data.dataloader import AbstractDataLoader
+    from collections.abc import Iterable
 
     from recbole_idp.models.idp.model import IDP
 
@@ -57,21 +54,21 @@ class TransferStart:
         vectors = self.bundle.adapted_vectors
         return Evidence(self.bundle.item_embeddings, vectors, self.vectors, matches or self.matches)
 
-    def generated(self, config: Config) -> np.ndarray:
+    def generated(self, settings: GenerationSettings) -> np.ndarray:
         """Return the generated embeddings for figures, zero for items without text; shape [N - 1, D]."""
-        generated = generate(self.evidence(), config).numpy()
+        generated = generate(self.evidence(), settings).numpy()
         generated[~self.matches.matched] = 0
         return generated
 
-    def prediction(self, config: Config, dataset: SequenceDataset) -> dict[str, Any]:
+    def prediction(self, settings: GenerationSettings, dataset: SequenceDataset, seed: int) -> dict[str, Any]:
         """Predict whether transfer is likely to help this target.
 
         See :func:`~recbole_idp.models.idp.prediction.predict`.
 
         The embeddings are those that the sources give, without the target's own texts that ``blend`` mixes in.
         """
-        generated = self.generated(derive(config, own_texts=0.0))
-        return predict(dataset.targets(), generated, self.frozen_vectors, config["seed"])
+        generated = self.generated(settings.model_copy(update={"own_texts": 0.0}))
+        return predict(dataset.targets(), generated, self.frozen_vectors, seed)
 
 
 def prepare_start(
@@ -91,55 +88,56 @@ def prepare_start(
     Raises:
         UserError: The bundle, the sources or the target's texts cannot be used.
     """
-    clock = clock or StageClock()
+    clock, encoding = clock or StageClock(), TextEncoding.of(config)
     transferred = [variant for variant in variants if variant not in SOURCELESS]
     # What does not fit, and a mistake in the target's texts, show before hours of pre-training.
     if transferred:
         check_encoder(config, planned_encoder(config), [name for name in transferred if name not in OWN_ENCODER])
-    wanted = target_texts(config, dataset)
+    texts = target_texts(encoding, dataset)
     bundle = find_or_pretrain(config, clock) if transferred else None
     if bundle:
-        encoder = open_text_encoder(bundle.folder / TEXT_ENCODER, device=config["device"])
+        encoder = open_text_encoder(bundle.folder / TEXT_ENCODER, device=encoding.device)
     else:
-        encoder = configured_text_encoder(config).fit(wanted)
-    with clock.stage("encode", f"encoding {len(wanted):,} target texts with {encoder.name}") as facts:
-        frozen_vectors, report = encode_cached(encoder, wanted, cache_folder(config), config["show_progress"])
-        vectors = bundle.matcher(config).vectors(wanted, frozen_vectors) if bundle else frozen_vectors
+        encoder = encoding.load_encoder().fit(texts)
+    with clock.stage("encode", f"encoding {len(texts):,} target texts with {encoder.name}") as facts:
+        frozen_vectors, report = encoding.encode(encoder, texts)
+        vectors = bundle.matcher(encoding).vectors(texts, frozen_vectors) if bundle else frozen_vectors
         facts["encoded"] = facts.get("encoded", 0) + report.encoded
-        facts["target_items_without_text"] = sum(not text for text in wanted)
+        facts["target_items_without_text"] = sum(not text for text in texts)
     if not bundle:
         # No variant reads the first two.
         return TransferStart(None, None, frozen_vectors, vectors)  # type: ignore[arg-type]
-    m = config["top_m"]
+    settings = GenerationSettings.of(config)
+    m, search, recall = settings.top_m, settings.search, settings.search_recall
     with clock.stage("match", f"matching them to {m} of {len(bundle.tokens):,} source items each") as facts:
-        search, recall = config["search"], config["search_recall"]
-        matches = retrieve(vectors, bundle.adapted_vectors, m, search, recall, cache_folder(config), config["device"])
+        matches = retrieve(vectors, bundle.adapted_vectors, m, search, recall, encoding.cache, encoding.device)
         facts["search"], facts["recall"] = search, round(matches.recall, 4)
         facts["mean_similarity"] = round(float(matches.similarities[:, 0].mean()), 4)
     return TransferStart(bundle, matches, frozen_vectors, vectors)
 
 
-def initialise(model: IDP, variant: str, start: TransferStart, config: Config) -> None:
+def initialise(model: IDP, variant: str, start: TransferStart, settings: GenerationSettings, seed: int) -> None:
     """Load the weights that a variant starts from into a new model.
 
     Args:
         model: The target model, with random weights.
         variant: A key of :data:`VARIANTS`.
         start: What was pre-trained and matched; not used for ``scratch``.
-        config: RecBole's configuration.
+        settings: Settings of generation.
+        seed: Seed of the draw of random matches.
     """
     if variant == "scratch":
         return
     encoder = None if variant in OWN_ENCODER else start.bundle.encoder
     if variant == "text_pca":
-        generated = principal_components(start.frozen_vectors, model.hidden_size, config["generated_spread"])
+        generated = principal_components(start.frozen_vectors, model.hidden_size, settings.generated_spread)
     elif variant == "random_match":
-        generated = neighbours(start.evidence(_random_matches(start, config["seed"])), config)
+        generated = neighbours(start.evidence(_random_matches(start, seed)), settings)
     else:
-        generated = generate(start.evidence(), config)
+        generated = generate(start.evidence(), settings)
     model.start_from(generated, encoder)
     if variant == "random_match":
-        # Nothing speaks for random items: the control shall not be held where it started.
+        # Random matches say nothing about an item, so the prior must not hold the control where it started.
         model.generated.zero_()
 
 
@@ -168,7 +166,7 @@ class TransferTrainer(SequenceTrainer):
     def check_sources(cls, config: Config, variants: Sequence[str]) -> None:
         """Check the source domains, unless nothing is pre-trained on them."""
         if not set(variants) <= set(SOURCELESS) and not config["pretrained"]:
-            check_domains(config)
+            source_locations(config)
 
     @classmethod
     def prepare_start(
@@ -177,28 +175,13 @@ class TransferTrainer(SequenceTrainer):
         """Return the :class:`TransferStart` of these variants; None where all start at random."""
         return None if set(variants) == {"scratch"} else prepare_start(config, dataset, variants, clock)
 
-    def fit(
-        self,
-        train_data: AbstractDataLoader,
-        valid_data: AbstractDataLoader | None = None,
-        verbose: bool = True,
-        saved: bool = True,
-        show_progress: bool = False,
-        callback_fn: Callable[[int, float], object] | None = None,
-    ) -> tuple[float, dict[str, float]]:
-        """Initialise and train the model; arguments and result as in RecBole."""
+    def prepare_model(self, train_data: SequenceDataset, valid_data: SequenceDataset | None = None) -> None:
+        """Load the weights that the variant starts from."""
         variant = self.config["transfer"]
-        if self.start_epoch == 0:
-            if self.start is None and variant != "scratch":
-                with self.preparing():
-                    self.start = prepare_start(self.config, train_data.dataset, [variant])
-            initialise(self.model, variant, self.start, self.config)
-        if variant != "zero_shot":
-            return super().fit(train_data, valid_data, verbose, saved, show_progress, callback_fn)
-        self.eval_collector.data_collect(train_data)
-        if valid_data:
-            self.best_valid_score, self.best_valid_result = self._valid_epoch(valid_data, show_progress)
-        if saved:
-            self._save_checkpoint(-1, verbose=verbose)
-        logging.getLogger().info("Zero-shot: the model is used as it was generated, without training")
-        return self.best_valid_score, self.best_valid_result
+        if self.start is None and variant != "scratch":
+            self.start = prepare_start(self.config, train_data, [variant])
+        initialise(self.model, variant, self.start, GenerationSettings.of(self.config), self.config["seed"])
+
+    def is_trained(self) -> bool:
+        """Return whether the variant is trained on the target: all but ``zero_shot`` are."""
+        return self.config["transfer"] != "zero_shot"

@@ -12,7 +12,8 @@ from recbole_idp.nn.lookup import lookup
 
 if TYPE_CHECKING:
     import numpy as np
-    from recbole.config import Config
+
+    from recbole_idp.models.precise.keys import FusionSettings
 
 FUSIONS = ("experts", "experts_softmax", "mean", "concat", "attention", "id_only", "text_only")
 """The paper's fusion, and what it is compared with."""
@@ -33,9 +34,10 @@ class EmbeddingFusion(nn.Module):
     Shapes: N items, K asked for, M tokens an item, W their width, D width of the result.
 
     Args:
-        config: ``fusion``, ``hidden_size``, ``semantic_size``, ``token_count``, ``token_width``, ``n_experts``,
-            ``top_experts`` and ``initializer_range``.
+        settings: Kind and sizes.
         n_items: Number of items N.
+        width: Width D.
+        scale: Standard deviation of the initial weights.
 
     Attributes:
         ids: IDs, zero for padding; shape [N, D - width of the semantic vector].
@@ -49,21 +51,20 @@ class EmbeddingFusion(nn.Module):
     present: torch.Tensor
     pooling: nn.Module | None
 
-    def __init__(self, config: Config, n_items: int) -> None:
+    def __init__(self, settings: FusionSettings, n_items: int, width: int, scale: float) -> None:
         super().__init__()
-        kind, width = config["fusion"], config["hidden_size"]
-        semantic = {"id_only": 0, "text_only": width}.get(kind, config["semantic_size"])
-        self.shape = config["token_count"], config["token_width"]
+        semantic = {"id_only": 0, "text_only": width}.get(settings.fusion, settings.semantic_size)
+        self.shape = settings.token_count, settings.token_width
         self.ids = self.tokens = self.pooling = None
         if semantic < width:
-            self.ids = nn.Parameter(torch.randn(n_items, width - semantic) * config["initializer_range"])
+            self.ids = nn.Parameter(torch.randn(n_items, width - semantic) * scale)
             with torch.no_grad():
                 self.ids[0] = 0
         present = None
         if semantic:
             self.tokens = nn.Parameter(torch.zeros(n_items, self.shape[0] * self.shape[1]))
             present = torch.ones(n_items, self.shape[0], dtype=torch.bool)
-            self.pooling = _pooling(kind, config, semantic)
+            self.pooling = _pooling(settings, semantic, scale)
         self.register_buffer("present", present)
 
     def start_tokens(self, tokens: np.ndarray) -> None:
@@ -138,15 +139,14 @@ class EmbeddingFusion(nn.Module):
         return next(self.parameters()).device
 
 
-def _pooling(kind: str, config: Config, width: int) -> nn.Module:
+def _pooling(settings: FusionSettings, width: int, scale: float) -> nn.Module:
     """Build the layer that turns tokens into a semantic vector."""
-    n_tokens, token_width = config["token_count"], config["token_width"]
-    scale = config["initializer_range"]
+    kind, token_width = settings.fusion, settings.token_width
     if kind == "mean":
         return MeanPooling(token_width, width, scale)
     if kind == "concat":
-        return TokenConcatenation(n_tokens, token_width, width, scale)
+        return TokenConcatenation(settings.token_count, token_width, width, scale)
     if kind == "attention":
         return ExpertPooling(token_width, width, 1, None, scale)
-    kept = None if kind == "experts_softmax" else config["top_experts"]
-    return ExpertPooling(token_width, width, config["n_experts"], kept, scale)
+    kept = None if kind == "experts_softmax" else settings.top_experts
+    return ExpertPooling(token_width, width, settings.n_experts, kept, scale)

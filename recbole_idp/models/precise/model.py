@@ -12,10 +12,13 @@ from recbole_idp.errors import UserError
 from recbole_idp.models.base.encoded_items import EncodedItemsModel
 from recbole_idp.models.base.sequence_model import ModelData, target_counts
 from recbole_idp.models.base.serving import Serving
+from recbole_idp.models.base.transferred import TRANSFORMER_KEYS, take_over, weights_of
 from recbole_idp.models.precise.drawn_targets import DrawnTargets
 from recbole_idp.models.precise.fusion import EmbeddingFusion
+from recbole_idp.models.precise.keys import FusionSettings
 from recbole_idp.models.precise.user_head import HeadedEncoder, UserHead, latest_events
 from recbole_idp.models.precise.user_loss import contrast_loss
+from recbole_idp.nn.encoder.keys import TransformerSettings
 from recbole_idp.nn.encoder.transformer import TransformerEncoder
 from recbole_idp.nn.in_batch import competition_loss
 
@@ -27,6 +30,8 @@ if TYPE_CHECKING:
     from torch import nn
 
     from recbole_idp.data.sequences import Targets
+
+_TRANSFERRED = ("encoder", "fusion")
 
 
 class PreciseModel(EncodedItemsModel):
@@ -57,12 +62,7 @@ class PreciseModel(EncodedItemsModel):
 
     causal, universal, targeted = True, True, True
     encoder_keys: tuple[str, ...] = (
-        "hidden_size",
-        "n_layers",
-        "n_heads",
-        "inner_size",
-        "hidden_act",
-        "MAX_ITEM_LIST_LENGTH",
+        *TRANSFORMER_KEYS,
         "fusion",
         "semantic_size",
         "n_experts",
@@ -75,13 +75,14 @@ class PreciseModel(EncodedItemsModel):
         check_sizes(config)
         super().__init__(config, dataset)
         del self.item_embedding
-        self.fusion = EmbeddingFusion(config, self.n_items)
-        self.balance_weight = config["balance_weight"]
+        settings = FusionSettings.of(config)
+        self.fusion = EmbeddingFusion(settings, self.n_items, self.hidden_size, self.initializer_range)
+        self.balance_weight = settings.balance_weight
         self.register_buffer("target_shares", None, persistent=False)
 
     def build_encoder(self, config: Config) -> TransformerEncoder:
         """Build the Transformer."""
-        return TransformerEncoder(config, causal=self.causal)
+        return TransformerEncoder(TransformerSettings.of(config), config["MAX_ITEM_LIST_LENGTH"], self.causal)
 
     def encode_items(self) -> torch.Tensor:
         """Compute the vector of every item; shape [N, D]."""
@@ -98,11 +99,7 @@ class PreciseModel(EncodedItemsModel):
             UserError: The weights are of other sizes than this model's.
         """
         taken = {name: value[rows] if name in OF_ITEMS else value for name, value in state.items()}
-        own = {name: value.shape for name, value in transferable(self).items()}
-        if own != {name: value.shape for name, value in taken.items()}:
-            keys = ", ".join(self.encoder_keys)
-            raise UserError(f"the universal model does not fit this one: {keys} must be as in universal training")
-        self.load_state_dict(taken, strict=False)
+        take_over(self, taken, _TRANSFERRED, self.encoder_keys, "the universal model")
 
     def calculate_loss(self, interaction: Interaction) -> torch.Tensor:
         """Compute the mean loss of rows with one target each, a hook of RecBole; scalar."""
@@ -205,7 +202,7 @@ class PRECISE_TT(PreciseModel):
 
     def serving(self) -> Serving:
         """Return the parts that compute scores: Transformer and head are one encoder."""
-        return dataclasses.replace(super().serving(), encoder=HeadedEncoder(None, (self.encoder, self.head)))
+        return dataclasses.replace(super().serving(), encoder=HeadedEncoder(self.encoder, self.head))
 
     def training_batches(self, targets: Targets, config: Config, generator: torch.Generator) -> DrawnTargets:
         """Build rows of one target each; arguments as in :class:`SequenceModel`."""
@@ -260,7 +257,7 @@ OF_ITEMS = ("fusion.ids", "fusion.tokens", "fusion.present")
 
 def transferable(model: nn.Module) -> dict[str, torch.Tensor]:
     """Return the weights that universal training transfers: those of Transformer and fusion, by their names."""
-    return {name: value for name, value in model.state_dict().items() if name.startswith(("encoder.", "fusion."))}
+    return weights_of(model, *_TRANSFERRED)
 
 
 def check_sizes(config: Config) -> None:

@@ -13,6 +13,7 @@ from recbole_idp.config.derive import derive
 from recbole_idp.data.sequences import Targets
 from recbole_idp.evaluation.ranking import rank_targets
 from recbole_idp.evaluation.significance import gains
+from recbole_idp.models.precise.keys import WarmUpSettings
 from recbole_idp.models.precise.model import OF_ITEMS, PRECISE, PRECISE_UT, PreciseModel
 from recbole_idp.models.precise.slices import SliceLoader
 from recbole_idp.models.precise.universal import UniversalTrainer, universal_settings
@@ -71,6 +72,7 @@ class Replay:
         self, config: Config, data: SlicedData, tokens: np.ndarray | None, folder: str | Path, clock: StageClock
     ) -> None:
         self.config, self.data, self.tokens = config, data, tokens
+        self.settings = WarmUpSettings.of(config)
         self.folder, self.clock = Path(folder), clock
 
     def universal(self, last: int) -> dict[str, torch.Tensor]:
@@ -88,7 +90,7 @@ class Replay:
             n_items = self.data.universal.n_items(last)
             targets = self.data.universal.until(last).targets(last, last)
             config = self.config
-            epochs = config["warm_up_universal_epochs"] if last else config["pretrain_epochs"]
+            epochs = self.settings.warm_up_universal_epochs if last else config["pretrain_epochs"]
             settings = universal_settings(config, epochs=epochs, seed=self._seed("universal", last))
             what = f"slice {last}: universal training on {len(targets):,} events, {n_items - 1:,} items"
             with self.clock.stage("universal", what):
@@ -111,7 +113,7 @@ class Replay:
         path = self.folder / f"targeted-{start:03}-{last:03}.safetensors"
         if not path.is_file():
             model, settings = self.started(start, last)
-            kept = self.config["warm_up_replay"]
+            kept = self.settings.warm_up_replay
             first = last if start < last else max(0, last + 1 - kept) if kept else 0
             targets = self.data.targeted.until(last).targets(first, last)
             origin = f"from the universal model of slice {last}" if start == last else "going on"
@@ -133,7 +135,7 @@ class Replay:
             The model and the configuration of its training.
         """
         config, n_items = self.config, self.data.targeted.n_items(last)
-        epochs = config["warm_up_slice_epochs"] if start < last else config["warm_up_targeted_epochs"]
+        epochs = self.settings.warm_up_slice_epochs if start < last else self.settings.warm_up_targeted_epochs
         settings = derive(config, epochs=epochs, seed=self._seed("targeted", start, last))
         loader = SliceLoader(self.data.targeted.until(last).targets(0, last), n_items)
         rows = self.data.rows[:n_items]
@@ -188,14 +190,14 @@ class Replay:
 
     def _chosen(self, n_events: int, last: int) -> np.ndarray:
         """Draw the events that represent all, the same ones for each start and seed; bool, shape [n_events]."""
-        count = min(n_events, self.config["warm_up_test_events"] or n_events)
+        count = min(n_events, self.settings.warm_up_test_events or n_events)
         chosen = np.zeros(n_events, dtype=bool)
         chosen[np.random.default_rng(last).choice(n_events, count, replace=False)] = True
         return chosen
 
     def _newest(self, last: int) -> int:
         """Return the first slice whose items count as new after a slice; those of the first part never do."""
-        count = self.config["warm_up_new_slices"]
+        count = self.settings.warm_up_new_slices
         return max(1, last + 1 - count) if count else 1
 
     def _seed(self, *what: str | int) -> int:

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from recbole_idp.data.domains import TargetLoader, check_domains, number_users, read_domain
+from recbole_idp.data.domains import TargetLoader, number_users, read_domain, source_locations
 from recbole_idp.data.sequences import Sequences, Targets
+from recbole_idp.data.splits import only_places
 from recbole_idp.errors import UserError
+from recbole_idp.models.precise.keys import WarmUpSettings
 from recbole_idp.models.precise.targeted_data import targeted_config
 
 if TYPE_CHECKING:
@@ -111,13 +113,14 @@ def load_slices(config: Config, dataset: DatasetLocation) -> SlicedData:
         UserError: A dataset cannot be read, its timestamps are not times, or there are fewer of them than the slices
             need.
     """
-    locations = [dataset, *check_domains(config, with_target=True)]
+    locations = [dataset, *source_locations(config, with_target=True)]
     parts = [read_domain(config, location) for location in locations]
     for part in parts:
         check_times(part)
     target, targeted_only = parts[0], targeted_config(config)
     liked = target if targeted_only is config else read_domain(targeted_only, dataset)
-    edges = slice_edges(target.times, config["warm_up_start"], config["warm_up_slices"], target.location.name)
+    settings = WarmUpSettings.of(config)
+    edges = slice_edges(target.times, settings.warm_up_start, settings.warm_up_slices, target.location.name)
     universal = _stream(parts, edges, config["shared_users"])
     targeted = _stream([liked], edges, None, known=target)
     counts = torch.bincount(targeted.slices, minlength=len(edges) + 1)
@@ -138,11 +141,7 @@ def check_times(part: DomainEvents) -> None:
     name, times = part.location.name, part.times
     if not np.isfinite(times).all():
         raise UserError(f"{name} has a timestamp that is no finite number: correct it, a slice is a stretch of time")
-    counts = np.bincount(part.users)[np.unique(part.users)]
-    order = np.lexsort((times, part.users))
-    starts = np.cumsum(counts) - counts
-    places = np.arange(len(times)) - np.repeat(starts, counts)
-    if len(np.unique(times)) == 1 or np.array_equal(times[order] - times.min(), places):
+    if only_places(part.users, times):
         raise UserError(
             f"the timestamps of {name} are no times but places in each user's history: warm-up needs a dataset with "
             "real times, such as ml-1m"

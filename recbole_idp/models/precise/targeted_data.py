@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from recbole_idp.config.derive import data_root, derive
-from recbole_idp.data.catalog import locate
+from recbole_idp.data.atomic import read_header
+from recbole_idp.data.catalog import locate, with_fixed_split
 from recbole_idp.data.dataset import SequenceDataset
-from recbole_idp.errors import UserError
 
 if TYPE_CHECKING:
     from recbole.config import Config
@@ -45,11 +45,7 @@ def targeted_config(config: Config) -> Config:
 
 
 def _columns(config: Config) -> list[str]:
-    """Return the names of the columns of a dataset's interactions."""
-    path = locate(config["dataset"], data_root(config)).inter_file
-    try:
-        with open(path, encoding=config["encoding"] or "utf-8-sig") as file:
-            header = file.readline()
-    except (OSError, UnicodeError) as error:
-        raise UserError(f"{path} cannot be read ({error}): correct the file, or its encoding") from error
-    return [part.partition(":")[0].strip() for part in header.rstrip("\n").split(config["field_separator"])]
+    """Return the names of the columns of a dataset's interactions; none of rows with histories, which stay whole."""
+    location = with_fixed_split(locate(config["dataset"], data_root(config)), config["benchmark_filename"])
+    columns = read_header(location.inter_file, config["field_separator"], config["encoding"] or "utf-8")
+    return [] if config["ITEM_ID_FIELD"] + config["LIST_SUFFIX"] in columns else list(columns)

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 import torch
 
-from recbole_idp.content.text.cache import cache_folder, encode_cached
-from recbole_idp.content.text.encoder import configured_text_encoder
+from recbole_idp.content.text.cache import encode_cached
 from recbole_idp.content.text.interface import TextEncoder
 from recbole_idp.storage.files import fingerprint
 
@@ -17,9 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-    from recbole.config import Config
-
+    from recbole_idp.content.text.encoding import TextEncoding
     from recbole_idp.content.text.sentence import SentenceEncoder
+    from recbole_idp.models.precise.keys import FusionSettings
 
 _SAMPLE = 2048
 
@@ -161,11 +160,14 @@ class ProjectedTokens(TextEncoder):
         return projected.reshape(len(texts), self.width)
 
 
-def token_vectors(config: Config, texts: Sequence[str], known: Sequence[str] | None = None) -> np.ndarray:
+def token_vectors(
+    encoding: TextEncoding, settings: FusionSettings, texts: Sequence[str], known: Sequence[str] | None = None
+) -> np.ndarray:
     """Make the first token vectors of items, or read them from the cache.
 
     Args:
-        config: With the keys of the text encoder, ``token_count`` and ``token_width``.
+        encoding: Settings of the text encoder.
+        settings: With ``token_count`` and ``token_width``.
         texts: A text for each item; blank ones have no tokens.
         known: Texts that encoder and components are fitted to; None: all of them.
 
@@ -175,14 +177,14 @@ def token_vectors(config: Config, texts: Sequence[str], known: Sequence[str] | N
     Raises:
         UserError: The encoder cannot be loaded, or the cache cannot be written.
     """
-    folder, count, width = cache_folder(config), config["token_count"], config["token_width"]
+    count, width = settings.token_count, settings.token_width
     # Models draw the same first weights whether or not their texts had to be encoded first.
     with torch.random.fork_rng(devices=[]):
-        encoder = configured_text_encoder(config)
+        encoder = encoding.load_encoder()
         if encoder.needs_fitting:
             encoder.fit(known or texts)
-        projected = ProjectedTokens(StretchEncoder(encoder, count), width).fit(known or texts, folder)
-        vectors, _ = encode_cached(projected, texts, folder, config["show_progress"])
+        projected = ProjectedTokens(StretchEncoder(encoder, count), width).fit(known or texts, encoding.cache)
+        vectors, _ = encoding.encode(projected, texts)
     return vectors.reshape(len(texts), count, width)
 
 

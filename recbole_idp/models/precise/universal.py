@@ -11,14 +11,16 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from recbole_idp.config.derive import derive
-from recbole_idp.content.text.encoder import configured_text_encoder
+from recbole_idp.content.text.encoding import TextEncoding
 from recbole_idp.data.content_hashes import content_hashes
 from recbole_idp.data.domain_texts import check_any_text, texts_by_domain
-from recbole_idp.data.domains import TargetLoader, check_domains
+from recbole_idp.data.domains import TargetLoader, source_locations
 from recbole_idp.data.sequences import Targets
 from recbole_idp.errors import UserError
 from recbole_idp.models.precise.experts import log_experts
+from recbole_idp.models.precise.keys import FusionSettings
 from recbole_idp.models.precise.model import PRECISE_UT, PreciseModel, transferable
+from recbole_idp.models.precise.targeted_data import targeted_config
 from recbole_idp.models.precise.token_states import token_vectors
 from recbole_idp.models.precise.universal_data import load_universal
 from recbole_idp.storage.files import fingerprint
@@ -135,8 +137,10 @@ class UniversalTrainer(SequenceTrainer):
 
 def held_out_values(config: Config) -> dict[str, Any]:
     """Return the keys and values that decide, with the target's files, on which of its events are held out."""
+    fixed = ("benchmark_filename",) if config["benchmark_filename"] else ()
     return chosen_values(
         config,
+        *fixed,
         "eval_args",
         "val_interval",
         "user_inter_num_interval",
@@ -169,9 +173,10 @@ class UniversalTraining(Pretraining[UniversalModel]):
     prefix = "precise"
 
     def __init__(self, config: Config, dataset: SequenceDataset, valid: SequenceDataset | None) -> None:
-        super().__init__(config, check_domains(config, with_target=True))
+        super().__init__(config, source_locations(config, with_target=True))
         self.dataset, self.valid = dataset, valid
-        self.text_encoder = configured_text_encoder(self.config)
+        self.encoding, self.fusion = TextEncoding.of(self.config), FusionSettings.of(self.config)
+        self.text_encoder = self.encoding.load_encoder()
 
     def model_name(self) -> str:
         """Return PRECISE: the universal model is shared with PRECISE_UT."""
@@ -179,7 +184,10 @@ class UniversalTraining(Pretraining[UniversalModel]):
 
     def deciding(self) -> dict[str, Any]:
         """Return all that decides on the result."""
+        # Earlier releases told held-out events by user and item.
+        told_by = {} if targeted_config(self.config) is self.config else {"held_out": "rows"}
         return {
+            **told_by,
             "target": target_digest(self.config, self.dataset),
             "sources": [content_hashes(location) for location in self.locations],
             "text_encoder": text_encoder_identity(self.text_encoder),
@@ -196,14 +204,18 @@ class UniversalTraining(Pretraining[UniversalModel]):
         config, names = self.config, ", ".join(self.dataset_names())
         with clock.stage("read", f"reading {names}, all events that may be trained on"):
             domains = load_universal(config, self.dataset)
-            texts = universal_texts(config, self.dataset.location, domains)
+            locations = [self.dataset.location, *self.locations]
+            texts = universal_texts(self.encoding, self.fusion, locations, domains)
         train_data, _ = domains.split(0, config["seed"])
-        valid_data = None if self.valid is None else TargetLoader(domains, _drawn(self.valid.targets(), config))
+        valid_data = None
+        if self.valid is not None:
+            drawn = _drawn(self.valid.targets(), config["pretrain_valid_users"], config["seed"])
+            valid_data = TargetLoader(domains, drawn)
         settings = universal_settings(config)
         tokens = None
-        if config["fusion"] != "id_only":
+        if self.fusion.fusion != "id_only":
             with clock.stage("encode", f"making token vectors of {len(texts):,} texts"):
-                tokens = token_vectors(config, texts)
+                tokens = token_vectors(self.encoding, self.fusion, texts)
 
         def make_model() -> PRECISE_UT:
             model = PRECISE_UT(settings, train_data.dataset)
@@ -286,19 +298,22 @@ def find_or_train(
     return found
 
 
-def _drawn(targets: Targets, config: Config) -> Targets:
-    """Return the targets of ``pretrain_valid_users`` drawn users, or all where there are fewer."""
-    order = torch.randperm(len(targets), generator=torch.Generator().manual_seed(config["seed"]))
-    rows = order[: config["pretrain_valid_users"]].sort().values
+def _drawn(targets: Targets, n_users: int, seed: int) -> Targets:
+    """Return the targets of some drawn users, or all where there are fewer."""
+    order = torch.randperm(len(targets), generator=torch.Generator().manual_seed(seed))
+    rows = order[:n_users].sort().values
     return Targets(targets.sequences, targets.starts[rows], targets.ends[rows])
 
 
-def universal_texts(config: Config, target: DatasetLocation, domains: Domains) -> list[str]:
+def universal_texts(
+    encoding: TextEncoding, settings: FusionSettings, locations: Sequence[DatasetLocation], domains: Domains
+) -> list[str]:
     """Read the texts of all items of the universal data.
 
     Args:
-        config: With ``text_fields`` for the target, ``source_text_fields`` for the others.
-        target: Where the target lies.
+        encoding: Columns and length of the texts.
+        settings: Kind of fusion: ``id_only`` reads no texts.
+        locations: Where target and sources lie.
         domains: The universal data.
 
     Returns:
@@ -307,10 +322,13 @@ def universal_texts(config: Config, target: DatasetLocation, domains: Domains) -
     Raises:
         UserError: A domain has no texts.
     """
-    if config["fusion"] == "id_only":
+    if settings.fusion == "id_only":
         return [""] * (len(domains.item_tokens) - 1)
-    locations, texts = [target, *check_domains(config, with_target=True)], []
-    for location, key, _, found in texts_by_domain(config, locations, domains.item_domain, domains.item_tokens):
+    texts: list[str] = []
+    by_domain = texts_by_domain(
+        locations, domains.item_domain, domains.item_tokens, encoding.fields, encoding.file_format
+    )
+    for location, key, _, found in by_domain:
         check_any_text(found, location.name, key)
         texts += found
     return texts

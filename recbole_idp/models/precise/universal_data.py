@@ -5,25 +5,25 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
-from recbole_idp.data.domains import check_domains, join_domains, read_domain
-from recbole_idp.models.precise.targeted_data import targeted_config
+from recbole_idp.config.derive import derive
+from recbole_idp.data.dataset import SequenceDataset
+from recbole_idp.data.domains import DomainEvents, join_domains, read_domain, source_locations
+from recbole_idp.data.splits import TRAIN
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from recbole.config import Config
 
-    from recbole_idp.data.dataset import SequenceDataset
-    from recbole_idp.data.domains import DomainEvents, Domains
+    from recbole_idp.data.domains import Domains
 
 
 def load_universal(config: Config, dataset: SequenceDataset) -> Domains:
     """Join the target's events and those of the source domains (arXiv 2412.06308, universal sequences).
 
-    Of the target every event counts, also those that ``targeted_interval`` excludes, up to each user's last event that
-    may be trained on. Events for validation and test are excluded, with all that the user did after them in the target,
+    Of the target every event counts, also those that ``targeted_interval`` excludes, before each user's first one that
+    is held out. Events for validation and test are excluded, with all that the user did after them in the target,
     and so are users without any training event. The sources are whole.
 
     Args:
@@ -37,14 +37,26 @@ def load_universal(config: Config, dataset: SequenceDataset) -> Domains:
     Raises:
         UserError: A source is wrong, or there is nothing to train on.
     """
-    sources = check_domains(config, with_target=True)
-    target = _renumbered(read_domain(config, dataset.location), dataset.item_tokens())
-    order = np.lexsort((target.times, target.users))
-    target = _picked(target, order)
-    before = _before_position if targeted_config(config) is config else _before_held_out
-    kept = before(target, dataset)
+    sources = source_locations(config, with_target=True)
+    target, rows, held_out = _read_target(config, dataset)
+    target = _renumbered(target, dataset.item_tokens())
+    kept = _trained_on(target, rows, held_out, dataset)
     parts = [_picked(target, np.flatnonzero(kept)), *(read_domain(config, location) for location in sources)]
     return join_domains(parts, config["shared_users"])
+
+
+def _read_target(config: Config, dataset: SequenceDataset) -> tuple[DomainEvents, np.ndarray, np.ndarray]:
+    """Read all events of the target, user after user, those of each user in the order of time.
+
+    Returns:
+        The events; the row of each in its file, shape [E]; and whether it is held out by its file, shape [E].
+    """
+    whole = SequenceDataset(derive(config, dataset=dataset.location.name))
+    events, tokens = whole.read_events().by_user(), whole.field2id_token
+    columns = events.users, events.items, events.times
+    found = DomainEvents(dataset.location, tokens[whole.uid_field], tokens[whole.iid_field], *columns)
+    by_file = events.parts != TRAIN if whole.fixed is not None else np.zeros(len(events.rows), dtype=bool)
+    return found, events.rows, by_file
 
 
 def _renumbered(events: DomainEvents, first_tokens: Sequence[str]) -> DomainEvents:
@@ -61,50 +73,36 @@ def _picked(events: DomainEvents, index: np.ndarray) -> DomainEvents:
     return events._replace(users=events.users[index], items=events.items[index], times=events.times[index])
 
 
-def _trained_lengths(dataset: SequenceDataset) -> np.ndarray:
-    """Return how many of each user's first events may be trained on; shape [U]."""
-    targets = dataset.targets()
-    users = torch.bucketize(targets.ends, dataset.sequences.offsets, right=True) - 1
-    lengths = torch.zeros(len(dataset.sequences.offsets) - 1, dtype=torch.long)
-    seen = targets.ends + 1 - dataset.sequences.offsets[users]
-    return lengths.scatter_reduce(0, users, seen, "amax").numpy()
+def _trained_on(target: DomainEvents, rows: np.ndarray, held_out: np.ndarray, dataset: SequenceDataset) -> np.ndarray:
+    """Find the events that may be trained on; shape [E].
 
+    These are the events before a user's first one that is validated or tested on. Time and row tell which these are, as
+    the item may occur before in the user's history. Of a fixed split they are those of the training file.
 
-def _by_token(values: np.ndarray, dataset: SequenceDataset, user_tokens: Sequence[str]) -> np.ndarray:
-    """Return a value of each of the dataset's users in the order of other user numbers, 0 for missing users."""
-    tokens = dataset.field2id_token[dataset.uid_field]
-    value_of = dict(zip(tokens, [*values, *[0] * (len(tokens) - len(values))], strict=True))
-    return np.array([value_of.get(token, 0) for token in user_tokens])
-
-
-def _before_position(events: DomainEvents, dataset: SequenceDataset) -> np.ndarray:
-    """Find the events that may be trained on, in a dataset with the same events in the same order; shape [E]."""
-    lengths = _by_token(_trained_lengths(dataset), dataset, events.user_tokens)
-    return _positions(events.users) < lengths[events.users]
-
-
-def _before_held_out(events: DomainEvents, dataset: SequenceDataset) -> np.ndarray:
-    """Find the events before a user's first held-out one, in a dataset with some of the events; shape [E].
-
-    An event is identified by user and item: where the same pair occurs before, more is excluded than necessary.
+    Args:
+        target: All events, user after user.
+        rows: Row of each event in its file; shape [E].
+        held_out: Whether an event is held out by its file; shape [E].
+        dataset: The training part of the target, which may have some of the events only.
     """
-    lengths, sequences = _trained_lengths(dataset), dataset.sequences
-    own = np.repeat(np.arange(len(lengths)), sequences.lengths().numpy())
-    held = _positions(own) >= lengths[own]
-    tokens = dataset.field2id_token[dataset.uid_field]
-    number_of = {token: number for number, token in enumerate(events.user_tokens)}
-    number = np.array([number_of[token] for token in tokens[: len(lengths)]])
-    pairs = number[own[held]] * len(events.item_tokens) + sequences.items.numpy()[held]
-    is_held = np.isin(events.users * len(events.item_tokens) + events.items, pairs)
-    first = np.full(len(events.user_tokens), len(events.users))
-    places = np.flatnonzero(is_held)
-    np.minimum.at(first, events.users[places], places)
-    trained = _by_token(lengths, dataset, events.user_tokens) > 0
-    return (np.arange(len(events.users)) < first[events.users]) & trained[events.users]
+    split = dataset.events
+    kept = ~held_out & np.isin(target.user_tokens, dataset.user_tokens())[target.users]
+    if dataset.fixed is not None:
+        return kept
+    number_of = {token: number for number, token in enumerate(target.user_tokens)}
+    number = np.array([number_of.get(token, 0) for token in dataset.field2id_token[dataset.uid_field]])
+    later = np.flatnonzero(split.parts != TRAIN)
+    users, first = np.unique(split.users[later], return_index=True)
+    end_times, end_rows = np.full((2, len(number_of)), np.inf)
+    end_times[number[users]], end_rows[number[users]] = split.times[later[first]], split.rows[later[first]]
+    kept &= _before(target.times, rows, end_times[target.users], end_rows[target.users])
+    if dataset.split_by_events():
+        # The split cuts time: what follows the last training event has not happened yet.
+        last = np.flatnonzero(split.parts == TRAIN)[-1]
+        kept &= ~_before(split.times[last], split.rows[last], target.times, rows)
+    return kept
 
 
-def _positions(users: np.ndarray) -> np.ndarray:
-    """Return the position of each event among those of its user, which stand together; shape [E]."""
-    starts = np.flatnonzero(np.r_[True, users[1:] != users[:-1]]) if len(users) else np.zeros(0, dtype=int)
-    lengths = np.diff(np.r_[starts, len(users)])
-    return np.arange(len(users)) - np.repeat(starts, lengths)
+def _before(times: np.ndarray, rows: np.ndarray, other_times: np.ndarray, other_rows: np.ndarray) -> np.ndarray:
+    """Return whether events come before others, in the order of time, and of the file within one time."""
+    return (times < other_times) | ((times == other_times) & (rows < other_rows))

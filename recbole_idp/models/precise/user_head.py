@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
 
-from recbole_idp.nn.encoder.transformer import TransformerEncoder
-
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from recbole.config import Config
+    from recbole_idp.nn.encoder.transformer import TransformerEncoder
 
 HEADS = ("mlp", "residual")
 """``mlp`` is the paper's; ``residual`` adds the last state, so that what the states were trained for before is kept."""
@@ -63,23 +59,13 @@ class HeadedEncoder(nn.Module):
     item vectors [B, L, D] -> bidirectional Transformer -> head -> user vector, repeated at each position
 
     Args:
-        config: Keys of :class:`TransformerEncoder`, ``targeted_length``, ``head_size`` and ``user_head``.
-        parts: Those of a model; None: new ones of the configured sizes.
+        encoder: The Transformer.
+        head: The head.
     """
 
-    def __init__(
-        self, config: Config | Mapping[str, Any] | None, parts: tuple[TransformerEncoder, UserHead] | None = None
-    ) -> None:
+    def __init__(self, encoder: TransformerEncoder, head: UserHead) -> None:
         super().__init__()
-        self.encoder, self.head = parts or (
-            TransformerEncoder(config, causal=False),
-            UserHead(
-                config["targeted_length"],  # type: ignore[index]  # given where the parts are not
-                config["hidden_size"],  # type: ignore[index]
-                config["head_size"],  # type: ignore[index]
-                config["user_head"],  # type: ignore[index]
-            ),
-        )
+        self.encoder, self.head = encoder, head
 
     def forward(self, vectors: torch.Tensor, padding: torch.Tensor) -> torch.Tensor:
         """Encode sequences no longer than the head reads; as :meth:`TransformerEncoder.forward`."""

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from recbole_idp.errors import UserError
+from recbole_idp.content.text.encoding import TextEncoding
 from recbole_idp.models.base.serving import Serving
 from recbole_idp.models.base.text_model import TextModel
 from recbole_idp.models.base.text_vectors import frozen_text_vectors
+from recbole_idp.models.base.transferred import TRANSFORMER_KEYS, take_over, weights_of
 from recbole_idp.models.unisrec.adaptor import MixtureAdaptor
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from recbole_idp.data.dataset import SequenceDataset
 
 _NO_LENGTH = 1e-6
+_TRANSFERRED = ("encoder", "item_encoder")
 
 
 class UniSRec(TextModel):
@@ -41,15 +43,7 @@ class UniSRec(TextModel):
 
     # They are those of the folder with the pre-trained weights, which need not be there when a checkpoint is opened.
     texts_in_checkpoint = True
-    encoder_keys: tuple[str, ...] = (
-        "hidden_size",
-        "n_layers",
-        "n_heads",
-        "inner_size",
-        "hidden_act",
-        "MAX_ITEM_LIST_LENGTH",
-        "n_experts",
-    )
+    encoder_keys: tuple[str, ...] = (*TRANSFORMER_KEYS, "n_experts")
 
     def __init__(self, config: Config, dataset: SequenceDataset) -> None:
         super().__init__(config, dataset)
@@ -58,7 +52,7 @@ class UniSRec(TextModel):
 
     def read_texts(self, config: Config, dataset: SequenceDataset) -> torch.Tensor:
         """Return the text vectors of all items as the adaptor reads them; shape [N, W]."""
-        return adaptor_inputs(frozen_text_vectors(config, dataset))
+        return adaptor_inputs(frozen_text_vectors(TextEncoding.of(config), dataset))
 
     def build_item_encoder(self, config: Config, text_width: int) -> MixtureAdaptor:
         """Build the adaptor."""
@@ -93,12 +87,8 @@ class UniSRec(TextModel):
             UserError: The weights are of other sizes than this model's.
         """
         inputs = adaptor_inputs(text_vectors).to(self.text_vectors)
-        own = {name: value.shape for name, value in transferable(self).items()}
-        if own != {name: value.shape for name, value in state.items()} or inputs.shape != self.text_vectors.shape:
-            keys = ", ".join((*self.encoder_keys, "text_encoder"))
-            raise UserError(f"the pre-trained UniSRec does not fit this model: {keys} must be as in pre-training")
-        self.load_state_dict(state, strict=False)
-        self.text_vectors.copy_(inputs)
+        weights, parts = {**state, "text_vectors": inputs}, (*_TRANSFERRED, "text_vectors")
+        take_over(self, weights, parts, (*self.encoder_keys, "text_encoder"), "the pre-trained UniSRec")
 
     def freeze_blocks(self) -> None:
         """Freeze positions and blocks as pre-trained: training changes the adaptor and the input's norm."""
@@ -122,7 +112,7 @@ class UniSRec_IDt(UniSRec):
 
 def transferable(model: nn.Module) -> dict[str, torch.Tensor]:
     """Return the weights that pre-training transfers: those of adaptor and sequence encoder, by their names."""
-    return {name: value for name, value in model.state_dict().items() if name.startswith(("encoder.", "item_encoder."))}
+    return weights_of(model, *_TRANSFERRED)
 
 
 def adaptor_inputs(vectors: np.ndarray) -> torch.Tensor:

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from recbole_idp.content.text.cache import cache_folder, encode_cached
-from recbole_idp.content.text.encoder import configured_text_encoder
-from recbole_idp.data.domains import check_domains
+from recbole_idp.content.text.encoding import TextEncoding
+from recbole_idp.data.domains import source_locations
 from recbole_idp.models.unisrec.model import UniSRec, transferable
 from recbole_idp.models.unisrec.pretraining_model import UniSRecPretraining
 from recbole_idp.storage.schema import ObjectOf
@@ -63,8 +62,9 @@ class AdaptorPretraining(Pretraining[PretrainedUniSRec]):
     prefix = "unisrec"
 
     def __init__(self, config: Config) -> None:
-        super().__init__(config, check_domains(config))
-        self.text_encoder = configured_text_encoder(self.config)
+        super().__init__(config, source_locations(config))
+        self.encoding = TextEncoding.of(self.config)
+        self.text_encoder = self.encoding.load_encoder()
 
     def model_name(self) -> str:
         """Return UniSRec: what is pre-trained is shared with UniSRec_IDt."""
@@ -77,7 +77,7 @@ class AdaptorPretraining(Pretraining[PretrainedUniSRec]):
     def train(self, clock: StageClock) -> FolderContent:
         """Train on the source domains; see :class:`Pretraining`."""
         config, text_encoder = self.config, self.text_encoder
-        domains, texts, _ = read_sources(config, self.locations, clock)
+        domains, texts, _ = read_sources(config, self.locations, self.encoding, clock)
         with clock.stage("encode", f"encoding {len(texts):,} source texts with {text_encoder.name}") as facts:
             if text_encoder.needs_fitting:
                 text_encoder.fit(texts)
@@ -105,13 +105,12 @@ class AdaptorPretraining(Pretraining[PretrainedUniSRec]):
     def _text_vectors(self, texts: Sequence[str], facts: dict[str, Any]) -> tuple[np.ndarray, np.ndarray | None]:
         """Encode the texts, and the same without some words where second views drop words; shape [S, W] each."""
         config, text_encoder = self.config, self.text_encoder
-        folder, bar = cache_folder(config), config["show_progress"]
-        vectors, report = encode_cached(text_encoder, texts, folder, bar)
+        vectors, report = self.encoding.encode(text_encoder, texts)
         facts["encoded"] = report.encoded
         if config["item_drop_coefficient"] == 1:
             return vectors, None
         fewer_words = drop_words(texts, config["word_drop_ratio"], config["seed"])
-        reworded, report = encode_cached(text_encoder, fewer_words, folder, bar)
+        reworded, report = self.encoding.encode(text_encoder, fewer_words)
         facts["encoded"] += report.encoded
         return vectors, reworded
 

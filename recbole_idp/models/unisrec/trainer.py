@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from recbole_idp.content.text.cache import cache_folder, encode_cached
 from recbole_idp.content.text.encoder import open_text_encoder
+from recbole_idp.content.text.encoding import TextEncoding
 from recbole_idp.errors import UserError
 from recbole_idp.models.base.text_vectors import target_texts
 from recbole_idp.models.unisrec.pretrain import find_or_pretrain
@@ -13,11 +13,10 @@ from recbole_idp.train.pretrained_folder import TEXT_ENCODER
 from recbole_idp.train.trainer import SequenceTrainer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from recbole.data.dataloader import AbstractDataLoader
+    from recbole.config import Config
 
     from recbole_idp.data.dataset import SequenceDataset
+    from recbole_idp.models.unisrec.model import UniSRec
 
 STARTS = ("scratch", "zero_shot", "fine_tune")
 
@@ -30,35 +29,29 @@ class UniSRecTrainer(SequenceTrainer):
     or of the one made before from the same sources, or are made now.
     """
 
-    def fit(
-        self,
-        train_data: AbstractDataLoader,
-        valid_data: AbstractDataLoader | None = None,
-        verbose: bool = True,
-        saved: bool = True,
-        show_progress: bool = False,
-        callback_fn: Callable[[int, float], object] | None = None,
-    ) -> tuple[float, dict[str, float]]:
-        """Initialise and train the model; arguments and result as in RecBole."""
-        start = self.config["transfer"]
-        if start not in STARTS:
-            raise UserError(f"{self.config['model']} takes transfer {', '.join(STARTS)}, but is {start!r}")
-        if start != "scratch" and self.start_epoch == 0:
-            with self.preparing():
-                self._take_over(train_data.dataset)
-        if start == "fine_tune" and self.config["freeze_encoder"]:
-            self.model.freeze_blocks()
-        if start == "zero_shot":
-            self.epochs = 0
-        best = super().fit(train_data, valid_data, verbose, saved, show_progress, callback_fn)
-        if start == "zero_shot" and valid_data:
-            best = self._valid_epoch(valid_data, show_progress)
-        return best
+    @classmethod
+    def check_config(cls, config: Config) -> None:
+        """Reject starts that UniSRec does not have, and keys as :class:`SequenceTrainer` does."""
+        super().check_config(config)
+        if config["transfer"] not in STARTS:
+            raise UserError(f"{config['model']} takes transfer {', '.join(STARTS)}, but is {config['transfer']!r}")
 
-    def _take_over(self, dataset: SequenceDataset) -> None:
+    def __init__(self, config: Config, model: UniSRec) -> None:
+        super().__init__(config, model)
+        if config["transfer"] == "fine_tune" and config["freeze_encoder"]:
+            model.freeze_blocks()
+
+    def prepare_model(self, train_data: SequenceDataset, valid_data: SequenceDataset | None = None) -> None:
         """Load the pre-trained weights into the model, and the target's text vectors by their encoder."""
-        texts = target_texts(self.config, dataset)
+        if self.config["transfer"] == "scratch":
+            return
+        encoding = TextEncoding.of(self.config)
+        texts = target_texts(encoding, train_data)
         pretrained = find_or_pretrain(self.config)
-        encoder = open_text_encoder(pretrained.folder / TEXT_ENCODER, device=self.config["device"])
-        vectors, _ = encode_cached(encoder, texts, cache_folder(self.config), self.config["show_progress"])
+        encoder = open_text_encoder(pretrained.folder / TEXT_ENCODER, device=encoding.device)
+        vectors, _ = encoding.encode(encoder, texts)
         self.model.start_from(pretrained.state, vectors)
+
+    def is_trained(self) -> bool:
+        """Return whether the model is trained on the target: not with ``zero_shot``."""
+        return self.config["transfer"] != "zero_shot"

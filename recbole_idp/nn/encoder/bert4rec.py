@@ -11,7 +11,7 @@ from torch.nn import functional
 from recbole_idp.nn.encoder.transformer import TransformerEncoder
 
 if TYPE_CHECKING:
-    from recbole.config import Config
+    from recbole_idp.nn.encoder.keys import TransformerSettings
 
 
 class BERT4RecEncoder(TransformerEncoder):
@@ -22,18 +22,19 @@ class BERT4RecEncoder(TransformerEncoder):
     The order of the operations is that of RecBole's BERT4Rec: with the same weights it gives the same states.
 
     Args:
-        config: The keys of :class:`~recbole_idp.nn.encoder.transformer.TransformerEncoder`, and ``initializer_range``.
+        settings: Sizes, dropout and the standard deviation of the vector's initial values.
+        max_length: Maximum number of events in a sequence.
 
     Attributes:
         mask_vector (nn.Parameter): Vector of masked items; shape [D].
     """
 
-    def __init__(self, config: Config) -> None:
-        super().__init__(config, causal=False)
-        width = config["hidden_size"]
-        self.mask_vector = nn.Parameter(torch.randn(width) * config["initializer_range"])
+    def __init__(self, settings: TransformerSettings, max_length: int) -> None:
+        super().__init__(settings, max_length, causal=False)
+        width = settings.hidden_size
+        self.mask_vector = nn.Parameter(torch.randn(width) * settings.initializer_range)
         self.output = nn.Linear(width, width)
-        self.output_norm = nn.LayerNorm(width, eps=config["layer_norm_eps"])
+        self.output_norm = nn.LayerNorm(width, eps=settings.layer_norm_eps)
 
     def forward(self, vectors: torch.Tensor, padding: torch.Tensor, hidden: torch.Tensor | None = None) -> torch.Tensor:
         """Encode sequences of item vectors.

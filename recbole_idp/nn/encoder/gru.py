@@ -10,7 +10,7 @@ from torch import nn
 from recbole_idp.nn.dropout import Dropout
 
 if TYPE_CHECKING:
-    from recbole.config import Config
+    from recbole_idp.nn.encoder.keys import GRUSettings
 
 
 class GRUEncoder(nn.Module):
@@ -21,15 +21,16 @@ class GRUEncoder(nn.Module):
     The order of the operations is that of RecBole's GRU4Rec: with the same weights it gives the same states.
 
     Args:
-        config: ``hidden_size`` (D), ``gru_hidden_size`` (H), ``gru_layers`` and ``gru_dropout_prob``.
+        hidden_size: Width D.
+        settings: Width H, layers and dropout of the GRU.
     """
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, hidden_size: int, settings: GRUSettings) -> None:
         super().__init__()
-        width, inner = config["hidden_size"], config["gru_hidden_size"]
-        self.dropout = Dropout(config["gru_dropout_prob"])
-        self.gru = nn.GRU(width, inner, config["gru_layers"], bias=False, batch_first=True)
-        self.dense = nn.Linear(inner, width)
+        inner = settings.gru_hidden_size
+        self.dropout = Dropout(settings.gru_dropout_prob)
+        self.gru = nn.GRU(hidden_size, inner, settings.gru_layers, bias=False, batch_first=True)
+        self.dense = nn.Linear(inner, hidden_size)
         for weight in self.gru.parameters():
             nn.init.xavier_uniform_(weight)
 

@@ -13,7 +13,7 @@ from torch.nn import functional
 from recbole_idp.nn.dropout import Dropout, dropout_mask
 
 if TYPE_CHECKING:
-    from recbole.config import Config
+    from recbole_idp.nn.encoder.keys import TransformerSettings
 
 ACTIVATIONS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
     "gelu": functional.gelu,
@@ -93,35 +93,20 @@ class Block(nn.Module):
     """Attention and feed-forward layer, each followed by dropout, a residual and a norm (IDP, section "base model").
 
     Args:
-        hidden_size: Width D.
-        n_heads: Number of heads; it divides D.
-        inner_size: Width inside the feed-forward layer.
-        hidden_dropout_prob: Dropout of the outputs of both layers.
-        attn_dropout_prob: Dropout of the attention weights.
-        hidden_act: Activation of the feed-forward layer, one of ``ACTIVATIONS``.
-        layer_norm_eps: Added to the variance in the norms.
+        settings: Sizes, dropout and activation.
         causal: Whether a position attends to itself and earlier ones only.
     """
 
-    def __init__(
-        self,
-        hidden_size: int,
-        n_heads: int,
-        inner_size: int,
-        hidden_dropout_prob: float,
-        attn_dropout_prob: float,
-        hidden_act: str,
-        layer_norm_eps: float,
-        causal: bool,
-    ) -> None:
+    def __init__(self, settings: TransformerSettings, causal: bool) -> None:
         super().__init__()
-        self.attention = SelfAttention(hidden_size, n_heads, attn_dropout_prob, causal)
-        self.attention_norm = nn.LayerNorm(hidden_size, eps=layer_norm_eps)
-        self.inner = nn.Linear(hidden_size, inner_size)
-        self.outer = nn.Linear(inner_size, hidden_size)
-        self.feed_forward_norm = nn.LayerNorm(hidden_size, eps=layer_norm_eps)
-        self.activation = ACTIVATIONS[hidden_act]
-        self.dropout = Dropout(hidden_dropout_prob)
+        width, inner = settings.hidden_size, settings.inner_size
+        self.attention = SelfAttention(width, settings.n_heads, settings.attn_dropout_prob, causal)
+        self.attention_norm = nn.LayerNorm(width, eps=settings.layer_norm_eps)
+        self.inner = nn.Linear(width, inner)
+        self.outer = nn.Linear(inner, width)
+        self.feed_forward_norm = nn.LayerNorm(width, eps=settings.layer_norm_eps)
+        self.activation = ACTIVATIONS[settings.hidden_act]
+        self.dropout = Dropout(settings.hidden_dropout_prob)
 
     def forward(self, states: torch.Tensor, padding: torch.Tensor | None) -> torch.Tensor:
         """Return the next layer's states; shapes as in :class:`SelfAttention`."""
@@ -138,31 +123,18 @@ class TransformerEncoder(nn.Module):
     The order of the operations is that of RecBole's SASRec: with the same weights it gives the same states.
 
     Args:
-        config: RecBole's keys ``n_layers``, ``n_heads``, ``hidden_size``, ``inner_size``, ``hidden_dropout_prob``,
-            ``attn_dropout_prob``, ``hidden_act``, ``layer_norm_eps`` and ``MAX_ITEM_LIST_LENGTH``.
+        settings: Sizes, dropout and activation of the blocks.
+        max_length: Maximum number of events in a sequence.
         causal: Whether a position attends to itself and earlier ones only.
     """
 
-    def __init__(self, config: Config, causal: bool = True) -> None:
+    def __init__(self, settings: TransformerSettings, max_length: int, causal: bool = True) -> None:
         super().__init__()
         self.causal = causal
-        width = config["hidden_size"]
-        self.position_embedding = nn.Embedding(config["MAX_ITEM_LIST_LENGTH"], width)
-        self.norm = nn.LayerNorm(width, eps=config["layer_norm_eps"])
-        self.dropout = Dropout(config["hidden_dropout_prob"])
-        self.blocks = nn.ModuleList(
-            Block(
-                width,
-                config["n_heads"],
-                config["inner_size"],
-                config["hidden_dropout_prob"],
-                config["attn_dropout_prob"],
-                config["hidden_act"],
-                config["layer_norm_eps"],
-                causal,
-            )
-            for _ in range(config["n_layers"])
-        )
+        self.position_embedding = nn.Embedding(max_length, settings.hidden_size)
+        self.norm = nn.LayerNorm(settings.hidden_size, eps=settings.layer_norm_eps)
+        self.dropout = Dropout(settings.hidden_dropout_prob)
+        self.blocks = nn.ModuleList(Block(settings, causal) for _ in range(settings.n_layers))
 
     def forward(self, vectors: torch.Tensor, padding: torch.Tensor) -> torch.Tensor:
         """Encode sequences of item vectors.

@@ -1,19 +1,15 @@
 """RecBole's BERT4Rec, faster."""
 
 import torch
-from recbole.config import Config
-from recbole.data.dataset import Dataset
 from recbole.data.interaction import Interaction
 from recbole.model.sequential_recommender.bert4rec import BERT4Rec
 from torch import nn
 
-from recbole_idp.nn.dropout import Dropout
 from recbole_idp.nn.softmax import softmax_loss
-from recbole_idp.recbole_models.fast.loss import TrimmedModel
-from recbole_idp.recbole_models.fast.transformer import encode_ends, encode_places, position_ids, use_fast_layers
+from recbole_idp.recbole_models.fast.transformer import FastTransformerModel, encode_ends, encode_places
 
 
-class FastBERT4Rec(TrimmedModel, BERT4Rec):
+class FastBERT4Rec(FastTransformerModel, BERT4Rec):
     """Masked items predicted from both sides (arXiv 1904.06690), with RecBole's parameters and scores.
 
     item ids, some masked, + positions -> Transformer -> output layer -> states at masked items . item vectors -> scores
@@ -26,11 +22,6 @@ class FastBERT4Rec(TrimmedModel, BERT4Rec):
         config: RecBole's configuration.
         dataset: RecBole's dataset.
     """
-
-    def __init__(self, config: Config, dataset: Dataset) -> None:
-        super().__init__(config, dataset)
-        self.dropout = Dropout(self.hidden_dropout_prob)
-        use_fast_layers(self.trm_encoder, self.hidden_dropout_prob, self.attn_dropout_prob, self.hidden_act)
 
     def calculate_loss(self, interaction: Interaction) -> torch.Tensor:
         """Return the mean loss over the masked items; a scalar.
@@ -47,7 +38,9 @@ class FastBERT4Rec(TrimmedModel, BERT4Rec):
             negatives = interaction[self.NEG_ITEMS][masked]
             margins = self._scores(states, positives) - self._scores(states, negatives)
             return -torch.log(1e-14 + torch.sigmoid(margins)).mean()
-        return softmax_loss(states, self._item_vectors(), positives, self.output_bias)
+        mean = softmax_loss(states, self._item_vectors(), positives, self.output_bias)
+        # RecBole adds up the losses and divides: the same number, and the same rounding.
+        return mean.expand(len(positives)).sum() / len(positives)
 
     def full_sort_predict(self, interaction: Interaction) -> torch.Tensor:
         """Return the scores of all items after each history; shape [B, N]."""
@@ -71,9 +64,7 @@ class FastBERT4Rec(TrimmedModel, BERT4Rec):
 
     def _embed(self, item_seq: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Return the encoder's input, shape [B, L, D], and its attention mask, shape [B, 1, 1, L]."""
-        positions = self.position_embedding(position_ids(item_seq))
-        states = self.dropout(self.LayerNorm(self.item_embedding(item_seq) + positions))
-        return states, self.get_attention_mask(item_seq, bidirectional=True)
+        return self.embed_positions(item_seq), self.get_attention_mask(item_seq, bidirectional=True)
 
     def _output(self, states: torch.Tensor) -> torch.Tensor:
         """Return the output layer's states; shape as given."""

@@ -1,17 +1,14 @@
 """RecBole's SASRec, faster."""
 
 import torch
-from recbole.config import Config
-from recbole.data.dataset import Dataset
 from recbole.data.interaction import Interaction
 from recbole.model.sequential_recommender.sasrec import SASRec
 
-from recbole_idp.nn.dropout import Dropout
-from recbole_idp.recbole_models.fast.loss import TrimmedModel, next_item_loss
-from recbole_idp.recbole_models.fast.transformer import encode_ends, position_ids, use_fast_layers
+from recbole_idp.recbole_models.fast.loss import next_item_loss
+from recbole_idp.recbole_models.fast.transformer import FastTransformerModel, encode_ends
 
 
-class FastSASRec(TrimmedModel, SASRec):
+class FastSASRec(FastTransformerModel, SASRec):
     """Self-attentive sequential recommendation (arXiv 1808.09781), with RecBole's parameters and scores.
 
     item ids + positions -> Transformer -> state at the end of the history . item vectors -> scores
@@ -23,11 +20,6 @@ class FastSASRec(TrimmedModel, SASRec):
         dataset: RecBole's dataset.
     """
 
-    def __init__(self, config: Config, dataset: Dataset) -> None:
-        super().__init__(config, dataset)
-        self.dropout = Dropout(self.hidden_dropout_prob)
-        use_fast_layers(self.trm_encoder, self.hidden_dropout_prob, self.attn_dropout_prob, self.hidden_act)
-
     def forward(self, item_seq: torch.Tensor, item_seq_len: torch.Tensor) -> torch.Tensor:
         """Return the state at the end of each history.
 
@@ -38,8 +30,7 @@ class FastSASRec(TrimmedModel, SASRec):
         Returns:
             Shape [B, D].
         """
-        positions = self.position_embedding(position_ids(item_seq))
-        states = self.dropout(self.LayerNorm(self.item_embedding(item_seq) + positions))
+        states = self.embed_positions(item_seq)
         return encode_ends(self.trm_encoder, states, self.get_attention_mask(item_seq), item_seq_len)
 
     def calculate_loss(self, interaction: Interaction) -> torch.Tensor:

@@ -1,10 +1,13 @@
 """RecBole's Transformer encoder, faster: layers in fewer passes over memory, the last one only where it is read."""
 
 import torch
+from recbole.config import Config
+from recbole.data.dataset import Dataset
 from recbole.model.layers import MultiHeadAttention, TransformerEncoder, TransformerLayer
 from torch import nn
 
 from recbole_idp.nn.dropout import Dropout
+from recbole_idp.recbole_models.fast.loss import TrimmedModel
 
 
 def use_fast_layers(encoder: TransformerEncoder, hidden_dropout: float, attn_dropout: float, hidden_act: str) -> None:
@@ -25,6 +28,33 @@ def use_fast_layers(encoder: TransformerEncoder, hidden_dropout: float, attn_dro
         feed_forward.dropout = Dropout(hidden_dropout)
         if hidden_act == "gelu":
             feed_forward.intermediate_act_fn = nn.functional.gelu
+
+
+class FastTransformerModel(TrimmedModel):
+    """Mixin for RecBole's models of one Transformer over items and positions: SASRec and BERT4Rec.
+
+    Args:
+        config: RecBole's configuration.
+        dataset: RecBole's dataset.
+    """
+
+    hidden_dropout_prob: float
+    attn_dropout_prob: float
+    hidden_act: str
+    trm_encoder: TransformerEncoder
+    item_embedding: nn.Embedding
+    position_embedding: nn.Embedding
+    LayerNorm: nn.LayerNorm
+
+    def __init__(self, config: Config, dataset: Dataset) -> None:
+        super().__init__(config, dataset)  # type: ignore[call-arg]  # RecBole's model
+        self.dropout = Dropout(self.hidden_dropout_prob)
+        use_fast_layers(self.trm_encoder, self.hidden_dropout_prob, self.attn_dropout_prob, self.hidden_act)
+
+    def embed_positions(self, item_seq: torch.Tensor) -> torch.Tensor:
+        """Return the encoder's input for histories: item vectors and positions; shape [B, L, D]."""
+        positions = self.position_embedding(position_ids(item_seq))
+        return self.dropout(self.LayerNorm(self.item_embedding(item_seq) + positions))
 
 
 def position_ids(item_seq: torch.Tensor) -> torch.Tensor:

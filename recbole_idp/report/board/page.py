@@ -52,6 +52,8 @@ pre span { display: inline-block; max-width: 100%; white-space: normal; }
 _BUCKETS = {
     "popularity": "by how often the right item occurs in the training data: how a model fares with new and rare items",
     "history": "by the number of events in the user's history",
+    "user_novelty": "by whether training has seen the user",
+    "item_novelty": "by whether training has seen the right item",
 }
 
 
@@ -161,7 +163,7 @@ def _plots(board: dict[str, Any], metric: str) -> str:
     found.append((plot_time(board, metric), f"{safe(name)} against {counted}."))
     for kind, said in _BUCKETS.items():
         found.append((plot_buckets(board, metric, kind), f"{safe(name)} {said}. All panels have one scale."))
-    share = f"{safe(name)} of all test users, by the share of the target's users that are trained on."
+    share = f"{safe(name)} of all test targets, by the share of the target's users that are trained on."
     found.append((plot_shares(board, metric), share))
     return f'<div class="plots">{"".join(figure(plot, caption) for plot, caption in found if plot)}</div>'
 

@@ -75,7 +75,7 @@ def plot_buckets(board: dict[str, Any], metric: str, kind: str) -> str:
     Args:
         board: One of ``boards``, with rows.
         metric: The metric that the bars show.
-        kind: Which buckets: ``popularity`` or ``history``.
+        kind: Which buckets: ``popularity``, ``history``, ``user_novelty`` or ``item_novelty``.
 
     Returns:
         An SVG element; empty where no row has such buckets with the metric.
@@ -100,7 +100,7 @@ def plot_buckets(board: dict[str, Any], metric: str, kind: str) -> str:
                 said = "-" if value is None else f"{value:.3f}"
                 weight = "bold" if value is not None and value == best else "normal"
                 panel.text((value or 0) + 0.03 * reach, place, said, va="center", fontsize=8, fontweight=weight)
-            panel.set_title(f"{name}\n{users[name]:,} users", fontsize=8, color=SOFT, loc="left")
+            panel.set_title(f"{name}\n{users[name]:,} targets", fontsize=8, color=SOFT, loc="left")
             panel.set_xlim(0, 1.6 * reach)
             panel.set_xticks([])
             panel.spines["bottom"].set_visible(False)

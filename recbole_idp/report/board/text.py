@@ -20,6 +20,7 @@ from recbole_idp.report.board.cells import (
 )
 from recbole_idp.report.board.file import metric_key
 from recbole_idp.report.comparison import sentence
+from recbole_idp.report.novelty import novelty_table
 from recbole_idp.report.result import COLUMNS, table
 
 # What fits into a terminal with deviations.
@@ -43,6 +44,8 @@ def board_text(leaderboard: dict[str, Any]) -> str:
     for board in leaderboard["boards"]:
         parts += [f"\n{printable(board_title(board, leaderboard['seeds']))}\n{facts(board)}\n"]
         parts += _table(leaderboard, board, _TERMINAL_COLUMNS, _TERMINAL, printable)
+        if groups := novelty_table({printable(row["model"]): [row["buckets"]] for row in board["rows"]}):
+            parts += ["", groups]
         # The best and the second have marks that need a word where nothing renders them.
         marks = ["**best**, _second_"] if len(board["rows"]) > 1 else []
         parts += ["", *map(printable, [*marks, *legend(board), *sentences(board)[:1], *failures(board)])]
@@ -70,6 +73,8 @@ def board_markdown(leaderboard: dict[str, Any]) -> str:
     for board in leaderboard["boards"]:
         parts += ["", f"## {markdown(board_title(board, leaderboard['seeds']))}", "", markdown(facts(board)), ""]
         parts += _table(leaderboard, board, COLUMNS, _MARKDOWN, markdown)
+        if groups := novelty_table({markdown(row["model"]): [row["buckets"]] for row in board["rows"]}):
+            parts += ["", groups]
         said = [*legend(board), *sentences(board), *failures(board), *board["notes"]]
         parts += ["", *(f"- {markdown(line)}" for line in said)]
         if board["rows"]:

@@ -14,6 +14,7 @@ from recbole_idp.models.idp.generation import (
     softmax_weights,
     text_map,
 )
+from recbole_idp.models.idp.keys import GenerationSettings
 from recbole_idp.search.exact import Matches, retrieve
 
 
@@ -26,7 +27,9 @@ def evidence(source, items, similarities, source_vectors=None, target_vectors=No
     return Evidence(source, source_vectors, target_vectors, Matches(np.array(items), similarities, matched))
 
 
-SETTINGS = {"match_temperature": 0.05, "map_ridge": 1e-6, "rescale": "none", "generated_spread": 1.0, "own_texts": 0.5}
+def settings(**changes):
+    """Returns settings in which nothing is rescaled."""
+    return GenerationSettings(**{"map_ridge": 1e-6, "rescale": "none", "own_texts": 0.5, **changes})
 
 
 def test_paper_weights_are_each_similaritys_share_of_the_sum():
@@ -43,8 +46,8 @@ def test_softmax_weights_sharpen_as_the_temperature_falls():
 @pytest.mark.parametrize("rescale", ["none", "spread", "norm"])
 def test_paper_reproduces_the_papers_equation_whatever_the_rescaling(rescale):
     source = torch.tensor([[1.0, 0.0], [0.0, 1.0], [2.0, 2.0]])
-    config = {**SETTINGS, "generator": "paper", "rescale": rescale}
-    generated = generate(evidence(source, [[0, 2]], [[0.75, 0.25]]), config)
+    given = evidence(source, [[0, 2]], [[0.75, 0.25]])
+    generated = generate(given, settings(generator="paper", rescale=rescale))
     torch.testing.assert_close(generated, torch.tensor([[0.75 * 1 + 0.25 * 2, 0.25 * 2]]))
 
 
@@ -52,7 +55,7 @@ def test_paper_reproduces_the_papers_equation_whatever_the_rescaling(rescale):
 def test_items_without_text_get_the_mean_of_the_others(generator):
     source = torch.randn(6, 4)
     given = evidence(source, [[0], [1], [2]], [[1], [1], [1]], matched=[True, True, False])
-    generated = generate(given, {**SETTINGS, "generator": generator})
+    generated = generate(given, settings(generator=generator))
     torch.testing.assert_close(generated[2], generated[:2].mean(0))
 
 
@@ -69,7 +72,7 @@ def linear_world(noise):
 def test_the_map_finds_a_linear_relation_and_leaves_out_the_domains_own_mean():
     source, target, ids, truth = linear_world(noise=0.5)
     given = evidence(ids, np.zeros((30, 1), dtype=int), np.ones((30, 1)), source, target)
-    generated = generate(given, {**SETTINGS, "generator": "map"})
+    generated = generate(given, settings(generator="map"))
     assert (generated - truth).norm() < 0.1 * truth.norm()
 
 
@@ -83,9 +86,9 @@ def test_the_mixture_gives_a_twin_its_own_id_and_a_stranger_the_map():
     target = np.concatenate([source[:15] - source.mean(0), target[:15] - target[:15].mean(0)])
     similarities = np.concatenate([np.ones((15, 1)), np.full((15, 1), 0.1)])
     given = evidence(ids, np.arange(30)[:, None], similarities, source, target)
-    mapped = generate(given, {**SETTINGS, "generator": "map"})
-    mixed = generate(given, {**SETTINGS, "generator": "mixture"})
-    shift = mapped[:15] - text_map(evidence(ids, [[0]], [[1]], source, source), SETTINGS)[:15]
+    mapped = generate(given, settings(generator="map"))
+    mixed = generate(given, settings(generator="mixture"))
+    shift = mapped[:15] - text_map(evidence(ids, [[0]], [[1]], source, source), settings())[:15]
     torch.testing.assert_close(mixed[:15], ids[:15] + shift, atol=1e-3, rtol=1e-3)
     torch.testing.assert_close(mixed[15:], mapped[15:], atol=0.01, rtol=0.01)
 
@@ -95,8 +98,8 @@ def test_the_blend_keeps_twins_and_brings_back_which_target_items_are_alike():
     target = np.concatenate([source[:15] - source.mean(0), target[:15] - target[:15].mean(0)])
     similarities = np.concatenate([np.ones((15, 1)), np.zeros((15, 1))])
     given = evidence(ids, np.arange(30)[:, None], similarities, source, target)
-    mixed = generate(given, {**SETTINGS, "generator": "mixture"})
-    blended = generate(given, {**SETTINGS, "generator": "blend", "own_texts": 1.0})
+    mixed = generate(given, settings(generator="mixture"))
+    blended = generate(given, settings(generator="blend", own_texts=1.0))
     torch.testing.assert_close(blended[:15], mixed[:15], atol=1e-4, rtol=1e-4)
     # Strangers stand to one another as in the first components of their texts.
     distances = torch.pdist(blended[15:])
@@ -105,7 +108,7 @@ def test_the_blend_keeps_twins_and_brings_back_which_target_items_are_alike():
     assert not torch.allclose(
         torch.pdist(mixed[15:]) / torch.pdist(mixed[15:]).mean(), wanted / wanted.mean(), atol=0.1
     )
-    same = generate(given, {**SETTINGS, "generator": "blend", "own_texts": 0.0})
+    same = generate(given, settings(generator="blend", own_texts=0.0))
     torch.testing.assert_close(same, mixed, atol=1e-5, rtol=1e-5)
 
 
@@ -114,16 +117,16 @@ def test_spread_restores_what_averaging_took_away():
     source = torch.randn(500, 8, generator=draw) * 2 + 1
     items = torch.randint(500, (200, 10), generator=draw).numpy()
     given = evidence(source, items, np.ones(items.shape))
-    config = {**SETTINGS, "generator": "neighbours"}
 
     def spread(vectors):
         return (vectors - vectors.mean(0)).pow(2).sum(1).mean().sqrt()
 
-    assert spread(generate(given, config)) < 0.5 * spread(source)
-    stretched = generate(given, {**config, "rescale": "spread", "generated_spread": float(spread(source))})
+    assert spread(generate(given, settings(generator="neighbours"))) < 0.5 * spread(source)
+    wanted = {"rescale": "spread", "generated_spread": float(spread(source))}
+    stretched = generate(given, settings(generator="neighbours", **wanted))
     torch.testing.assert_close(spread(stretched), spread(source))
     torch.testing.assert_close(stretched.mean(0), source.mean(0))
-    lengths = generate(given, {**config, "rescale": "norm"}).norm(dim=1)
+    lengths = generate(given, settings(generator="neighbours", rescale="norm")).norm(dim=1)
     torch.testing.assert_close(lengths, lengths[:1].expand(200))
 
 

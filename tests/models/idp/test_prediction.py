@@ -8,6 +8,7 @@ from recbole.data import create_dataset, data_preparation
 from recbole_idp.data.sequences import Sequences, Targets
 from recbole_idp.models.idp import prediction
 from recbole_idp.models.idp.co_occurrence import behaviour_vectors
+from recbole_idp.models.idp.keys import GenerationSettings
 from recbole_idp.models.idp.prediction import gain_figures, predict
 from recbole_idp.models.idp.transfer import prepare_start
 from recbole_idp.report.comparison import prediction_line
@@ -135,8 +136,9 @@ def test_the_targets_own_texts_count_for_nothing_that_the_sources_give(tmp_path)
     ]
     dataset = data_preparation(configs[0], create_dataset(configs[0]))[0].dataset
     start = prepare_start(configs[0], dataset, ["fine_tune"])
-    assert not np.allclose(start.generated(configs[0]), start.generated(configs[1]))
-    blended, mixed, mapped = (start.prediction(config, dataset) for config in configs)
+    settings = [GenerationSettings.of(config) for config in configs]
+    assert not np.allclose(start.generated(settings[0]), start.generated(settings[1]))
+    blended, mixed, mapped = (start.prediction(generation, dataset, configs[0]["seed"]) for generation in settings)
     assert blended["figures"] == pytest.approx(mixed["figures"], abs=1e-6)
     assert blended["figures"]["generated"] != pytest.approx(mapped["figures"]["generated"], abs=1e-3)
     assert blended["figures"]["questions"] >= prediction.FEWEST_QUESTIONS

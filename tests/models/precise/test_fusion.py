@@ -6,15 +6,14 @@ import pytest
 import torch
 
 from recbole_idp.models.precise.fusion import FUSIONS, EmbeddingFusion
+from recbole_idp.models.precise.keys import FusionSettings
 
 SIZES = {
-    "hidden_size": 10,
     "semantic_size": 6,
     "token_count": 3,
     "token_width": 4,
     "n_experts": 5,
     "top_experts": 2,
-    "initializer_range": 0.5,
 }
 TEXTS = [3, 1, 2, 0, 3]
 """How many tokens the items 1 to 5 have."""
@@ -22,7 +21,8 @@ TEXTS = [3, 1, 2, 0, 3]
 
 def fusion(kind="experts", seed=0, **changes):
     torch.manual_seed(seed)
-    made = EmbeddingFusion({**SIZES, "fusion": kind, **changes}, len(TEXTS) + 1)
+    settings = FusionSettings(**{**SIZES, "fusion": kind, **changes})
+    made = EmbeddingFusion(settings, len(TEXTS) + 1, width=10, scale=0.5)
     if made.tokens is not None:
         tokens = torch.randn(len(TEXTS), 3, 4)
         for row, count in zip(tokens, TEXTS, strict=True):

@@ -5,6 +5,8 @@ import pytest
 import torch
 
 from recbole_idp.content.text.encoder import load_text_encoder
+from recbole_idp.content.text.encoding import TextEncoding
+from recbole_idp.models.precise.keys import FusionSettings
 from recbole_idp.models.precise.token_states import ProjectedTokens, StretchEncoder, token_vectors
 from tests.support.encoders import write_bert
 
@@ -95,7 +97,8 @@ def test_lsa_gives_one_token_and_vectors_are_cached(workplace, monkeypatch):
 
     changes = {"text_encoder": "lsa", "token_count": 3, "token_width": 2, "use_gpu": False, "show_progress": False}
     config = StrictConfig("PRECISE", "shop", config_dict=changes)
-    first = token_vectors(config, TITLES)
+    given = TextEncoding.of(config), FusionSettings.of(config)
+    first = token_vectors(*given, TITLES)
     assert first.shape == (5, 3, 2) and first[:4, 0].any(-1).all() and not first[:, 1:].any() and not first[4].any()
     monkeypatch.setattr(StretchEncoder, "encode_distinct", None)
-    np.testing.assert_array_equal(token_vectors(config, TITLES), first)
+    np.testing.assert_array_equal(token_vectors(*given, TITLES), first)

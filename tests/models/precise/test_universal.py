@@ -214,7 +214,7 @@ def test_the_universal_model_is_found_again_shared_and_given(domains):
     shifted, _ = split_of(domains, pretrained=str(first.folder), item_inter_num_interval="[1,inf)")
     with pytest.raises(UserError, match="trained for shop with another split"):
         find_or_train(shifted, train)
-    with pytest.raises(UserError, match="does not fit this one: hidden_size, n_layers"):
+    with pytest.raises(UserError, match="does not fit this model: hidden_size, n_layers"):
         fitted(domains, "PRECISE", pretrained=str(first.folder), n_layers=2)
 
 

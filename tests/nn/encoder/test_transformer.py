@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from recbole_idp.nn.encoder.keys import TransformerSettings
 from recbole_idp.nn.encoder.transformer import SelfAttention, TransformerEncoder
 
 
@@ -27,18 +28,8 @@ def test_attention_drops_weights_in_training():
 
 def test_a_bidirectional_encoder_ignores_padding_and_sees_the_future():
     torch.manual_seed(0)
-    config = {
-        "hidden_size": 8,
-        "n_heads": 2,
-        "n_layers": 2,
-        "inner_size": 16,
-        "hidden_dropout_prob": 0.0,
-        "attn_dropout_prob": 0.0,
-        "hidden_act": "gelu",
-        "layer_norm_eps": 1e-12,
-        "MAX_ITEM_LIST_LENGTH": 9,
-    }
-    encoder = TransformerEncoder(config, causal=False).eval()
+    settings = TransformerSettings(hidden_size=8, n_heads=2, n_layers=2, inner_size=16)
+    encoder = TransformerEncoder(settings, max_length=9, causal=False).eval()
     vectors = torch.randn(2, 6, 8)
     padding = torch.tensor([[False] * 4 + [True] * 2] * 2)
     changed = vectors.clone()

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 import torch
 
-from recbole_idp.content.text.cache import cache_folder
 from recbole_idp.content.text.interface import distinct_texts
 from recbole_idp.errors import UserError
 from recbole_idp.models.idp.cdim.head import HeadTrainee
@@ -21,10 +20,10 @@ from recbole_idp.models.idp.cdim.trainer import CdimTrainer, Schedule
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from recbole.config import Config
-
+    from recbole_idp.content.text.encoding import TextEncoding
     from recbole_idp.content.text.interface import TextEncoder
     from recbole_idp.content.text.sentence import SentenceEncoder
+    from recbole_idp.models.idp.keys import MatcherSettings
 
 NONE, HEAD, LAST_N, FULL = "none", "head", "last_n", "full"
 _SHARED = ("cdim_losses", "cdim_temperature", "cdim_neighbours", "cdim_valid_items")
@@ -55,54 +54,62 @@ class SourceItems:
     frozen_vectors: np.ndarray
 
 
-def matcher_settings(config: Config) -> dict[str, Any]:
+def deciding_values(settings: MatcherSettings) -> dict[str, Any]:
     """Return the keys and values that decide on the matcher, without those that its depth does not read."""
-    return {key: config[key] for key in ("cdim_depth", *_KEYS[config["cdim_depth"]])}
+    return settings.model_dump(include={"cdim_depth", *_KEYS[settings.cdim_depth]})
 
 
-def check_depth(config: Config, text_encoder: TextEncoder) -> None:
+def check_depth(settings: MatcherSettings, text_encoder: TextEncoder) -> None:
     """Check before any work that the text encoder can be trained at the configured depth.
 
     Args:
-        config: With ``cdim_depth`` and ``cdim_layers``.
+        settings: With ``cdim_depth`` and ``cdim_layers``.
         text_encoder: The frozen encoder.
 
     Raises:
         UserError: It has no layers, or fewer than configured.
     """
-    depth = config["cdim_depth"]
+    depth = settings.cdim_depth
     if depth not in (LAST_N, FULL):
         return
     if text_encoder.needs_fitting:
         raise UserError(f"cdim_depth {depth} trains layers, of which {text_encoder.name} has none: use head or none")
     if depth == LAST_N:
-        check_layers(cast("SentenceEncoder", text_encoder), config["cdim_layers"])
+        check_layers(cast("SentenceEncoder", text_encoder), settings.cdim_layers)
 
 
 def train_matcher(
-    config: Config, items: SourceItems, text_encoder: TextEncoder, checkpoint: Path
+    settings: MatcherSettings,
+    items: SourceItems,
+    text_encoder: TextEncoder,
+    encoding: TextEncoding,
+    checkpoint: Path,
+    seed: int,
 ) -> tuple[FrozenMatcher | HeadMatcher | EncoderMatcher, dict[str, Any]]:
     """Train the matcher on the source items (IDP, CDIM), at the configured depth.
 
     Args:
-        config: With the ``cdim_*`` keys.
+        settings: Depth, losses and schedule.
         items: The source items.
         text_encoder: The frozen encoder; it stays as it is.
+        encoding: Where it computes, and the cache of what it gives.
         checkpoint: The file from which an interrupted training resumes.
+        seed: Decides on what is held out and drawn.
 
     Returns:
         The matcher, and what a bundle stores about it: ``depth``, ``matcher`` (what is kept), ``best_epoch``,
         ``before``, ``after`` and ``epochs`` (matching quality).
     """
-    depth = config["cdim_depth"]
+    depth = settings.cdim_depth
     if depth == NONE:
         return FrozenMatcher(), {"depth": depth, "matcher": FrozenMatcher.kind}
     logger = logging.getLogger()
     _, texts = distinct_texts(items.texts)
     has_vector = (texts >= 0) & np.any(items.frozen_vectors, axis=1)
-    neighbours = behaviour_neighbours(items.embeddings, config["cdim_neighbours"], has_vector & (items.events > 0))
-    trainee, schedule = _trainee(config, items, text_encoder)
-    trainer = CdimTrainer(config, trainee, schedule, neighbours, np.where(has_vector, texts, -1), checkpoint)
+    neighbours = behaviour_neighbours(items.embeddings, settings.cdim_neighbours, has_vector & (items.events > 0))
+    trainee, schedule = _trainee(settings, items, text_encoder, encoding)
+    numbers, show = np.where(has_vector, texts, -1), encoding.show_progress
+    trainer = CdimTrainer(settings, trainee, schedule, neighbours, numbers, checkpoint, seed, show)
     if not len(trainer.valid):
         logger.warning("CDIM: too few source items with text to train a matcher on; the frozen vectors are kept")
         return FrozenMatcher(), {"depth": depth, "matcher": FrozenMatcher.kind}
@@ -113,27 +120,29 @@ def train_matcher(
     best = trainer.best_epoch
     if best == 0:
         logger.info("CDIM: no epoch found more behaviour neighbours than the frozen vectors; these are kept")
-    matcher = _matcher(config, trainee) if best else FrozenMatcher()
+    matcher = _matcher(trainee, encoding) if best else FrozenMatcher()
     quality = {"before": trainer.history[0], "after": trainer.history[best], "epochs": trainer.history[1:]}
     return matcher, {"depth": depth, "matcher": matcher.kind, "best_epoch": best, **quality}
 
 
 def _trainee(
-    config: Config, items: SourceItems, text_encoder: TextEncoder
+    settings: MatcherSettings, items: SourceItems, text_encoder: TextEncoder, encoding: TextEncoding
 ) -> tuple[HeadTrainee | LayersTrainee, Schedule]:
     """Return what is trained at the configured depth, and its schedule."""
-    if config["cdim_depth"] == HEAD:
-        schedule = Schedule(config["cdim_epochs"], config["cdim_batch_size"], config["cdim_learning_rate"])
-        return HeadTrainee(items.frozen_vectors, config["cdim_dropout"], config["device"]), schedule
-    layers = config["cdim_layers"] if config["cdim_depth"] == LAST_N else None
+    if settings.cdim_depth == HEAD:
+        schedule = Schedule(settings.cdim_epochs, settings.cdim_batch_size, settings.cdim_learning_rate)
+        return HeadTrainee(items.frozen_vectors, settings.cdim_dropout, encoding.device), schedule
+    layers = settings.cdim_layers if settings.cdim_depth == LAST_N else None
     trainee = LayersTrainee(
-        cast("SentenceEncoder", text_encoder), items.texts, layers, cache_folder(config), config["show_progress"]
+        cast("SentenceEncoder", text_encoder), items.texts, layers, encoding.cache, encoding.show_progress
     )
-    return trainee, Schedule(*(config[key] for key in _ENCODER))
+    return trainee, Schedule(
+        settings.cdim_encoder_epochs, settings.cdim_encoder_batch_size, settings.cdim_encoder_learning_rate
+    )
 
 
-def _matcher(config: Config, trainee: HeadTrainee | LayersTrainee) -> HeadMatcher | EncoderMatcher:
+def _matcher(trainee: HeadTrainee | LayersTrainee, encoding: TextEncoding) -> HeadMatcher | EncoderMatcher:
     """Return the matcher of a finished training."""
     if isinstance(trainee, HeadTrainee):
         return HeadMatcher(trainee.module)
-    return EncoderMatcher(trainee.tuned_encoder(), cache_folder(config), config["show_progress"])
+    return EncoderMatcher(trainee.tuned_encoder(), encoding.cache, encoding.show_progress)

@@ -21,10 +21,9 @@ from recbole_idp.storage.checkpoint import load_checkpoint, save_checkpoint
 from recbole_idp.storage.files import fingerprint
 
 if TYPE_CHECKING:
-    from recbole.config import Config
-
     from recbole_idp.models.idp.cdim.head import HeadTrainee
     from recbole_idp.models.idp.cdim.layers import LayersTrainee
+    from recbole_idp.models.idp.keys import MatcherSettings
 
 CUTOFFS = (10, 50)
 _TRIAL_BATCHES = 3
@@ -53,27 +52,33 @@ class CdimTrainer:
     been interrupted.
 
     Args:
-        config: With the ``cdim_*`` keys and ``seed``.
+        settings: Losses, their temperature, and the number of held-out items.
         trainee: Its ``module`` is trained.
         schedule: How long and how fast.
         neighbours: V_s of each item, empty for items that do not take part; shape [S, s].
         texts: Number of each item's text, -1 without one; shape [S].
         checkpoint: The file of the training's state after each epoch.
+        seed: Decides on what is held out and drawn.
+        show_progress: Whether to show a progress bar.
     """
 
     def __init__(
         self,
-        config: Config,
+        settings: MatcherSettings,
         trainee: HeadTrainee | LayersTrainee,
         schedule: Schedule,
         neighbours: np.ndarray,
         texts: np.ndarray,
         checkpoint: str | Path,
+        seed: int,
+        show_progress: bool = False,
     ) -> None:
-        self._config, self._trainee, self._schedule = config, trainee, schedule
+        self._seed, self._show_progress = seed, show_progress
+        self._trainee, self._schedule = trainee, schedule
         self._neighbours, self._checkpoint = neighbours, Path(checkpoint)
-        self._losses, self._temperature = config["cdim_losses"], config["cdim_temperature"]
-        valid, train = held_out(neighbours, texts, config["cdim_valid_items"], config["seed"])
+        self._losses: list[str] = [*settings.cdim_losses]
+        self._temperature = settings.cdim_temperature
+        valid, train = held_out(neighbours, texts, settings.cdim_valid_items, seed)
         self.valid, self._train = valid, torch.from_numpy(train)
         self._hoods = Neighbourhoods(neighbours, texts, np.isin(np.arange(len(texts)), train))
         self._optimizer = torch.optim.AdamW(trainee.module.parameters(), lr=schedule.learning_rate, weight_decay=0.0)
@@ -125,7 +130,7 @@ class CdimTrainer:
 
     def _train_epoch(self, epoch: int) -> dict[str, float]:
         """Train on each item once; return the mean of each loss."""
-        seed = int(fingerprint(["cdim", self._config["seed"], epoch])[:12], 16)
+        seed = int(fingerprint(["cdim", self._seed, epoch])[:12], 16)
         generator = torch.Generator().manual_seed(seed)
         batches = self._train[torch.randperm(len(self._train), generator=generator)].split(self._schedule.batch_size)
         steps = self._schedule.epochs * len(batches)
@@ -134,7 +139,7 @@ class CdimTrainer:
             batches,
             desc=f"CDIM {epoch:>5}",
             ncols=100,
-            disable=not self._config["show_progress"],
+            disable=not self._show_progress,
             leave=False,
             unit="batch",
         )

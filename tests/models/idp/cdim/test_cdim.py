@@ -10,6 +10,9 @@ import torch
 
 from recbole_idp import testing
 from recbole_idp.content.text.encoder import load_text_encoder
+from recbole_idp.content.text.encoding import TextEncoding
+from recbole_idp.content.text.keys import TextSettings
+from recbole_idp.data.item_text import ItemFileFormat
 from recbole_idp.errors import UserError
 from recbole_idp.models.idp.bundle import Bundle, ItemNames, bundle_card, bundle_content
 from recbole_idp.models.idp.cdim.depths import SourceItems, train_matcher
@@ -18,6 +21,7 @@ from recbole_idp.models.idp.cdim.layers import LayersTrainee
 from recbole_idp.models.idp.cdim.losses import Neighbourhoods, cdim_losses
 from recbole_idp.models.idp.cdim.neighbours import NOBODY, behaviour_neighbours, recall_of_neighbours
 from recbole_idp.models.idp.cdim.trainer import CdimTrainer, Schedule, held_out
+from recbole_idp.models.idp.keys import MatcherSettings
 from recbole_idp.models.idp.pretrain import find_or_pretrain
 from recbole_idp.models.idp.source_model import SourceModel
 from recbole_idp.storage.files import fingerprint
@@ -42,9 +46,6 @@ KEYS = {
     "cdim_encoder_epochs": 1,
     "cdim_encoder_batch_size": 16,
     "cdim_encoder_learning_rate": 0.01,
-    "seed": 3,
-    "show_progress": False,
-    "device": "cpu",
 }
 
 
@@ -141,14 +142,20 @@ def two_clusters(items=400):
     return kind, behaviour, texts.astype(np.float32)
 
 
-def trainer_of(tmp_path, trainee=None, **changes):
+def kept_in(folder):
+    """Returns the settings of texts whose vectors are kept in a folder."""
+    return TextEncoding(TextSettings(), ItemFileFormat(), "cpu", folder, show_progress=False)
+
+
+def trainer_of(tmp_path, trainee=None, seed=3, **changes):
     """Returns a trainer for the two clusters."""
-    config = {**KEYS, **changes}
+    settings = MatcherSettings(**{**KEYS, **changes})
     _, behaviour, texts = two_clusters()
-    trainee = trainee or HeadTrainee(texts, config["cdim_dropout"])
-    schedule = Schedule(config["cdim_epochs"], config["cdim_batch_size"], config["cdim_learning_rate"])
-    neighbours = behaviour_neighbours(behaviour, config["cdim_neighbours"])
-    return CdimTrainer(config, trainee, schedule, neighbours, np.arange(len(texts)), tmp_path / "cdim.safetensors")
+    trainee = trainee or HeadTrainee(texts, settings.cdim_dropout)
+    schedule = Schedule(settings.cdim_epochs, settings.cdim_batch_size, settings.cdim_learning_rate)
+    neighbours = behaviour_neighbours(behaviour, settings.cdim_neighbours)
+    checkpoint = tmp_path / "cdim.safetensors"
+    return CdimTrainer(settings, trainee, schedule, neighbours, np.arange(len(texts)), checkpoint, seed)
 
 
 def purity(vectors):
@@ -324,8 +331,9 @@ def trained(tiny_bert, tmp_path_factory):
     items = SourceItems(behaviour, np.ones(len(texts)), texts, encoder.encode(texts))
 
     def train(depth, **changes):
-        config = {**KEYS, "cdim_depth": depth, "cache_path": str(folder), "cdim_valid_items": 20, **changes}
-        return encoder, items, *train_matcher(config, items, encoder, folder / f"{depth}-{fingerprint(changes)}")
+        settings = MatcherSettings(**{**KEYS, "cdim_depth": depth, "cdim_valid_items": 20, **changes})
+        checkpoint = folder / f"{depth}-{fingerprint(changes)}"
+        return encoder, items, *train_matcher(settings, items, encoder, kept_in(folder), checkpoint, seed=3)
 
     return train
 
@@ -414,7 +422,8 @@ def test_layers_resume_where_they_stood(tiny_bert, tmp_path):
             return encode(rows)
 
         trainee.encode = counted
-        trainer = CdimTrainer(KEYS, trainee, Schedule(3, 16, 0.001), neighbours, numbers, tmp_path / folder / "c")
+        schedule, checkpoint = Schedule(3, 16, 0.001), tmp_path / folder / "c"
+        trainer = CdimTrainer(MatcherSettings(**KEYS), trainee, schedule, neighbours, numbers, checkpoint, seed=3)
         trainer.fit()
         return trainer.history, trainee.vectors()
 
@@ -465,7 +474,7 @@ def test_bundles_keep_what_was_learned(domains, trained, depth):
     assert (opened.text_vectors == frozen).all() and (opened.adapted_vectors == vectors[1]).all()
     assert np.array_equal(opened.adapted_vectors, frozen) == (depth == "none")
     for n in (1, 16):
-        found = opened.matcher(config).vectors(bundle.titles[:n], frozen[:n])
+        found = opened.matcher(TextEncoding.of(config)).vectors(bundle.titles[:n], frozen[:n])
         assert np.allclose(found, opened.adapted_vectors[:n], atol=1e-6)
     card = (domains / "changed" / "README.md").read_text()
     assert ("the text encoder as it is" if depth == "none" else f"CDIM, depth {depth}; behaviour") in card
@@ -481,7 +490,7 @@ def test_bundles_of_the_first_format_match_by_the_frozen_vectors(domains):
     path.write_text(json.dumps({**description, "checksum": fingerprint(description)}))
     opened = Bundle.open(bundle.folder)
     assert (opened.adapted_vectors == bundle.text_vectors).all()
-    assert opened.matcher(config).vectors([], bundle.text_vectors) is bundle.text_vectors
+    assert opened.matcher(TextEncoding.of(config)).vectors([], bundle.text_vectors) is bundle.text_vectors
 
 
 def test_changing_the_matcher_alone_does_not_train_the_sequence_model_again(domains):
@@ -534,10 +543,11 @@ def test_an_interrupted_matcher_does_not_lose_the_sequence_model(domains, monkey
 
 
 def test_too_few_items_leave_the_frozen_vectors(domains, caplog):
-    config = {**KEYS, "cdim_depth": "head"}
     vectors = np.eye(4, dtype=np.float32)
     items = SourceItems(torch.eye(4), np.ones(4), ["a", "b", "c", "d"], vectors)
-    matcher, about = train_matcher(config, items, None, domains / "checkpoint")
+    matcher, about = train_matcher(
+        MatcherSettings(**KEYS), items, None, kept_in(domains), domains / "checkpoint", seed=3
+    )
     assert about["matcher"] == "none" and matcher.vectors(items.texts, vectors) is vectors
     assert "too few source items" in caplog.text
 
