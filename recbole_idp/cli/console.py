@@ -9,11 +9,14 @@ import os
 import re
 import sys
 import threading
-from collections.abc import Callable, Iterator
+import traceback
+from collections.abc import Callable, Iterator, Sequence
 
+from recbole_idp.cli.arguments import given_options
 from recbole_idp.errors import UserError
 from recbole_idp.storage.files import is_full
 
+DEBUG = "--debug"
 USER_ERROR, INTERRUPTED, BROKEN_PIPE = 2, 130, 141
 # What the system refuses because of a path that somebody gave, or of the machine: no fault of the program.
 _OF_THE_PLACE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENAMETOOLONG, errno.ELOOP, errno.EIO, errno.ENOTDIR}
@@ -21,25 +24,24 @@ _OF_THE_PLACE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENAMETOOLONG, err
 _OUT_OF_MEMORY = re.compile(r"can't allocate memory|out of memory")
 
 
-def exit_status(work: Callable[[], int], program: str, interrupted: str) -> int:
+def exit_status(work: Callable[[], int], program: str, interrupted: str, arguments: Sequence[str] = ()) -> int:
     """Run a command.
 
     Args:
         work: Does the work and returns the exit status.
         program: Name of the command, which begins each line.
         interrupted: What happens to finished work after Ctrl-C.
+        arguments: The command line; ``--debug`` shows the traceback of an error above its line.
 
     Returns:
-        The result of ``work``, or 2 (the user can fix this), 130 (interrupted), 141 (the reader of the output is gone).
+        The result of ``work``, or 2 (one line says why it ended), 130 (interrupted), 141 (the reader of the output is
+        gone).
     """
     try:
         with _logs_may_fail():
             status = work()
             sys.stdout.flush()
         return status
-    except UserError as error:
-        print(f"{program}: {error}", file=sys.stderr)
-        return USER_ERROR
     except KeyboardInterrupt:
         print(f"\n{program}: interrupted; {interrupted}", file=sys.stderr)
         return INTERRUPTED
@@ -47,19 +49,28 @@ def exit_status(work: Callable[[], int], program: str, interrupted: str) -> int:
         # The reader (head, less) has gone.
         _drop_output()
         return BROKEN_PIPE
-    except OSError as error:
-        if not is_full(error) and (error.errno not in _OF_THE_PLACE or error.filename is None):
-            raise
-        _drop_output()
-        print(f"{program}: {_refused(error)}", file=sys.stderr)
+    except (Exception, SystemExit) as error:  # RecBole ends the process for some values
+        if isinstance(error, OSError):
+            _drop_output()
+        if DEBUG in arguments:
+            traceback.print_exception(error)
+        print(f"{program}: {_line(error, arguments)}", file=sys.stderr)
         return USER_ERROR
-    except (MemoryError, RuntimeError) as error:
-        if not (isinstance(error, MemoryError) or _OUT_OF_MEMORY.search(str(error))):
-            raise
+
+
+def _line(error: BaseException, arguments: Sequence[str]) -> str:
+    """Return the line for an error that ends a command."""
+    if isinstance(error, UserError):
+        return str(error)
+    if isinstance(error, OSError) and (is_full(error) or (error.errno in _OF_THE_PLACE and error.filename is not None)):
+        return _refused(error)
+    if isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and _OUT_OF_MEMORY.search(str(error))):
         reason = found[0] if (found := re.search(r"\d+(\.\d+)? ?(bytes|[KMGT]i?B)", str(error))) else "more"
         remedy = "lower hidden_size, MAX_ITEM_LIST_LENGTH or a batch size, or take a larger machine"
-        print(f"{program}: not enough memory, {reason} were asked for: {remedy}", file=sys.stderr)
-        return USER_ERROR
+        return f"not enough memory, {reason} were asked for: {remedy}"
+    from recbole_idp.cli.unexpected import unexpected_line
+
+    return unexpected_line(error, given_options(arguments))
 
 
 def _refused(error: OSError) -> str:

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from recbole_idp.config.forms import choice_line, spelt_as_declared
 from recbole_idp.config.layers import COMMAND_LINE, CONFIG_DICT, Layer, parse_yaml
 from recbole_idp.config.setting import Setting
+from recbole_idp.config.support import RENAMED
 from recbole_idp.errors import UserError, nearest
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ def known_key(key: str, valid: dict[str, Any], layer: Layer) -> Any:
     if key in valid:
         return valid[key]
     dashes = "--" if layer.origin == COMMAND_LINE else ""
-    matches = nearest(key, valid)
+    matches = [RENAMED[key]] if RENAMED.get(key) in valid else nearest(key, valid)
     # A task with keys of its own has few; a configuration has more than a line can hold.
     every = f"it takes {', '.join(dashes + name for name in valid)}" if len(valid) < 20 else "--dry_run shows every key"
     remedy = f"did you mean {dashes}{matches[0]}?" if matches else every
@@ -115,6 +116,8 @@ def _convert(value: Any, setting: Setting, layer: Layer) -> Any:
 
 def _read_text(text: str, setting: Setting) -> Any:
     """Read text as YAML, unless its key takes text: then 2018 is a name, not a number."""
+    if text == setting.default:
+        return text  # such as RecBole's "" and "None", which are texts
     if text in _EMPTY:
         return None
     value = _read(text)

@@ -90,8 +90,10 @@ def check_eval_args(value: dict[str, Any]) -> dict[str, Any]:
         value["split"] = _check_split(value["split"], inner)
     mode = value.get("mode", "full")
     for word in mode.values() if isinstance(mode, dict) else [mode]:
-        if word not in ("full", "labeled") and not re.fullmatch(r"(uni|pop)[1-9]\d*", str(word)):
-            raise wrong(f"mode takes full, labeled, uniN or popN such as uni100, but is {_quoted(word)} {inner}")
+        if word == "labeled":
+            raise wrong(f"mode is labeled {inner}, which is for metrics that rank nothing: choose full, uniN or popN")
+        if word != "full" and not re.fullmatch(r"(uni|pop)[1-9]\d*", str(word)):
+            raise wrong(f"mode takes full, uniN or popN such as uni100, but is {_quoted(word)} {inner}")
     return value
 
 

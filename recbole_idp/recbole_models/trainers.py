@@ -34,9 +34,6 @@ class TrimmedTrainer(SequenceTrainer):
     same as those of its own loop. Evaluation streams.
     """
 
-    unread_keys = {"enable_amp": False, "enable_scaler": False}
-    unread_remedy = "remove it, or give --exact_recbole for RecBole's own loop"
-
     def _training_batches(self, train_data: TrainDataLoader) -> Iterable[Any]:
         """Return RecBole's batches, trimmed."""
         if self._batches is None:

@@ -39,7 +39,14 @@ def save_checkpoint(
     Raises:
         UserError: The file cannot be written.
     """
-    tensors = {MODEL + name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
+    # The file takes no memory twice; some models hold a tensor by two names, or a part of another.
+    seen: set[int] = set()
+    tensors = {}
+    for name, value in model.state_dict().items():
+        value = value.detach().cpu().contiguous()
+        place = value.untyped_storage().data_ptr()
+        tensors[MODEL + name] = value.clone() if place in seen else value
+        seen.add(place)
     header = {"format": FORMAT, "version": VERSION, "description": description}
     if optimizer is not None:
         state = optimizer.state_dict()

@@ -27,16 +27,6 @@ if TYPE_CHECKING:
     from torch import nn
 
 
-# What RecBole makes of train_neg_sample_args where it names no distribution.
-_NO_NEGATIVES = {
-    "distribution": "none",
-    "sample_num": "none",
-    "alpha": "none",
-    "dynamic": False,
-    "candidate_num": 0,
-}
-
-
 class SequenceTrainer(Resumable, Trainer):
     """Trainer of a :class:`~recbole_idp.models.base.sequence_model.SequenceModel`.
 
@@ -63,35 +53,7 @@ class SequenceTrainer(Resumable, Trainer):
 
     counters = ("cur_step", "trained_targets", "trained_seconds")
 
-    # RecBole's keys that this training does not read, with the values that have no effect.
-    unread_keys = {
-        "enable_amp": False,
-        "enable_scaler": False,
-        "shuffle": True,
-        "train_neg_sample_args": _NO_NEGATIVES,
-        "transform": None,
-    }
-    unread_remedy = "remove it"
-
-    @classmethod
-    def check_config(cls, config: Config) -> None:
-        """Reject keys that this trainer would silently ignore.
-
-        Args:
-            config: The configuration.
-
-        Raises:
-            UserError: A key is set.
-        """
-        for key, nothing in cls.unread_keys.items():
-            if config[key] != nothing:
-                raise UserError(
-                    f"{key} is {config[key]}, but the training of {config['model']} does not read it: "
-                    f"{cls.unread_remedy}"
-                )
-
     def __init__(self, config: Config, model: nn.Module) -> None:
-        self.check_config(config)
         super().__init__(config, model)
         self.rank_evaluator = RankEvaluator(config, self.evaluator)
         self.max_length = config["MAX_ITEM_LIST_LENGTH"]
