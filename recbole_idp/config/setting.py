@@ -66,6 +66,17 @@ class Settings(BaseModel):
         """
         return cls(**{name: config[name] for name in cls.model_fields})
 
+    @classmethod
+    def check_together(cls, values: dict[str, Any]) -> None:
+        """Check values that depend on each other.
+
+        Args:
+            values: The resolved configuration; it holds other keys as well.
+
+        Raises:
+            UserError: Two values contradict each other.
+        """
+
 
 def setting(default: Any, help: str, affects: Affects = Affects.ALL) -> Any:
     """Declare a field of :class:`Settings`.

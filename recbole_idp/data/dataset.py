@@ -81,8 +81,7 @@ class SequenceDataset(LiteralReading, SequentialDataset):
 
     def item_counts(self) -> np.ndarray:
         """Count the events of each item: targets of this part, and first events of their users; int64, shape [N]."""
-        events = torch.cat([self.inter_feat[SEQUENCE_END], torch.unique(self.inter_feat[SEQUENCE_START])])
-        return np.bincount(self.sequences.items[events].numpy(), minlength=self.item_num)
+        return self.targets().item_counts(self.item_num)
 
     def history_lengths(self) -> np.ndarray:
         """Return the number of events before the target of each row; int64, shape [R]."""

@@ -127,6 +127,10 @@ class _View:
         """Return the targets."""
         return self._targets
 
+    def item_counts(self) -> np.ndarray:
+        """Count the events of each item; int64, shape [N]."""
+        return self._targets.item_counts(self.num("item_id"))
+
 
 def check_domains(config: Config, with_target: bool = False) -> list[DatasetLocation]:
     """Check the names of the source domains, and find their files.

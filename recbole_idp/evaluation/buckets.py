@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from recbole_idp.evaluation.significance import gains
+from recbole_idp.evaluation.gains import gains
+from recbole_idp.evaluation.metrics import Basis, parse
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 
 METRICS = ("Hit@10", "NDCG@10", "Hit@20", "NDCG@20", "MRR")
+"""What is measured in buckets, with the watched metric where it follows from ranks."""
 
 
 def bucket_metrics(
@@ -26,26 +28,31 @@ def bucket_metrics(
         ranks: Rank of each test target, from 1; shape [R].
         popularity: Training interactions of the target item; shape [R].
         history: Events before the target; shape [R].
-        config: The configuration, with ``popularity_buckets`` and ``history_buckets``: where buckets begin.
+        config: The configuration, with ``popularity_buckets`` and ``history_buckets``: where buckets begin; and with
+            ``valid_metric``.
 
     Returns:
         Under ``popularity`` and ``history`` the buckets that have targets, in order: ``label`` (``1 to 4``, ``20 and
         more``), ``users`` (targets in it) and ``metrics``.
     """
+    watched = parse(config["valid_metric"])
+    metrics = dict.fromkeys([*METRICS, *([watched.title] if watched.metric.basis is Basis.RANKS else [])])
     sizes = {"popularity": popularity, "history": history}
     return {
-        name: _buckets(np.asarray(ranks), np.asarray(values), config[f"{name}_buckets"])
+        name: _buckets(np.asarray(ranks), np.asarray(values), config[f"{name}_buckets"], metrics)
         for name, values in sizes.items()
     }
 
 
-def _buckets(ranks: np.ndarray, values: np.ndarray, begins: Sequence[int]) -> list[dict[str, Any]]:
+def _buckets(
+    ranks: np.ndarray, values: np.ndarray, begins: Sequence[int], names: Iterable[str]
+) -> list[dict[str, Any]]:
     number = np.searchsorted(begins, values, side="right") - 1
     found = []
     for bucket in range(len(begins)):
         inside = ranks[number == bucket]
         if len(inside):
-            metrics = {metric.lower(): round(float(gains(inside, metric).mean()), 6) for metric in METRICS}
+            metrics = {metric.lower(): round(float(gains(inside, metric).mean()), 6) for metric in names}
             found.append({"label": _label(begins, bucket), "users": len(inside), "metrics": metrics})
     return found
 

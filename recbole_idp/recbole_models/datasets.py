@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
+import torch
 from recbole.data.dataset import SequentialDataset
 from recbole.utils import FeatureSource, FeatureType
 
@@ -31,6 +33,16 @@ class LiteralSequentialDataset(LiteralReading, SequentialDataset):
         """Split the dataset as RecBole does, and keep the training rows of ``train_users_share`` of the users."""
         train, *others = super().build()
         return [few_shot(train, self.config["train_users_share"], self.config["train_users_seed"]), *others]
+
+    def item_counts(self) -> np.ndarray:
+        """Count the events of each item: targets of this part, and first events of their users; int64, shape [N]."""
+        rows = self.inter_feat
+        first = rows[self.item_id_list_field][rows[self.item_list_length_field] == 1, 0]
+        return np.bincount(torch.cat([rows[self.iid_field], first]).numpy(), minlength=self.item_num)
+
+    def history_lengths(self) -> np.ndarray:
+        """Return the number of events before the target of each row, at most what a row holds; int64, shape [R]."""
+        return self.inter_feat[self.item_list_length_field].numpy()
 
 
 class ItemWords:

@@ -6,12 +6,10 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 import torch
-from recbole.data.dataloader import FullSortEvalDataLoader
 from recbole.trainer import TraditionalTrainer, Trainer
 from recbole.utils import ModelType, get_trainer
 
 from recbole_idp import compat
-from recbole_idp.evaluation.ranking import RankEvaluator, ranks_from_scores
 from recbole_idp.recbole_models.trimmed import TrimmedLoader
 from recbole_idp.train.resumable import Resumable
 from recbole_idp.train.run_trainer import RunTrainer
@@ -56,7 +54,6 @@ class CountingTrainer(RunTrainer, TraditionalTrainer):
 
     def __init__(self, config: Config, model: AbstractRecommender) -> None:
         super().__init__(config, model)
-        self.rank_evaluator = RankEvaluator(config, self.evaluator)
         self.saved_model_file = None
 
     def _train_epoch(
@@ -77,34 +74,15 @@ class CountingTrainer(RunTrainer, TraditionalTrainer):
     def _save_checkpoint(self, epoch: int, verbose: bool = True, **kwargs: Any) -> None:
         """Save nothing."""
 
-    @torch.no_grad()
     def evaluate(
         self,
-        eval_data: AbstractDataLoader,
+        eval_data: AbstractDataLoader | None,
         load_best_model: bool = True,
         model_file: str | None = None,
         show_progress: bool = False,
     ) -> dict[str, float] | None:
-        """Evaluate the model; arguments and result as in RecBole."""
-        if not (isinstance(eval_data, FullSortEvalDataLoader) and self.rank_evaluator.ranks_suffice()):
-            self.ranks = None
-            return super().evaluate(eval_data, load_best_model=False, show_progress=show_progress)
-        self.model.eval()
-        self.ranks = torch.cat([self._ranks(*batch) for batch in eval_data])
-        return self.rank_evaluator.evaluate(self.ranks, None, self.eval_collector.data_struct)
-
-    def _ranks(
-        self,
-        users: Interaction,
-        history: tuple[torch.Tensor, torch.Tensor] | None,
-        rows: torch.Tensor,
-        items: torch.Tensor,
-    ) -> torch.Tensor:
-        """Return the ranks of the targets of a batch, from 1; shape [R]."""
-        scores = self.model.full_sort_predict(users.to(self.device)).view(-1, self.model.n_items)
-        if history is not None:
-            scores[history] = -torch.inf
-        return ranks_from_scores(scores[rows], items.to(self.device)).cpu()
+        """Evaluate the model as it is; arguments and result as in RecBole."""
+        return super().evaluate(eval_data, load_best_model=False, show_progress=show_progress)
 
 
 def recbole_trainer_class(model_type: ModelType, name: str) -> type[Trainer]:
@@ -130,4 +108,4 @@ class _RecBoleLoop(Resumable):
         """Evaluate the model by RecBole's own loop."""
         if load_best_model and eval_data:
             self.restore(model_file or self.saved_model_file)
-        return super().evaluate(eval_data, load_best_model=False, show_progress=show_progress)  # type: ignore[misc]  # RecBole's
+        return super().evaluate(eval_data, load_best_model=False, show_progress=show_progress)

@@ -4,7 +4,7 @@ import pytest
 
 from recbole_idp.evaluation.buckets import bucket_metrics
 
-BEGINS = {"popularity_buckets": [1, 5], "history_buckets": [1, 2, 3, 10]}
+BEGINS = {"popularity_buckets": [1, 5], "history_buckets": [1, 2, 3, 10], "valid_metric": "Recall@5"}
 
 
 def test_each_target_counts_in_its_bucket():

@@ -20,7 +20,8 @@ from recbole_idp.report.board.cells import (
 )
 from recbole_idp.report.board.file import metric_key
 from recbole_idp.report.comparison import sentence
-from recbole_idp.report.result import COLUMNS, table
+from recbole_idp.report.result import table
+from recbole_idp.report.shown import COLUMNS
 
 # What fits into a terminal with deviations.
 _TERMINAL_COLUMNS = ("hit@10", "ndcg@10", "mrr")
@@ -104,7 +105,7 @@ def markdown(text: object) -> str:
 def _table(
     leaderboard: dict[str, Any],
     board: dict[str, Any],
-    wanted: Iterable[str],
+    usual: Iterable[str],
     marks: Sequence[str],
     escape: Callable[[str], str],
 ) -> list[str]:
@@ -112,7 +113,7 @@ def _table(
     if not board["rows"]:
         return ["No job has finished"]
     metric = metric_key(leaderboard)
-    columns = columns_of(board, metric, wanted)
+    columns = columns_of(board, metric, usual)
     lines = lines_of(board, metric, columns)
     against = [f"over {escape(board['baseline'])}"] if comparisons_of(board) else []
     rows = []
