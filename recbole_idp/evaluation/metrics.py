@@ -136,7 +136,7 @@ def compares_labels(metrics: Sequence[str]) -> bool:
     return any(METRICS[name.lower()].basis is Basis.LABELS for name in metrics)
 
 
-def title(key: str) -> str:
+def metric_name(key: str) -> str:
     """Return the key of a result as people write it, such as ``NDCG@10``; an unknown one as it is."""
     name, at, cutoff = key.partition("@")
     return f"{METRICS[name].name}{at}{cutoff}" if name in METRICS else key

@@ -1,10 +1,9 @@
 """What JSON has no type for, as what it has: numbers of NumPy remain numbers."""
 
+import numbers
 from functools import singledispatch
 from pathlib import PurePath
 from typing import Any
-
-import numpy as np
 
 
 @singledispatch
@@ -15,7 +14,7 @@ def plain(value: Any) -> Any:
         value: A number of NumPy, or a path.
 
     Returns:
-        A number, a truth value or a text.
+        A number or a text.
 
     Raises:
         TypeError: The value is of another type. As text, a reader that expects a number would refuse it.
@@ -24,8 +23,13 @@ def plain(value: Any) -> Any:
 
 
 @plain.register
-def _(value: np.generic) -> Any:
-    return value.item()
+def _(value: numbers.Integral) -> int:
+    return int(value)
+
+
+@plain.register
+def _(value: numbers.Real) -> float:
+    return float(value)
 
 
 @plain.register

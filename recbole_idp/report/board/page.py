@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from recbole_idp.evaluation.metrics import smaller_is_better
+from recbole_idp.evaluation.metrics import metric_name, smaller_is_better
 from recbole_idp.report.board.cells import (
     Cell,
     Line,
@@ -13,7 +13,6 @@ from recbole_idp.report.board.cells import (
     facts,
     legend,
     lines_of,
-    metric_name,
     protocol_name,
     remarks,
 )

@@ -6,8 +6,8 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from recbole_idp.evaluation.metrics import goodness
-from recbole_idp.report.board.cells import mean_of, metric_name
+from recbole_idp.evaluation.metrics import goodness, metric_name
+from recbole_idp.report.board.cells import mean_of
 from recbole_idp.report.few_shot import draw_shares
 from recbole_idp.report.inspect_text import shortened
 from recbole_idp.report.plot import ACCENT, CARD, MUTED, SOFT, TEXT, svg

@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from recbole_idp.evaluation.metrics import metric_name
 from recbole_idp.report.board.cells import (
     Cell,
     Line,
@@ -15,7 +16,6 @@ from recbole_idp.report.board.cells import (
     failures,
     legend,
     lines_of,
-    metric_name,
     remarks,
 )
 from recbole_idp.report.board.file import metric_key
