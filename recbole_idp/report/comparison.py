@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from recbole_idp.evaluation.gains import gains
-from recbole_idp.evaluation.metrics import why_no_test
 from recbole_idp.evaluation.significance import compare, holm, user_means
 
 if TYPE_CHECKING:
@@ -108,8 +107,6 @@ def comparison_lines(result: dict[str, Any]) -> list[str]:
     """
     lines = [sentence(comparison, len(result["comparisons"])) for comparison in result["comparisons"]]
     lines += [_verdict(verdict) for verdict in result["transfer_helped"]]
-    if not lines and len(result["variants"]) > 1 and (why := why_no_test(result["config"]["valid_metric"])):
-        lines.append(why)
     if prediction := result.get("prediction"):
         lines.append(_judgement(prediction, result["transfer_helped"]))
     return lines

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from recbole_idp.evaluation.metrics import why_no_test
 from recbole_idp.report.comparison import METRIC, comparison_lines
 from recbole_idp.report.few_shot import PLOT, study_table
 from recbole_idp.report.result import markdown_table, measured_in, shown_of, watched_in
@@ -23,7 +24,11 @@ def report_text(result: dict[str, Any], path: Path) -> str:
     parts = [f"\n{title(result)}\n", study_of(result) or markdown_table(result)]
     if left_out := not_shown(result):
         parts.append(f"\nAlso measured: {', '.join(left_out)} (in the result)")
-    if lines := comparison_lines(result):
+    lines = comparison_lines(result)
+    # Ranks are missing where scores are compared with labels.
+    if not result["comparisons"] and not result.get("ranks") and (watched := watched_in(result)):
+        lines += filter(None, [why_no_test(watched)])
+    if lines:
         parts += ["", *lines]
     stages = ", ".join(f"{name} {facts['seconds']:.1f} s" for name, facts in result["stages"].items())
     parts.append(f"\nStages: {stages}; peak memory {result['peak_memory_mb']:,} MiB\nResult: {path}")
