@@ -48,6 +48,7 @@ class SequenceDataset(LiteralReading, SequentialDataset):
                 f"{name} has no user of three interactions or more, so that nothing can be trained and tested on it: "
                 "add interactions, or loosen the filters"
             )
+        self.check_labels(parts)
         parts[0] = few_shot(parts[0], self.config["train_users_share"], self.config["train_users_seed"])
         return parts
 

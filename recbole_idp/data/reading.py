@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -89,6 +89,32 @@ class LiteralReading(_MixedInto):
         # stable, so that what is sorted here stays sorted.
         self.inter_feat = self.inter_feat.sort_values(self.time_field, kind="stable", ignore_index=True)
         super()._change_feat_format()
+
+    def check_labels(self, parts: Sequence[LiteralReading]) -> None:
+        """Check that the parts that are evaluated have labels where ``eval_args`` asks for them.
+
+        Args:
+            parts: The parts for training, validation and test.
+
+        Raises:
+            UserError: There is no column of labels, or AUC has events of one label alone.
+        """
+        label, modes = self.config["LABEL_FIELD"], self.config["eval_args"]["mode"]
+        for part, name in zip(parts[1:], ("valid", "test"), strict=True):
+            if modes[name] != "labeled" or len(part) == 0:
+                continue
+            if label not in part.inter_feat:
+                columns = ", ".join([self.uid_field, self.iid_field, self.time_field, label])
+                raise UserError(
+                    f"mode labeled compares scores with the column {label} (LABEL_FIELD), which is not loaded of "
+                    f'{self.config["dataset"]}: give --load_col="{{inter: [{columns}]}}", or mode uni100'
+                )
+            labels = part.inter_feat[label]
+            if "AUC" in self.config["metrics"] and not 0 < int((labels > 0).sum()) < len(labels):
+                raise UserError(
+                    f"AUC has no value on the {name} events of {self.config['dataset']}, whose {label} is the same for "
+                    "all: take AUC out of metrics, or give mode uni100"
+                )
 
     def user_tokens(self) -> list[str]:
         """Return the id of each row's user; length R."""

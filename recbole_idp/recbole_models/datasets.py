@@ -32,6 +32,7 @@ class LiteralSequentialDataset(LiteralReading, SequentialDataset):
     def build(self) -> list[LiteralSequentialDataset]:
         """Split the dataset as RecBole does, and keep the training rows of ``train_users_share`` of the users."""
         train, *others = super().build()
+        self.check_labels([train, *others])
         return [few_shot(train, self.config["train_users_share"], self.config["train_users_seed"]), *others]
 
     def item_counts(self) -> np.ndarray:

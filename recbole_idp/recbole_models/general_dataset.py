@@ -38,6 +38,7 @@ class GeneralDataset(LiteralReading, Dataset):
         counts = [
             np.bincount(part.inter_feat[self.uid_field].numpy(), minlength=self.user_num) for part in (train, valid)
         ]
+        self.check_labels([train, valid, test])
         valid.events_before, test.events_before = counts[0], counts[0] + counts[1]
         return [few_shot(train, self.config["train_users_share"], self.config["train_users_seed"]), valid, test]
 

@@ -12,6 +12,7 @@ from sklearn.metrics import log_loss, mean_absolute_error, mean_squared_error, r
 
 from recbole_idp import registry
 from recbole_idp.config.strict import StrictConfig
+from recbole_idp.errors import UserError
 from recbole_idp.evaluation.candidates import drawing
 from recbole_idp.evaluation.metrics import METRICS, Basis, measured
 from recbole_idp.recbole_models.choose import make_dataset, model_class, trainer_class
@@ -35,6 +36,10 @@ def configured(folder, model, **changes):
     known = StrictConfig(model, "ml-100k").final_config_dict
     given = {key: value for key, value in settings(folder, epochs=1, **changes).items() if key in known}
     return StrictConfig(model, "shop", config_dict=given)
+
+
+def make_parts(config):
+    return data_preparation(config, make_dataset(config))
 
 
 def saved(folder, config):
@@ -81,7 +86,7 @@ def test_recboles_own_loop_measures_them_too(domains, changes):
 @pytest.mark.parametrize("model", ["SASRec", "Pop"])
 def test_scores_and_labels_agree_with_scikit_learn(domains, model):
     config = configured(domains, model, **COMPARED, metric_decimal_place=10)
-    train, _, test = data_preparation(config, make_dataset(config))
+    train, _, test = make_parts(config)
     init_seed(1, True)
     trainer = trainer_class(config)(config, model_class(config)(config, train.dataset))
     trainer.fit(train, None, saved=False, verbose=False)
@@ -99,7 +104,7 @@ def test_scores_and_labels_agree_with_scikit_learn(domains, model):
 
 def test_lists_and_popularity_of_pop_are_counted_on_all_training_events(domains):
     config = configured(domains, "Pop", metrics=["AveragePopularity", "NDCG"], topk=[1, 20], valid_metric="NDCG@1")
-    train, _, test = data_preparation(config, make_dataset(config))
+    train, _, test = make_parts(config)
     trainer = trainer_class(config)(config, model_class(config)(config, train.dataset))
     trainer.fit(train, None, saved=False, verbose=False)
     found = trainer.evaluate(test, load_best_model=False)
@@ -115,3 +120,31 @@ def test_lists_and_popularity_of_pop_are_counted_on_all_training_events(domains)
                 values.append(np.mean([counts[item] for item in shown[:k]]))
     for k, values in means.items():
         assert found[f"averagepopularity@{k}"] == pytest.approx(np.mean(values), abs=1e-4)
+
+
+def with_labels(folder, labels):
+    """Adds a column of labels to the events of the shop, and returns the keys that read it."""
+    path = folder / "shop" / "shop.inter"
+    head, *lines = path.read_text().splitlines()
+    rows = [f"{line}\t{labels[number % len(labels)]}" for number, line in enumerate(lines)]
+    path.write_text("\n".join([f"{head}\tlabel:float", *rows]) + "\n")
+    return {"load_col": {"inter": ["user_id", "item_id", "timestamp", "label"]}, "eval_args": {"mode": "labeled"}}
+
+
+@pytest.mark.parametrize("model", ["PositionSASRec", "Pop", pytest.param("SASRec", marks=pytest.mark.slow)])
+def test_labels_of_the_data_are_compared(domains, model):
+    config = configured(domains, model, **{**COMPARED, **with_labels(domains, "0100110")})
+    result, path = saved(domains, config)
+    check(result, path, config)
+
+
+@pytest.mark.parametrize(
+    ("model", "exact"), [("PositionSASRec", False), ("SASRec", False), ("SASRec", True), ("Pop", False)]
+)
+def test_labels_that_are_missing_or_all_the_same_are_said_before_training(domains, model, exact):
+    changes = {**COMPARED, "eval_args": {"mode": "labeled"}, "exact_recbole": exact}
+    with pytest.raises(UserError, match=r"--load_col=.*label"):
+        make_parts(configured(domains, model, **changes))
+    changes |= with_labels(domains, "1")
+    with pytest.raises(UserError, match="AUC has no value on the valid events of shop"):
+        make_parts(configured(domains, model, **changes))
