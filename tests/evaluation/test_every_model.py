@@ -19,6 +19,7 @@ from recbole_idp.recbole_models.choose import make_dataset, model_class, trainer
 from recbole_idp.report.result import markdown_table, read_ranks, read_result
 from recbole_idp.run.run import run
 from recbole_idp.testing.toy import settings
+from tests.support.precise import SMALL
 
 RANKING = [metric.name for metric in METRICS.values() if metric.basis is not Basis.LABELS]
 COMPARING = [metric.name for metric in METRICS.values() if metric.basis is Basis.LABELS]
@@ -34,7 +35,11 @@ MODELS = [
 
 def configured(folder, model, **changes):
     known = StrictConfig(model, "ml-100k").final_config_dict
-    given = {key: value for key, value in settings(folder, epochs=1, **changes).items() if key in known}
+    given = {
+        key: value
+        for key, value in {**settings(folder, epochs=1, variants=["fine_tune"]), **SMALL, **changes}.items()
+        if key in known
+    }
     return StrictConfig(model, "shop", config_dict=given)
 
 
@@ -62,9 +67,16 @@ def check(result, path, config):
 
 
 @pytest.mark.parametrize("model", MODELS)
-@pytest.mark.parametrize("mode", ["full", pytest.param("uni5", marks=pytest.mark.slow)])
-def test_every_ranking_metric_of_every_model(domains, model, mode):
-    config = configured(domains, model, **RANKED, eval_args={"mode": mode})
+def test_every_ranking_metric_of_every_model(domains, model):
+    config = configured(domains, model, **RANKED)
+    result, path = saved(domains, config)
+    check(result, path, config)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("model", ["IDP", "PRECISE_TT", "MoRec", "SASRec", "BERT4Rec", "Pop", "ItemKNN"])
+def test_every_ranking_metric_among_drawn_candidates(domains, model):
+    config = configured(domains, model, **RANKED, eval_args={"mode": "uni5"})
     result, path = saved(domains, config)
     check(result, path, config)
 
