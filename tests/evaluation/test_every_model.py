@@ -34,13 +34,11 @@ MODELS = [
 
 
 def configured(folder, model, **changes):
+    """Configures a model at a small size, with the one variant that it is used by."""
     known = StrictConfig(model, "ml-100k").final_config_dict
-    given = {
-        key: value
-        for key, value in {**settings(folder, epochs=1, variants=["fine_tune"]), **SMALL, **changes}.items()
-        if key in known
-    }
-    return StrictConfig(model, "shop", config_dict=given)
+    variants = {"variants": [known["transfer"]]} if known.get("transfer") else {}
+    given = {**settings(folder, epochs=1), **SMALL, **variants, **changes}
+    return StrictConfig(model, "shop", config_dict={key: value for key, value in given.items() if key in known})
 
 
 def make_parts(config):
