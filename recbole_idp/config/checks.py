@@ -79,15 +79,6 @@ def check_together(values: dict[str, Any]) -> None:
     Raises:
         UserError: Two values contradict each other.
     """
-    name, _, cutoff = values["valid_metric"].partition("@")
-    metrics = {metric.lower() for metric in values["metrics"]}
-    if name.lower() not in metrics:
-        raise UserError(f"valid_metric {values['valid_metric']} is none of metrics: add {name} to metrics")
-    if cutoff and (not cutoff.isdigit() or int(cutoff) not in values["topk"]):
-        raise UserError(f"valid_metric {values['valid_metric']} has no cut-off of topk {values['topk']}: add it there")
-    for key in ("popularity_buckets", "history_buckets"):
-        if values[key] != sorted(values[key]):
-            raise UserError(f"{key} {values[key]} does not rise: write where buckets begin, the lowest first")
     width, heads = values.get("hidden_size"), values.get("n_heads")
     if width and heads and width % heads:
         raise UserError(f"hidden_size {width} is no multiple of n_heads {heads}: choose a width that n_heads divides")

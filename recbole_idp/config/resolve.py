@@ -78,6 +78,8 @@ def resolve(layers: list[Layer], model: str | None = None, dataset: str | None =
     if values.get("pretrain_model"):
         registry.check_model(values["pretrain_model"])
     check_together(values)
+    for group in registry.SETTINGS:
+        registry.resolve(group).check_together(values)
     return Resolved(values, origins, defaults, checked)
 
 

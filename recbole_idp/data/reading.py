@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+import torch
 from recbole.utils import FeatureSource, FeatureType
 
 from recbole_idp.config.derive import data_root, derive
@@ -196,6 +197,8 @@ class LiteralReading(_MixedInto):
         order = np.lexsort((self._file_rows, times))
         users, items = (self.inter_feat[name].to_numpy()[order] for name in (self.uid_field, self.iid_field))
         times, rows, args = times[order], self._file_rows[order], self.config["eval_args"]
+        label = self.config["LABEL_FIELD"]
+        self._labels = self.inter_feat[label].to_numpy()[order] if label in self.inter_feat else None
         if self.fixed is not None:
             parts = self.fixed.parts[rows]
         else:
@@ -243,6 +246,38 @@ class LiteralReading(_MixedInto):
             return f"{file} has {what}, so that nothing can be {doing} on: add rows, or loosen the filters"
         split = self.config["eval_args"]["split"]
         return f"the split {split} leaves {what} of {name} to be {doing} on: choose other shares, or loosen the filters"
+
+    def labels_of(self, rows: PartRows) -> dict[str, torch.Tensor]:
+        """Return the column of labels of a part's targets, if it was read; empty for rows of given histories."""
+        if self._labels is None or rows.events is None:
+            return {}
+        return {self.config["LABEL_FIELD"]: torch.from_numpy(self._labels[rows.events])}
+
+    def check_labels(self, parts: Sequence[LiteralReading]) -> None:
+        """Check that the parts that are evaluated have labels where ``eval_args`` asks for them.
+
+        Args:
+            parts: The parts for training, validation and test.
+
+        Raises:
+            UserError: There is no column of labels, or AUC has events of one label alone.
+        """
+        label, modes = self.config["LABEL_FIELD"], self.config["eval_args"]["mode"]
+        for part, name in zip(parts[1:], ("valid", "test"), strict=True):
+            if modes[name] != "labeled" or len(part) == 0:
+                continue
+            if label not in part.inter_feat:
+                columns = ", ".join([self.uid_field, self.iid_field, self.time_field, label])
+                raise UserError(
+                    f"mode labeled compares scores with the column {label} (LABEL_FIELD), which is not loaded of "
+                    f'{self.config["dataset"]}: give --load_col="{{inter: [{columns}]}}", or mode uni100'
+                )
+            labels = part.inter_feat[label]
+            if "AUC" in self.config["metrics"] and not 0 < int((labels > 0).sum()) < len(labels):
+                raise UserError(
+                    f"AUC has no value on the {name} events of {self.config['dataset']}, whose {label} is the same for "
+                    "all: take AUC out of metrics, or give mode uni100"
+                )
 
     def user_tokens(self) -> list[str]:
         """Return the id of each row's user; length R."""

@@ -74,6 +74,7 @@ class PartRows:
         starts: Index of the first event of each target's history; int64, shape [R].
         ends: Index of each target; int64, shape [R].
         fresh: Whether an event is there for the first time, and not the copy of another's; bool, shape [E].
+        events: Number of each target among the dataset's events; int64, shape [R]. None for given histories.
     """
 
     sequences: Sequences
@@ -81,6 +82,7 @@ class PartRows:
     starts: torch.Tensor
     ends: torch.Tensor
     fresh: torch.Tensor
+    events: np.ndarray | None = None
 
     def targets(self) -> Targets:
         """Return the targets."""
@@ -199,7 +201,7 @@ def part_rows(events: Events) -> list[PartRows]:
     Returns:
         The targets for training, validation and test.
     """
-    ordered = events.by_user()
+    order, ordered = np.argsort(events.users, kind="stable"), events.by_user()
     found = []
     for part in (TRAIN, VALID, TEST):
         wanted = np.unique(ordered.users[ordered.parts == part])
@@ -215,6 +217,7 @@ def part_rows(events: Events) -> list[PartRows]:
                 torch.from_numpy(ends - place[ends]),
                 torch.from_numpy(ends),
                 torch.ones(len(users), dtype=torch.bool),
+                order[kept][ends],
             )
         )
     return found

@@ -39,6 +39,7 @@ class LiteralSequentialDataset(FlatRows, LiteralReading, SequentialDataset):
             train, *others = (self._part(rows) for rows in self.part_rows())
         else:
             train, *others = super().build()
+        self.check_labels([train, *others])
         return [few_shot(train, self.config["train_users_share"], self.config["train_users_seed"]), *others]
 
     def data_augmentation(self) -> None:
@@ -65,6 +66,7 @@ class LiteralSequentialDataset(FlatRows, LiteralReading, SequentialDataset):
             self.item_list_length_field: lengths,
             SEQUENCE_START: rows.starts,
             SEQUENCE_END: rows.ends,
+            **self.labels_of(rows),
         }
         part = self.copy(Interaction(columns))
         part._rows = rows

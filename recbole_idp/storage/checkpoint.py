@@ -12,6 +12,7 @@ from safetensors.torch import save_file
 
 from recbole_idp.errors import UserError
 from recbole_idp.storage.files import replacing
+from recbole_idp.storage.plain import plain
 
 if TYPE_CHECKING:
     import torch
@@ -55,7 +56,7 @@ def save_checkpoint(
             for name, value in values.items():
                 tensors[f"{OPTIMIZER}{number}/{name}"] = value.detach().cpu().contiguous()
     with replacing(path) as temporary:
-        save_file(tensors, temporary, metadata={"recbole_idp": json.dumps(header, default=str)})
+        save_file(tensors, temporary, metadata={"recbole_idp": json.dumps(header, default=plain)})
 
 
 def load_checkpoint(path: str | Path) -> tuple[dict[str, torch.Tensor], dict[str, Any], dict[str, Any] | None]:

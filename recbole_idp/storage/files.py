@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from recbole_idp.errors import UserError
+from recbole_idp.storage.plain import plain
 
 # The end of a temporary file's name: the process that makes it.
 _MAKER = re.compile(r"\.(\d+)-[0-9a-f]{8}\.tmp$")
@@ -173,7 +174,7 @@ def write_text(path: str | Path, text: str) -> None:
 
 def write_json(path: str | Path, value: Any) -> None:
     """Write ``value`` as indented JSON to ``path``, whole or not at all."""
-    write_text(path, json.dumps(value, indent=1, ensure_ascii=False, default=str) + "\n")
+    write_text(path, json.dumps(value, indent=1, ensure_ascii=False, default=plain) + "\n")
 
 
 def read_json(path: str | Path, kind: str, remedy: str) -> Any:
@@ -207,5 +208,5 @@ def sha256_of_file(path: str | Path) -> str:
 
 def fingerprint(value: Any) -> str:
     """Return 16 hexadecimal digits that identify a JSON-serialisable ``value``, whatever the order of its keys."""
-    text = json.dumps(value, sort_keys=True, ensure_ascii=False, default=str)
+    text = json.dumps(value, sort_keys=True, ensure_ascii=False, default=plain)
     return hashlib.sha256(text.encode("utf-8")).hexdigest()[:16]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from recbole_idp.errors import UserError
 from recbole_idp.storage.files import fingerprint, sha256_of_file
+from recbole_idp.storage.plain import plain
 from recbole_idp.storage.schema import ObjectOf, SchemaError, check_schema
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def seal(folder: Path, folder_format: FolderFormat, description: Mapping[str, An
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     hashes = {path.relative_to(folder).as_posix(): sha256_of_file(path) for path in files}
     head = {"format": folder_format.identifier, "version": folder_format.version}
-    sealed = json.loads(json.dumps({**head, **description, "sha256": hashes}, default=str))
+    sealed = json.loads(json.dumps({**head, **description, "sha256": hashes}, default=plain))
     sealed["checksum"] = fingerprint(sealed)
     text = json.dumps(sealed, indent=1, ensure_ascii=False)
     (folder / folder_format.description_file).write_text(text + "\n", encoding="utf-8")

@@ -4,6 +4,7 @@ import copy
 import json
 import pickle
 import sys
+from typing import get_args
 
 import pytest
 from recbole.config import Config
@@ -12,7 +13,8 @@ from recbole_idp.config.layers import parse_yaml, properties_folder, read_file, 
 from recbole_idp.config.model_defaults import model_layers
 from recbole_idp.config.resolve import option_layers, resolve, user_layers
 from recbole_idp.config.strict import StrictConfig, build_config
-from recbole_idp.evaluation.keys import RANKING_METRICS
+from recbole_idp.evaluation.keys import Metric
+from recbole_idp.evaluation.metrics import METRICS, Basis
 from recbole_idp.registry import recbole_models
 from tests.support.commands import refusal
 
@@ -153,8 +155,14 @@ def test_text_becomes_what_its_key_takes(key, text, expected):
         ("loss_type", "CF", "did you mean CE?"),
         ("learner", "adma", "did you mean adam?"),
         ("metrics", "NDGC", "did you mean NDCG?"),
-        ("metrics", "Hit", "valid_metric NDCG@10 is none of metrics"),
-        ("topk", "5", "no cut-off of topk"),
+        ("valid_metric", "NDCG", "valid_metric NDCG has no cut-off"),
+        ("valid_metric", "NDCG@²", "valid_metric NDCG@² has no cut-off"),
+        ("valid_metric", "NDGC@10", "did you mean NDCG?"),
+        ("valid_metric", "GAUC@10", "GAUC takes none: write GAUC"),
+        ("valid_metric", "AUC", "is of another kind than metrics, which rank"),
+        ("metrics", "AUC", "--valid_metric=AUC"),
+        ("metrics", "AUC,Hit", "name one kind"),
+        ("eval_args", "{mode: labeled}", "has no lists to rank"),
         ("hidden_size", "63", "no multiple of n_heads"),
         ("popularity_buckets", "0,20,5", "does not rise"),
         ("variants", "scrach", "did you mean scratch?"),
@@ -262,8 +270,10 @@ def test_properties_are_plain_and_their_choices_valid():
 
 
 def test_table_of_metrics_is_recboles():
-    from recbole.evaluator import metric_types
+    from recbole.evaluator import metric_types, smaller_metrics
     from recbole.utils import EvaluatorType
 
-    ranking = {name for name, kind in metric_types.items() if kind == EvaluatorType.RANKING}
-    assert {name.lower() for name in RANKING_METRICS} == ranking
+    comparing = {name for name, metric in METRICS.items() if metric.basis is Basis.LABELS}
+    assert METRICS.keys() == metric_types.keys() == {name.lower() for name in get_args(Metric)}
+    assert comparing == {name for name, kind in metric_types.items() if kind == EvaluatorType.VALUE}
+    assert {name for name, metric in METRICS.items() if metric.smaller} == set(smaller_metrics)

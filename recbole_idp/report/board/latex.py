@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from recbole_idp.evaluation.metrics import metric_name
 from recbole_idp.report.board.cells import (
     Cell,
     Line,
@@ -10,7 +11,6 @@ from recbole_idp.report.board.cells import (
     comparisons_of,
     legend,
     lines_of,
-    metric_name,
 )
 from recbole_idp.report.board.file import metric_key
 from recbole_idp.report.board.text import gain_text, printable

@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from recbole_idp.evaluation.metrics import metric_name
 from recbole_idp.report.board.cells import (
     Cell,
     Line,
@@ -15,13 +16,13 @@ from recbole_idp.report.board.cells import (
     failures,
     legend,
     lines_of,
-    metric_name,
     remarks,
 )
 from recbole_idp.report.board.file import metric_key
 from recbole_idp.report.comparison import sentence
 from recbole_idp.report.novelty import novelty_table
-from recbole_idp.report.result import COLUMNS, table
+from recbole_idp.report.result import table
+from recbole_idp.report.shown import COLUMNS
 
 # What fits into a terminal with deviations.
 _TERMINAL_COLUMNS = ("hit@10", "ndcg@10", "mrr")
@@ -109,7 +110,7 @@ def markdown(text: object) -> str:
 def _table(
     leaderboard: dict[str, Any],
     board: dict[str, Any],
-    wanted: Iterable[str],
+    usual: Iterable[str],
     marks: Sequence[str],
     escape: Callable[[str], str],
 ) -> list[str]:
@@ -117,7 +118,7 @@ def _table(
     if not board["rows"]:
         return ["No job has finished"]
     metric = metric_key(leaderboard)
-    columns = columns_of(board, metric, wanted)
+    columns = columns_of(board, metric, usual)
     lines = lines_of(board, metric, columns)
     against = [f"over {escape(board['baseline'])}"] if comparisons_of(board) else []
     rows = []
