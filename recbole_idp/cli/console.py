@@ -11,7 +11,9 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 
+from recbole_idp.cli.printed import printable_output
 from recbole_idp.errors import UserError
+from recbole_idp.printable import printable
 from recbole_idp.storage.files import is_full
 
 USER_ERROR, INTERRUPTED, BROKEN_PIPE = 2, 130, 141
@@ -33,7 +35,7 @@ def exit_status(work: Callable[[], int], program: str, interrupted: str) -> int:
         The result of ``work``, or 2 (the user can fix this), 130 (interrupted), 141 (the reader of the output is gone).
     """
     try:
-        with _logs_may_fail():
+        with _logs_may_fail(), printable_output():
             status = work()
             sys.stdout.flush()
         return status
@@ -65,7 +67,7 @@ def exit_status(work: Callable[[], int], program: str, interrupted: str) -> int:
 def _refused(error: OSError) -> str:
     """Return what the operating system refused, and the remedy."""
     if not is_full(error):
-        return f"cannot use {error.filename} ({error.strerror}): check the path and its permissions"
+        return f"cannot use {printable(error.filename)} ({error.strerror}): check the path and its permissions"
     where = f" to write {error.filename}" if error.filename else " on the disk, or for a file of this size"
     return f"no space left{where}: free some, or choose other folders"
 

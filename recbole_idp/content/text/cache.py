@@ -1,6 +1,6 @@
 """Cache the vectors of texts by content, so that no text is encoded twice.
 
-A cache is a folder with a folder for each encoder fingerprint, which holds shards: safetensors files with the hashes
+A cache is a folder with a folder for each encoder, which holds shards: safetensors files with the hashes
 of N texts and their vectors. Shards are added and removed as a whole, under unique names, so that an interrupted run
 loses one block at most and several processes can share a cache.
 """
@@ -74,7 +74,7 @@ def encode_cached(
     # One row more than distinct texts: every blank text has the index -1, the zeros at the end.
     table = np.zeros((len(distinct) + 1, encoder.width), dtype=np.float32)
     row_of_hash = {_hash(text): row for row, text in enumerate(distinct)}
-    folder = Path(cache_path) / encoder.fingerprint
+    folder = Path(cache_path) / encoder.cache_key
 
     missing = np.flatnonzero(~_fill_from_shards(folder, row_of_hash, table))
     encoding_started = time.perf_counter()

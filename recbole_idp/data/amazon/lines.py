@@ -16,6 +16,13 @@ from recbole_idp.errors import UserError
 
 MALFORMED_SHARE = 0.01
 
+MOST_LINE_BYTES = 1 << 22
+"""The longest line that is read."""
+MOST_RATIO = 100
+"""How many times smaller than its content an archive may be; reviews shrink to a third or a tenth."""
+
+_CHECKED_FROM = 1 << 24
+_MOST_LITERAL = 1 << 19
 _GZIP_MAGIC = b"\x1f\x8b"
 _LINES_PER_UPDATE = 5000
 _Record = TypeVar("_Record")
@@ -57,7 +64,10 @@ class RawFile:
                     gzip.open(raw) if zipped else contextlib.nullcontext(raw) as stream,
                     tqdm(total=size, disable=None if progress else True, **options) as bar,
                 ):
-                    for number, line in enumerate(stream, start=1):
+                    unpacked = 0
+                    for number, line in enumerate(iter(lambda: stream.readline(MOST_LINE_BYTES + 1), b""), start=1):
+                        unpacked += len(line)
+                        self._check_sizes(number, len(line), unpacked, raw.tell())
                         if number % _LINES_PER_UPDATE == 0:
                             bar.update(raw.tell() - bar.n)
                         text = line.decode("utf-8", errors="replace").strip()
@@ -70,6 +80,15 @@ class RawFile:
         except OSError as error:
             message = f"cannot read {self.path} ({error.strerror}): check the path and its permissions"
             raise UserError(message) from error
+
+    def _check_sizes(self, number: int, line_bytes: int, unpacked: int, packed: int) -> None:
+        """Raise UserError where a line is no record, or an archive unpacks to more than texts do."""
+        if line_bytes > MOST_LINE_BYTES:
+            raise UserError(f"{self.path}: line {number} has more than {MOST_LINE_BYTES:,} bytes; give another file")
+        if unpacked > _CHECKED_FROM and unpacked > MOST_RATIO * packed:
+            raise UserError(
+                f"{self.path} unpacks to more than {MOST_RATIO} times its size, as no reviews do; give another file"
+            )
 
     def parsed(self, parse: Callable[[str], _Record]) -> Iterator[_Record]:
         """Yield ``parse(text)`` of every line, and skip malformed lines.
@@ -119,6 +138,9 @@ def parse_record(text: str) -> dict[str, Any]:
     try:
         record = json.loads(text)
     except ValueError:
+        if len(text) > _MOST_LITERAL:
+            # The parser of Python takes hundreds of bytes for each one.
+            raise
         record = ast.literal_eval(text)
     if not isinstance(record, dict):
         raise ValueError("not a dictionary")
