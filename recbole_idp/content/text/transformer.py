@@ -293,18 +293,13 @@ def _check_values(values: Mapping[str, Any], n_tensors: int) -> None:
     for key, value in values.items():
         if any(part in key for part in _CODE) and value is not None:
             raise PartError(f"{CONFIG} has {printable(key)[:40]}, which would run code of its own or of other packages")
-        numbers = [value] if type(value) in (int, float) else []
-        numbers += [number for number in value if type(number) in (int, float)] if isinstance(value, list) else []
-        if isinstance(value, dict):
-            numbers += [number for number in value.values() if type(number) in (int, float)]
-        layers = _MOST_LAYERS if "layer" in key else _MOST_GROUPS if "group" in key else _LARGEST
         if key in _UNUSED:
             continue
-        most = min(layers, n_tensors) if "layers" in key else layers
-        if any(not -_LARGEST <= number <= most for number in numbers if number == number):
-            raise PartError(
-                f"{CONFIG} has {printable(key)[:40]}={printable(value)[:40]}, which the weights do not have"
-            )
+        inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else [value]
+        most = min(_MOST_LAYERS, n_tensors) if "layers" in key else _MOST_GROUPS if "group" in key else _LARGEST
+        if any(type(number) in (int, float) and not -_LARGEST <= number <= most for number in inner):
+            said = f"{printable(key)[:40]}={printable(value)[:40]}"
+            raise PartError(f"{CONFIG} has {said}, which the weights do not have")
 
 
 def _weights(folder: Path) -> dict[str, torch.Tensor]:

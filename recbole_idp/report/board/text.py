@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from recbole_idp.printable import printable
 from recbole_idp.report.board.cells import (
     Cell,
     Line,
