@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import secrets
 import time
 import uuid
 import zlib
@@ -25,6 +26,9 @@ BLOCK_TEXTS = 2048
 _SMALL_SHARDS = 16  # more small shards than this are merged
 _MERGED_ROWS = 65_536
 _HASH_BYTES = 16
+# How many cached vectors are computed again, and how far they may be: other batches and devices round otherwise.
+_TRIED = 2
+_TOLERANCE = 0.02
 _log = logging.getLogger(__name__)
 
 
@@ -76,7 +80,11 @@ def encode_cached(
     row_of_hash = {_hash(text): row for row, text in enumerate(distinct)}
     folder = Path(cache_path) / encoder.cache_key
 
-    missing = np.flatnonzero(~_fill_from_shards(folder, row_of_hash, table))
+    found = _fill_from_shards(folder, row_of_hash, table)
+    if not _are_of(encoder, distinct, np.flatnonzero(found), table):
+        _log.warning("text cache: %s has vectors of another encoder; all of these texts are encoded again", folder)
+        found[:] = False
+    missing = np.flatnonzero(~found)
     encoding_started = time.perf_counter()
     if missing.size:
         hashes = np.frombuffer(b"".join(row_of_hash), dtype=np.uint8).reshape(-1, _HASH_BYTES)
@@ -96,6 +104,16 @@ def encode_cached(
         items_per_second=len(missing) / encoding_seconds if missing.size else 0.0,
     )
     return table[index], report
+
+
+def _are_of(encoder: TextEncoder, texts: Sequence[str], rows: np.ndarray, table: np.ndarray) -> bool:
+    """Return whether cached vectors are those of the encoder, as a few of them show that nobody can foresee."""
+    if not rows.size:
+        return True
+    chosen = secrets.SystemRandom().sample(rows.tolist(), min(_TRIED, rows.size))
+    vectors = encoder.encode_distinct([texts[row] for row in chosen], lambda count: None)
+    error = np.linalg.norm(vectors - table[chosen], axis=1)
+    return bool((error <= _TOLERANCE * np.linalg.norm(vectors, axis=1) + 1e-6).all())
 
 
 def _hash(text: str) -> bytes:
@@ -152,8 +170,11 @@ def _read_shard(path: Path, width: int) -> tuple[np.ndarray, np.ndarray] | None:
             hashes, vectors = shard.get_tensor("hashes"), shard.get_tensor("vectors")
     except FileNotFoundError:
         return None  # merged away by another process
-    except (SafetensorError, OSError) as error:
+    except (SafetensorError, OSError, ValueError, TypeError) as error:
         _log.warning("text cache: %s is damaged (%s); its texts are encoded again", path, error)
+        return None
+    if path.is_symlink() or not np.isfinite(vectors.astype(np.float32)).all():
+        _log.warning("text cache: %s is a link, or has values that are not numbers; it is not used", path)
         return None
     shapes_fit = hashes.shape == (len(vectors), _HASH_BYTES) and vectors.shape[1:] == (width,)
     if not shapes_fit or vectors.dtype != np.float32 or checksum != _checksum(hashes, vectors):

@@ -87,6 +87,22 @@ def convert_amazon(
     """
     folder = dataset_folder(output, name)
     _check_arguments(folder, k_core, min_length)
+    try:
+        return _convert(folder, reviews, metadata, name, k_core, min_length)
+    except MemoryError:
+        remedy = "give fewer reviews, or take a larger machine"
+        raise UserError(f"not enough memory to convert {reviews}: {remedy}") from None
+
+
+def _convert(
+    folder: Path,
+    reviews: str | Path,
+    metadata: str | Path | None,
+    name: str,
+    k_core: int | None,
+    min_length: int | None,
+) -> ConversionSummary:
+    """Convert; see :func:`convert_amazon`."""
     review_file = RawFile(reviews)
     layout, parse = review_layout(review_file)
     users, items, events = read_reviews(review_file, parse)
