@@ -44,6 +44,8 @@ def check_finite(tensors: dict[str, torch.Tensor]) -> None:
         ValueError: One does.
     """
     for name, tensor in tensors.items():
+        if tensor.is_complex():
+            raise ValueError(f"{printable(name)[:80]} has complex numbers")
         if not tensor.is_floating_point():
             continue
         # Types of eight bits have no test of their own.

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import secrets
 import time
 import uuid
 import zlib
@@ -26,9 +25,6 @@ BLOCK_TEXTS = 2048
 _SMALL_SHARDS = 16  # more small shards than this are merged
 _MERGED_ROWS = 65_536
 _HASH_BYTES = 16
-# How many cached vectors are computed again, and how far they may be: other batches and devices round otherwise.
-_TRIED = 2
-_TOLERANCE = 0.02
 _log = logging.getLogger(__name__)
 
 
@@ -81,9 +77,6 @@ def encode_cached(
     folder = Path(cache_path) / encoder.cache_key
 
     found = _fill_from_shards(folder, row_of_hash, table)
-    if not _are_of(encoder, distinct, np.flatnonzero(found), table):
-        _log.warning("text cache: %s has vectors of another encoder; all of these texts are encoded again", folder)
-        found[:] = False
     missing = np.flatnonzero(~found)
     encoding_started = time.perf_counter()
     if missing.size:
@@ -104,16 +97,6 @@ def encode_cached(
         items_per_second=len(missing) / encoding_seconds if missing.size else 0.0,
     )
     return table[index], report
-
-
-def _are_of(encoder: TextEncoder, texts: Sequence[str], rows: np.ndarray, table: np.ndarray) -> bool:
-    """Return whether cached vectors are those of the encoder, as a few of them show that nobody can foresee."""
-    if not rows.size:
-        return True
-    chosen = secrets.SystemRandom().sample(rows.tolist(), min(_TRIED, rows.size))
-    vectors = encoder.encode_distinct([texts[row] for row in chosen], lambda count: None)
-    error = np.linalg.norm(vectors - table[chosen], axis=1)
-    return bool((error <= _TOLERANCE * np.linalg.norm(vectors, axis=1) + 1e-6).all())
 
 
 def _hash(text: str) -> bytes:

@@ -5,6 +5,7 @@ import contextlib
 import gzip
 import io
 import json
+import warnings
 import zlib
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
@@ -141,7 +142,10 @@ def parse_record(text: str) -> dict[str, Any]:
         if len(text) > _MOST_LITERAL:
             # The parser of Python takes hundreds of bytes for each one.
             raise
-        record = ast.literal_eval(text)
+        with warnings.catch_warnings():
+            # Of a malformed line that is counted, the parser's advice is of no use.
+            warnings.simplefilter("ignore")
+            record = ast.literal_eval(text)
     if not isinstance(record, dict):
         raise ValueError("not a dictionary")
     return record
