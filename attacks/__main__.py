@@ -18,11 +18,12 @@ def main(argv: list[str]) -> int:
     import itertools
 
     from attacks.kit import Yard, limit, try_all
-    from attacks.samples import make_samples
+    from attacks.samples import check_sound, make_samples
 
     wrong = total = 0
     with tempfile.TemporaryDirectory() as made, tempfile.TemporaryDirectory() as place:
         samples = make_samples(Path(made))
+        check_sound(samples)
         yard = Yard(Path(place))
         limit()
         for group in options.groups or GROUPS:

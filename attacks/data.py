@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import itertools
 import json
 import zipfile
 from collections.abc import Callable, Iterator
@@ -74,10 +75,11 @@ def _configurations(yard: Yard) -> Iterator[Attack]:
 
     laughs = "a: &a [x, x, x, x, x, x, x, x, x]\n"
     letters = "abcdefghij"
-    laughs += "".join(f"{new}: &{new} [{', '.join([f'*{old}'] * 9)}]\n" for old, new in zip(letters, letters[1:]))
+    laughs += "".join(f"{new}: &{new} [{', '.join([f'*{old}'] * 9)}]\n" for old, new in itertools.pairwise(letters))
     merges = "a: &a {x: 1}\n"
     merges += "".join(
-        f"{new}: &{new}\n  <<: [{', '.join([f'*{old}'] * 9)}]\n  k{new}: 1\n" for old, new in zip(letters, letters[1:])
+        f"{new}: &{new}\n  <<: [{', '.join([f'*{old}'] * 9)}]\n  k{new}: 1\n"
+        for old, new in itertools.pairwise(letters)
     )
     contents = {
         "a Python object": "epochs: !!python/object/apply:os.system ['true']\n",
@@ -85,6 +87,7 @@ def _configurations(yard: Yard) -> Iterator[Attack]:
         "a new Python object": "epochs: !!python/object/new:subprocess.Popen [['true']]\n",
         "an unknown tag": "epochs: !evil 1\n",
         "a billion laughs": laughs,
+        "maps merged into each other": merges,
         "many maps merged": "a: &a {x: 1}\nb:\n  <<: [" + ", ".join(["*a"] * 1000) + "]\n",
         "a value in itself": "a: &a [*a]\n",
         "an alias of nothing": "a: *b\n",
@@ -139,8 +142,8 @@ def _archives(yard: Yard) -> Iterator[Attack]:
         "a path of Windows": _zip({**rows, "C:\\evil.inter": b"x"}),
         "a path above, as Windows writes it": _zip({**rows, "..\\evil.inter": b"x"}),
         "a link": _zip({"x.inter": b"/etc/hostname"}, external_attr=0o120777 << 16),
-        "a bomb": _zip({"x.inter": bytes(300_000_000)}),
-        "a bomb beside data": _zip({**rows, "y.txt": bytes(300_000_000)}),
+        "a bomb": _zip({"x.inter": bytes(100_000_000)}),
+        "a bomb beside data": _zip({**rows, "y.txt": bytes(100_000_000)}),
         "20,000 files": _zip({f"{number}.inter": b"" for number in range(20_000)}),
         "no data": _zip({"evil.py": b"raise SystemExit('executed')"}),
         "two data sets": _zip({"a/x.inter": b"x", "b/x.inter": b"y"}),
@@ -162,9 +165,9 @@ def _reviews(yard: Yard) -> Iterator[Attack]:
     long = json.dumps({**_REVIEW, "reviewText": "x" * (1 << 23)}).encode() + b"\n"
     contents: dict[str, Callable[[], bytes]] = {
         "empty": lambda: b"",
-        "a bomb of one line": lambda: gzip.compress(bytes(400_000_000)),
-        "a bomb of empty lines": lambda: gzip.compress(b"\n" * 400_000_000),
-        "a bomb of reviews": lambda: gzip.compress(line * 1_000_000),
+        "a bomb of one line": lambda: gzip.compress(bytes(100_000_000)),
+        "a bomb of empty lines": lambda: gzip.compress(b"\n" * 100_000_000),
+        "a bomb of reviews": lambda: gzip.compress(line * 400_000),
         "a line of eight megabytes": lambda: line * 200 + long,
         "a damaged archive": lambda: gzip.compress(line * 1000)[:-20],
         "an archive of noise": lambda: b"\x1f\x8b" + bytes(range(256)),

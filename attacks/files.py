@@ -43,11 +43,11 @@ def _checkpoints(samples: Samples, yard: Yard) -> Iterator[Attack]:
     with safe_open(path, framework="pt") as file:
         header = json.loads(file.metadata()["recbole_idp"])
     headers = {
-        "a header that is a list": "[]",
-        "a header that is a number": "3",
-        "a header that is null": "null",
-        "a header nested 20,000 deep": "[" * 20_000 + "]" * 20_000,
-        "a header that is no JSON": "os.system('true')",
+        "facts that are a list": "[]",
+        "facts that are a number": "3",
+        "facts that are null": "null",
+        "facts nested 20,000 deep": "[" * 20_000 + "]" * 20_000,
+        "facts that are no JSON": "os.system('true')",
         "another format": json.dumps({**header, "format": "evil"}),
         "a version that is a list": json.dumps({**header, "version": [1]}),
         "no description": json.dumps({key: value for key, value in header.items() if key != "description"}),
@@ -172,7 +172,6 @@ def _cache(samples: Samples, yard: Yard) -> Iterator[Attack]:
     right = encoder.encode(texts)
     cache = yard.new("cache")
     encode_cached(encoder, texts, cache)
-    (shard,) = cache.rglob("shard-*.safetensors")
     damages: dict[str, Callable[[Path], object]] = {
         name: lambda path, damage=damage: path.write_bytes(damage(path.read_bytes()))
         for name, damage in tensor_damages(yard).items()

@@ -17,9 +17,10 @@ from typing import NamedTuple
 from recbole_idp.errors import UserError
 
 _WORDS = (
-    b"", b"\x00", b"\xff", b"\n", b"\t", b"\r", b'"', b"'", b"[", b"]", b"{", b"}", b":", b",", b"null", b"NaN", b"-1", b"0",
-    b"1e999", b"true", b"\x1b[2J", b"\xef\xbb\xbf", b"\xed\xa0\x80", b"18446744073709551616", b"F32", b"<<: *a", b"&a", b"*a",
-    b"!!python/name:os.system", b"../", b"[" * 50, b"9" * 400, b"\xe2\x80\xae", b"float", b"token", b"\t\t", b"\n\n",
+    b"", b"\x00", b"\xff", b"\n", b"\t", b"\r", b'"', b"'", b"[", b"]", b"{", b"}", b":", b",", b"null", b"NaN", b"-1",
+    b"0", b"1e999", b"true", b"\x1b[2J", b"\xef\xbb\xbf", b"\xed\xa0\x80", b"18446744073709551616", b"F32", b"<<: *a",
+    b"&a", b"*a", b"!!python/name:os.system", b"../", b"[" * 50, b"9" * 400, b"\xe2\x80\xae", b"float", b"token",
+    b"\t\t", b"\n\n",
 )  # fmt: skip
 
 
@@ -124,9 +125,9 @@ def readers() -> dict[str, Reader]:
     from recbole_idp.storage.tensors import read_tensors
 
     tensors = {"a": {"dtype": "F32", "shape": [2, 2], "data_offsets": [0, 16]}}
-    header = json.dumps(
-        {"format": FORMAT, "version": VERSION, "description": {"epoch": 1}, "param_groups": [{"params": [0]}]}
-    )
+    facts = {"format": FORMAT, "version": VERSION, "description": {"epoch": 1}, "param_groups": [{"params": [0]}]}
+    header = json.dumps(facts)
+    named = {**tensors, "__metadata__": {"a": "b"}}
     model = {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}
     state = {**model, "data_offsets": [8, 16]}
     checkpoint = {"__metadata__": {"recbole_idp": header}, "model/w": model, "optimizer/0/exp_avg": state}
@@ -134,7 +135,7 @@ def readers() -> dict[str, Reader]:
     items = 'item_id:token\ttitle:token_seq\tprice:float\ni1\tRed pen\t1\ni2\t\xc4rmel "x"\t\n'
     review = {"reviewerID": "u", "asin": "i", "overall": 5.0, "unixReviewTime": 1388534400, "helpful": [0, 1]}
     new = {"user_id": "u", "parent_asin": "i", "rating": 4.0, "timestamp": 1388534400000}
-    settings = "epochs: 3\ntopk: [5, 10]\na: &a {x: 1e-3}\nb:\n  <<: *a\n  y: 'text'\neval_args: {split: {LS: valid_and_test}}\n"
+    settings = "epochs: 3\ntopk: [5, 10]\na: &a {x: 1e-3}\nb:\n  <<: *a\n  y: 'text'\neval_args: {split: {LS: test}}\n"
 
     def reviews(path: Path) -> None:
         file = RawFile(path)
@@ -156,25 +157,25 @@ def readers() -> dict[str, Reader]:
         path.replace(path.with_name("modules.json"))
         listed_parts(path.parent)
 
+    lines = [(json.dumps(record) + "\n").encode() for record in (review, new)]
+    lines += [b"u,i,5.0,1388534400\n", (repr(review) + "\n").encode()]
     result, board = _results()
     return {
         "atomic": Reader([f"user_id:token\titem_id:token\ttimestamp:float\n{rows}".encode()], read_atomic),
         "items": Reader([items.encode()], read_item_texts),
         "yaml": Reader([settings.encode(), b"a: 1\nb: [x, {y: z}]\n"], read_file),
-        "tensors": Reader([_tensor_file(tensors, bytes(16)), _tensor_file({**tensors, "__metadata__": {"a": "b"}}, bytes(16))], read_tensors, (ValueError,)),
+        "tensors": Reader([_tensor_file(found, bytes(16)) for found in (tensors, named)], read_tensors, (ValueError,)),
         "checkpoint": Reader([_tensor_file(checkpoint, bytes(16))], load_checkpoint),
         "bundle": Reader([_description()], bundle),
         "modules": Reader([_modules()], modules, (PartError,)),
         "result": Reader([result], lambda path: markdown_table(read_result(path))),
         "board": Reader([board], lambda path: board_text(read_board(path))),
-        "reviews": Reader(
-            [(json.dumps(review) + "\n").encode() * 3, (json.dumps(new) + "\n").encode() * 2, b"u,i,5.0,1388534400\n" * 3,
-             (repr(review) + "\n").encode() * 2],
-            reviews,
+        "reviews": Reader([line * 3 for line in lines], reviews),
+        "users": Reader(
+            [b"u1\ti1 i2\nu2\ti3\n", b"user_id:token\titem_id:token\ttimestamp:float\nu\ti\t1\nu\tj\t0\n"],
+            lambda path: list(UsersFile(path)),
         ),
-        "users": Reader([b"u1\ti1 i2\nu2\ti3\n", b"user_id:token\titem_id:token\ttimestamp:float\nu\ti\t1\nu\tj\t0\n"],
-                        lambda path: list(UsersFile(path))),
-    }  # fmt: skip
+    }
 
 
 def _bundle_format() -> object:

@@ -87,3 +87,30 @@ def make_samples(folder: Path) -> Samples:
         board=board,
         data=data,
     )
+
+
+def check_sound(samples: Samples) -> None:
+    """Read each sample as it is, so that a refusal of its damaged copies means something.
+
+    Args:
+        samples: The samples.
+
+    Raises:
+        UserError: One is refused.
+    """
+    from attacks.folders import kinds
+    from recbole_idp.content.text.encoder import load_text_encoder, open_text_encoder
+    from recbole_idp.models.idp.cdim.matchers import open_matcher
+    from recbole_idp.report.board.file import read_board
+    from recbole_idp.report.result import read_ranks
+    from recbole_idp.storage.checkpoint import load_checkpoint
+
+    for kind in kinds(samples):
+        kind.open(kind.sample)
+    for folder in (samples.encoder, samples.lsa):
+        open_text_encoder(folder)
+    load_text_encoder(samples.chosen)
+    open_matcher("head", samples.bundle / "cdim", samples.data)
+    load_checkpoint(samples.checkpoint)
+    read_ranks(samples.result)
+    read_board(samples.board)

@@ -156,12 +156,12 @@ def _read_shard(path: Path, width: int) -> tuple[np.ndarray, np.ndarray] | None:
     except (SafetensorError, OSError, ValueError, TypeError) as error:
         _log.warning("text cache: %s is damaged (%s); its texts are encoded again", path, error)
         return None
-    if path.is_symlink() or not np.isfinite(vectors.astype(np.float32)).all():
-        _log.warning("text cache: %s is a link, or has values that are not numbers; it is not used", path)
-        return None
     shapes_fit = hashes.shape == (len(vectors), _HASH_BYTES) and vectors.shape[1:] == (width,)
     if not shapes_fit or vectors.dtype != np.float32 or checksum != _checksum(hashes, vectors):
         _log.warning("text cache: %s is damaged (its content changed); its texts are encoded again", path)
+        return None
+    if path.is_symlink() or not np.isfinite(vectors).all():
+        _log.warning("text cache: %s is a link, or has values that are not numbers; its texts are encoded again", path)
         return None
     return hashes, vectors
 
