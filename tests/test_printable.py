@@ -48,6 +48,6 @@ def test_nothing_that_a_terminal_acts_upon_is_left(text, capsys):
 
 
 def test_titles_of_any_language_stay():
-    for text in ("Größe", "日本語 本", "کتاب\u200cها", "👩\u200d👧 book", "a\tb\nc"):
+    for text in ("Größe", "日本語 本", "\u06a9\u062a\u0627\u0628\u200c\u0647\u0627", "👩\u200d👧 book", "a\tb\nc"):
         assert printable(text, lines=True) == text
     assert printable("a\tb\nc") == "a b c"

@@ -13,7 +13,7 @@ from recbole_idp.storage.sealed import check_listed
 
 SETTINGS_FILE = "recbole_idp_text_encoder.json"
 _FORMAT = 1
-_SCHEMAS = {
+_SCHEMAS: dict[str, dict[str, Any]] = {
     "sentence": {"name": str, "pooling": Nullable({"cls", "mean", "max"}), "max_tokens": int},
     "lsa": {"width": int, "fingerprint": str, "terms": int},
 }
