@@ -148,7 +148,8 @@ def read_file(path: str | Path) -> dict[str, Any]:
         UserError: The file cannot be read, or is no map of keys and values.
     """
     try:
-        values = parse_yaml(Path(path).read_text(encoding="utf-8-sig"))
+        with open(path, encoding="utf-8-sig") as file:
+            values = parse_yaml(file.read(_MOST_CHARACTERS + 1))
     except FileNotFoundError:
         raise UserError(f"configuration file {path} does not exist: check --config_files") from None
     except OSError as error:

@@ -23,6 +23,9 @@ MOST_RATIO = 100
 """How many times smaller than its content an archive may be; reviews shrink to a third or a tenth."""
 
 _CHECKED_FROM = 1 << 24
+_MOST_BLANK = 1_000_000
+# More malformed lines than this, and more than others, are enough to see that a file is another one.
+_MOST_MALFORMED = 100_000
 _MOST_LITERAL = 1 << 19
 _GZIP_MAGIC = b"\x1f\x8b"
 _LINES_PER_UPDATE = 5000
@@ -65,7 +68,7 @@ class RawFile:
                     gzip.open(raw) if zipped else contextlib.nullcontext(raw) as stream,
                     tqdm(total=size, disable=None if progress else True, **options) as bar,
                 ):
-                    unpacked = 0
+                    unpacked = blank = 0
                     for number, line in enumerate(iter(lambda: stream.readline(MOST_LINE_BYTES + 1), b""), start=1):
                         unpacked += len(line)
                         self._check_sizes(number, len(line), unpacked, raw.tell())
@@ -74,6 +77,8 @@ class RawFile:
                         text = line.decode("utf-8", errors="replace").strip()
                         if text:
                             yield number, text.removeprefix("\ufeff")
+                        elif (blank := blank + 1) > _MOST_BLANK:
+                            raise UserError(f"{self.path} has more than {_MOST_BLANK:,} empty lines; give another file")
         except FileNotFoundError:
             raise UserError(f"no file {self.path}: check the path") from None
         except (EOFError, gzip.BadGzipFile, zlib.error) as error:
@@ -107,6 +112,8 @@ class RawFile:
             except _LINE_FAULTS:
                 self.malformed += 1
                 self._first_malformed = self._first_malformed or number
+                if self.malformed > max(_MOST_MALFORMED, self.records // 2):
+                    break
                 continue
             yield record
         if self.malformed > MALFORMED_SHARE * self.records:
