@@ -82,7 +82,7 @@ def fuzz(reader: Reader, inputs: int, seed: int, folder: Path) -> tuple[int, lis
     for _ in range(inputs):
         content = mutated(draw, reader.seeds)
         path.write_bytes(content)
-        started = time.perf_counter()
+        started = time.process_time()
         try:
             reader.read(path)
         except UserError as error:
@@ -95,7 +95,7 @@ def fuzz(reader: Reader, inputs: int, seed: int, folder: Path) -> tuple[int, lis
             if isinstance(error, KeyboardInterrupt):
                 raise
             wrong.append((content, f"{type(error).__name__}: {str(error)[:300]}"))
-        if time.perf_counter() - started > 10:
+        if time.process_time() - started > 10:
             wrong.append((content, "took more than 10 s"))
         if len(wrong) >= 10:
             break

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from recbole_idp.errors import UserError
 
 SECONDS = 20
-"""How long a reader may take to refuse a file, on a busy machine."""
+"""How much of a processor's time a reader may take to refuse a file."""
 MEMORY = 3 << 30
 """How many bytes of addresses all attacks together may add to what the libraries take."""
 
@@ -150,8 +150,8 @@ def try_all(attacks: Iterator[Attack], yard: Yard) -> tuple[int, list[str]]:
 
 
 def _try(attack: Attack, watch: Watch) -> tuple[str | None, float]:
-    """Return what is wrong with how an attack ends, None where it is refused; and its seconds."""
-    started, said = time.perf_counter(), None
+    """Return what is wrong with how an attack ends, None where it is refused; and its seconds of a processor."""
+    started, said = time.process_time(), None
     done: list[str] = []
     try:
         done = watch.during(attack.read)
@@ -166,7 +166,7 @@ def _try(attack: Attack, watch: Watch) -> tuple[str | None, float]:
         said = f"{type(error).__name__}: {str(error)[:200]}"
     if done:
         said = "; ".join(done)
-    return said, time.perf_counter() - started
+    return said, time.process_time() - started
 
 
 def reseal(folder: Path, folder_format: Any, **changes: Any) -> None:

@@ -23,7 +23,7 @@ MOST_RATIO = 100
 """How many times smaller than its content an archive may be; reviews shrink to a third or a tenth."""
 
 _CHECKED_FROM = 1 << 24
-_MOST_BLANK = 1_000_000
+_MOST_BLANK = 100_000
 # More malformed lines than this, and more than others, are enough to see that a file is another one.
 _MOST_MALFORMED = 100_000
 _MOST_LITERAL = 1 << 19
