@@ -15,10 +15,10 @@ def dataset_folder(root: str | Path, name: str) -> Path:
     """Return ``root/name``, the folder of the data set ``name``.
 
     Raises:
-        UserError: ``name`` is a path, which would lead outside of ``root``, is too long, or cannot be printed.
+        UserError: ``name`` is a path, which would lead outside of ``root``, or is too long.
     """
     folder = Path(root) / name
-    if not name or folder.name != name or name.startswith(".") or not name.isprintable():
+    if not name or folder.name != name or name.startswith("."):
         raise UserError(f"{name!r} is no data set's name: give its folder as data_path, and a name without slashes")
     if len(os.fsencode(f"{name}.inter")) > _LONGEST_NAME:
         raise UserError(f"{name!r} is too long for a data set's name: no file could have it")

@@ -86,6 +86,8 @@ def convert_amazon(
             filters leave nothing. Or the folder is there already or cannot be written.
     """
     folder = dataset_folder(output, name)
+    if not name.isprintable():
+        raise UserError(f"{name!r} cannot be printed: choose another name for the data set")
     _check_arguments(folder, k_core, min_length)
     try:
         return _convert(folder, reviews, metadata, name, k_core, min_length)
