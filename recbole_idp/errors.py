@@ -4,13 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from recbole_idp.printable import printable
+
 
 class UserError(Exception):
     """An error in the input, the configuration or the machine that the user can fix.
 
     The message is a single line: what is wrong, where, and what to do. The command line prints it and exits with
     status 2.
+
+    Args:
+        message: The line. What a terminal would act upon, such as escape sequences in a title, becomes spaces.
     """
+
+    def __init__(self, message: object) -> None:
+        super().__init__(printable(message))
 
 
 def nearest(name: str, candidates: Iterable[str], limit: int = 1) -> list[str]:

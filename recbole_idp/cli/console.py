@@ -13,7 +13,9 @@ import traceback
 from collections.abc import Callable, Iterator, Sequence
 
 from recbole_idp.cli.arguments import given_options
+from recbole_idp.cli.printed import printable_output
 from recbole_idp.errors import UserError
+from recbole_idp.printable import printable
 from recbole_idp.storage.files import is_full
 
 DEBUG = "--debug"
@@ -38,7 +40,7 @@ def exit_status(work: Callable[[], int], program: str, interrupted: str, argumen
         gone).
     """
     try:
-        with _logs_may_fail():
+        with _logs_may_fail(), printable_output():
             status = work()
             sys.stdout.flush()
         return status
@@ -76,7 +78,7 @@ def _line(error: BaseException, arguments: Sequence[str]) -> str:
 def _refused(error: OSError) -> str:
     """Return what the operating system refused, and the remedy."""
     if not is_full(error):
-        return f"cannot use {error.filename} ({error.strerror}): check the path and its permissions"
+        return f"cannot use {printable(error.filename)} ({error.strerror}): check the path and its permissions"
     where = f" to write {error.filename}" if error.filename else " on the disk, or for a file of this size"
     return f"no space left{where}: free some, or choose other folders"
 

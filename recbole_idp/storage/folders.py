@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from recbole_idp.storage.files import refusing_failed_writes, temporary_beside
+from recbole_idp.storage.files import refusing_failed_writes, temporary_beside, umask
 
 
 @contextlib.contextmanager
@@ -33,10 +33,21 @@ def new_folder(folder: str | Path, note: str | None = None) -> Iterator[Path]:
             folder.parent.mkdir(parents=True, exist_ok=True)
             building.mkdir(0o700)
             yield building
-            building.chmod(0o755)
+            open_to_others(building)
             _put_in_place(building, folder, note)
     finally:
         shutil.rmtree(building, ignore_errors=True)
+
+
+def open_to_others(folder: Path) -> None:
+    """Give a folder and all in it the permissions that the umask leaves: some libraries write for the owner alone.
+
+    Args:
+        folder: The folder.
+    """
+    mask = umask()
+    for path in (folder, *folder.rglob("*")):
+        path.chmod((0o777 if path.is_dir() else 0o666) & ~mask)
 
 
 def _put_in_place(building: Path, folder: Path, note: str | None) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from recbole_idp.evaluation.metrics import metric_name
+from recbole_idp.printable import printable
 from recbole_idp.report.board.cells import (
     Cell,
     Line,
@@ -43,14 +44,14 @@ def board_text(leaderboard: dict[str, Any]) -> str:
     """
     parts = []
     for board in leaderboard["boards"]:
-        parts += [f"\n{printable(board_title(board, leaderboard['seeds']))}\n{facts(board)}\n"]
-        parts += _table(leaderboard, board, _TERMINAL_COLUMNS, _TERMINAL, printable)
-        if groups := novelty_table({printable(row["model"]): [row["buckets"]] for row in board["rows"]}):
+        parts += [f"\n{one_line(board_title(board, leaderboard['seeds']))}\n{facts(board)}\n"]
+        parts += _table(leaderboard, board, _TERMINAL_COLUMNS, _TERMINAL, one_line)
+        if groups := novelty_table({one_line(row["model"]): [row["buckets"]] for row in board["rows"]}):
             parts += ["", groups]
         # The best and the second have marks that need a word where nothing renders them.
         marks = ["**best**, _second_"] if len(board["rows"]) > 1 else []
-        parts += ["", *map(printable, [*marks, *legend(board), *sentences(board)[:1], *failures(board)])]
-        parts += [printable(note) for note in board["notes"]]
+        parts += ["", *map(one_line, [*marks, *legend(board), *sentences(board)[:1], *failures(board)])]
+        parts += [one_line(note) for note in board["notes"]]
     return "\n".join(parts)
 
 
@@ -96,14 +97,14 @@ def gain_text(line: Line, percent: str = " %", star: str = "*") -> str:
     return f"{100 * line.gain:+.1f}{percent}{star if line.significant else ''}"
 
 
-def printable(text: object) -> str:
-    """Return text as one line of printable characters."""
-    return "".join(letter if letter.isprintable() else " " for letter in " ".join(str(text).split()))
+def one_line(text: object) -> str:
+    """Return text as one line of printable characters, without spaces that are not needed."""
+    return " ".join(printable(text).split())
 
 
 def markdown(text: object) -> str:
     """Escape plain text for Markdown."""
-    text = html.escape(printable(text), quote=False)
+    text = html.escape(one_line(text), quote=False)
     return re.sub(r"[\\|*`\[\]~]|(?<!\w)_|_(?!\w)", r"\\\g<0>", text)
 
 
@@ -143,4 +144,4 @@ def _cell(cell: Cell, marks: Sequence[str]) -> str:
 
 def _code(lines: Iterable[str]) -> str:
     """Return lines as a block of code that no line in it can end."""
-    return "\n".join(f"    {printable(line)}" for line in lines)
+    return "\n".join(f"    {one_line(line)}" for line in lines)
