@@ -36,12 +36,13 @@ PLAIN = {"targeted_interval": {}}
 
 
 def events(draw, users=40):
-    """Returns (user, item, rating) of made-up users; the first has each item in training, so that IDs keep their order.
+    """Returns (user, item, rating) of made-up users; the first two have all items in training: IDs keep their order.
 
     Items repeat within a user, and every second event, the held-out ones included, is one of the task.
     """
-    rows = [("u0", item, 5) for item in [*range(ITEMS), 0, 1, 2]]
-    for user in range(1, users):
+    rows = [("u0", item, 5) for item in [*range(7), 0, 1, 2]]
+    rows += [("u1", item, 5) for item in [*range(6, ITEMS), 6, 7, 8]]
+    for user in range(2, users):
         length = int(draw.integers(8, 12))
         start = int(draw.integers(ITEMS))
         items = [(start + step) % 5 for step in range(length)]
@@ -81,7 +82,8 @@ def trained(folder, model, rows, **changes):
     write_dataset(folder, "lamps", 30, prefix="l", seed=2)
     write_target(folder, rows)
     # One epoch: else validation events would decide, as they may, on the epoch that is kept.
-    values = {**settings(folder, epochs=1, pretrain_epochs=1, **changes), "model": model, "dataset": "shop"}
+    changes = {"epochs": 1, "pretrain_epochs": 1, "exclude_history": False, **changes}
+    values = {**settings(folder, **changes), "model": model, "dataset": "shop"}
     if model in RECBOLE_MODELS:
         values = {key: values[key] for key in ("model", "dataset", *_KEYS)} | RECBOLE_MODELS[model]
     assert main(["run", *options(values)]) == 0
