@@ -172,14 +172,26 @@ class LiteralReading(_MixedInto):
                     f"val_interval names {field}, which is no loaded column of {self.config['dataset']} ({columns}): "
                     "add it to load_col, or correct the name"
                 )
+        unknown = self._unknown_items()
         try:
             super()._data_filtering()
         except ValueError as error:
             # RecBole says no more than this word; the interval keys are checked where they are read.
             if "empty" not in str(error):
                 raise
+            if unknown is not None:
+                raise UserError(unknown) from error
             filters = "user_inter_num_interval, item_inter_num_interval or val_interval"
             raise UserError(f"nothing is left of {self.config['dataset']} after filtering: widen {filters}") from error
+
+    def _unknown_items(self) -> str | None:
+        """Return the line for an ``.item`` file that was read and describes no item of the events; None if it does."""
+        if self.item_feat is None or self.inter_feat[self.iid_field].isin(self.item_feat[self.iid_field]).any():
+            return None
+        return (
+            f"none of the items of {self.config['dataset']} is in its .item file, and RecBole drops events of others: "
+            "write the same ids in both files"
+        )
 
     def _reset_index(self) -> None:
         """Number the rows that filters have left, and keep their numbers in the file."""
