@@ -163,6 +163,8 @@ def test_text_becomes_what_its_key_takes(key, text, expected):
         ("metrics", "AUC", "--valid_metric=AUC"),
         ("metrics", "AUC,Hit", "name one kind"),
         ("eval_args", "{mode: labeled}", "has no lists to rank"),
+        ("eval_args", "{mode: uni1000000}", "more than 10,000 candidates"),
+        ("eval_args", "{mode: uni0}", "mode takes full, uniN"),
         ("hidden_size", "63", "no multiple of n_heads"),
         ("popularity_buckets", "0,20,5", "does not rise"),
         ("variants", "scrach", "did you mean scratch?"),

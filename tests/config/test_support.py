@@ -255,7 +255,7 @@ def test_defaults_are_accepted_when_they_are_given(model):
             {"train_neg_sample_args": {"distribution": "uniform", "number": 1}, "loss_type": "BPR"},
             "and not number",
         ),
-        ("SASRec", {"eval_args": {"mode": "labeled"}}, "choose full, uniN or popN"),
+        ("SASRec", {"eval_args": {"mode": "labeled"}}, "no lists to rank"),
         ("FEARec", {"n_layers": 1}, "n_layers must be 2 or more"),
         ("SASRec", {"neg_sampling": {"uniform": 1}}, "did you mean train_neg_sample_args?"),
         ("SASRec", {"lr": 0.1}, "did you mean learning_rate?"),
