@@ -281,7 +281,11 @@ SUPPORT: dict[str, Support] = {
     "require_pow": _never("no model here reads it: remove it"),
     # Evaluation
     "eval_args": _WORKS,
-    "repeatable": _never("sequential recommendation may repeat items: remove it; --exclude_history leaves them out"),
+    "repeatable": Support(
+        Training.COUNTING,
+        frozenset(registry.GENERAL_MODELS),
+        "sequential recommendation may repeat items: remove it; --exclude_history leaves them out",
+    ),
     "metrics": _WORKS,
     "topk": _WORKS,
     "valid_metric": _WORKS,
@@ -308,7 +312,9 @@ SUPPORT: dict[str, Support] = {
     "unused_col": Support(check=_unused),
     "benchmark_filename": _WORKS,
     "additional_feat_suffix": _never("no model here reads further files: remove it"),
-    "threshold": _never("labels are for metrics that rank nothing: keep the wanted rows by val_interval instead"),
+    "threshold": _never(
+        "it makes labels of ratings, which no training here reads: keep the wanted rows by val_interval"
+    ),
     "alias_of_user_id": _never("no model reads a second column of such ids: rename the column, or remove it"),
     "alias_of_item_id": Support(check=_alias),
     "preload_weight": _never("no model here reads it: remove it"),
