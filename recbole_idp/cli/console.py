@@ -11,10 +11,11 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 
+from recbole_idp.cli.signals import interruption
 from recbole_idp.errors import UserError
 from recbole_idp.storage.files import is_full
 
-USER_ERROR, INTERRUPTED, BROKEN_PIPE = 2, 130, 141
+USER_ERROR, BROKEN_PIPE = 2, 141
 # What the system refuses because of a path that somebody gave, or of the machine: no fault of the program.
 _OF_THE_PLACE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENAMETOOLONG, errno.ELOOP, errno.EIO, errno.ENOTDIR}
 # PyTorch's own words, on the processor and on an accelerator.
@@ -30,36 +31,41 @@ def exit_status(work: Callable[[], int], program: str, interrupted: str) -> int:
         interrupted: What happens to finished work after Ctrl-C.
 
     Returns:
-        The result of ``work``, or 2 (the user can fix this), 130 (interrupted), 141 (the reader of the output is gone).
+        The result of ``work``, or 2 (the user can fix this), 130, 143 or 129 (Ctrl-C, SIGTERM, SIGHUP), 141 (the reader
+        of the output is gone).
     """
-    try:
-        with _logs_may_fail():
-            status = work()
-            sys.stdout.flush()
-        return status
-    except UserError as error:
-        print(f"{program}: {error}", file=sys.stderr)
-        return USER_ERROR
-    except KeyboardInterrupt:
-        print(f"\n{program}: interrupted; {interrupted}", file=sys.stderr)
-        return INTERRUPTED
-    except BrokenPipeError:
-        # The reader (head, less) has gone.
-        _drop_output()
-        return BROKEN_PIPE
-    except OSError as error:
-        if not is_full(error) and (error.errno not in _OF_THE_PLACE or error.filename is None):
-            raise
-        _drop_output()
-        print(f"{program}: {_refused(error)}", file=sys.stderr)
-        return USER_ERROR
-    except (MemoryError, RuntimeError) as error:
-        if not (isinstance(error, MemoryError) or _OUT_OF_MEMORY.search(str(error))):
-            raise
-        reason = found[0] if (found := re.search(r"\d+(\.\d+)? ?(bytes|[KMGT]i?B)", str(error))) else "more"
-        remedy = "lower hidden_size, MAX_ITEM_LIST_LENGTH or a batch size, or take a larger machine"
-        print(f"{program}: not enough memory, {reason} were asked for: {remedy}", file=sys.stderr)
-        return USER_ERROR
+    with interruption() as received:
+        try:
+            with _logs_may_fail():
+                status = received.unmistaken(work)
+                sys.stdout.flush()
+            return status
+        except UserError as error:
+            print(f"{program}: {error}", file=sys.stderr)
+            return USER_ERROR
+        except KeyboardInterrupt:
+            _drop_output()
+            # The terminal may be gone, which is why SIGHUP is sent.
+            with contextlib.suppress(OSError):
+                print(f"\n{program}: interrupted; {interrupted}", file=sys.stderr)
+            return received.exit_status
+        except BrokenPipeError:
+            # The reader (head, less) has gone.
+            _drop_output()
+            return BROKEN_PIPE
+        except OSError as error:
+            if not is_full(error) and (error.errno not in _OF_THE_PLACE or error.filename is None):
+                raise
+            _drop_output()
+            print(f"{program}: {_refused(error)}", file=sys.stderr)
+            return USER_ERROR
+        except (MemoryError, RuntimeError) as error:
+            if not (isinstance(error, MemoryError) or _OUT_OF_MEMORY.search(str(error))):
+                raise
+            reason = found[0] if (found := re.search(r"\d+(\.\d+)? ?(bytes|[KMGT]i?B)", str(error))) else "more"
+            remedy = "lower hidden_size, MAX_ITEM_LIST_LENGTH or a batch size, or take a larger machine"
+            print(f"{program}: not enough memory, {reason} were asked for: {remedy}", file=sys.stderr)
+            return USER_ERROR
 
 
 def _refused(error: OSError) -> str:

@@ -16,6 +16,7 @@ from recbole_idp import compat, registry
 from recbole_idp.cli.arguments import parse_arguments
 from recbole_idp.cli.columns import columns
 from recbole_idp.cli.console import exit_status
+from recbole_idp.cli.signals import ignore_signals
 from recbole_idp.cli.threads import share_processors
 from recbole_idp.errors import UserError
 
@@ -35,12 +36,17 @@ def main(argv: list[str] | None = None) -> int:
         argv: The arguments after the program's name; None: those of this process.
 
     Returns:
-        The exit status: 0, 1 (doctor has found a problem), 2 (the user can fix this), 130 (interrupted).
+        The exit status: 0, 1 (doctor has found a problem), 2 (the user can fix this), 130, 143 or 129
+        (ended by Ctrl-C, SIGTERM, SIGHUP).
     """
     share_processors()
     arguments = sys.argv[1:] if argv is None else argv
     interrupted = "finished stages are kept, the same command goes on there"
-    return exit_status(lambda: _dispatch(arguments), PROGRAM, interrupted)
+    status = exit_status(lambda: _dispatch(arguments), PROGRAM, interrupted)
+    if argv is None:
+        # This process ends now.
+        ignore_signals()
+    return status
 
 
 def run(options: Options) -> int:
