@@ -9,9 +9,9 @@ import torch
 from recbole.data.interaction import Interaction
 from recbole.evaluator.collector import DataStruct
 from recbole.evaluator.register import Register
-from tqdm import tqdm
 
 from recbole_idp.errors import UserError
+from recbole_idp.progress import progress_bar
 
 if TYPE_CHECKING:
     from recbole.config import Config
@@ -53,7 +53,7 @@ def rank_targets(
     # Rows of like length go together, so that little padding is computed.
     order = torch.argsort((targets.ends - targets.starts).clamp(max=max_length), stable=True)
     chunks = order.split(_chunk_size(model, max_length))
-    for rows in tqdm(chunks, desc="Evaluate", ncols=100, disable=not show_progress, leave=False):
+    for rows in progress_bar(chunks, show_progress, desc="Evaluate", ncols=100, leave=False):
         wanted = targets.items[rows].to(model.device)
         ranks[rows] = ranks_from_scores(_scores(model, targets, rows, max_length), wanted).cpu()
     return ranks

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from tqdm import tqdm
 
 from recbole_idp.leaderboard.job_folder import JobFolder
+from recbole_idp.progress import progress_bar
 
 if TYPE_CHECKING:
     from recbole_idp.leaderboard.engines import LocalEngine, RayEngine
@@ -57,7 +58,7 @@ def run_jobs(
     spent: dict[Job, float] = {}
     if results:
         report(f"{len(results)} of {len(jobs)} jobs were finished before, with the same data and settings")
-    bar = tqdm(total=len(jobs), initial=len(results), desc="Jobs", unit="job", ncols=100, disable=not show_progress)
+    bar = progress_bar(shown=show_progress, total=len(jobs), initial=len(results), desc="Jobs", unit="job", ncols=100)
     try:
         while waiting or running:
             while len(running) < at_a_time and (job := _next(waiting, running.values(), results, failed)):

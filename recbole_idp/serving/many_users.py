@@ -11,9 +11,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tqdm import tqdm
-
 from recbole_idp.errors import UserError
+from recbole_idp.progress import progress_bar
 from recbole_idp.serving.output import output_format
 from recbole_idp.storage.files import fingerprint, read_json, refusing_failed_writes, replacing, write_json
 from recbole_idp.storage.locks import lock_at_once
@@ -69,7 +68,7 @@ def recommend_file(
     about.update(recommender.options)
     with _parts_folder(out, fingerprint({**about, "part_users": part_users, "form": out.suffix})) as folder:
         summary, parts = Summary(), []
-        with tqdm(total=users.count_lines() or None, desc="Recommend", unit="line", ncols=100, disable=None) as bar:
+        with progress_bar(total=users.count_lines() or None, desc="Recommend", unit="line", ncols=100) as bar:
             for number, rows in enumerate(_parts_of(users, part_users)):
                 path = folder / f"{number:06}{out.suffix}"
                 kept = path.with_suffix(".json")

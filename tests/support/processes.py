@@ -16,7 +16,7 @@ _CONTEXT = multiprocessing.get_context("forkserver")
 _CONTEXT.set_forkserver_preload(["recbole_idp.run.run", "sklearn.decomposition", "torch._dynamo"])
 
 
-def work(argv, folder, limit=None):
+def work(argv, folder, limit=None, confine=None):
     """Runs the command line, what it prints going to the files ``out`` and ``err``, and its seconds to ``cpu``."""
     os.chdir(folder)
     for descriptor, name in ((1, "out"), (2, "err")):
@@ -24,6 +24,8 @@ def work(argv, folder, limit=None):
     sys.stdout, sys.stderr = os.fdopen(1, "w"), os.fdopen(2, "w", buffering=1)
     if limit is not None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+    if confine is not None:
+        confine()
     status = main(argv)
     if limit is None:
         (folder / "cpu").write_text(str(time.process_time()))
@@ -31,11 +33,14 @@ def work(argv, folder, limit=None):
 
 
 def starter():
-    """Yields a function that starts :func:`work`; what still runs at the end is killed. To be made a fixture."""
+    """Yields a function that starts :func:`work`; what still runs at the end is killed. To be made a fixture.
+
+    ``confine`` is called before the command; it is found by its name, as it is sent to the process.
+    """
     started = []
 
-    def start(folder, argv, limit=None):
-        process = _CONTEXT.Process(target=work, args=(argv, folder, limit))
+    def start(folder, argv, limit=None, confine=None):
+        process = _CONTEXT.Process(target=work, args=(argv, folder, limit, confine))
         process.start()
         started.append(process)
         return process
@@ -45,6 +50,11 @@ def starter():
         if process.is_alive():
             process.kill()
         process.join()
+
+
+def on_terminal(name):
+    """Lets stderr of this process be the terminal of this name."""
+    os.dup2(os.open(name, os.O_WRONLY | os.O_NOCTTY), 2)
 
 
 def answers(folder, confine, commands):

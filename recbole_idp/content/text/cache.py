@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from recbole_idp.content.text.interface import TextEncoder, distinct_texts, progress_bar
+from recbole_idp.content.text.interface import TextEncoder, distinct_texts, encoding_progress
 from recbole_idp.storage.files import replacing
 
 BLOCK_TEXTS = 2048
@@ -80,7 +80,7 @@ def encode_cached(
     encoding_started = time.perf_counter()
     if missing.size:
         hashes = np.frombuffer(b"".join(row_of_hash), dtype=np.uint8).reshape(-1, _HASH_BYTES)
-        with progress_bar(len(missing), show_progress) as advance:
+        with encoding_progress(len(missing), show_progress) as advance:
             for start in range(0, len(missing), BLOCK_TEXTS):
                 rows = missing[start : start + BLOCK_TEXTS]
                 table[rows] = encoder.encode_distinct([distinct[row] for row in rows], advance)

@@ -10,9 +10,8 @@ from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
-from tqdm import tqdm
-
 from recbole_idp.errors import UserError
+from recbole_idp.progress import progress_bar
 
 MALFORMED_SHARE = 0.01
 
@@ -55,7 +54,7 @@ class RawFile:
                 options: dict[str, Any] = {"unit": "B", "unit_scale": True, "desc": self.path.name}
                 with (
                     gzip.open(raw) if zipped else contextlib.nullcontext(raw) as stream,
-                    tqdm(total=size, disable=None if progress else True, **options) as bar,
+                    progress_bar(shown=progress, total=size, **options) as bar,
                 ):
                     for number, line in enumerate(stream, start=1):
                         if number % _LINES_PER_UPDATE == 0:

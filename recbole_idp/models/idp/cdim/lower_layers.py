@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import numpy as np
 import torch
 
-from recbole_idp.content.text.interface import progress_bar
+from recbole_idp.content.text.interface import encoding_progress
 from recbole_idp.storage.files import fingerprint, replacing
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ class LowerLayers:
         total = sum(len(self._texts_of(number)) for number in missing)
         if total:
             logging.getLogger().info(f"CDIM: the lower layers run once for {total:,} texts, into {self._folder}")
-        with progress_bar(total, show_progress) as advance:
+        with encoding_progress(total, show_progress) as advance:
             for number in missing:
                 content = self._compute_block(number, advance)
                 with replacing(self._path(number)) as temporary, open(temporary, "wb") as file:
