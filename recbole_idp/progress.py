@@ -9,6 +9,12 @@ from typing import Any
 from tqdm import tqdm
 
 
+class _Bar(tqdm):
+    """A bar without tqdm's thread, which complains where it cannot be started."""
+
+    monitor_interval = 0
+
+
 def progress_bar(items: Iterable[Any] | None = None, shown: bool = True, **options: Any) -> tqdm:
     """Make a progress bar on standard error.
 
@@ -20,7 +26,7 @@ def progress_bar(items: Iterable[Any] | None = None, shown: bool = True, **optio
     Returns:
         The bar; where it is not drawn, it only goes through the items.
     """
-    return tqdm(items, disable=not is_shown(shown), **options)
+    return _Bar(items, disable=not is_shown(shown), **options)
 
 
 def is_shown(wanted: bool) -> bool:

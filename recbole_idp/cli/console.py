@@ -6,11 +6,11 @@ import contextlib
 import errno
 import logging
 import os
-import re
 import sys
 import threading
 from collections.abc import Callable, Iterator
 
+from recbole_idp.cli.memory import memory_line
 from recbole_idp.cli.signals import interruption
 from recbole_idp.errors import UserError
 from recbole_idp.storage.files import is_full
@@ -18,8 +18,6 @@ from recbole_idp.storage.files import is_full
 USER_ERROR, BROKEN_PIPE = 2, 141
 # What the system refuses because of a path that somebody gave, or of the machine: no fault of the program.
 _OF_THE_PLACE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENAMETOOLONG, errno.ELOOP, errno.EIO, errno.ENOTDIR}
-# PyTorch's own words, on the processor and on an accelerator.
-_OUT_OF_MEMORY = re.compile(r"can't allocate memory|out of memory")
 
 
 def exit_status(work: Callable[[], int], program: str, interrupted: str) -> int:
@@ -54,17 +52,16 @@ def exit_status(work: Callable[[], int], program: str, interrupted: str) -> int:
             _drop_output()
             return BROKEN_PIPE
         except OSError as error:
-            if not is_full(error) and (error.errno not in _OF_THE_PLACE or error.filename is None):
+            line = memory_line(error)
+            if line is None and not is_full(error) and (error.errno not in _OF_THE_PLACE or error.filename is None):
                 raise
             _drop_output()
-            print(f"{program}: {_refused(error)}", file=sys.stderr)
+            print(f"{program}: {line or _refused(error)}", file=sys.stderr)
             return USER_ERROR
-        except (MemoryError, RuntimeError) as error:
-            if not (isinstance(error, MemoryError) or _OUT_OF_MEMORY.search(str(error))):
+        except Exception as error:
+            if (line := memory_line(error)) is None:
                 raise
-            reason = found[0] if (found := re.search(r"\d+(\.\d+)? ?(bytes|[KMGT]i?B)", str(error))) else "more"
-            remedy = "lower hidden_size, MAX_ITEM_LIST_LENGTH or a batch size, or take a larger machine"
-            print(f"{program}: not enough memory, {reason} were asked for: {remedy}", file=sys.stderr)
+            print(f"{program}: {line}", file=sys.stderr)
             return USER_ERROR
 
 
@@ -93,7 +90,8 @@ def _logs_may_fail() -> Iterator[None]:
     raises, hook = logging.raiseExceptions, threading.excepthook
 
     def quiet(failure: threading.ExceptHookArgs) -> None:
-        if not (isinstance(failure.exc_value, OSError) and is_full(failure.exc_value)):
+        error = failure.exc_value
+        if not ((isinstance(error, OSError) and is_full(error)) or (error is not None and memory_line(error))):
             hook(failure)
 
     logging.raiseExceptions, threading.excepthook = False, quiet

@@ -16,6 +16,7 @@ from recbole_idp import compat, registry
 from recbole_idp.cli.arguments import parse_arguments
 from recbole_idp.cli.columns import columns
 from recbole_idp.cli.console import exit_status
+from recbole_idp.cli.memory import check_loadable
 from recbole_idp.cli.signals import ignore_signals
 from recbole_idp.cli.threads import share_processors
 from recbole_idp.errors import UserError
@@ -222,28 +223,39 @@ class Task(NamedTuple):
         do: The function that does it: ``do(options) -> exit status``.
         purpose: Its line in ``--help``.
         dry: Whether it takes ``--dry_run``.
+        loads: The module with PyTorch and RecBole that it needs; None: it needs neither.
     """
 
     do: Any
     purpose: str
     dry: bool = False
+    loads: str | None = None
 
 
+_TRAINING, _SERVING = "recbole_idp.run.run", "recbole_idp.serving.load"
 TASKS = {
-    "run": Task(run, "pre-train, match, transfer and compare (the default)", dry=True),
-    "pretrain": Task(pretrain, "pre-train on the source domains and keep the bundle", dry=True),
-    "leaderboard": Task(leaderboard, "train several models on several datasets with several seeds", dry=True),
-    "warm-up": Task(warm_up, "replay a target over time: how often PRECISE should start anew", dry=True),
-    "inspect": Task(inspect, "show what is matched to a target's items, and write a page with plots"),
+    "run": Task(run, "pre-train, match, transfer and compare (the default)", dry=True, loads=_TRAINING),
+    "pretrain": Task(pretrain, "pre-train on the source domains and keep the bundle", dry=True, loads=_TRAINING),
+    "leaderboard": Task(
+        leaderboard, "train several models on several datasets with several seeds", dry=True, loads=_TRAINING
+    ),
+    "warm-up": Task(
+        warm_up, "replay a target over time: how often PRECISE should start anew", dry=True, loads=_TRAINING
+    ),
+    "inspect": Task(inspect, "show what is matched to a target's items, and write a page with plots", loads=_TRAINING),
     "doctor": Task(doctor, "examine versions, hooks, text encoder, data and folders"),
     "models": Task(models, "list the models"),
     "keys": Task(keys, "list the keys of a model, with types, defaults and what they affect; or --schema=FILE.json"),
     "datasets": Task(datasets, "list the datasets: on disk, carried by packages, to download"),
     "report": Task(report, "draw a leaderboard again from its JSON file: tables, Markdown, LaTeX, page"),
     "convert": Task(convert, "turn raw Amazon reviews and metadata into RecBole's atomic files"),
-    "recommend": Task(recommend, "recommend items by a trained model: after one history, or for all users of a file"),
-    "add-items": Task(add_items, "add new items to a trained model by their texts, without training"),
-    "export": Task(export, "write a trained model for other languages: ONNX, item vectors, a faiss index"),
+    "recommend": Task(
+        recommend, "recommend items by a trained model: after one history, or for all users of a file", loads=_SERVING
+    ),
+    "add-items": Task(add_items, "add new items to a trained model by their texts, without training", loads=_SERVING),
+    "export": Task(
+        export, "write a trained model for other languages: ONNX, item vectors, a faiss index", loads=_SERVING
+    ),
     "help": Task(show_help, "print this"),
 }
 
@@ -276,6 +288,8 @@ def _dispatch(argv: list[str]) -> int:
     if "dry_run" in options and not TASKS[task].dry:
         dry = " and ".join(name for name in TASKS if TASKS[name].dry)
         raise UserError(f"--dry_run has no meaning for {task}: it belongs to {dry}")
+    if (needed := TASKS[task].loads) is not None:
+        check_loadable(needed)
     return TASKS[task].do(options)
 
 
