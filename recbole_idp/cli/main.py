@@ -16,7 +16,7 @@ from recbole_idp import compat, registry
 from recbole_idp.cli.arguments import parse_arguments
 from recbole_idp.cli.columns import columns
 from recbole_idp.cli.console import exit_status
-from recbole_idp.cli.memory import check_loadable
+from recbole_idp.cli.memory import check_loadable, quiet_about_memory
 from recbole_idp.cli.signals import ignore_signals
 from recbole_idp.cli.threads import share_processors
 from recbole_idp.errors import UserError
@@ -47,6 +47,7 @@ def main(argv: list[str] | None = None) -> int:
     if argv is None:
         # This process ends now.
         ignore_signals()
+        quiet_about_memory()
     return status
 
 

@@ -44,6 +44,17 @@ def memory_line(error: BaseException) -> str | None:
     return f"not enough memory, {amount[0] if amount else 'more'} were asked for: {remedy}"
 
 
+def quiet_about_memory() -> None:
+    """Let the end of this process add nothing to the line: what libraries do at the end needs memory as well."""
+    show = sys.unraisablehook
+
+    def quiet(dropped: sys.UnraisableHookArgs) -> None:
+        if dropped.exc_value is None or memory_line(dropped.exc_value) is None:
+            show(dropped)
+
+    sys.unraisablehook = quiet
+
+
 def check_loadable(module: str) -> None:
     """Check that a module can be loaded under the limit of address space, if there is a low one.
 

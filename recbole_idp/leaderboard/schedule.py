@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import statistics
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -76,7 +77,7 @@ def run_jobs(
                 results[job] = path
                 report(f"{job.name}: done in {spent[job]:.0f} s")
             else:
-                failed[job] = folders[job].last_line()
+                failed[job] = folders[job].last_line() if status >= 0 else _struck(-status)
                 report(f"{job.name}: failed ({failed[job]}); its log is {folders[job].log}")
             bar.update()
     except BaseException:
@@ -85,6 +86,13 @@ def run_jobs(
     finally:
         bar.close()
     return {job: results[job] for job in jobs if job in results}, {job: failed[job] for job in jobs if job in failed}
+
+
+def _struck(number: int) -> str:
+    """Return what a signal has done to a job, whose log does not say why it failed."""
+    name = signal.Signals(number).name
+    hint = ", as the system does where memory runs out" if number == signal.SIGKILL else ""
+    return f"it was ended by {name}{hint}"
 
 
 def _next(
