@@ -45,7 +45,9 @@ def _start(arguments: Sequence[str], folder: str | Path, log: str | Path, thread
     command += [f"--result_dir={folder}", f"--threads={threads}", "--show_progress=false", "--keep_trained=false"]
     environment = {**os.environ, "OMP_NUM_THREADS": str(threads), "PYTHONPATH": _python_path()}
     parent = os.getpid()
-    with open(log, "w", encoding="utf-8") as output:
+    # Emptied, then appended to: another leaderboard may run the same job, whose lines are neither lost nor mixed.
+    Path(log).write_bytes(b"")
+    with open(log, "a", encoding="utf-8") as output:
         return subprocess.Popen(
             command,
             stdout=output,

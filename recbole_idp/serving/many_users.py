@@ -62,8 +62,7 @@ def recommend_file(
     """
     out = Path(out)
     form = output_format(out)
-    if out.exists():
-        raise UserError(f"{out} exists already: choose another file, or delete it first")
+    _check_absent(out)
     about = {"model": recommender.trained.digest(), "users": users.digest(), "k": k, "exclude_seen": exclude_seen}
     about.update(recommender.options)
     with _parts_folder(out, fingerprint({**about, "part_users": part_users, "form": out.suffix})) as folder:
@@ -116,6 +115,12 @@ def _answers(
     ]
 
 
+def _check_absent(out: Path) -> None:
+    """Raise UserError if the file exists."""
+    if out.exists():
+        raise UserError(f"{out} exists already: choose another file, or delete it first")
+
+
 @contextlib.contextmanager
 def _parts_folder(out: Path, digits: str) -> Iterator[Path]:
     """Lock and yield the folder of parts, emptied if they were made from other inputs.
@@ -129,6 +134,8 @@ def _parts_folder(out: Path, digits: str) -> Iterator[Path]:
     with lock:
         if not lock_at_once(lock):
             raise UserError(f"another process writes {out} already: let it finish, or choose another file")
+        # It may have ended while this one opened the lock.
+        _check_absent(out)
         try:
             _begin(folder, digits)
             yield folder
