@@ -42,10 +42,10 @@ def exit_status(work: Callable[[], int], program: str, interrupted: str) -> int:
             print(f"{program}: {error}", file=sys.stderr)
             return USER_ERROR
         except KeyboardInterrupt:
-            _drop_output()
             # The terminal may be gone, which is why SIGHUP is sent.
             with contextlib.suppress(OSError):
                 print(f"\n{program}: interrupted; {interrupted}", file=sys.stderr)
+            _drop_output()
             return received.exit_status
         except BrokenPipeError:
             # The reader (head, less) has gone.
@@ -75,10 +75,11 @@ def _refused(error: OSError) -> str:
 
 def _drop_output() -> None:
     """Discard output that cannot be written: Python would flush it again on exit and complain."""
-    try:
-        sys.stdout.flush()
-    except OSError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 @contextlib.contextmanager

@@ -17,7 +17,7 @@ from recbole_idp.cli.arguments import parse_arguments
 from recbole_idp.cli.columns import columns
 from recbole_idp.cli.console import exit_status
 from recbole_idp.cli.memory import check_loadable, quiet_about_memory
-from recbole_idp.cli.signals import ignore_signals
+from recbole_idp.cli.signals import end_undisturbed
 from recbole_idp.cli.threads import share_processors
 from recbole_idp.errors import UserError
 
@@ -41,14 +41,13 @@ def main(argv: list[str] | None = None) -> int:
         (ended by Ctrl-C, SIGTERM, SIGHUP).
     """
     share_processors()
+    if argv is None:
+        # The command is this whole process.
+        end_undisturbed()
+        quiet_about_memory()
     arguments = sys.argv[1:] if argv is None else argv
     interrupted = "finished stages are kept, the same command goes on there"
-    status = exit_status(lambda: _dispatch(arguments), PROGRAM, interrupted)
-    if argv is None:
-        # This process ends now.
-        ignore_signals()
-        quiet_about_memory()
-    return status
+    return exit_status(lambda: _dispatch(arguments), PROGRAM, interrupted)
 
 
 def run(options: Options) -> int:

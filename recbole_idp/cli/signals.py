@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import _thread
 import contextlib
+import os
 import signal
 import sys
 import threading
@@ -54,7 +54,7 @@ class Interruption:
     def swallowed(self) -> None:
         """Raise the exception again a little later: Python has dropped it, in a destructor or a callback from C."""
         self._since = -PATIENCE
-        timer = threading.Timer(0.05, _thread.interrupt_main, [self.number])
+        timer = threading.Timer(0.05, os.kill, [os.getpid(), self.number])
         timer.daemon = True
         timer.start()
 
@@ -97,7 +97,11 @@ def interruption() -> Iterator[Interruption]:
         sys.unraisablehook = show
 
 
-def ignore_signals() -> None:
-    """Let the process end undisturbed: its work is done, and Python would print a traceback."""
+def end_undisturbed() -> None:
+    """Let signals do nothing outside :func:`interruption`: before it nothing is done, after it the process ends.
+
+    Python would print a traceback.
+    """
     for number in _ENDING:
-        signal.signal(number, signal.SIG_IGN)
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, lambda *_: None)

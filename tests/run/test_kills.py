@@ -1,7 +1,9 @@
 """Kill -9 at random moments of each kind of job: the next run goes on, and finds what an uninterrupted one finds."""
 
+import json
 import os
 import random
+import re
 import signal
 import time
 from pathlib import Path
@@ -11,10 +13,12 @@ from safetensors.torch import load_file
 
 from recbole_idp.cli.main import main
 from recbole_idp.report.result import read_ranks, read_result
-from recbole_idp.testing.toy import write_dataset, write_domains
+from recbole_idp.testing.toy import title, write_dataset, write_domains
+from tests.run import test_warm_up
 from tests.support import commands
 from tests.support.precise import SMALL
 from tests.support.processes import killed_after
+from tests.support.trained import make_trained
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore:pkg_resources")]
 LONG = {"pretrain_epochs": 15, "pretrain_stopping_step": 15, "epochs": 15, "stopping_step": 15}
@@ -134,3 +138,87 @@ def test_after_kills_at_random_moments_no_user_is_lost(processes, tmp_path):
     process.join(120)
     assert process.exitcode == 0
     assert (tmp_path / "recs.jsonl").read_bytes() == (tmp_path / "whole.jsonl").read_bytes()
+
+
+# ---- tasks that make a folder
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """A trained folder ``mine-fine_tune`` beside its bundle, new items, and raw reviews."""
+    folder = tmp_path_factory.mktemp("made")
+    make_trained(folder)
+    texts = [f"n{number}\t{title(number % 40)} {number}" for number in range(20_000)]
+    (folder / "new.item").write_text("item_id:token\ttitle:token_seq\n" + "\n".join(texts) + "\n")
+    reviews = [
+        f'{{"overall": 5, "reviewerID": "u{number % 900}", "asin": "a{number % 700}", "unixReviewTime": {number}}}\n'
+        for number in range(300_000)
+    ]
+    (folder / "reviews.json").write_text("".join(reviews))
+    return folder
+
+
+# The command with the place of what it reads and the folder that it makes, and how often it is killed.
+MAKERS = {
+    "add-items": (["--trained={made}/data/saved/mine-fine_tune", "--items={made}/new.item", "--out={out}/new"], 2),
+    "export": (["--trained={made}/data/saved/mine-fine_tune", "--out={out}/new"], 2),
+    "convert": (["--reviews={made}/reviews.json", "--name=new", "--output={out}"], 2),
+}
+
+
+def content(folder):
+    """Returns the bytes of the files in a folder, without the seconds that making them took."""
+    return {
+        str(path.relative_to(folder)): re.sub(rb'"seconds": [0-9.]+|[0-9a-f]{64}|[0-9.]+ s\b', b"", path.read_bytes())
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+
+
+@pytest.mark.parametrize("task", MAKERS)
+def test_after_kills_at_random_moments_a_folder_is_whole(task, made, processes, tmp_path):
+    if task == "export":
+        pytest.importorskip("onnxscript", reason="needs the extra export")
+    arguments, kills = MAKERS[task]
+
+    def start(out):
+        out.mkdir(exist_ok=True)
+        return processes(tmp_path, [task, *(text.format(made=made, out=out) for text in arguments)])
+
+    process = start(tmp_path / "whole")
+    process.join(120)
+    assert process.exitcode == 0, (tmp_path / "err").read_text()
+    draw, whole = random.Random(task), float((tmp_path / "cpu").read_text())
+    for _ in range(kills):
+        assert killed_after(start(tmp_path / "struck"), draw.uniform(0.3, 0.75) * whole) == -signal.SIGKILL
+        assert not (tmp_path / "struck" / "new").exists()
+    process = start(tmp_path / "struck")
+    process.join(120)
+    assert process.exitcode == 0, (tmp_path / "err").read_text()
+    assert content(tmp_path / "struck") == content(tmp_path / "whole")
+
+
+def test_after_kills_at_random_moments_a_replay_ends_the_same(processes, tmp_path):
+    def start(folder):
+        if not folder.exists():
+            test_warm_up.write(folder, test_warm_up.events())
+        return processes(folder, test_warm_up.command(folder, seeds=[1, 2]))
+
+    def outcome(folder):
+        (path,) = (folder / "results").glob("warm-up-*.json")
+        return {name: row["runs"] for name, row in json.loads(path.read_text())["periods"].items()}
+
+    whole, struck = tmp_path / "whole", tmp_path / "struck"
+    process = start(whole)
+    process.join(120)
+    assert process.exitcode == 0, (whole / "err").read_text()
+    draw, left = random.Random("warm-up"), float((whole / "cpu").read_text())
+    for _ in range(2):
+        moment = draw.uniform(0.1, 0.5) * left
+        assert killed_after(start(struck), moment) == -signal.SIGKILL
+        left -= moment
+    process = start(struck)
+    process.join(120)
+    assert process.exitcode == 0, (struck / "err").read_text()
+    assert outcome(struck) == outcome(whole)
+    assert not list((struck / "saved").glob("unfinished-*")) and not list((struck / "saved").glob(".*.lock"))
