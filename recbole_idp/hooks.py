@@ -116,7 +116,10 @@ def _hook_classes(module: Any, suffix: str, field: str) -> None:
 
 
 def _hook_config(module: Any) -> None:
-    """Make RecBole's ``Config`` read the plugin's YAML files of registered models, over its own; see also compat.py."""
+    """Make RecBole's ``Config`` read the plugin's YAML files of registered models, over its own; see also compat.py.
+
+    Keys that such a model does not know, or that do not work with it, are refused.
+    """
     compat.mend_config(module)
     original = module.Config._load_internal_config_dict
     if hasattr(original, "__wrapped__"):
@@ -128,6 +131,7 @@ def _hook_config(module: Any) -> None:
         if model in registry.models():
             for layer in model_layers(model, dataset):
                 self.internal_config_dict.update(layer.values)
+            registry.resolve("recbole_idp.config.given:check_given")(model, dataset, self)
 
     module.Config._load_internal_config_dict = load
 

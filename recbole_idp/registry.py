@@ -23,6 +23,22 @@ ENTRY_POINTS = "recbole_idp.models"
 GENERAL_MODELS = ("ItemKNN", "Pop")
 """RecBole's models that ignore order and count instead of learning, for comparison."""
 
+FAST_MODELS = {
+    "GRU4Rec": "recbole_idp.recbole_models.fast.gru4rec:FastGRU4Rec",
+    "SASRec": "recbole_idp.recbole_models.fast.sasrec:FastSASRec",
+    "BERT4Rec": "recbole_idp.recbole_models.fast.bert4rec:FastBERT4Rec",
+    "FDSA": "recbole_idp.recbole_models.fast.fdsa:FastFDSA",
+}
+"""RecBole's models that are trained on trimmed batches, and their fast classes, which are imported on demand."""
+
+_GRAPH = "reads the embeddings of a knowledge graph, which are not read here"
+REFUSED_MODELS = {
+    "GRU4RecKG": _GRAPH,
+    "KSR": _GRAPH,
+    "S3Rec": "keeps what it pre-trains in a pickle, and pickles are neither read nor written here",
+}
+"""RecBole's sequential models that cannot be run, and why."""
+
 
 class Registration(NamedTuple):
     """The classes and properties of a model. Classes are given as "module:Class" and imported on demand.
@@ -67,7 +83,17 @@ SETTINGS = (
 SHARED_SETTINGS = "recbole_idp.nn.encoder.keys:TransformerSettings"
 """The class that declares keys with the same meaning in RecBole's models, if their YAML files have them."""
 
-RECBOLE_SETTINGS = {"FDSA": "recbole_idp.recbole_models.keys:FDSASettings"}
+RECBOLE_SETTINGS = {
+    "FDSA": "recbole_idp.recbole_models.keys:FeatureSettings",
+    "FEARec": "recbole_idp.recbole_models.keys:FEARecSettings",
+    "FPMC": "recbole_idp.recbole_models.keys:FPMCSettings",
+    "GRU4RecCPR": "recbole_idp.recbole_models.keys:RerankerSettings",
+    "GRU4RecF": "recbole_idp.recbole_models.keys:FeatureSettings",
+    "HGN": "recbole_idp.recbole_models.keys:WeightListSettings",
+    "SASRecCPR": "recbole_idp.recbole_models.keys:RerankerSettings",
+    "SASRecF": "recbole_idp.recbole_models.keys:FeatureSettings",
+    "SHAN": "recbole_idp.recbole_models.keys:WeightListSettings",
+}
 """The classes that declare the plugin's keys for models of RecBole."""
 
 RECBOLE_TEXT_MODELS = ("FDSA",)
@@ -202,11 +228,16 @@ def clashes() -> list[str]:
 
 
 def recbole_models() -> list[str]:
-    """Return the names of RecBole's own sequential models, without importing them.
+    """Return the names of RecBole's own sequential models that can be run, without importing them.
 
     Returns:
         The names, sorted.
     """
+    return [name for name in _sequential_models() if name not in REFUSED_MODELS]
+
+
+def _sequential_models() -> list[str]:
+    """Return the names of all of RecBole's own sequential models, sorted."""
     modules = {path.stem for path in (compat.recbole_folder() / "model" / "sequential_recommender").glob("[a-z]*.py")}
     names = (path.stem for path in (compat.recbole_folder() / "properties" / "model").glob("*.yaml"))
     return sorted(name for name in names if name.lower() in modules)
@@ -222,10 +253,22 @@ def check_model(name: str) -> None:
         UserError: No model has this name.
     """
     known = [*models(), *recbole_models(), *GENERAL_MODELS]
+    if name in REFUSED_MODELS:
+        raise UserError(f"RecBole's model {name} {REFUSED_MODELS[name]}: choose one that the task 'models' lists")
     if name not in known:
+        if _is_recboles(name):
+            raise UserError(
+                f"RecBole's model {name} is no sequential one, and of others {' and '.join(GENERAL_MODELS)} alone can "
+                "be run: choose one that the task 'models' lists"
+            )
         matches = nearest(name, known)
         remedy = f"did you mean {matches[0]}?" if matches else "the task 'models' lists them"
         raise UserError(f"unknown model {name!r}: {remedy}")
+
+
+def _is_recboles(name: str) -> bool:
+    """Return whether RecBole has a model of this name, of any kind."""
+    return name.isidentifier() and (compat.recbole_folder() / "properties" / "model" / f"{name}.yaml").is_file()
 
 
 def transfers(model: str) -> bool:
@@ -285,7 +328,7 @@ def _foreign_models() -> tuple[dict[str, Registration], list[str]]:
 
 def _taken(name: str, others: Iterable[str] = ()) -> str | None:
     """Return the known model with the same module, the name in lower case; None if there is none."""
-    return next((known for known in [*MODELS, *recbole_models(), *others] if known.lower() == name.lower()), None)
+    return next((known for known in [*MODELS, *_sequential_models(), *others] if known.lower() == name.lower()), None)
 
 
 def described(registration: Registration) -> Registration:

@@ -14,6 +14,7 @@ from recbole_idp import compat
 from recbole_idp.cli.arguments import parse_arguments
 from recbole_idp.cli.columns import columns
 from recbole_idp.cli.console import exit_status
+from recbole_idp.cli.streams import usable_streams
 from recbole_idp.cli.threads import share_processors
 from recbole_idp.config.checks import check_layer, known_key
 from recbole_idp.config.declarations import model_settings
@@ -104,12 +105,14 @@ def main(argv: list[str] | None = None) -> int:
         The exit status: 0, 2 (the user can fix this), 130 (interrupted).
     """
     share_processors()
+    usable_streams()
     arguments = sys.argv[1:] if argv is None else argv
-    return exit_status(lambda: _dispatch(arguments), PROGRAM, "nothing is saved")
+    return exit_status(lambda: _dispatch(arguments), PROGRAM, "nothing is saved", arguments)
 
 
 def _dispatch(arguments: list[str]) -> int:
     task, options = parse_arguments(arguments, TASKS, default="help")
+    options.pop("debug", None)
     if task == "help" or options.pop("help", False):
         tasks = columns(((name, known.purpose) for name, known in TASKS.items()), indent="  ")
         print(_HELP.format(program=PROGRAM, tasks=tasks))

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from recbole_idp.errors import UserError, nearest
 
-SWITCHES = ("dry_run", "help")
+SWITCHES = ("debug", "dry_run", "help", "version")
 """Options of the command line itself, which take no value and are no keys of the configuration."""
 
 
@@ -48,6 +48,16 @@ def parse_arguments(argv: list[str], tasks: Iterable[str], default: str = "run")
             raise UserError(f"--{key} stands twice on the command line, as {options[key]} and {value}: keep one")
         options[key] = value
     return task or default, options
+
+
+def given_options(arguments: Iterable[str]) -> dict[str, str | bool]:
+    """Return those options of a command line, valid or not, that are written as ``--key=value``.
+
+    Args:
+        arguments: The arguments after the program's name.
+    """
+    pairs = (argument[2:].partition("=") for argument in arguments if argument.startswith("--"))
+    return {key: value for key, equals, value in pairs if equals}
 
 
 def _task(argument: str, task: str | None, tasks: Sequence[str]) -> str:

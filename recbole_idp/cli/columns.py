@@ -5,18 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from recbole_idp.printable import printable
+
 
 def columns(rows: Iterable[Iterable[Any]], indent: str = "") -> str:
     """Align rows of text in columns.
 
     Args:
-        rows: The cells; all rows have the same length.
+        rows: The cells, of which what is printable is shown; all rows have the same length.
         indent: Start of every line.
 
     Returns:
         One line per row, the last column ragged.
     """
-    rows = [[str(cell) for cell in row] for row in rows]
+    rows = [[printable(cell) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     widths[-1:] = [0]
     lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)

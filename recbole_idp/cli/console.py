@@ -8,39 +8,42 @@ import logging
 import os
 import sys
 import threading
-from collections.abc import Callable, Iterator
+import traceback
+from collections.abc import Callable, Iterator, Sequence
 
+from recbole_idp.cli.arguments import given_options
 from recbole_idp.cli.memory import memory_line
+from recbole_idp.cli.printed import printable_output
 from recbole_idp.cli.signals import interruption
 from recbole_idp.errors import UserError
+from recbole_idp.printable import printable
 from recbole_idp.storage.files import is_full
 
+DEBUG = "--debug"
 USER_ERROR, BROKEN_PIPE = 2, 141
 # What the system refuses because of a path that somebody gave, or of the machine: no fault of the program.
 _OF_THE_PLACE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENAMETOOLONG, errno.ELOOP, errno.EIO, errno.ENOTDIR}
 
 
-def exit_status(work: Callable[[], int], program: str, interrupted: str) -> int:
+def exit_status(work: Callable[[], int], program: str, interrupted: str, arguments: Sequence[str] = ()) -> int:
     """Run a command.
 
     Args:
         work: Does the work and returns the exit status.
         program: Name of the command, which begins each line.
         interrupted: What happens to finished work after Ctrl-C.
+        arguments: The command line; ``--debug`` shows the traceback of an error above its line.
 
     Returns:
-        The result of ``work``, or 2 (the user can fix this), 130, 143 or 129 (Ctrl-C, SIGTERM, SIGHUP), 141 (the reader
-        of the output is gone).
+        The result of ``work``, or 2 (one line says why it ended), 130, 143 or 129 (Ctrl-C, SIGTERM, SIGHUP), 141 (the
+        reader of the output is gone).
     """
     with interruption() as received:
         try:
-            with _logs_may_fail():
+            with _logs_may_fail(), printable_output():
                 status = received.unmistaken(work)
                 sys.stdout.flush()
             return status
-        except UserError as error:
-            print(f"{program}: {error}", file=sys.stderr)
-            return USER_ERROR
         except KeyboardInterrupt:
             # The terminal may be gone, which is why SIGHUP is sent.
             with contextlib.suppress(OSError):
@@ -51,24 +54,32 @@ def exit_status(work: Callable[[], int], program: str, interrupted: str) -> int:
             # The reader (head, less) has gone.
             _drop_output()
             return BROKEN_PIPE
-        except OSError as error:
-            line = memory_line(error)
-            if line is None and not is_full(error) and (error.errno not in _OF_THE_PLACE or error.filename is None):
-                raise
-            _drop_output()
-            print(f"{program}: {line or _refused(error)}", file=sys.stderr)
+        except (Exception, SystemExit) as error:  # RecBole ends the process for some values
+            if isinstance(error, OSError):
+                _drop_output()
+            if DEBUG in arguments:
+                traceback.print_exception(error)
+            print(f"{program}: {_line(error, arguments)}", file=sys.stderr)
             return USER_ERROR
-        except Exception as error:
-            if (line := memory_line(error)) is None:
-                raise
-            print(f"{program}: {line}", file=sys.stderr)
-            return USER_ERROR
+
+
+def _line(error: BaseException, arguments: Sequence[str]) -> str:
+    """Return the line for an error that ends a command."""
+    if isinstance(error, UserError):
+        return str(error)
+    if (line := memory_line(error)) is not None:
+        return line
+    if isinstance(error, OSError) and (is_full(error) or (error.errno in _OF_THE_PLACE and error.filename is not None)):
+        return _refused(error)
+    from recbole_idp.cli.unexpected import unexpected_line
+
+    return unexpected_line(error, given_options(arguments))
 
 
 def _refused(error: OSError) -> str:
     """Return what the operating system refused, and the remedy."""
     if not is_full(error):
-        return f"cannot use {error.filename} ({error.strerror}): check the path and its permissions"
+        return f"cannot use {printable(error.filename)} ({error.strerror}): check the path and its permissions"
     where = f" to write {error.filename}" if error.filename else " on the disk, or for a file of this size"
     return f"no space left{where}: free some, or choose other folders"
 

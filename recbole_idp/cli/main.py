@@ -12,12 +12,14 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import recbole_idp
 from recbole_idp import compat, registry
 from recbole_idp.cli.arguments import parse_arguments
 from recbole_idp.cli.columns import columns
 from recbole_idp.cli.console import exit_status
 from recbole_idp.cli.memory import check_loadable, quiet_about_memory
 from recbole_idp.cli.signals import end_undisturbed
+from recbole_idp.cli.streams import usable_streams
 from recbole_idp.cli.threads import share_processors
 from recbole_idp.errors import UserError
 
@@ -37,17 +39,18 @@ def main(argv: list[str] | None = None) -> int:
         argv: The arguments after the program's name; None: those of this process.
 
     Returns:
-        The exit status: 0, 1 (doctor has found a problem), 2 (the user can fix this), 130, 143 or 129
-        (ended by Ctrl-C, SIGTERM, SIGHUP).
+        The exit status: 0, 1 (doctor has found a problem), 2 (one line says why), 130, 143 or 129 (ended by Ctrl-C,
+        SIGTERM, SIGHUP), 141 (the reader of the output is gone).
     """
     share_processors()
+    usable_streams()
     if argv is None:
         # The command is this whole process.
         end_undisturbed()
         quiet_about_memory()
     arguments = sys.argv[1:] if argv is None else argv
     interrupted = "finished stages are kept, the same command goes on there"
-    return exit_status(lambda: _dispatch(arguments), PROGRAM, interrupted)
+    return exit_status(lambda: _dispatch(arguments), PROGRAM, interrupted, arguments)
 
 
 def run(options: Options) -> int:
@@ -223,38 +226,82 @@ class Task(NamedTuple):
         do: The function that does it: ``do(options) -> exit status``.
         purpose: Its line in ``--help``.
         dry: Whether it takes ``--dry_run``.
-        loads: The module with PyTorch and RecBole that it needs; None: it needs neither.
+        keys: "module:Class" of the declarations of its own keys, which its ``--help`` lists.
+        others: Whether it takes the keys of a model as well.
     """
 
     do: Any
     purpose: str
     dry: bool = False
-    loads: str | None = None
+    keys: tuple[str, ...] = ()
+    others: bool = True
 
 
-_TRAINING, _SERVING = "recbole_idp.run.run", "recbole_idp.serving.load"
+_RUN, _SOURCES = "recbole_idp.run.keys:RunSettings", "recbole_idp.data.keys:SourceSettings"
+_COMPARED, _PLACES = "recbole_idp.run.keys:ComparisonSettings", "recbole_idp.run.keys:PlaceSettings"
+_BOARD, _STUDY = "recbole_idp.leaderboard.keys:BoardSettings", "recbole_idp.models.precise.keys:WarmUpSettings"
+
+# The modules with PyTorch and RecBole that tasks need.
+_LOADED = {
+    **dict.fromkeys(("run", "pretrain", "leaderboard", "warm-up", "inspect"), "recbole_idp.run.run"),
+    **dict.fromkeys(("recommend", "add-items", "export"), "recbole_idp.serving.load"),
+}
+
 TASKS = {
-    "run": Task(run, "pre-train, match, transfer and compare (the default)", dry=True, loads=_TRAINING),
-    "pretrain": Task(pretrain, "pre-train on the source domains and keep the bundle", dry=True, loads=_TRAINING),
+    "run": Task(run, "pre-train, match, transfer and compare (the default)", dry=True, keys=(_SOURCES, _RUN)),
+    "pretrain": Task(
+        pretrain,
+        "pre-train on the source domains and keep the bundle",
+        dry=True,
+        keys=(_SOURCES, "recbole_idp.train.keys:PretrainingSettings", _PLACES),
+    ),
     "leaderboard": Task(
-        leaderboard, "train several models on several datasets with several seeds", dry=True, loads=_TRAINING
+        leaderboard,
+        "train several models on several datasets with several seeds",
+        dry=True,
+        keys=(_BOARD, _COMPARED),
     ),
     "warm-up": Task(
-        warm_up, "replay a target over time: how often PRECISE should start anew", dry=True, loads=_TRAINING
+        warm_up, "replay a target over time: how often PRECISE should start anew", dry=True, keys=(_STUDY,)
     ),
-    "inspect": Task(inspect, "show what is matched to a target's items, and write a page with plots", loads=_TRAINING),
-    "doctor": Task(doctor, "examine versions, hooks, text encoder, data and folders"),
+    "inspect": Task(
+        inspect,
+        "show what is matched to a target's items, and write a page with plots",
+        keys=("recbole_idp.run.keys:InspectionSettings", _PLACES),
+    ),
+    "doctor": Task(doctor, "examine versions, hooks, text encoder, data and folders", keys=(_PLACES,)),
     "models": Task(models, "list the models"),
     "keys": Task(keys, "list the keys of a model, with types, defaults and what they affect; or --schema=FILE.json"),
-    "datasets": Task(datasets, "list the datasets: on disk, carried by packages, to download"),
-    "report": Task(report, "draw a leaderboard again from its JSON file: tables, Markdown, LaTeX, page"),
-    "convert": Task(convert, "turn raw Amazon reviews and metadata into RecBole's atomic files"),
-    "recommend": Task(
-        recommend, "recommend items by a trained model: after one history, or for all users of a file", loads=_SERVING
+    "datasets": Task(datasets, "list the datasets: on disk, carried by packages, to download", keys=(_PLACES,)),
+    "report": Task(
+        report,
+        "draw a leaderboard again from its JSON file: tables, Markdown, LaTeX, page",
+        keys=("recbole_idp.report.keys:ReportSettings",),
+        others=False,
     ),
-    "add-items": Task(add_items, "add new items to a trained model by their texts, without training", loads=_SERVING),
+    "convert": Task(
+        convert,
+        "turn raw Amazon reviews and metadata into RecBole's atomic files",
+        keys=("recbole_idp.data.amazon.keys:ConvertSettings",),
+        others=False,
+    ),
+    "recommend": Task(
+        recommend,
+        "recommend items by a trained model: after one history, or for all users of a file",
+        keys=("recbole_idp.serving.keys:RecommendSettings",),
+        others=False,
+    ),
+    "add-items": Task(
+        add_items,
+        "add new items to a trained model by their texts, without training",
+        keys=("recbole_idp.serving.keys:AddItemsSettings",),
+        others=False,
+    ),
     "export": Task(
-        export, "write a trained model for other languages: ONNX, item vectors, a faiss index", loads=_SERVING
+        export,
+        "write a trained model for other languages: ONNX, item vectors, a faiss index",
+        keys=("recbole_idp.serving.keys:ExportSettings",),
+        others=False,
     ),
     "help": Task(show_help, "print this"),
 }
@@ -271,6 +318,9 @@ Options are keys of RecBole or of the plugin; values are written as in YAML, lis
   --pretrained=DIR                use this bundle and do not pre-train
   --config_files="a.yaml b.yaml"  read keys from files first
   --dry_run                       print every key, its value and its origin, and stop
+  --help                          after a task: its own keys
+  --version                       print the version
+  --debug                         show the traceback of an error
 Without --dataset, two platforms carved from the ml-100k that RecBole carries are used, and nothing is downloaded."""
 
 
@@ -278,8 +328,17 @@ def _dispatch(argv: list[str]) -> int:
     """Run the task of a command line, and return its exit status."""
     if len(argv) > 1 and argv[0] == "keys" and not argv[1].startswith("-"):
         argv = ["keys", f"--model={argv[1]}", *argv[2:]]
+    if len(argv) > 1 and argv[0] == "help" and argv[1] in TASKS:
+        argv = [argv[1], "--help"]
     task, options = parse_arguments(argv, TASKS)
+    options.pop("debug", None)
+    if options.pop("version", False):
+        print(f"{PROGRAM} {recbole_idp.__version__}")
+        return 0
     if options.pop("help", False):
+        if task in argv:
+            print(_task_help(task))
+            return 0
         task = "help"
     # doctor lists the problems one by one, if it can run at all
     readable = importlib.util.find_spec("yaml") is not None
@@ -288,9 +347,23 @@ def _dispatch(argv: list[str]) -> int:
     if "dry_run" in options and not TASKS[task].dry:
         dry = " and ".join(name for name in TASKS if TASKS[name].dry)
         raise UserError(f"--dry_run has no meaning for {task}: it belongs to {dry}")
-    if (needed := TASKS[task].loads) is not None:
+    if (needed := _LOADED.get(task)) is not None:
         check_loadable(needed)
     return TASKS[task].do(options)
+
+
+def _task_help(name: str) -> str:
+    """Return the usage of a task, with its own keys."""
+    from recbole_idp.config import reference
+
+    task = TASKS[name]
+    rows = [(f"--{key}", *more) for key, *more in reference.rows_of(map(registry.resolve, task.keys))]
+    parts = [f"usage: {PROGRAM} {name} [--key=value ...]\n\n{task.purpose}"]
+    if rows:
+        parts.append(f"keys, with their types and defaults:\n{columns(rows, indent='  ')}")
+    if task.others:
+        parts.append(f"It takes the keys of a model as well, which {PROGRAM} keys --model=NAME lists.")
+    return "\n\n".join(parts)
 
 
 def _own_options(options: dict[str, str | bool], group: str, needed: Iterable[str], usage: str) -> dict[str, Any]:

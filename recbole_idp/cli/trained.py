@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, cast
 
 from recbole_idp.cli.columns import columns
 from recbole_idp.errors import UserError
+from recbole_idp.printable import printable
 from recbole_idp.serving.load import load
 from recbole_idp.serving.trained_model import TrainedModel, check_absent
 
@@ -148,4 +149,4 @@ def export(trained: str, out: str, index: str) -> None:
 
 def _say(text: str) -> None:
     """Print a remark to stderr."""
-    print(f"recbole-idp: {text}", file=sys.stderr)
+    print(f"recbole-idp: {printable(text)}", file=sys.stderr)

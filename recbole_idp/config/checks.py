@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from recbole_idp.config.forms import choice_line, spelt_as_declared
 from recbole_idp.config.layers import COMMAND_LINE, CONFIG_DICT, Layer, parse_yaml
 from recbole_idp.config.setting import Setting
+from recbole_idp.config.support import RENAMED
 from recbole_idp.errors import UserError, nearest
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ def known_key(key: str, valid: dict[str, Any], layer: Layer) -> Any:
     if key in valid:
         return valid[key]
     dashes = "--" if layer.origin == COMMAND_LINE else ""
-    matches = nearest(key, valid)
+    matches = [RENAMED[key]] if RENAMED.get(key) in valid else nearest(key, valid)
     # A task with keys of its own has few; a configuration has more than a line can hold.
     every = f"it takes {', '.join(dashes + name for name in valid)}" if len(valid) < 20 else "--dry_run shows every key"
     remedy = f"did you mean {dashes}{matches[0]}?" if matches else every
@@ -78,15 +79,6 @@ def check_together(values: dict[str, Any]) -> None:
     Raises:
         UserError: Two values contradict each other.
     """
-    name, _, cutoff = values["valid_metric"].partition("@")
-    metrics = {metric.lower() for metric in values["metrics"]}
-    if name.lower() not in metrics:
-        raise UserError(f"valid_metric {values['valid_metric']} is none of metrics: add {name} to metrics")
-    if cutoff and (not cutoff.isdigit() or int(cutoff) not in values["topk"]):
-        raise UserError(f"valid_metric {values['valid_metric']} has no cut-off of topk {values['topk']}: add it there")
-    for key in ("popularity_buckets", "history_buckets"):
-        if values[key] != sorted(values[key]):
-            raise UserError(f"{key} {values[key]} does not rise: write where buckets begin, the lowest first")
     width, heads = values.get("hidden_size"), values.get("n_heads")
     if width and heads and width % heads:
         raise UserError(f"hidden_size {width} is no multiple of n_heads {heads}: choose a width that n_heads divides")
@@ -115,6 +107,8 @@ def _convert(value: Any, setting: Setting, layer: Layer) -> Any:
 
 def _read_text(text: str, setting: Setting) -> Any:
     """Read text as YAML, unless its key takes text: then 2018 is a name, not a number."""
+    if text == setting.default:
+        return text  # such as RecBole's "" and "None", which are texts
     if text in _EMPTY:
         return None
     value = _read(text)

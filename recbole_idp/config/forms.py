@@ -14,6 +14,9 @@ from pydantic_core import PydanticCustomError
 
 from recbole_idp.errors import nearest
 
+MOST_CANDIDATES = 10_000
+"""Candidates that may be drawn for a target: more take longer than ranking all items of most catalogues."""
+
 _EVAL_ARGS = ("split", "order", "group_by", "mode")
 # RecBole's valid_only leaves nothing to test on.
 _LEAVE_ONE_OUT = ("valid_and_test", "test_only")
@@ -90,8 +93,14 @@ def check_eval_args(value: dict[str, Any]) -> dict[str, Any]:
         value["split"] = _check_split(value["split"], inner)
     mode = value.get("mode", "full")
     for word in mode.values() if isinstance(mode, dict) else [mode]:
-        if word not in ("full", "labeled") and not re.fullmatch(r"(uni|pop)[1-9]\d*", str(word)):
-            raise wrong(f"mode takes full, labeled, uniN or popN such as uni100, but is {_quoted(word)} {inner}")
+        if word in ("full", "labeled"):
+            continue
+        if not (found := re.fullmatch(r"(?:uni|pop)([1-9]\d*)", str(word))):
+            raise wrong(f"mode takes full, uniN, popN such as uni100, or labeled, but is {_quoted(word)} {inner}")
+        if len(found[1]) > 5 or int(found[1]) > MOST_CANDIDATES:
+            raise wrong(
+                f"mode is {word} {inner}, more than {MOST_CANDIDATES:,} candidates: full ranks all items faster"
+            )
     return value
 
 

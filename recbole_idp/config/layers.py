@@ -44,6 +44,10 @@ class Layer(NamedTuple):
         return f"on the {self.origin}" if self.origin == COMMAND_LINE else f"in {self.origin}"
 
 
+_MOST_CHARACTERS = 1 << 20
+_MOST_VALUES = 100_000
+
+
 class SafeYamlLoader(yaml.SafeLoader):
     """YAML loader of plain data that refuses duplicate keys, and reads 1e-3 as a float as RecBole does."""
 
@@ -58,6 +62,15 @@ class SafeYamlLoader(yaml.SafeLoader):
                 raise yaml.constructor.ConstructorError(None, None, f"duplicate key '{key}'", key_node.start_mark)
             seen.add(key)
         return super().construct_mapping(node, deep)
+
+    def flatten_mapping(self, node: yaml.MappingNode) -> None:
+        """Merge maps, and refuse so many that they would fill the memory."""
+        for key, merged in node.value:
+            if key.tag == "tag:yaml.org,2002:merge" and isinstance(merged, yaml.SequenceNode) and len(merged.value) > 9:
+                raise yaml.constructor.ConstructorError(None, None, "more than 9 maps are merged", key.start_mark)
+        super().flatten_mapping(node)
+        if len(node.value) > _MOST_VALUES // 10:
+            raise yaml.constructor.ConstructorError(None, None, "merged maps are too large", node.start_mark)
 
 
 # A date would be no JSON value, and no key expects one: 2018-01-01 stays text.
@@ -100,7 +113,26 @@ def parse_yaml(text: str) -> Any:
         yaml.YAMLError: The text is not YAML.
         ValueError: The text looks like a number but is none, such as 0b2.
     """
-    return yaml.load(text, Loader=SafeYamlLoader)
+    if len(text) > _MOST_CHARACTERS:
+        raise ValueError(f"more than {_MOST_CHARACTERS:,} characters")
+    try:
+        value = yaml.load(text, Loader=SafeYamlLoader)
+        size = _size(value, {})
+    except RecursionError:
+        raise ValueError("nested too deep, or in itself") from None
+    if size > _MOST_VALUES:
+        raise ValueError(f"more than {_MOST_VALUES:,} values where its aliases are written out")
+    return value
+
+
+def _size(value: Any, known: dict[int, int]) -> int:
+    """Return how many values a value has inside, what an alias names counting each time."""
+    if not isinstance(value, (dict, list)):
+        return 1
+    if id(value) not in known:
+        inner = value.values() if isinstance(value, dict) else value
+        known[id(value)] = 1 + sum(_size(part, known) for part in inner)
+    return known[id(value)]
 
 
 def read_file(path: str | Path) -> dict[str, Any]:
@@ -116,7 +148,8 @@ def read_file(path: str | Path) -> dict[str, Any]:
         UserError: The file cannot be read, or is no map of keys and values.
     """
     try:
-        values = parse_yaml(Path(path).read_text(encoding="utf-8-sig"))
+        with open(path, encoding="utf-8-sig") as file:
+            values = parse_yaml(file.read(_MOST_CHARACTERS + 1))
     except FileNotFoundError:
         raise UserError(f"configuration file {path} does not exist: check --config_files") from None
     except OSError as error:

@@ -39,7 +39,7 @@ class RecBoleMachineSettings(Settings):
     dataloaders_save_path: NoPicklePath | None = setting(
         None, "Not supported: it would open a pickle.", Affects.NOTHING
     )
-    nproc: int = setting(1, "Processes of a distributed training.", Affects.NOTHING)
+    nproc: int = setting(1, "Processes of RecBole's own run.", Affects.NOTHING)
     world_size: int = setting(-1, "Processes of all machines.", Affects.NOTHING)
     ip: str = setting("localhost", "Address of the first machine.", Affects.NOTHING)
     port: str = setting("5678", "Port of the first machine.", Affects.NOTHING)
@@ -62,7 +62,7 @@ class RecBoleTrainingSettings(Settings):
         None, "Arguments of clip_grad_norm_, such as {max_norm: 5}; None: no clipping.", _BOTH
     )
     weight_decay: Number = setting(0.0, "Weight decay.", _BOTH)
-    initializer_range: Number = setting(0.02, "Standard deviation of the initial weights.", _BOTH)
+    initializer_range: Number | None = setting(None, "Standard deviation of the initial weights.", _BOTH)
     transform: str | None = setting(None, "RecBole's transformation of batches.", Affects.TRAINING)
     mask_ratio: PositiveShare | None = setting(None, "Chance of an event to be masked.", _BOTH)
     ft_ratio: Share | None = setting(None, "Share of the rows whose last event alone is masked.", _BOTH)
@@ -74,6 +74,8 @@ class RecBoleEvaluationSettings(Settings):
     """Evaluation."""
 
     eval_batch_size: Count = setting(4096, "Rows, or scores, a batch of evaluation.", Affects.NOTHING)
+    loss_decimal_place: Natural = setting(4, "Decimals of the loss in the log.")
+    metric_decimal_place: Natural = setting(4, "Decimals of the metrics.")
     tail_ratio: float | int | None = setting(None, "Share of the items that count as tail.", Affects.EVALUATION)
 
 

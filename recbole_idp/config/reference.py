@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from typing import Any
 
 from recbole_idp.config.declarations import model_settings
 from recbole_idp.config.resolve import DEFAULT_DATASET
-from recbole_idp.config.setting import Affects, Setting
+from recbole_idp.config.setting import Affects, Setting, Settings, declared_by
+from recbole_idp.config.support import SUPPORT
 
 _AFFECTS = {
     Affects.PRETRAINING: "pre-training",
@@ -41,10 +43,18 @@ def rows(model: str, dataset: str = DEFAULT_DATASET) -> list[tuple[str, ...]]:
             item.type_name(),
             _shown(item.default),
             affects_name(item.affects),
-            item.help or "RecBole's own key.",
+            _what(model, item),
         )
         for item in settings
     ]
+
+
+def rows_of(groups: Iterable[type[Settings]]) -> list[tuple[str, ...]]:
+    """Return a row for each key of some groups: key, type, default and help."""
+    found: dict[str, Setting] = {}
+    for group in groups:
+        found.update(declared_by(group))
+    return [(item.name, item.type_name(), _shown(item.default), item.help) for item in found.values()]
 
 
 def markdown(model: str, dataset: str = DEFAULT_DATASET) -> str:
@@ -73,6 +83,14 @@ def json_schema(model: str, dataset: str = DEFAULT_DATASET) -> dict[str, Any]:
         "properties": {item.name: _property(item) for item in model_settings(model, dataset).values()},
         "additionalProperties": False,
     }
+
+
+def _what(model: str, item: Setting) -> str:
+    """Return what a key means, or why it is refused with a model."""
+    entry = SUPPORT.get(item.name)
+    if entry is not None and not entry.works_with(model, exact=False, has_default=item.default is not None):
+        return f"Refused: {entry.refused_by(model)}."
+    return item.help or "RecBole's own key."
 
 
 def _room(setting: Setting) -> int:

@@ -19,6 +19,7 @@ from recbole_idp.config.checks import check_layer, check_together
 from recbole_idp.config.declarations import settings_of
 from recbole_idp.config.layers import COMMAND_LINE, CONFIG_DICT, Layer, read_file, recbole_layers
 from recbole_idp.config.model_defaults import model_layers
+from recbole_idp.config.support import check_supported, needs_negatives
 from recbole_idp.errors import UserError
 
 DEFAULT_MODEL = "IDP"
@@ -71,10 +72,21 @@ def resolve(layers: list[Layer], model: str | None = None, dataset: str | None =
         _put(layer, values, origins)
     values.update(model=model, dataset=dataset)
     origins.update(model=model_origin, dataset=dataset_origin)
+    check_supported(model, checked, values, defaults)
+    if needs_negatives(model, values):
+        _put(_negatives(below), values, origins)
     if values.get("pretrain_model"):
         registry.check_model(values["pretrain_model"])
     check_together(values)
+    for group in registry.SETTINGS:
+        registry.resolve(group).check_together(values)
     return Resolved(values, origins, defaults, checked)
+
+
+def _negatives(layers: Iterable[Layer]) -> Layer:
+    """Return RecBole's own default for ``train_neg_sample_args``, which the plugin's lies over."""
+    key = "train_neg_sample_args"
+    return next(Layer(layer.origin, {key: layer.values[key]}) for layer in layers if layer.values.get(key))
 
 
 def user_layers(

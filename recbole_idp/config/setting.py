@@ -76,6 +76,17 @@ class Settings(BaseModel):
             key = found["loc"][0]
             raise UserError(f"{key} is {config[key]!r}, but {_lower(found['msg'])}: correct it") from None
 
+    @classmethod
+    def check_together(cls, values: dict[str, Any]) -> None:
+        """Check values that depend on each other.
+
+        Args:
+            values: The resolved configuration; it holds other keys as well.
+
+        Raises:
+            UserError: Two values contradict each other.
+        """
+
 
 def setting(default: Any, help: str, affects: Affects = Affects.ALL) -> Any:
     """Declare a field of :class:`Settings`.

@@ -6,6 +6,7 @@ import copy
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+import torch
 from recbole.config import Config
 from recbole.utils import InputType
 
@@ -136,6 +137,12 @@ class StrictConfig(Config):
             raise UserError(f"RecBole refuses this configuration: {' '.join(str(error).split())}") from error
         # RecBole derives the input type of CE and BPR alone; BCE reads the same rows as CE
         self.final_config_dict.setdefault("MODEL_INPUT_TYPE", InputType.POINTWISE)
+
+    def _init_device(self) -> None:
+        """Choose the device; RecBole would take a GPU even where ``use_gpu`` is false."""
+        super()._init_device()
+        if not self.final_config_dict["use_gpu"]:
+            self.final_config_dict["device"] = torch.device("cpu")
 
     def _of(self, wanted: Callable[[str], bool]) -> dict[str, Any]:
         """Return the user's values from layers with a ``wanted`` origin."""

@@ -29,6 +29,16 @@ _NEWLINE = ord("\n")
 _SEPARATORS = re.compile(r"[\t\r\n\0]+")
 
 
+class ColumnTypes(dict[str, str]):
+    """Types of columns by name, which nobody changes.
+
+    pandas makes a deep copy of a table's attributes whenever a column is taken, which would be quadratic.
+    """
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "ColumnTypes":
+        return self
+
+
 def read_atomic(
     path: str | Path, columns: ColumnChoice | None = None, separator: str = "\t", encoding: str = "utf-8"
 ) -> pd.DataFrame:
@@ -69,7 +79,7 @@ def read_atomic(
             _check_floats(frame[name], path, functools.partial(_field, body, list(types).index(name), separator))
         elif types[name] == "token" and name.endswith("_id"):
             _check_ids(frame[name], path)
-    frame.attrs["types"] = {name: types[name] for name in wanted}
+    frame.attrs["types"] = ColumnTypes((name, types[name]) for name in wanted)
     return frame
 
 
@@ -189,7 +199,7 @@ def _choose(columns: ColumnChoice | None, types: dict[str, str], path: Path) -> 
     """Return the names of the columns to load, in the file's order."""
     if columns is None:
         return list(types)
-    columns = list(columns(types) if callable(columns) else columns)
+    columns = set(columns(types) if callable(columns) else columns)
     missing = sorted(name for name in columns if name not in types)
     if missing:
         hint = "" if len(types) > 1 else ": is field_separator the one between its fields?"
@@ -261,7 +271,7 @@ def _check_floats(values: pd.Series, path: Path, text_of: Callable[[int], str]) 
     bad = ~np.isfinite(values) if path.suffix == ".inter" else np.isinf(values)
     if bad.any():
         row = int(np.argmax(bad))
-        raise _not_a_number(path, row, values.name, text_of(row))
+        raise _not_a_number(path, row, str(values.name), text_of(row))
 
 
 def _field(body: bytes, column: int, separator: str, row: int) -> str:

@@ -96,6 +96,7 @@ class SequenceDataset(FlatRows, LiteralReading, SequentialDataset):
                 f"{name} has no user of three interactions or more, so that nothing can be trained and tested on it: "
                 "add interactions, or loosen the filters"
             )
+        self.check_labels(parts)
         parts[0] = few_shot(parts[0], self.config["train_users_share"], self.config["train_users_seed"])
         return parts
 
@@ -114,6 +115,7 @@ class SequenceDataset(FlatRows, LiteralReading, SequentialDataset):
             SEQUENCE_START: rows.starts,
             SEQUENCE_END: rows.ends,
             self.item_list_length_field: (rows.ends - rows.starts).clamp(max=self.max_item_list_len),
+            **self.labels_of(rows),
         }
         part = self.copy(Interaction(columns))
         part._rows = rows

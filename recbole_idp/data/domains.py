@@ -128,6 +128,10 @@ class _View:
         """Return the targets."""
         return self._targets
 
+    def item_counts(self) -> np.ndarray:
+        """Count the events of each item; int64, shape [N]."""
+        return self._targets.item_counts(self.num("item_id"))
+
 
 def source_locations(config: Config, with_target: bool = False) -> list[DatasetLocation]:
     """Check the source domains of a configuration, and find their files; see :func:`check_domains`."""

@@ -23,6 +23,11 @@ TIMEOUT_SECONDS = 30
 # URL -> SHA-256 of its archive, for those that were checked by hand. RecBole publishes none.
 KNOWN_SHA256: dict[str, str] = {}
 
+MOST_RATIO = 100
+"""How many times smaller than its content an archive may be; data sets shrink to a third or a tenth."""
+
+_SMALL = 1 << 24
+_MOST_MEMBERS = 10_000
 _BLOCK = 1 << 18
 _Answer = TypeVar("_Answer")
 _logger = logging.getLogger(__name__)
@@ -102,8 +107,15 @@ def _unpack(archive: Path, folder: Path, url: str) -> None:
     """Unpack a zip, which checks each file's CRC; refuse one with files outside of ``folder``."""
     try:
         with zipfile.ZipFile(archive) as content:
-            for member in content.infolist():
+            members = content.infolist()
+            for member in members:
                 _check_member(member, url)
+            unpacked = sum(member.file_size for member in members)
+            if len(members) > _MOST_MEMBERS or unpacked > max(_SMALL, MOST_RATIO * archive.stat().st_size):
+                raise UserError(
+                    f"the archive from {url} unpacks to {len(members):,} files of {unpacked:,} bytes, "
+                    "as no data set of its size does: do not use it"
+                )
             content.extractall(folder)
     # zipfile raises RuntimeError for an encrypted archive, NotImplementedError for a compression it does not know.
     except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:

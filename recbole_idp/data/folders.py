@@ -1,12 +1,11 @@
 """Folders of data sets, and the note in each on where its files came from."""
 
-import json
 import os
 from pathlib import Path
 from typing import Any
 
 from recbole_idp.errors import UserError
-from recbole_idp.storage.files import write_json
+from recbole_idp.storage.files import parse_json, write_json
 
 SOURCE_FILE = "source.json"
 _LONGEST_NAME = 255
@@ -34,7 +33,7 @@ def write_source(folder: str | Path, **facts: Any) -> None:
 def read_source(folder: str | Path) -> dict[str, Any]:
     """Return what :func:`write_source` noted in ``folder``; empty if there is no readable note."""
     try:
-        facts = json.loads((Path(folder) / SOURCE_FILE).read_text(encoding="utf-8"))
+        facts = parse_json(Path(folder) / SOURCE_FILE)
     except (OSError, ValueError):
         return {}
     return facts if isinstance(facts, dict) else {}

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+import torch
 from recbole.utils import FeatureSource, FeatureType
 
 from recbole_idp.config.derive import data_root, derive
@@ -18,6 +19,7 @@ from recbole_idp.data.splits import PARTS, TRAIN, Events, PartRows, Seen, by_use
 from recbole_idp.errors import UserError
 
 if TYPE_CHECKING:
+    from recbole.config import Config
     from recbole.data.dataset import Dataset as _MixedInto
 else:
     _MixedInto = object
@@ -46,6 +48,7 @@ class LiteralReading(_MixedInto):
         seen: Which users and items have a training event; set by ``build()``.
     """
 
+    config: Config
     location: DatasetLocation
     fixed: FixedSplit | None = None
     events: Events
@@ -75,7 +78,7 @@ class LiteralReading(_MixedInto):
         if histories in read_header(paths[0], self.config["field_separator"], self.config["encoding"] or "utf-8"):
             self.fixed = self._read_histories(paths, histories)
         else:
-            self.fixed = read_plain(paths, lambda path: self._load_feat(str(path), FeatureSource.INTERACTION))
+            self.fixed = read_plain(paths, self._read_plain_file)
         self.inter_feat = self.fixed.frame
         # From here on the events are filtered and numbered as those of one file.
         self.benchmark_filename_list = None
@@ -86,6 +89,13 @@ class LiteralReading(_MixedInto):
             raise UserError(
                 f"benchmark_filename brings a split of its own, and eval_args asks for the split {split}: give one"
             )
+
+    def _read_plain_file(self, path: Path) -> pd.DataFrame:
+        """Read one file of plain rows."""
+        frame = self._load_feat(str(path), FeatureSource.INTERACTION)
+        if frame is None:
+            raise UserError(f"load_col names no column of {path.name}: name those of user, item and time under inter")
+        return frame
 
     def _read_histories(self, paths: list[Path], histories: str) -> FixedSplit:
         """Read the files of a fixed split whose rows have histories."""
@@ -162,14 +172,26 @@ class LiteralReading(_MixedInto):
                     f"val_interval names {field}, which is no loaded column of {self.config['dataset']} ({columns}): "
                     "add it to load_col, or correct the name"
                 )
+        unknown = self._unknown_items()
         try:
             super()._data_filtering()
         except ValueError as error:
             # RecBole says no more than this word; the interval keys are checked where they are read.
             if "empty" not in str(error):
                 raise
+            if unknown is not None:
+                raise UserError(unknown) from error
             filters = "user_inter_num_interval, item_inter_num_interval or val_interval"
             raise UserError(f"nothing is left of {self.config['dataset']} after filtering: widen {filters}") from error
+
+    def _unknown_items(self) -> str | None:
+        """Return the line for an ``.item`` file that was read and describes no item of the events; None if it does."""
+        if self.item_feat is None or self.inter_feat[self.iid_field].isin(self.item_feat[self.iid_field]).any():
+            return None
+        return (
+            f"none of the items of {self.config['dataset']} is in its .item file, and RecBole drops events of others: "
+            "write the same ids in both files"
+        )
 
     def _reset_index(self) -> None:
         """Number the rows that filters have left, and keep their numbers in the file."""
@@ -187,6 +209,8 @@ class LiteralReading(_MixedInto):
         order = np.lexsort((self._file_rows, times))
         users, items = (self.inter_feat[name].to_numpy()[order] for name in (self.uid_field, self.iid_field))
         times, rows, args = times[order], self._file_rows[order], self.config["eval_args"]
+        label = self.config["LABEL_FIELD"]
+        self._labels = self.inter_feat[label].to_numpy()[order] if label in self.inter_feat else None
         if self.fixed is not None:
             parts = self.fixed.parts[rows]
         else:
@@ -234,6 +258,38 @@ class LiteralReading(_MixedInto):
             return f"{file} has {what}, so that nothing can be {doing} on: add rows, or loosen the filters"
         split = self.config["eval_args"]["split"]
         return f"the split {split} leaves {what} of {name} to be {doing} on: choose other shares, or loosen the filters"
+
+    def labels_of(self, rows: PartRows) -> dict[str, torch.Tensor]:
+        """Return the column of labels of a part's targets, if it was read; empty for rows of given histories."""
+        if self._labels is None or rows.events is None:
+            return {}
+        return {self.config["LABEL_FIELD"]: torch.from_numpy(self._labels[rows.events])}
+
+    def check_labels(self, parts: Sequence[LiteralReading]) -> None:
+        """Check that the parts that are evaluated have labels where ``eval_args`` asks for them.
+
+        Args:
+            parts: The parts for training, validation and test.
+
+        Raises:
+            UserError: There is no column of labels, or AUC has events of one label alone.
+        """
+        label, modes = self.config["LABEL_FIELD"], self.config["eval_args"]["mode"]
+        for part, name in zip(parts[1:], ("valid", "test"), strict=True):
+            if modes[name] != "labeled" or len(part) == 0:
+                continue
+            if label not in part.inter_feat:
+                columns = ", ".join([self.uid_field, self.iid_field, self.time_field, label])
+                raise UserError(
+                    f"mode labeled compares scores with the column {label} (LABEL_FIELD), which is not loaded of "
+                    f'{self.config["dataset"]}: give --load_col="{{inter: [{columns}]}}", or mode uni100'
+                )
+            labels = part.inter_feat[label]
+            if "AUC" in self.config["metrics"] and not 0 < int((labels > 0).sum()) < len(labels):
+                raise UserError(
+                    f"AUC has no value on the {name} events of {self.config['dataset']}, whose {label} is the same for "
+                    "all: take AUC out of metrics, or give mode uni100"
+                )
 
     def user_tokens(self) -> list[str]:
         """Return the id of each row's user; length R."""

@@ -76,6 +76,11 @@ class Targets:
         """The items to predict; int64, shape [R]."""
         return self.sequences.items[self.ends]
 
+    def item_counts(self, n_items: int) -> np.ndarray:
+        """Count the events of each item: the targets, and the first events of their users; int64, shape [N]."""
+        events = torch.cat([self.ends, torch.unique(self.starts)])
+        return np.bincount(self.sequences.items[events].numpy(), minlength=n_items)
+
     def histories(self, rows: torch.Tensor, max_length: int) -> tuple[torch.Tensor, torch.Tensor]:
         """Build the histories of some targets, padded to the longest of them.
 

@@ -74,6 +74,7 @@ class PartRows:
         starts: Index of the first event of each target's history; int64, shape [R].
         ends: Index of each target; int64, shape [R].
         fresh: Whether an event is there for the first time, and not the copy of another's; bool, shape [E].
+        events: Number of each target among the dataset's events; int64, shape [R]. None for given histories.
     """
 
     sequences: Sequences
@@ -81,6 +82,7 @@ class PartRows:
     starts: torch.Tensor
     ends: torch.Tensor
     fresh: torch.Tensor
+    events: np.ndarray | None = None
 
     def targets(self) -> Targets:
         """Return the targets."""
@@ -137,9 +139,9 @@ def parts_of(
     place[order] = positions(users[order])
     if method == "RS" and group_by != "user":
         # Each user's first event is no target; it goes with the targets beside it.
-        before = np.cumsum(place > 0) - (place > 0)
-        first, second = sizes(int((place > 0).sum()), _shares(value))
-        return (before >= first).astype(np.int64) + (before >= second)
+        is_target = (place > 0).astype(np.int64)
+        before = np.cumsum(is_target) - is_target
+        return np.searchsorted(np.asarray(sizes(int(is_target.sum()), _shares(value))), before, side="right")
     counts = np.bincount(users) if len(users) else np.zeros(0, dtype=np.int64)
     # Ends of training and validation, by the user's number of events.
     ends = np.zeros((2, int(counts.max(initial=0)) + 1), dtype=np.int64)
@@ -163,12 +165,15 @@ def _by_time(times: np.ndarray, shares: Sequence[float]) -> np.ndarray:
     """Cut ascending times so that the parts have these shares of the events, and events of one time stay together."""
     cumulative = np.cumsum(shares) / np.sum(shares)
     # The place of a share among n events is that of RecBole's percentile; the small number is for rounding.
-    edges = [times[int(share * (len(times) - 1) + 1e-9)] for share in cumulative[:2]] if len(times) else [0, 0]
-    return (times > edges[0]).astype(np.int64) + (times > edges[1])
+    places = (cumulative[:2] * (len(times) - 1) + 1e-9).astype(np.int64)
+    return (times[:, None] > times[places]).sum(1)
 
 
 def only_places(users: np.ndarray, times: np.ndarray) -> bool:
-    """Return whether timestamps are no times: one value for all, or each user's places 0, 1, 2 or 1, 2, 3 and so on.
+    """Return whether timestamps are no times: one value for all, or places in each user's history.
+
+    Places are 0, 1, 2 or 1, 2, 3 and so on, some of them missing where events were filtered: whole numbers, no two
+    equal for a user, and most users begin at the same one. People do not begin at the same moment.
 
     Args:
         users: User of each event; shape [E].
@@ -176,13 +181,15 @@ def only_places(users: np.ndarray, times: np.ndarray) -> bool:
     """
     if len(times) == 0:
         return False
-    if len(np.unique(times)) == 1:
+    lowest = times.min()
+    if lowest == times.max():
         return True
     order = np.lexsort((times, users))
     users, times = users[order], times[order]
     place = positions(users)
-    firsts = times[np.arange(len(times)) - place]
-    return bool(place.max() > 0 and np.array_equal(times - firsts, place) and len(np.unique(firsts)) == 1)
+    repeated = (place[1:] > 0) & (times[1:] == times[:-1])
+    firsts = times[place == 0]
+    return bool((times % 1 == 0).all() and not repeated.any() and (firsts == lowest).mean() > 0.5)
 
 
 def part_rows(events: Events) -> list[PartRows]:
@@ -194,7 +201,7 @@ def part_rows(events: Events) -> list[PartRows]:
     Returns:
         The targets for training, validation and test.
     """
-    ordered = events.by_user()
+    order, ordered = np.argsort(events.users, kind="stable"), events.by_user()
     found = []
     for part in (TRAIN, VALID, TEST):
         wanted = np.unique(ordered.users[ordered.parts == part])
@@ -210,6 +217,7 @@ def part_rows(events: Events) -> list[PartRows]:
                 torch.from_numpy(ends - place[ends]),
                 torch.from_numpy(ends),
                 torch.ones(len(users), dtype=torch.bool),
+                order[kept][ends],
             )
         )
     return found

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from recbole_idp.evaluation.significance import gains
+from recbole_idp.evaluation.gains import gains
+from recbole_idp.evaluation.metrics import Basis, parse
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
 
 METRICS = ("Hit@10", "NDCG@10", "Hit@20", "NDCG@20", "MRR")
+"""What is measured in buckets, with the watched metric where it follows from ranks."""
 
 
 def bucket_metrics(
-    ranks: npt.ArrayLike, popularity: npt.ArrayLike, history: npt.ArrayLike, begins: Mapping[str, Sequence[int]]
+    ranks: npt.ArrayLike,
+    popularity: npt.ArrayLike,
+    history: npt.ArrayLike,
+    begins: Mapping[str, Sequence[int]],
+    watched: str,
 ) -> dict[str, list[dict[str, Any]]]:
     """Compute metrics for each bucket. Targets below the first bucket are in none.
 
@@ -26,13 +32,18 @@ def bucket_metrics(
         popularity: Training interactions of the target item; shape [R].
         history: Events before the target; shape [R].
         begins: Where the buckets of ``popularity`` and of ``history`` begin.
+        watched: The metric of early stopping, which is computed as well if it follows from ranks.
 
     Returns:
         Under ``popularity`` and ``history`` the buckets that have targets, in order: ``label`` (``1 to 4``, ``20 and
         more``), ``users`` (targets in it) and ``metrics``.
     """
+    key = parse(watched)
+    metrics = dict.fromkeys([*METRICS, *([key.title] if key.metric.basis is Basis.RANKS else [])])
     sizes = {"popularity": popularity, "history": history}
-    return {name: _buckets(np.asarray(ranks), np.asarray(values), begins[name]) for name, values in sizes.items()}
+    return {
+        name: _buckets(np.asarray(ranks), np.asarray(values), begins[name], metrics) for name, values in sizes.items()
+    }
 
 
 SEEN, UNSEEN = "seen in training", "not seen in training"
@@ -56,23 +67,26 @@ def novelty_metrics(
     for name, seen in (("user_novelty", users_seen), ("item_novelty", items_seen)):
         groups = ((SEEN, np.asarray(seen)), (UNSEEN, ~np.asarray(seen)))
         if groups[1][1].any():
-            found[name] = [_bucket(np.asarray(ranks)[inside], label) for label, inside in groups if inside.any()]
+            filled = [(label, inside) for label, inside in groups if inside.any()]
+            found[name] = [_bucket(np.asarray(ranks)[inside], label, METRICS) for label, inside in filled]
     return found
 
 
-def _bucket(ranks: np.ndarray, label: str) -> dict[str, Any]:
+def _bucket(ranks: np.ndarray, label: str, names: Iterable[str]) -> dict[str, Any]:
     """Return the metrics of some targets."""
-    metrics = {metric.lower(): round(float(gains(ranks, metric).mean()), 6) for metric in METRICS}
+    metrics = {metric.lower(): round(float(gains(ranks, metric).mean()), 6) for metric in names}
     return {"label": label, "users": len(ranks), "metrics": metrics}
 
 
-def _buckets(ranks: np.ndarray, values: np.ndarray, begins: Sequence[int]) -> list[dict[str, Any]]:
+def _buckets(
+    ranks: np.ndarray, values: np.ndarray, begins: Sequence[int], names: Iterable[str]
+) -> list[dict[str, Any]]:
     number = np.searchsorted(begins, values, side="right") - 1
     found = []
     for bucket in range(len(begins)):
         inside = ranks[number == bucket]
         if len(inside):
-            found.append(_bucket(inside, _label(begins, bucket)))
+            found.append(_bucket(inside, _label(begins, bucket), names))
     return found
 
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from recbole.data.interaction import Interaction
 
-from recbole_idp.evaluation.ranking import ranks_from_scores
 from recbole_idp.progress import progress_bar
 
 if TYPE_CHECKING:
@@ -19,10 +18,14 @@ if TYPE_CHECKING:
 
 
 @torch.no_grad()
-def rank_candidates(
-    model: SequentialRecommender, loader: NegSampleEvalDataLoader, seed: int, show_progress: bool = False
-) -> torch.Tensor:
-    """Rank each target among the candidates that RecBole's loader draws for it.
+def score_candidates(
+    model: SequentialRecommender,
+    loader: NegSampleEvalDataLoader,
+    seed: int,
+    collect: Callable[[torch.Tensor, torch.Tensor], None],
+    show_progress: bool = False,
+) -> None:
+    """Score the candidates that RecBole's loader draws for each target.
 
     A history is scored once, not once for each candidate.
 
@@ -31,14 +34,11 @@ def rank_candidates(
         loader: RecBole's loader.
         seed: Seed of the candidates. It is the same for every model and every seed of its training, so that results can
             be compared user by user.
+        collect: Called with the scores of all items, -inf for those that are not drawn, shape [B, N], and with the
+            items of the targets, shape [B], users in order.
         show_progress: Whether to show a progress bar.
-
-    Returns:
-        Rank of each target from 1, at most the number of candidates, in the order of the loader's rows; int64, shape
-        [R].
     """
     model.eval()
-    ranks = []
     with drawing(seed):
         for rows, user, right_user, right_item in progress_bar(loader, show_progress, desc="Evaluate", ncols=100):
             first, target = _targets_of_rows(user, right_user)
@@ -46,8 +46,7 @@ def rank_candidates(
             drawn = torch.full_like(scores, -torch.inf)
             items = rows[model.ITEM_ID]
             drawn[target, items] = scores[target, items]
-            ranks.append(ranks_from_scores(drawn, right_item))
-    return torch.cat(ranks)
+            collect(drawn, right_item)
 
 
 def _targets_of_rows(user: torch.Tensor, right_user: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

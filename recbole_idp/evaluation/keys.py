@@ -1,11 +1,13 @@
 """Settings of evaluation."""
 
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator
 
 from recbole_idp.config.forms import check_eval_args
 from recbole_idp.config.setting import Affects, Count, Distinct, Natural, Settings, setting
+from recbole_idp.errors import UserError
+from recbole_idp.evaluation.metrics import METRICS, Basis, Key, parse
 
 Metric = Literal[
     "Hit",
@@ -20,10 +22,12 @@ Metric = Literal[
     "ShannonEntropy",
     "GiniIndex",
     "TailPercentage",
+    "AUC",
+    "MAE",
+    "RMSE",
+    "LogLoss",
 ]
-"""RecBole's ranking metrics; a test compares them with RecBole's own table, which is slow to import."""
-
-RANKING_METRICS = get_args(Metric)
+"""The metrics of :mod:`recbole_idp.evaluation.metrics`."""
 
 
 class EvaluationSettings(Settings):
@@ -36,7 +40,9 @@ class EvaluationSettings(Settings):
     )
     metrics: Distinct[Metric] = setting(["Hit", "NDCG", "MRR"], "Metrics of RecBole's evaluator.", Affects.EVALUATION)
     topk: Distinct[Count] = setting([1, 5, 10, 20, 50], "Cut-offs of the metrics.", Affects.EVALUATION)
-    valid_metric: str = setting("NDCG@10", "The metric that early stopping watches.")
+    valid_metric: str = setting(
+        "NDCG@10", "The metric that early stopping watches, measured even if metrics or topk do not name it."
+    )
     exclude_history: bool = setting(
         False, "Whether items of the history get the lowest score; RecBole ranks them like others."
     )
@@ -48,3 +54,43 @@ class EvaluationSettings(Settings):
     history_buckets: Distinct[Natural] = setting(
         [1, 3, 6, 11, 21], "The same by the events of the history.", Affects.EVALUATION
     )
+
+    @classmethod
+    def check_together(cls, values: dict[str, Any]) -> None:
+        """Check that the metrics exist in the mode of ``eval_args``, and that buckets rise."""
+        _check_metrics(values["metrics"], values["valid_metric"], values["eval_args"]["mode"])
+        for key in ("popularity_buckets", "history_buckets"):
+            if values[key] != sorted(values[key]):
+                raise UserError(f"{key} {values[key]} does not rise: write where buckets begin, the lowest first")
+
+
+def _check_metrics(metrics: list[str], valid_metric: str, mode: str | dict[str, str]) -> None:
+    """Check that all metrics compare scores with labels, or none does, and that the candidates fit."""
+    try:
+        watched = parse(valid_metric).metric
+    except UserError as error:
+        raise UserError(f"valid_metric {error}") from None
+    comparing = [name for name in metrics if METRICS[name.lower()].basis is Basis.LABELS]
+    ranking = [name for name in metrics if name not in comparing]
+    modes = set(mode.values()) if isinstance(mode, dict) else {mode}
+    if comparing and ranking:
+        raise UserError(
+            f"metrics has {comparing[0]}, which compares scores with labels, beside {ranking[0]}, which ranks: RecBole "
+            "measures one of the two kinds at a time, so name one kind"
+        )
+    if (watched.basis is Basis.LABELS) != bool(comparing):
+        kind = "compare scores with labels" if comparing else "rank"
+        raise UserError(
+            f"valid_metric {valid_metric} is of another kind than metrics, which {kind}: name one of these, such as "
+            f"--valid_metric={Key(METRICS[metrics[0].lower()], 10).title if ranking else metrics[0]}"
+        )
+    if comparing and "full" in modes:
+        raise UserError(
+            f"{comparing[0]} compares scores with labels, and full ranking has none: give "
+            '--eval_args="{mode: uni100}", or mode labeled for data with LABEL_FIELD'
+        )
+    if ranking and "labeled" in modes:
+        raise UserError(
+            f"mode labeled of eval_args has no lists to rank, which {ranking[0]} needs: choose full or uni100, or "
+            "metrics that compare scores with labels (AUC, MAE, RMSE, LogLoss)"
+        )

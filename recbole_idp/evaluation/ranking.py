@@ -1,21 +1,17 @@
-"""Full ranking without the matrix of all scores: chunks of scores become ranks and are dropped."""
+"""Full ranking without the matrix of all scores: chunks of scores become ranks and short lists, and are dropped."""
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import torch
 from recbole.data.interaction import Interaction
-from recbole.evaluator.collector import DataStruct
-from recbole.evaluator.register import Register
 
 from recbole_idp.errors import UserError
-from recbole_idp.progress import progress_bar
+from recbole_idp.evaluation.gains import NOT_RANKED
 
 if TYPE_CHECKING:
-    from recbole.config import Config
-    from recbole.evaluator import Evaluator
     from recbole.model.abstract_recommender import SequentialRecommender
 
     from recbole_idp.data.sequences import Targets
@@ -33,8 +29,8 @@ def rank_targets(
 ) -> torch.Tensor:
     """Rank each target among all items, as RecBole's full evaluation does for sequential models.
 
-    History items are candidates; the padding item is none. Of items with equal scores, those of smaller numbers rank
-    first.
+    History items are candidates unless the model gives them the score -inf; the padding item is none. Of items with
+    equal scores, those of smaller numbers rank first.
 
     Args:
         model: Model with ``full_sort_predict``.
@@ -48,37 +44,48 @@ def rank_targets(
     Raises:
         UserError: A score is not a number.
     """
-    model.eval()
     ranks = torch.empty(len(targets), dtype=torch.long)
-    # Rows of like length go together, so that little padding is computed.
-    order = torch.argsort((targets.ends - targets.starts).clamp(max=max_length), stable=True)
-    chunks = order.split(_chunk_size(model, max_length))
-    for rows in progress_bar(chunks, show_progress, desc="Evaluate", ncols=100, leave=False):
-        wanted = targets.items[rows].to(model.device)
-        ranks[rows] = ranks_from_scores(_scores(model, targets, rows, max_length), wanted).cpu()
+    for rows, scores, wanted in scored_chunks(model, targets, max_length, show_progress):
+        ranks[rows] = ranks_from_scores(scores, wanted).cpu()
     return ranks
 
 
-def _chunk_size(model: SequentialRecommender, max_length: int) -> int:
-    """Return the number of rows that are scored at once."""
-    return max(1, min(CHUNK_ELEMENTS // model.n_items, CHUNK_POSITIONS // max_length))
+@torch.no_grad()
+def scored_chunks(
+    model: SequentialRecommender, targets: Targets, max_length: int, show_progress: bool = False
+) -> Iterator[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]:
+    """Score all items after the history of each target, a chunk of targets at a time.
 
+    Args:
+        model: Model with ``full_sort_predict``.
+        targets: The R targets.
+        max_length: Maximum number of events in a history.
+        show_progress: Whether to show a progress bar.
 
-def _scores(model: SequentialRecommender, targets: Targets, rows: torch.Tensor, max_length: int) -> torch.Tensor:
-    """Return the scores of all items after the histories of some targets; shape [B, N]."""
-    items, lengths = targets.histories(rows, max_length)
-    return model.full_sort_predict(Interaction({model.ITEM_SEQ: items, model.ITEM_SEQ_LEN: lengths}).to(model.device))
+    Yields:
+        The numbers of B targets, the scores of all items, shape [B, N], and the items of the targets, shape [B].
+    """
+    model.eval()
+    # Rows of like length go together, so that little padding is computed.
+    order = torch.argsort((targets.ends - targets.starts).clamp(max=max_length), stable=True)
+    size = max(1, min(CHUNK_ELEMENTS // model.n_items, CHUNK_POSITIONS // max_length))
+    for rows in progress_bar(order.split(size), show_progress, desc="Evaluate", ncols=100, leave=False):
+        items, lengths = targets.histories(rows, max_length)
+        histories = Interaction({model.ITEM_SEQ: items, model.ITEM_SEQ_LEN: lengths}).to(model.device)
+        yield rows, model.full_sort_predict(histories), targets.items[rows].to(model.device)
 
 
 def ranks_from_scores(scores: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
     """Compute the rank of one item in each row of scores.
+
+    Items with the score -inf are no candidates. One of them has no rank itself.
 
     Args:
         scores: Scores of all items, item 0 being padding; shape [B, N]. Overwritten in column 0.
         wanted: The item to rank in each row; int64, shape [B].
 
     Returns:
-        Ranks from 1; int64, shape [B].
+        Ranks from 1, and ``NOT_RANKED`` for an item that is no candidate; int64, shape [B].
 
     Raises:
         UserError: The score of a wanted item is not a number.
@@ -94,85 +101,47 @@ def ranks_from_scores(scores: torch.Tensor, wanted: torch.Tensor) -> torch.Tenso
     ranks = greater.long() + 1
     for row in (equal > 1).nonzero().squeeze(1).tolist():
         ranks[row] += int((scores[row, : wanted[row]] == own[row]).sum())
-    return ranks
+    return ranks.masked_fill_(own.squeeze(1) == float("-inf"), NOT_RANKED)
 
 
-@torch.no_grad()
-def top_items(model: SequentialRecommender, targets: Targets, max_length: int, k: int) -> torch.Tensor:
-    """Return the k items with the highest scores after each history.
+def areas_from_scores(scores: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
+    """Compute the area under the ROC curve of each row: the share of the other candidates below the wanted one.
+
+    A candidate with an equal score counts half, as in RecBole's GAUC.
 
     Args:
-        model: Model with ``full_sort_predict``.
-        targets: The R targets whose histories are used.
-        max_length: Maximum number of events in a history.
-        k: Number of items for each history.
+        scores: Scores of all items, -inf for those that are no candidates; shape [B, N].
+        wanted: The wanted item of each row; int64, shape [B].
 
     Returns:
-        Item numbers, best first; int64, shape [R, k].
+        Areas from 0 to 1, 0 where the wanted item is no candidate, NaN where it is the only one; float64, shape [B].
     """
-    model.eval()
-    best = torch.empty(len(targets), k, dtype=torch.long)
-    for rows in torch.arange(len(targets)).split(_chunk_size(model, max_length)):
-        scores = _scores(model, targets, rows, max_length)
-        scores[:, 0] = float("-inf")
-        best[rows] = torch.topk(scores, k, dim=1).indices.cpu()
-    return best
+    own = scores.gather(1, wanted.unsqueeze(1))
+    is_candidate = own.squeeze(1) > float("-inf")
+    others = (scores > float("-inf")).sum(1) - is_candidate.long()
+    below = ((scores < own) & (scores > float("-inf"))).sum(1)
+    equal = (scores == own).sum(1) - 1
+    return torch.where(is_candidate, (below.double() + 0.5 * equal.double()) / others.double(), 0.0)
 
 
-class RankEvaluator:
-    """Compute the metrics of RecBole's evaluator from ranks.
+def lists_from_scores(scores: torch.Tensor, k: int) -> torch.Tensor:
+    """Find the candidates with the highest scores of each row; of equal scores, smaller numbers come first.
 
     Args:
-        config: RecBole's ``metrics`` and ``topk``.
-        evaluator: RecBole's evaluator for that configuration.
+        scores: Scores of all items, -inf for those that are no candidates, such as padding; shape [B, N].
+        k: Length of the lists.
+
+    Returns:
+        Item numbers, best first, 0 behind the end of a shorter list; int64, shape [B, min(k, N - 1)].
     """
-
-    NEEDS = {"rec.topk", "rec.items", "data.num_items", "data.num_users", "data.count_items", "data.count_users"}
-
-    def __init__(self, config: Config, evaluator: Evaluator) -> None:
-        self.register, self.evaluator = Register(config), evaluator
-        self.largest_k = max(config["topk"])
-        self.whole_list = "mrr" in [metric.lower() for metric in config["metrics"]]
-        self.decimals = config["metric_decimal_place"] or 4
-
-    def supports_all_metrics(self) -> bool:
-        """Return whether each configured metric can be computed from ranks and top items."""
-        needed = {name for name, value in vars(self.register).items() if value is True}
-        return needed <= self.NEEDS
-
-    def needs_items(self) -> bool:
-        """Return whether a metric needs the recommended items themselves."""
-        return self.register.need("rec.items")
-
-    def ranks_suffice(self) -> bool:
-        """Return whether each configured metric can be computed from the ranks of the targets alone."""
-        return self.supports_all_metrics() and not self.needs_items()
-
-    def evaluate(
-        self, ranks: torch.Tensor, items: torch.Tensor | None = None, collected: DataStruct | None = None
-    ) -> OrderedDict[str, float]:
-        """Compute the metrics.
-
-        Args:
-            ranks: Rank of each target, from 1; int64, shape [R].
-            items: Top items for each target; int64, shape [R, K]. Needed where :meth:`needs_items`.
-            collected: What RecBole's collector took from the training data.
-
-        Returns:
-            RecBole's keys and values; with MRR also ``mrr``, over the whole list.
-        """
-        struct = DataStruct()
-        for name in self.NEEDS:
-            if collected is not None and name.startswith("data.") and name in collected:
-                struct.set(name, collected.get(name))
-        hits = torch.zeros(len(ranks), self.largest_k + 1, dtype=torch.int)
-        inside = ranks <= self.largest_k
-        hits[inside.nonzero().squeeze(1), ranks[inside] - 1] = 1
-        hits[:, -1] = 1
-        struct.set("rec.topk", hits)
-        if items is not None:
-            struct.set("rec.items", items)
-        result = OrderedDict(self.evaluator.evaluate(struct))
-        if self.whole_list:
-            result["mrr"] = round(float((1 / ranks.double()).mean()), self.decimals)
-        return OrderedDict((name, float(value)) for name, value in result.items())
+    k = min(k, scores.shape[1] - 1)
+    values, items = scores.topk(k, dim=1)
+    # topk leaves the order of equal scores open: inside the list they are sorted here, ...
+    items = items.sort(dim=1).values
+    items = items.gather(1, scores.gather(1, items).argsort(dim=1, descending=True, stable=True))
+    # ... and where the last one equals some item outside, the whole row is.
+    last = values[:, -1:]
+    open_rows = ((scores == last).sum(1) > (values == last).sum(1)) & (last.squeeze(1) > float("-inf"))
+    if open_rows.any():
+        items[open_rows] = scores[open_rows].argsort(dim=1, descending=True, stable=True)[:, :k]
+    return items.masked_fill(scores.gather(1, items) == float("-inf"), 0)

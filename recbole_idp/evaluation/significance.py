@@ -2,52 +2,18 @@
 
 from __future__ import annotations
 
-import math
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import stats
 
 from recbole_idp.errors import UserError
 
-if TYPE_CHECKING:
-    import numpy.typing as npt
-
-
 RESAMPLES = 2000
 # 32 MiB of resampled values at once.
 _CHUNK_ELEMENTS = 1 << 22
-
-
-def gains(ranks: npt.ArrayLike, metric: str) -> np.ndarray:
-    """Compute a ranking metric for each target by itself: one item is relevant.
-
-    Args:
-        ranks: Ranks from 1; any shape.
-        metric: ``NDCG@k``, ``MRR@k`` or ``Hit@k``, or ``MRR`` over the whole list; case does not matter.
-
-    Returns:
-        Values from 0 to 1, of the ranks' shape.
-
-    Raises:
-        UserError: The metric is none of these.
-    """
-    ranks = np.asarray(ranks, dtype=np.float64)
-    name, _, cutoff = metric.lower().partition("@")
-    if name not in _GAINS or not (cutoff.isdecimal() and int(cutoff) > 0 if cutoff else name == "mrr"):
-        raise UserError(f"{metric} cannot be compared user by user: choose NDCG@10, MRR@10, Hit@10 or the like, or MRR")
-    inside = ranks <= (int(cutoff) if cutoff else math.inf)
-    return np.where(inside, _GAINS[name](ranks), 0.0)
-
-
-_GAINS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
-    "ndcg": lambda ranks: 1 / np.log2(ranks + 1),
-    "mrr": lambda ranks: 1 / ranks,
-    "hit": np.ones_like,
-}
 
 
 def user_means(values: np.ndarray | Sequence[Sequence[float]], users: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:

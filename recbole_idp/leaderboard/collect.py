@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from recbole_idp import registry
-from recbole_idp.evaluation.significance import compare, gains, user_means
+from recbole_idp.evaluation.gains import gains
+from recbole_idp.evaluation.metrics import goodness, why_no_test
+from recbole_idp.evaluation.significance import compare, user_means
 from recbole_idp.leaderboard.job_folder import load
 from recbole_idp.report.comparison import holm_corrected
 from recbole_idp.storage.environment import command_line, versions
@@ -87,7 +89,7 @@ def _board(
         ],
         "baseline": baseline,
         "comparisons": _comparisons(by_model, loaded, baseline, plan.metric) if baseline else [],
-        "notes": _notes(by_model, loaded),
+        "notes": [*_notes(by_model, loaded), *_untested(plan.metric)],
     }
 
 
@@ -106,6 +108,12 @@ def _notes(by_model: Mapping[str, Sequence[Job]], loaded: Loaded) -> list[str]:
         "rank what a user has had last (exclude_history)": [name for name in excluding if name not in counting],
     }
     return [f"{', '.join(models)}: {note}." for note, models in said.items() if models]
+
+
+def _untested(metric: str) -> list[str]:
+    """Return a note where the metric of the board has no paired test."""
+    why = why_no_test(metric)
+    return [f"{why}."] if why else []
 
 
 def _row(jobs: Sequence[Job], loaded: Loaded, tuned: dict[str, Any] | None) -> dict[str, Any]:
@@ -182,13 +190,16 @@ def _best_baseline(rows: Sequence[dict[str, Any]], metric: str) -> str | None:
     found = [row for row in rows if row["model"] not in registry.models() or row["model"] in COMPARED_WITH]
     if not found or len(rows) < 2:
         return None
-    return max(found, key=lambda row: statistics.fmean(run["valid"][metric.lower()] for run in row["runs"]))["model"]
+    means = {row["model"]: statistics.fmean(run["valid"][metric.lower()] for run in row["runs"]) for row in found}
+    return max(means, key=lambda model: goodness(metric, means[model]))
 
 
 def _comparisons(
     by_model: Mapping[str, Sequence[Job]], loaded: Loaded, baseline: str, metric: str
 ) -> list[dict[str, Any]]:
     """Compare each model with the baseline, paired over the users, seeds averaged first."""
+    if why_no_test(metric):
+        return []
     values = {model: _by_user(jobs, loaded, metric) for model, jobs in by_model.items()}
     theirs = values.get(baseline)
     if theirs is None:

@@ -17,7 +17,6 @@ from recbole_idp.config.setting import Affects
 from recbole_idp.data.catalog import available, locate, with_fixed_split
 from recbole_idp.data.content_hashes import content_hashes
 from recbole_idp.errors import UserError
-from recbole_idp.evaluation.significance import gains
 from recbole_idp.leaderboard.keys import BoardSettings
 from recbole_idp.storage.environment import versions
 from recbole_idp.storage.files import fingerprint
@@ -178,10 +177,6 @@ def make_plan(options: Mapping[str, str | bool]) -> Plan:
             raise UserError(f"model_options has {model}: {given}: write {{MODEL: {{key: value}}}}, MODEL on the board")
         if same := [key for key in _SAME_FOR_ALL if key in given]:
             raise UserError(f"model_options has {same[0]} of {model}: a board measures all alike, give --{same[0]}")
-    try:
-        gains(1, values["valid_metric"])
-    except UserError as error:
-        raise UserError(f"valid_metric, by which a leaderboard compares: {error}") from None
     sources = values["source_domains"] if any(map(registry.transfers, models)) and not values["pretrained"] else []
     known = {row.name for row in available(values["data_path"])}
     for name in {*datasets, *sources} - known:

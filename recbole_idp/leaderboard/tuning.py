@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from recbole_idp.config.layers import properties_folder, read_file
+from recbole_idp.evaluation.metrics import best_of, goodness
 from recbole_idp.leaderboard.job_folder import load
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ def choose_settings(
     jobs, tuned = [], {}
     for (model, dataset), settings in tried.items():
         scores = [(_valid(results[job], plan.metric), chosen) for chosen, job in settings if job in results]
-        valid, chosen = max(scores, key=lambda score: score[0], default=(None, {}))
+        valid, chosen = max(scores, key=lambda score: goodness(plan.metric, score[0]), default=(None, {}))
         if valid is not None:
             tuned[model, dataset] = {"budget": len(settings), "chosen": chosen, "valid": valid}
         jobs += [plan.job(model, dataset, seed, **chosen) for seed in plan.seeds]
@@ -72,4 +73,4 @@ def choose_settings(
 def _valid(path: Path, metric: str) -> float:
     """Return a validation metric of a job's result."""
     result, _ = load(path)
-    return max(row["valid"][metric.lower()] for row in result["variants"].values())
+    return best_of(metric, (row["valid"][metric.lower()] for row in result["variants"].values()))

@@ -10,28 +10,22 @@ from recbole.trainer import Trainer
 from recbole.utils import get_model, get_trainer
 
 from recbole_idp import registry
+from recbole_idp.config.support import FEATURE_MODELS
 from recbole_idp.data.dataset import SequenceDataset
 from recbole_idp.errors import UserError
 from recbole_idp.recbole_models.datasets import (
+    LiteralDIENDataset,
     LiteralSequentialDataset,
-    LiteralSequentialDatasetWithWords,
-    SequenceDatasetWithWords,
+    LiteralSequentialDatasetWithFeatures,
+    SequenceDatasetWithFeatures,
 )
 from recbole_idp.recbole_models.general_dataset import GeneralDataset
 from recbole_idp.recbole_models.history import excluding_history
+from recbole_idp.recbole_models.requirements import check_dataset
 from recbole_idp.recbole_models.trainers import CountingTrainer, TrimmedTrainer, recbole_trainer_class
 from recbole_idp.train.run_trainer import RunTrainer
 
-FAST_MODELS = {
-    "GRU4Rec": "recbole_idp.recbole_models.fast.gru4rec:FastGRU4Rec",
-    "SASRec": "recbole_idp.recbole_models.fast.sasrec:FastSASRec",
-    "BERT4Rec": "recbole_idp.recbole_models.fast.bert4rec:FastBERT4Rec",
-    "FDSA": "recbole_idp.recbole_models.fast.fdsa:FastFDSA",
-}
-"""RecBole's models that are trained on trimmed batches, and their fast classes, which are imported on demand."""
-
-WITH_WORDS = ("FDSA",)
-"""RecBole's models that read features of items."""
+FAST_MODELS = registry.FAST_MODELS
 
 
 def model_class(config: Config) -> type[AbstractRecommender]:
@@ -57,15 +51,27 @@ def make_dataset(config: Config) -> Dataset:
 
     Args:
         config: The configuration.
+
+    Raises:
+        UserError: The model cannot be trained on it.
     """
-    name = config["model"]
-    if name in registry.models():
+    if config["model"] in registry.models():
         return create_dataset(config)
+    dataset = _dataset_class(config)(config)
+    check_dataset(config, dataset)
+    return dataset
+
+
+def _dataset_class(config: Config) -> type[Dataset]:
+    """Return the class of the dataset of one of RecBole's models."""
+    name = config["model"]
     if name in registry.GENERAL_MODELS:
-        return GeneralDataset(config)
+        return GeneralDataset
+    if name == "DIEN":
+        return LiteralDIENDataset
     if _trims(config):
-        return (SequenceDatasetWithWords if name in WITH_WORDS else SequenceDataset)(config)
-    return (LiteralSequentialDatasetWithWords if name in WITH_WORDS else LiteralSequentialDataset)(config)
+        return SequenceDatasetWithFeatures if name in FEATURE_MODELS else SequenceDataset
+    return LiteralSequentialDatasetWithFeatures if name in FEATURE_MODELS else LiteralSequentialDataset
 
 
 def trainer_class(config: Config) -> type[Trainer]:

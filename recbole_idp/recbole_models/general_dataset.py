@@ -37,12 +37,15 @@ class GeneralDataset(LiteralReading, Dataset):
         trained = few_shot(
             self.copy(Interaction(columns)), self.config["train_users_share"], self.config["train_users_seed"]
         )
-        return [trained, *(self._part(rows) for rows in others)]
+        parts = [trained, *(self._part(rows) for rows in others)]
+        self.check_labels(parts)
+        return parts
 
     def _part(self, rows: PartRows) -> GeneralDataset:
         """Return the part for validation or test."""
         columns = {self.uid_field: rows.users(), self.iid_field: rows.targets().items}
-        return self.copy(Interaction({**columns, HISTORY_LENGTH: rows.ends - rows.starts}))
+        columns |= {HISTORY_LENGTH: rows.ends - rows.starts, **self.labels_of(rows)}
+        return self.copy(Interaction(columns))
 
     def item_counts(self) -> np.ndarray:
         """Count the events of each item in this part; int64, shape [N]."""

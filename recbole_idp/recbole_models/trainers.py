@@ -11,7 +11,6 @@ from recbole.trainer import TraditionalTrainer, Trainer
 from recbole.utils import ModelType, get_trainer
 
 from recbole_idp import compat
-from recbole_idp.evaluation.ranking import RankEvaluator, ranks_from_scores
 from recbole_idp.recbole_models.trimmed import TrimmedLoader
 from recbole_idp.train.resumable import Resumable
 from recbole_idp.train.run_trainer import RunTrainer
@@ -34,9 +33,6 @@ class TrimmedTrainer(SequenceTrainer):
     same as those of its own loop. Evaluation streams.
     """
 
-    unread_keys = {"enable_amp": False, "enable_scaler": False}
-    unread_remedy = "remove it, or give --exact_recbole for RecBole's own loop"
-
     def _training_batches(self, train_data: TrainDataLoader) -> Iterable[Any]:
         """Return RecBole's batches, trimmed."""
         if self._batches is None:
@@ -57,7 +53,6 @@ class CountingTrainer(RunTrainer, TraditionalTrainer):
 
     def __init__(self, config: Config, model: AbstractRecommender) -> None:
         super().__init__(config, model)
-        self.rank_evaluator = RankEvaluator(config, self.evaluator)
         self.saved_model_file = None
 
     def _train_epoch(
@@ -78,33 +73,36 @@ class CountingTrainer(RunTrainer, TraditionalTrainer):
     def _save_checkpoint(self, epoch: int, verbose: bool = True, **kwargs: Any) -> None:
         """Save nothing."""
 
-    @torch.no_grad()
     def evaluate(
         self,
-        eval_data: AbstractDataLoader,
+        eval_data: AbstractDataLoader | None,
         load_best_model: bool = True,
         model_file: str | None = None,
         show_progress: bool = False,
     ) -> dict[str, float] | None:
-        """Evaluate the model; arguments and result as in RecBole."""
-        if not (isinstance(eval_data, FullSortEvalDataLoader) and self.rank_evaluator.ranks_suffice()):
-            self.ranks = None
+        """Evaluate the model as it is; arguments and result as in RecBole."""
+        collector = self.rank_collector
+        if collector is None or not isinstance(eval_data, FullSortEvalDataLoader):
             return super().evaluate(eval_data, load_best_model=False, show_progress=show_progress)
         self.model.eval()
-        self.ranks = torch.cat([self._ranks(eval_data.dataset, *batch) for batch in eval_data])
-        return self.rank_evaluator.evaluate(self.ranks, None, self.eval_collector.data_struct)
+        for batch in eval_data:
+            collector.collect(*self._scores(eval_data.dataset, *batch))
+        return self.measured(collector.get_data_struct())
 
-    def _ranks(
+    def _scores(
         self,
         dataset: GeneralDataset,
         users: Interaction,
         history: tuple[torch.Tensor, torch.Tensor] | None,
         *_: torch.Tensor,
-    ) -> torch.Tensor:
-        """Return the ranks of all targets of some users, from 1, in the order of the dataset's rows; shape [R].
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the scores of all items for the targets of some users, in the order of the dataset's rows.
 
         A user without a training event, of whom the model knows nothing, may get one score for all items. That is no
         ranking: the targets come last.
+
+        Returns:
+            The scores, -inf for items that are excluded, shape [R, N], and the targets' items, shape [R].
         """
         scores = self.model.full_sort_predict(users.to(self.device)).view(-1, self.model.n_items)
         numbers = users[dataset.uid_field]
@@ -116,9 +114,11 @@ class CountingTrainer(RunTrainer, TraditionalTrainer):
         owners = dataset.inter_feat[dataset.uid_field]
         first, last = torch.searchsorted(owners, numbers[0]), torch.searchsorted(owners, numbers[-1], right=True)
         rows = torch.searchsorted(numbers, owners[first:last])
-        items = dataset.inter_feat[dataset.iid_field][first:last]
-        ranks = ranks_from_scores(scores[rows], items.to(self.device))
-        return ranks.masked_fill(unranked[rows], self.model.n_items - 1).cpu()
+        items = dataset.inter_feat[dataset.iid_field][first:last].to(self.device)
+        scores = scores[rows]
+        last_place = torch.arange(len(items), device=self.device)[unranked[rows]], items[unranked[rows]]
+        scores[last_place] = torch.nextafter(scores[last_place], scores.new_tensor(-torch.inf))
+        return scores, items
 
 
 def recbole_trainer_class(model_type: ModelType, name: str) -> type[Trainer]:
@@ -150,15 +150,4 @@ class _RecBoleLoop(Resumable):
         """Evaluate the model by RecBole's own loop."""
         if load_best_model and eval_data:
             self.restore(model_file or self.saved_model_file)
-        self._ranks: list[torch.Tensor] = []
-        result = super().evaluate(eval_data, load_best_model=False, show_progress=show_progress)  # type: ignore[misc]  # RecBole's
-        self.ranks = torch.cat(self._ranks) if self._ranks else None
-        return result
-
-    def _full_sort_batch_eval(self, batched_data: tuple[Any, ...]) -> tuple[Any, ...]:
-        """Score a batch as RecBole does, and note the ranks of its targets where each row has one."""
-        rows, scores, target_rows, items = super()._full_sort_batch_eval(batched_data)  # type: ignore[misc]  # RecBole's
-        if self.config["MODEL_TYPE"] == ModelType.SEQUENTIAL:
-            ranks = ranks_from_scores(scores.clone(), items.to(scores.device))
-            self._ranks.append(ranks.cpu())
-        return rows, scores, target_rows, items
+        return super().evaluate(eval_data, load_best_model=False, show_progress=show_progress)

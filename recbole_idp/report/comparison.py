@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from recbole_idp.evaluation.significance import compare, gains, holm, user_means
+from recbole_idp.evaluation.gains import gains
+from recbole_idp.evaluation.significance import compare, holm, user_means
 
 if TYPE_CHECKING:
     from recbole_idp.report.ranks import Ranks

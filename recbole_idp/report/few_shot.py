@@ -7,6 +7,7 @@ from itertools import cycle
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from recbole_idp.evaluation.metrics import best_of
 from recbole_idp.report.plot import CURVES, MARKERS
 from recbole_idp.report.result import cell, table
 from recbole_idp.storage.files import replacing
@@ -46,7 +47,7 @@ def study_table(result: dict[str, Any], metric: str) -> str:
     """
     rows = study(result)
     shares = sorted({share for of_variant in rows.values() for share in of_variant})
-    best = {share: max(of_variant[share]["test"][metric] for of_variant in rows.values()) for share in shares}
+    best = {share: best_of(metric, (of[share]["test"][metric] for of in rows.values())) for share in shares}
     users = {share: next(iter(rows.values()))[share]["train_users"] for share in shares}
     header = ["variant", *(f"{100 * share:.4g} % ({users[share]:,} users)" for share in shares)]
     cells = [[name, *(cell(of[share], metric, best[share]) for share in shares)] for name, of in rows.items()]

@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import save_file
 
 from recbole_idp.errors import UserError
 from recbole_idp.storage.files import replacing, sha256_of_file
+from recbole_idp.storage.tensors import read_tensors
 
 SUFFIX = ".ranks.safetensors"
 _USERS = "users"
@@ -67,8 +67,10 @@ def load_ranks(path: str | Path, sha256: str) -> Ranks:
     try:
         if sha256_of_file(path) != sha256:
             raise UserError(f"{path} is damaged or was changed: copy it anew, or run again")
-        tensors = load_file(path)
-    except (SafetensorError, OSError) as error:
+        tensors = {name: tensor.numpy() for name, tensor in read_tensors(path).items()}
+        text = tensors.pop(_USERS).tobytes().decode()
+        if any(values.dtype != np.int32 or values.ndim != 1 for values in tensors.values()):
+            raise ValueError("its ranks are no whole numbers")
+    except (ValueError, KeyError, TypeError, OSError) as error:
         raise UserError(f"{path} is not readable ({error}): copy it anew, or run again") from error
-    text = tensors.pop(_USERS).tobytes().decode()
     return Ranks(text.split("\n"), {name.removeprefix("ranks/"): values for name, values in tensors.items()})

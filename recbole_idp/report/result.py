@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from recbole_idp.errors import UserError
+from recbole_idp.evaluation.metrics import best_of
 from recbole_idp.report.ranks import SUFFIX, Ranks, load_ranks, save_ranks
+from recbole_idp.report.shown import shown
 from recbole_idp.storage.files import read_json, unused, write_json
 from recbole_idp.storage.schema import Nullable, ObjectOf, SchemaError, check_schema
 
@@ -185,7 +187,19 @@ def _check_row(row: dict[str, Any], where: str) -> None:
             raise SchemaError(f"{where} has runs of other metrics")
 
 
-COLUMNS = ("hit@5", "hit@10", "hit@20", "ndcg@5", "ndcg@10", "ndcg@20", "mrr")
+def shown_of(result: dict[str, Any]) -> list[str]:
+    """Return the metrics that the tables of a result show."""
+    return shown(measured_in(result), watched_in(result))
+
+
+def measured_in(result: dict[str, Any]) -> list[str]:
+    """Return the keys of all metrics of a result, in its order."""
+    return list(dict.fromkeys(name for variant in result["variants"].values() for name in variant["test"]))
+
+
+def watched_in(result: dict[str, Any]) -> str | None:
+    """Return the key of the watched metric of a result; None where it does not say."""
+    return str(result["config"].get("valid_metric") or "").lower() or None
 
 
 def markdown_table(result: dict[str, Any]) -> str:
@@ -197,22 +211,23 @@ def markdown_table(result: dict[str, Any]) -> str:
     Returns:
         A Markdown table; the best value of each metric is bold, standard deviations follow their means.
     """
-    variants = result["variants"]
-    known = set().union(*(variant["test"] for variant in variants.values())) if variants else set()
-    columns = [name for name in COLUMNS if name in known] or sorted(known)
-    best = {name: max(variant["test"][name] for variant in variants.values()) for name in columns}
+    variants, columns = result["variants"], shown_of(result)
+    best = {
+        name: best_of(name, (variant["test"][name] for variant in variants.values() if name in variant["test"]))
+        for name in columns
+    }
     rows = []
     for name, variant in variants.items():
-        values = []
-        for column in columns:
-            values.append(cell(variant, column, best[column]))
+        values = [cell(variant, column, best[column]) for column in columns]
         rows.append([name, *values, f"{variant['seconds']:.0f}"])
     return table(["variant", *columns, "seconds"], rows)
 
 
 def cell(variant: dict[str, Any], metric: str, best: float) -> str:
     """Return a metric of a variant as text: bold where it is the best, with its deviation where there is one."""
-    value = variant["test"][metric]
+    value = variant["test"].get(metric)
+    if value is None:
+        return "-"
     text = f"**{value:.4f}**" if value == best else f"{value:.4f}"
     deviation = variant.get("test_deviation", {}).get(metric)
     return text if deviation is None else f"{text} ± {deviation:.4f}"

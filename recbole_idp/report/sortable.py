@@ -57,7 +57,11 @@ class Field(NamedTuple):
 
 
 def sortable_table(
-    heads: Sequence[str], rows: Iterable[Sequence[Field]], name: str, sorted_by: int | None = None
+    heads: Sequence[str],
+    rows: Iterable[Sequence[Field]],
+    name: str,
+    sorted_by: int | None = None,
+    highest_first: bool = True,
 ) -> str:
     """Return a table whose first column names its rows.
 
@@ -65,14 +69,16 @@ def sortable_table(
         heads: Names of the columns, plain text.
         rows: Cells.
         name: What the table shows, in plain text.
-        sorted_by: The column that ``rows`` are sorted by, highest first; None: by no column.
+        sorted_by: The column that ``rows`` are sorted by; None: by no column.
+        highest_first: In which direction they are.
 
     Returns:
         HTML, in a frame that scrolls sideways.
     """
+    order = f' aria-sort="{"descending" if highest_first else "ascending"}"'
     kinds = ["text", *["number"] * (len(heads) - 1)]
     head = "".join(
-        f'<th scope="col" data-kind="{kind}"{_SORTED if number == sorted_by else ""}>'
+        f'<th scope="col" data-kind="{kind}"{order if number == sorted_by else ""}>'
         f'<button type="button">{safe(text)}</button></th>'
         for number, (text, kind) in enumerate(zip(heads, kinds, strict=True))
     )
@@ -81,9 +87,6 @@ def sortable_table(
         f'<div class="scroll" role="region" tabindex="0" aria-label="{safe(name)}"><table class="sortable">\n'
         f"<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody></table></div>"
     )
-
-
-_SORTED = ' aria-sort="descending"'
 
 
 def _cell(number: int, cell: Field) -> str:

@@ -4,10 +4,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from recbole_idp.evaluation.metrics import why_no_test
 from recbole_idp.report.comparison import METRIC, comparison_lines
 from recbole_idp.report.few_shot import PLOT, study_table
 from recbole_idp.report.novelty import novelty_table
-from recbole_idp.report.result import markdown_table
+from recbole_idp.report.result import markdown_table, measured_in, shown_of, watched_in
+from recbole_idp.report.shown import shown
 
 
 def report_text(result: dict[str, Any], path: Path) -> str:
@@ -21,10 +23,16 @@ def report_text(result: dict[str, Any], path: Path) -> str:
         The lines.
     """
     parts = [f"\n{title(result)}\n", study_of(result) or markdown_table(result)]
+    if left_out := not_shown(result):
+        parts.append(f"\nAlso measured: {', '.join(left_out)} (in the result)")
     runs = {name: [run.get("buckets", {}) for run in row["runs"]] for name, row in result["variants"].items()}
     if groups := novelty_table(runs):
         parts += ["", groups]
-    if lines := comparison_lines(result):
+    lines = comparison_lines(result)
+    # Ranks are missing where scores are compared with labels.
+    if not result["comparisons"] and not result.get("ranks") and (watched := watched_in(result)):
+        lines += filter(None, [why_no_test(watched)])
+    if lines:
         parts += ["", *lines]
     stages = ", ".join(f"{name} {facts['seconds']:.1f} s" for name, facts in result["stages"].items())
     parts.append(f"\nStages: {stages}; peak memory {result['peak_memory_mb']:,} MiB\nResult: {path}")
@@ -44,14 +52,26 @@ def seeds_name(seeds: Sequence[int]) -> str:
 
 
 def study_of(result: dict[str, Any]) -> str | None:
-    """Return the table of a few-shot study, or None where the result is of no such study."""
+    """Return the tables of a few-shot study, one for each metric, or None where the result is of no such study."""
     if not result["few_shot"]:
         return None
-    metric = study_metric(result)
-    return f"{metric.upper()} of all test targets, by share of the training users\n\n{study_table(result, metric)}"
+    return "\n\n".join(
+        f"{metric.upper()} of all test targets, by share of the training users\n\n{study_table(result, metric)}"
+        for metric in study_metrics(result)
+    )
 
 
-def study_metric(result: dict[str, Any]) -> str:
-    """Return the metric that a few-shot study shows: NDCG@10, or that of validation where NDCG@10 was not measured."""
-    known = next(iter(result["variants"].values()))["test"]
-    return METRIC.lower() if METRIC.lower() in known else result["config"]["valid_metric"].lower()
+def study_metrics(result: dict[str, Any]) -> list[str]:
+    """Return the metrics that a few-shot study shows, that of its plot first.
+
+    These are the watched one, and all that ``metrics`` and ``topk`` name unless they have their defaults.
+    """
+    known, watched = measured_in(result), watched_in(result)
+    first = watched if watched in known else METRIC.lower() if METRIC.lower() in known else known[0]
+    return list(dict.fromkeys([first, *shown(known, watched, usual=[first])]))
+
+
+def not_shown(result: dict[str, Any]) -> list[str]:
+    """Return the metrics of a result that its tables leave out."""
+    tabled = study_metrics(result) if result["few_shot"] else shown_of(result)
+    return [name for name in measured_in(result) if name not in tabled]

@@ -12,6 +12,7 @@ from recbole_idp.config.derive import as_pretrained, derive
 from recbole_idp.data.domain_texts import item_texts
 from recbole_idp.data.item_text import ItemFileFormat
 from recbole_idp.errors import UserError
+from recbole_idp.evaluation.metrics import goodness
 from recbole_idp.models.idp.variants import GENERATED
 from recbole_idp.recbole_models.choose import model_class, trainer_class
 from recbole_idp.serving.pack import trained_model
@@ -102,9 +103,9 @@ def keep_best(
     """
     if not config["keep_trained"] or not registry.serves(config["model"]):
         return None
-    metric, sign = config["valid_metric"].lower(), 1 if config["valid_metric_bigger"] else -1
+    metric = config["valid_metric"].lower()
     trials = list(outcomes)
-    trial = max(reversed(trials), key=lambda trial: sign * outcomes[trial].facts["valid"].get(metric, 0.0))
+    trial = max(reversed(trials), key=lambda trial: goodness(metric, outcomes[trial].facts["valid"].get(metric, 0.0)))
     facts = outcomes[trial].facts
     if not facts["checkpoint"]:
         return None

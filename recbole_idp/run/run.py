@@ -22,7 +22,7 @@ from recbole_idp.report.comparison import CONTROLS, compare_variants, prediction
 from recbole_idp.report.few_shot import PLOT, plot_study
 from recbole_idp.report.ranks import Ranks
 from recbole_idp.report.result import read_result, save_result, summarise
-from recbole_idp.report.text import report_text, study_metric
+from recbole_idp.report.text import report_text, study_metrics
 from recbole_idp.run.best_model import check_trained_dir, keep_best, read_titles, trial_settings
 from recbole_idp.run.prepare import data_fingerprint, prepare, read_fingerprint
 from recbole_idp.run.trials import Outcome, trials
@@ -136,7 +136,7 @@ def run(config: Config) -> dict[str, Any]:
     path = save_result(result, config["result_dir"], ranks)
     unfinished.discard(outcomes)
     if config["few_shot"]:
-        plot_study(result, study_metric(result), path.with_suffix(PLOT))
+        plot_study(result, study_metrics(result)[0], path.with_suffix(PLOT))
     print(report_text(read_result(path), path))
     if trained:
         print(f"Trained model: {trained[0]} ({trained[1]}), for recbole-idp recommend --trained={trained[0]}")
@@ -248,7 +248,7 @@ def run_trial(
         items = test.dataset.inter_feat[config["ITEM_ID_FIELD"]].numpy()
         counts, lengths = train.dataset.item_counts()[items], test.dataset.history_lengths()
         begins = {"popularity": config["popularity_buckets"], "history": config["history_buckets"]}
-        facts["buckets"] = bucket_metrics(ranks, counts, lengths, begins)
+        facts["buckets"] = bucket_metrics(ranks, counts, lengths, begins, config["valid_metric"])
         if test.dataset.split_by_events():
             seen, users = test.dataset.seen, test.dataset.inter_feat[config["USER_ID_FIELD"]].numpy()
             facts["buckets"] |= novelty_metrics(ranks, seen.users[users], seen.items[items])

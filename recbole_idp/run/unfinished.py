@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
@@ -16,7 +15,7 @@ from recbole_idp.errors import UserError
 from recbole_idp.report.ranks import SUFFIX, Ranks, load_ranks, save_ranks
 from recbole_idp.run.trials import Outcome
 from recbole_idp.storage.environment import versions
-from recbole_idp.storage.files import fingerprint, remove_kept, write_json
+from recbole_idp.storage.files import fingerprint, parse_json, remove_kept, write_json
 from recbole_idp.storage.locks import alone, alone_at_once
 from recbole_idp.storage.sealed import content_digest
 
@@ -64,7 +63,7 @@ class Unfinished:
         """
         path = self._path(trial)
         try:
-            saved = json.loads(path.read_text(encoding="utf-8"))
+            saved = parse_json(path)
             facts, digest = saved["facts"], saved["ranks"]
             complete = {"test", "valid", "seconds"} <= facts.keys() and (
                 facts["checkpoint"] is None or Path(facts["checkpoint"]).is_file()

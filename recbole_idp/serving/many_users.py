@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import json
 import shutil
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING
 from recbole_idp.errors import UserError
 from recbole_idp.progress import progress_bar
 from recbole_idp.serving.output import output_format
-from recbole_idp.storage.files import fingerprint, read_json, refusing_failed_writes, replacing, write_json
+from recbole_idp.storage.files import fingerprint, parse_json, read_json, refusing_failed_writes, replacing, write_json
 from recbole_idp.storage.locks import lock_at_once
 
 if TYPE_CHECKING:
@@ -148,7 +147,7 @@ def _begin(folder: Path, digits: str) -> None:
     """Empty a folder of parts that were made from other inputs, and write its journal."""
     journal = folder / _JOURNAL
     try:
-        same = json.loads(journal.read_text(encoding="utf-8")) == {"made of": digits}
+        same = parse_json(journal) == {"made of": digits}
     except (OSError, ValueError):
         same = False
     if not same:

@@ -8,8 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 
 from recbole_idp.errors import UserError
 from recbole_idp.serving.card import model_card
@@ -21,6 +19,7 @@ from recbole_idp.storage.files import fingerprint
 from recbole_idp.storage.folders import new_folder, only_folder
 from recbole_idp.storage.schema import Nullable, ObjectOf
 from recbole_idp.storage.sealed import FolderFormat, check_sealed, seal, write_weights
+from recbole_idp.storage.tensors import read_tensors
 
 if TYPE_CHECKING:
     from recbole_idp.serving.user_encoder import UserEncoder
@@ -142,8 +141,8 @@ class TrainedModel:
         description = check_sealed(folder, FORMAT)
         tokens, titles = _read_items(folder / ITEMS)
         try:
-            tensors = load_file(folder / MODEL)
-            transfer = load_file(folder / TRANSFER) if (folder / TRANSFER).is_file() else None
+            tensors = read_tensors(folder / MODEL)
+            transfer = read_tensors(folder / TRANSFER) if (folder / TRANSFER).is_file() else None
             vectors = tensors.pop("item_vectors")
             candidates, bias = tensors.pop("candidate_vectors", vectors), tensors.pop("item_bias", None)
             encoder = {name.removeprefix(_ENCODER): value for name, value in tensors.items()}
@@ -151,7 +150,7 @@ class TrainedModel:
             model = cls(vectors, candidates, bias, encoder, tokens, titles, description, transfer, users, folder)
             model._check()
             model.user_encoder()
-        except (SafetensorError, OSError, KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:
+        except (OSError, KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:
             reason = " ".join(str(error).split())[:200]
             raise UserError(f"trained model {folder} cannot be read ({reason}): train it again") from error
         return model

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
-from safetensors.torch import load_file
+
+from recbole_idp.storage.tensors import read_tensors
 
 if TYPE_CHECKING:
     from recbole_idp.data.dataset import SequenceDataset
@@ -64,7 +65,7 @@ class UserVectors:
         if not (folder / VECTORS).is_file():
             return None
         header, *tokens = (folder / IDS).read_text(encoding="utf-8").removesuffix("\n").split("\n")
-        tensors = load_file(folder / VECTORS)
+        tensors = read_tensors(folder / VECTORS)
         users = cls(tokens, tensors["vectors"], tensors["items"], tensors["offsets"])
         if header != _HEADER or len(set(tokens)) != len(tokens):
             raise ValueError(f"{IDS} is no list of ids, each once")

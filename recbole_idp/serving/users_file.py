@@ -12,6 +12,9 @@ import numpy as np
 from recbole_idp.errors import UserError
 from recbole_idp.storage.files import sha256_of_file
 
+MOST_LINE_BYTES = 1 << 22
+"""The longest line that is read."""
+
 _COLUMNS = ("user_id", "item_id", "timestamp")
 _TYPES = ("token", "float", "token_seq", "float_seq")
 
@@ -38,7 +41,7 @@ class UsersFile:
         if not self.path.is_file():
             raise UserError(f"there is no file {self.path}: give --users a file with user<TAB>item item item a line")
         with self._opened() as file:
-            first = next((line for line in file if line.strip()), None)
+            first = next((line for _, line in self._limited(file) if line.strip()), None)
         if first is None:
             raise UserError(f"{self.path} is empty: write user<TAB>item item item, one user a line")
         self._header = self._columns(first)
@@ -68,10 +71,17 @@ class UsersFile:
         except OSError as error:
             raise UserError(f"cannot read {self.path} ({error.strerror}): check its permissions") from error
 
+    def _limited(self, file: BinaryIO) -> Iterator[tuple[int, bytes]]:
+        """Yield the number and the bytes of each line; raise UserError for one that is too long."""
+        for number, line in enumerate(iter(lambda: file.readline(MOST_LINE_BYTES + 1), b""), 1):
+            if len(line) > MOST_LINE_BYTES:
+                raise self._wrong(number, f"has more than {MOST_LINE_BYTES:,} bytes: give another file")
+            yield number, line
+
     def _lines(self) -> Iterator[tuple[int, list[str]]]:
         """Yield the number and the fields of each line that is not blank."""
         with self._opened() as file:
-            for number, line in enumerate(file, 1):
+            for number, line in self._limited(file):
                 try:
                     text = line.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r\n")
                 except UnicodeDecodeError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,10 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from recbole_idp.errors import UserError
-from recbole_idp.storage.files import replacing
+from recbole_idp.storage.files import json_value, replacing
+from recbole_idp.storage.plain import plain
+from recbole_idp.storage.schema import ObjectOf, OptionalKey, check_schema
+from recbole_idp.storage.tensors import check_finite
 
 if TYPE_CHECKING:
     import torch
@@ -21,6 +25,7 @@ FORMAT = "recbole_idp checkpoint"
 VERSION = 1
 OPTIMIZER = "optimizer/"
 MODEL = "model/"
+_SCHEMA = {"description": ObjectOf(), "param_groups": OptionalKey([{"params": [int]}])}
 
 
 def save_checkpoint(
@@ -39,7 +44,14 @@ def save_checkpoint(
     Raises:
         UserError: The file cannot be written.
     """
-    tensors = {MODEL + name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
+    # The file takes no memory twice; some models hold a tensor by two names, or a part of another.
+    seen: set[int] = set()
+    tensors = {}
+    for name, value in model.state_dict().items():
+        value = value.detach().cpu().contiguous()
+        place = value.untyped_storage().data_ptr()
+        tensors[MODEL + name] = value.clone() if place in seen else value
+        seen.add(place)
     header = {"format": FORMAT, "version": VERSION, "description": description}
     if optimizer is not None:
         state = optimizer.state_dict()
@@ -48,7 +60,7 @@ def save_checkpoint(
             for name, value in values.items():
                 tensors[f"{OPTIMIZER}{number}/{name}"] = value.detach().cpu().contiguous()
     with replacing(path) as temporary:
-        save_file(tensors, temporary, metadata={"recbole_idp": json.dumps(header, default=str)})
+        save_file(tensors, temporary, metadata={"recbole_idp": json.dumps(header, default=plain)})
 
 
 def load_checkpoint(path: str | Path) -> tuple[dict[str, torch.Tensor], dict[str, Any], dict[str, Any] | None]:
@@ -68,11 +80,13 @@ def load_checkpoint(path: str | Path) -> tuple[dict[str, torch.Tensor], dict[str
         raise UserError(f"no checkpoint at {path}: give the .safetensors file that training wrote under saved/")
     try:
         with safe_open(path, framework="pt") as file:
-            header = json.loads((file.metadata() or {}).get("recbole_idp", "{}"))
-            if header.get("format") != FORMAT or header.get("version") != VERSION:
+            header = json_value((file.metadata() or {}).get("recbole_idp", "{}"))
+            if not isinstance(header, dict) or header.get("format") != FORMAT or header.get("version") != VERSION:
                 raise UserError(f"{path} is not a checkpoint of this version of recbole_idp: train again to write one")
+            check_schema(header, _SCHEMA)
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118, it is no mapping
-    except (SafetensorError, json.JSONDecodeError, OSError) as error:
+        check_finite({name: tensor for name, tensor in tensors.items() if name.startswith(MODEL)})
+    except (SafetensorError, ValueError, OSError) as error:
         raise UserError(f"{path} is not a readable checkpoint ({error}): delete it and train again") from error
     model = {name[len(MODEL) :]: value for name, value in tensors.items() if name.startswith(MODEL)}
     if "param_groups" not in header:
@@ -80,6 +94,8 @@ def load_checkpoint(path: str | Path) -> tuple[dict[str, torch.Tensor], dict[str
     state: dict[int, dict[str, torch.Tensor]] = {}
     for name, value in tensors.items():
         if name.startswith(OPTIMIZER):
-            number, key = name[len(OPTIMIZER) :].split("/", 1)
+            number, _, key = name[len(OPTIMIZER) :].partition("/")
+            if not re.fullmatch("[0-9]{1,9}", number) or not key:
+                raise UserError(f"{path} is not a readable checkpoint ({name} is unknown): delete it and train again")
             state.setdefault(int(number), {})[key] = value
     return model, header["description"], {"state": state, "param_groups": header["param_groups"]}

@@ -15,7 +15,7 @@ def command_line(*program: str) -> str:
     return shlex.join([*(program or started), *sys.argv[1:]])
 
 
-PACKAGES = ("recbole_idp", "recbole", "torch", "numpy", "transformers", "sentence-transformers", "faiss-cpu")
+PACKAGES = ("recbole_idp", "recbole", "torch", "numpy", "transformers", "faiss-cpu")
 
 
 def versions() -> dict[str, str]:

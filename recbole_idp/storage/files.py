@@ -10,11 +10,16 @@ import os
 import re
 import secrets
 import shutil
+import stat
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from recbole_idp.errors import UserError
+from recbole_idp.storage.plain import plain
+
+MOST_JSON_BYTES = 1 << 28
+"""The largest JSON file that is read."""
 
 # The end of a temporary file's name: the process that makes it.
 _MAKER = re.compile(r"\.(\d+)-[0-9a-f]{8}\.tmp$")
@@ -56,7 +61,7 @@ def replacing(path: str | Path) -> Iterator[Path]:
             yield temporary
             with open(temporary, "rb") as written:
                 os.fsync(written.fileno())
-            os.chmod(temporary, 0o644)
+            os.chmod(temporary, 0o666 & ~umask())
             os.replace(temporary, path)
     finally:
         with contextlib.suppress(OSError):
@@ -76,6 +81,14 @@ def _begin(temporary: Path) -> None:
         except FileNotFoundError:
             if attempt == 99:
                 raise
+
+
+def umask() -> int:
+    """Return the permissions that new files of this process do not get."""
+    # The system tells the mask only to who sets it.
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask
 
 
 def temporary_beside(path: Path) -> Path:
@@ -184,7 +197,42 @@ def write_text(path: str | Path, text: str) -> None:
 
 def write_json(path: str | Path, value: Any) -> None:
     """Write ``value`` as indented JSON to ``path``, whole or not at all."""
-    write_text(path, json.dumps(value, indent=1, ensure_ascii=False, default=str) + "\n")
+    write_text(path, json.dumps(value, indent=1, ensure_ascii=False, default=plain) + "\n")
+
+
+def parse_json(path: str | Path, most_bytes: int = MOST_JSON_BYTES) -> Any:
+    """Parse a JSON file that anybody may have written.
+
+    Args:
+        path: The file.
+        most_bytes: The largest size that is read.
+
+    Returns:
+        The value in the file.
+
+    Raises:
+        ValueError: The file is no regular file, is too large, is not JSON, or is nested too deep.
+        OSError: The file cannot be read.
+    """
+    path = Path(path)
+    status = path.stat()
+    if not stat.S_ISREG(status.st_mode):
+        raise ValueError("it is no regular file")
+    if status.st_size > most_bytes:
+        raise ValueError(f"it has {status.st_size:,} bytes, more than {most_bytes:,}")
+    return json_value(path.read_text(encoding="utf-8"))
+
+
+def json_value(text: str) -> Any:
+    """Return the value of a JSON text that anybody may have written.
+
+    Raises:
+        ValueError: The text is not JSON, or is nested too deep.
+    """
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise ValueError("it is nested too deep") from None
 
 
 def read_json(path: str | Path, kind: str, remedy: str) -> Any:
@@ -202,8 +250,8 @@ def read_json(path: str | Path, kind: str, remedy: str) -> Any:
         UserError: The file cannot be read, or is not JSON.
     """
     try:
-        return json.loads(Path(path).read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
+        return parse_json(path)
+    except (OSError, ValueError) as error:
         raise UserError(f"{path} is not a readable {kind} ({error}): {remedy}") from error
 
 
@@ -218,5 +266,5 @@ def sha256_of_file(path: str | Path) -> str:
 
 def fingerprint(value: Any) -> str:
     """Return 16 hexadecimal digits that identify a JSON-serialisable ``value``, whatever the order of its keys."""
-    text = json.dumps(value, sort_keys=True, ensure_ascii=False, default=str)
+    text = json.dumps(value, sort_keys=True, ensure_ascii=False, default=plain)
     return hashlib.sha256(text.encode("utf-8")).hexdigest()[:16]

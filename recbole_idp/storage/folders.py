@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from recbole_idp.errors import UserError
-from recbole_idp.storage.files import refusing_failed_writes, temporary_beside
+from recbole_idp.storage.files import refusing_failed_writes, temporary_beside, umask
 
 
 @contextlib.contextmanager
@@ -34,7 +34,7 @@ def new_folder(folder: str | Path, note: str | None = None) -> Iterator[Path]:
             folder.parent.mkdir(parents=True, exist_ok=True)
             building.mkdir(0o700)
             yield building
-            building.chmod(0o755)
+            open_to_others(building)
             _put_in_place(building, folder, note)
     finally:
         shutil.rmtree(building, ignore_errors=True)
@@ -60,6 +60,17 @@ def only_folder(folder: str | Path, note: str | None = None) -> Iterator[Path]:
         made = os.stat(building)
     if not os.path.samestat(made, os.stat(folder)):
         raise UserError(f"another process has made {folder} meanwhile: use it, or choose another folder")
+
+
+def open_to_others(folder: Path) -> None:
+    """Give a folder and all in it the permissions that the umask leaves: some libraries write for the owner alone.
+
+    Args:
+        folder: The folder.
+    """
+    mask = umask()
+    for path in (folder, *folder.rglob("*")):
+        path.chmod((0o777 if path.is_dir() else 0o666) & ~mask)
 
 
 def _put_in_place(building: Path, folder: Path, note: str | None) -> None:

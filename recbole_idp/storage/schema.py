@@ -38,6 +38,8 @@ class OptionalKey(NamedTuple):
     schema: Any
 
 
+# JSON's numbers have no limit, but floats and arrays have.
+_LARGEST = 2**63 - 1
 _NAMES = {str: "text", int: "a whole number", float: "a number", bool: "true or false"}
 
 
@@ -94,8 +96,9 @@ def _check_keys(value: Any, schema: dict, where: str) -> None:
 
 
 def _check_type(value: Any, expected: type | tuple[type, ...], name: str, where: str) -> None:
-    """Check the type of a value, and that a number is finite."""
+    """Check the type of a value, and that a number is finite and of a size that arithmetic takes."""
     # To Python true is the number 1.
     wrong = not isinstance(value, expected) or (isinstance(value, bool) and expected is not bool)
-    if wrong or (isinstance(value, float) and not math.isfinite(value)):
+    infinite = isinstance(value, float) and not math.isfinite(value)
+    if wrong or infinite or (isinstance(value, int) and abs(value) > _LARGEST):
         raise SchemaError(f"{where} is not {name}")

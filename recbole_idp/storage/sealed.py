@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import os
+import stat
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from recbole_idp.errors import UserError
-from recbole_idp.storage.files import fingerprint, sha256_of_file
+from recbole_idp.storage.files import fingerprint, parse_json, sha256_of_file, umask
+from recbole_idp.storage.plain import plain
 from recbole_idp.storage.schema import ObjectOf, SchemaError, check_schema
+from recbole_idp.storage.tensors import read_tensors
 
 if TYPE_CHECKING:
     import torch
+
+
+DATA_SUFFIXES = frozenset((".json", ".md", ".safetensors", ".tsv", ".txt"))
+"""Endings of the files that folders of this package hold."""
 
 
 class FolderFormat(NamedTuple):
@@ -50,7 +58,7 @@ def seal(folder: Path, folder_format: FolderFormat, description: Mapping[str, An
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     hashes = {path.relative_to(folder).as_posix(): sha256_of_file(path) for path in files}
     head = {"format": folder_format.identifier, "version": folder_format.version}
-    sealed = json.loads(json.dumps({**head, **description, "sha256": hashes}, default=str))
+    sealed = json.loads(json.dumps({**head, **description, "sha256": hashes}, default=plain))
     sealed["checksum"] = fingerprint(sealed)
     text = json.dumps(sealed, indent=1, ensure_ascii=False)
     (folder / folder_format.description_file).write_text(text + "\n", encoding="utf-8")
@@ -74,8 +82,8 @@ def read_sealed(folder: str | Path, folder_format: FolderFormat) -> dict[str, An
     if not path.is_file():
         raise UserError(f"{folder} is no {name}: it has no {path.name}; {remedy}")
     try:
-        description = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, OSError, RecursionError) as error:
+        description = parse_json(path)
+    except (ValueError, OSError) as error:
         raise UserError(f"{path} is damaged ({error}): pre-train again, or copy the {name} anew") from error
     if not isinstance(description, dict) or description.get("format") != folder_format.identifier:
         raise UserError(f"{path} does not describe a {name} of recbole_idp: {remedy}")
@@ -114,17 +122,50 @@ def check_sealed(folder: str | Path, folder_format: FolderFormat) -> dict[str, A
     """
     name, folder = folder_format.name, Path(folder)
     description = read_sealed(folder, folder_format)
-    for file, expected in description["sha256"].items():
-        path = folder / file
-        if folder.resolve() not in path.resolve().parents:
+    hashes = description["sha256"]
+    for file in hashes:
+        if folder.resolve() not in (folder / file).resolve().parents:
             raise UserError(
                 f"{folder / folder_format.description_file} names a file outside of the {name}: {file}; do not use it"
             )
-        if not path.is_file():
-            raise UserError(f"{name} {folder} lacks {file}: pre-train again, or copy the whole folder")
-        if sha256_of_file(path) != expected:
-            raise UserError(f"{path} is damaged or was changed: pre-train again, or copy the {name} anew")
+    try:
+        check_listed(folder, hashes, folder_format.description_file)
+    except ValueError as error:
+        raise UserError(f"{name} {folder} {error}: do not use it, or make it again") from None
+    for file, expected in hashes.items():
+        if sha256_of_file(folder / file) != expected:
+            raise UserError(f"{folder / file} is damaged or was changed: pre-train again, or copy the {name} anew")
     return description
+
+
+def check_listed(folder: Path, listed: Collection[str], description_file: str) -> None:
+    """Check that a folder holds the listed files and no others, each a file of its own that only holds data.
+
+    Args:
+        folder: The folder.
+        listed: The files, as POSIX paths in the folder.
+        description_file: The file with the list, which the list does not name.
+
+    Raises:
+        ValueError: A file is missing, is a link, is not listed, or is of a kind that no such folder has.
+    """
+    found = set()
+    for parent, folders, files in os.walk(folder):
+        for entry in sorted((*folders, *files)):
+            path = Path(parent, entry)
+            place = path.relative_to(folder).as_posix()
+            mode = path.lstat().st_mode
+            if stat.S_ISLNK(mode):
+                raise ValueError(f"holds a link, {place}")
+            if stat.S_ISDIR(mode):
+                continue
+            if place not in listed and place != description_file:
+                raise ValueError(f"holds {place}, which its list of files does not name")
+            if not stat.S_ISREG(mode) or path.suffix not in DATA_SUFFIXES:
+                raise ValueError(f"holds {place}, which is no file of data that this package writes")
+            found.add(place)
+    if missing := sorted(set(listed) - found):
+        raise ValueError(f"lacks {missing[0]}")
 
 
 def content_digest(folder: str | Path) -> str:
@@ -151,7 +192,7 @@ def write_weights(path: Path, weights: Mapping[str, torch.Tensor]) -> None:
 
     save_file({name: value.detach().cpu().contiguous() for name, value in weights.items()}, path)
     # safetensors lets nobody but the owner read what it writes.
-    path.chmod(0o644)
+    path.chmod(0o666 & ~umask())
 
 
 def read_weights(path: Path, folder_format: FolderFormat) -> dict[str, torch.Tensor]:
@@ -165,12 +206,9 @@ def read_weights(path: Path, folder_format: FolderFormat) -> dict[str, torch.Ten
         The weights by name.
 
     Raises:
-        UserError: The file cannot be read.
+        UserError: The file cannot be read, or has values that are not numbers.
     """
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
     try:
-        return load_file(path)
-    except (SafetensorError, OSError) as error:
+        return read_tensors(path)
+    except ValueError as error:
         raise UserError(f"{path} cannot be read ({error}): make the {folder_format.name} again") from error

@@ -63,6 +63,8 @@ class PretrainedFolder:
         """
         folder = Path(folder)
         description = check_sealed(folder, cls.folder_format)
+        if not description["domains"]:
+            raise UserError(f"{folder} names no dataset that it was trained on: do not use it, or make it again")
         return cls(description=description, folder=folder, **cls.read_parts(folder, description))
 
     @classmethod

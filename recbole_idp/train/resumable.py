@@ -188,7 +188,7 @@ class Resumable(RunTrainer, SafeCheckpoints):
         try:
             state = load_checkpoint(self.latest)
             load_checkpoint(self.latest.parent / state[1]["best"])
-        except (UserError, KeyError) as error:
+        except (UserError, KeyError, TypeError) as error:
             self.logger.warning(f"the training starts anew: {error}")
             return None
         return state

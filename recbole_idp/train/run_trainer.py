@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from recbole_idp.train.clock import StageClock
+from recbole_idp.train.measuring import Measuring
 
 if TYPE_CHECKING:
     from recbole.config import Config
@@ -36,7 +37,7 @@ class TrainingRecord:
     checkpoint: str | None
 
 
-class RunTrainer:
+class RunTrainer(Measuring):
     """Mixin for a RecBole trainer that a run can use.
 
     :func:`~recbole_idp.run.run.run` reads ``variants`` and calls the class methods; for each trial it makes a trainer
@@ -54,7 +55,6 @@ class RunTrainer:
     variants: Mapping[str, str] = {}
     stage: str = "train"
     start: Any = None
-    ranks: torch.Tensor | None = None
     targets_per_second: float = 0.0
     earlier_seconds: float = 0.0
     preparation_seconds: float = 0.0

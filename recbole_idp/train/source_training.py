@@ -12,6 +12,7 @@ from recbole.utils import init_seed
 from recbole_idp.config.derive import derive
 from recbole_idp.data.domain_texts import domain_texts
 from recbole_idp.data.domains import Domains, TargetLoader, load_domains
+from recbole_idp.evaluation.metrics import compares_labels
 from recbole_idp.train.trainer import SequenceTrainer
 
 if TYPE_CHECKING:
@@ -51,10 +52,14 @@ def source_settings(config: Config, **values: Any) -> Config:
         values: Further values to set.
 
     Returns:
-        A copy in which the keys of training have the values of pre-training.
+        A copy in which the keys of training have the values of pre-training. Where metrics compare scores with labels,
+        it is validated by NDCG@10.
     """
+    # Sources have no labels.
+    validation = {"metrics": ["NDCG"], "valid_metric": "NDCG@10"} if compares_labels(config["metrics"]) else {}
     return derive(
         config,
+        **validation,
         dataset="-".join(config["source_domains"])[:80],
         epochs=config["pretrain_epochs"],
         learning_rate=config["pretrain_learning_rate"],

@@ -7,17 +7,17 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 import torch
-from recbole.data.dataloader import FullSortEvalDataLoader, NegSampleEvalDataLoader
+from recbole.data.dataloader import NegSampleEvalDataLoader
 from recbole.trainer import Trainer
-from recbole.utils import EvaluatorType
 from torch.nn.utils import clip_grad_norm_
 
 from recbole_idp import compat
 from recbole_idp.data.domains import TargetLoader
 from recbole_idp.data.rows import Passes
 from recbole_idp.errors import UserError
-from recbole_idp.evaluation.candidates import rank_candidates
-from recbole_idp.evaluation.ranking import RankEvaluator, rank_targets, top_items
+from recbole_idp.evaluation.candidates import score_candidates
+from recbole_idp.evaluation.evaluator import reordered
+from recbole_idp.evaluation.ranking import scored_chunks
 from recbole_idp.progress import progress_bar
 from recbole_idp.train.resumable import Resumable
 
@@ -25,16 +25,6 @@ if TYPE_CHECKING:
     from recbole.config import Config
     from recbole.data.dataloader import AbstractDataLoader
     from torch import nn
-
-
-# What RecBole makes of train_neg_sample_args where it names no distribution.
-_NO_NEGATIVES = {
-    "distribution": "none",
-    "sample_num": "none",
-    "alpha": "none",
-    "dynamic": False,
-    "candidate_num": 0,
-}
 
 
 class SequenceTrainer(Resumable, Trainer):
@@ -53,7 +43,7 @@ class SequenceTrainer(Resumable, Trainer):
         generator (torch.Generator): Random number generator of the batches.
         targets_per_second (float): Training targets a second, without validation; 0 before the first epoch.
         ranks (torch.Tensor | None): Rank of each target in the latest evaluation, from 1; int64, shape [R]. None if
-            RecBole's own loop evaluated.
+            labels were compared.
     """
 
     model: Any  # a SequenceModel
@@ -63,53 +53,12 @@ class SequenceTrainer(Resumable, Trainer):
 
     counters = ("cur_step", "trained_targets", "trained_seconds")
 
-    # RecBole's keys that this training does not read, with the values that have no effect.
-    unread_keys = {
-        "enable_amp": False,
-        "enable_scaler": False,
-        "shuffle": True,
-        "train_neg_sample_args": _NO_NEGATIVES,
-        "transform": None,
-    }
-    unread_remedy = "remove it"
-
-    @classmethod
-    def check_config(cls, config: Config) -> None:
-        """Reject keys that this trainer would silently ignore.
-
-        Args:
-            config: The configuration.
-
-        Raises:
-            UserError: A key is set.
-        """
-        for key, nothing in cls.unread_keys.items():
-            if config[key] != nothing:
-                raise UserError(
-                    f"{key} is {config[key]}, but the training of {config['model']} does not read it: "
-                    f"{cls.unread_remedy}"
-                )
-
     def __init__(self, config: Config, model: nn.Module) -> None:
-        self.check_config(config)
         super().__init__(config, model)
-        self.rank_evaluator = RankEvaluator(config, self.evaluator)
         self.max_length = config["MAX_ITEM_LIST_LENGTH"]
         self.trained_targets, self.trained_seconds = 0, 0.0
-        self.ranks = None
         self.generator = torch.Generator().manual_seed(config["seed"])
         self._batches: Iterable[Any] | None = None
-        self._check_cutoffs()
-
-    def _check_cutoffs(self) -> None:
-        """Raise UserError if a cut-off exceeds the number of items, and the metrics need the top-k lists."""
-        largest, items = max(self.config["topk"]), self.model.n_items - 1
-        full = set(self.config["eval_args"]["mode"].values()) <= {"full"}
-        if largest > items and not (full and self.rank_evaluator.ranks_suffice()):
-            raise UserError(
-                f"topk has {largest}, but {self.config['dataset']} has {items} items: with these metrics and this mode "
-                "of eval_args it can be no more than that"
-            )
 
     @property
     def targets_per_second(self) -> float:  # type: ignore[override]  # computed here
@@ -193,36 +142,23 @@ class SequenceTrainer(Resumable, Trainer):
     ) -> dict[str, float] | None:
         """Evaluate the model; arguments and result as in RecBole.
 
-        Full ranking streams, and drawn candidates are ranked history by history. Metrics that need every score, or the
-        drawn items themselves, take RecBole's own loop.
+        Full ranking streams, and drawn candidates are ranked history by history. Metrics that compare scores with
+        labels take RecBole's own loop.
         """
         if not eval_data:
             return None
         if load_best_model:
             self.restore(model_file or self.saved_model_file)
-        if self._draws_candidates(eval_data):
-            self.ranks = rank_candidates(self.model, eval_data, self.config["train_users_seed"], show_progress)
-            return self.rank_evaluator.evaluate(self.ranks, None, self.eval_collector.data_struct)
-        if not self._streams(eval_data):
-            self.ranks = None
+        collector = self.rank_collector
+        if collector is None:
             return super().evaluate(eval_data, load_best_model=False, show_progress=show_progress)
+        if isinstance(eval_data, NegSampleEvalDataLoader):
+            seed = self.config["train_users_seed"]
+            score_candidates(self.model, eval_data, seed, collector.collect, show_progress)
+            return self.measured(collector.get_data_struct())
+        order = []
         targets = eval_data.dataset.targets()
-        self.ranks = rank_targets(self.model, targets, self.max_length, show_progress)
-        items = None
-        if self.rank_evaluator.needs_items():
-            items = top_items(self.model, targets, self.max_length, max(self.config["topk"]))
-        result = self.rank_evaluator.evaluate(self.ranks, items, self.eval_collector.data_struct)
-        self.wandblogger.log_eval_metrics(result, head="eval")
-        return result
-
-    def _draws_candidates(self, eval_data: AbstractDataLoader | TargetLoader) -> bool:
-        """Return whether drawn candidates are ranked history by history."""
-        return isinstance(eval_data, NegSampleEvalDataLoader) and self.rank_evaluator.ranks_suffice()
-
-    def _streams(self, eval_data: AbstractDataLoader | TargetLoader) -> bool:
-        """Return whether full ranking streams."""
-        return (
-            isinstance(eval_data, (FullSortEvalDataLoader, TargetLoader))
-            and self.config["eval_type"] == EvaluatorType.RANKING
-            and self.rank_evaluator.supports_all_metrics()
-        )
+        for rows, scores, wanted in scored_chunks(self.model, targets, self.max_length, show_progress):
+            collector.collect(scores, wanted)
+            order.append(rows)
+        return self.measured(reordered(collector.get_data_struct(), torch.cat(order)))

@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+import recbole_idp
 from recbole_idp import compat
 from recbole_idp.cli import console
 from recbole_idp.cli.arguments import parse_arguments
@@ -14,6 +15,7 @@ from recbole_idp.cli.columns import columns
 from recbole_idp.cli.main import TASKS, Task, main
 from recbole_idp.config.resolve import split_files
 from recbole_idp.errors import UserError
+from recbole_idp.registry import resolve as resolve_class
 from tests.support.commands import printed, refused
 from tests.support.python import python, run_python, start_program
 
@@ -191,10 +193,63 @@ def test_control_c_says_what_is_kept(capsys, monkeypatch):
     assert "finished stages are kept" in err and err.strip().count("\n") == 0
 
 
-def test_a_bug_keeps_its_traceback(monkeypatch):
-    monkeypatch.setitem(TASKS, "models", Task(lambda options: [][0], "has a bug"))
-    with pytest.raises(IndexError):
-        main(["models"])
+def failing(monkeypatch, error):
+    """Makes the task models raise an error."""
+
+    def do(options):
+        raise error
+
+    monkeypatch.setitem(TASKS, "models", Task(do, "has a bug"))
+
+
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        (IndexError("list index out of range"), "a bug, IndexError (list index out of range) in "),
+        (KeyError("class"), "a bug, KeyError ('class')"),
+        (AttributeError("two\nlines"), "a bug, AttributeError (two lines)"),
+        (RecursionError("maximum recursion depth exceeded"), "a bug, RecursionError"),
+        (UnicodeEncodeError("ascii", "ü", 0, 1, "not in range"), "a bug, UnicodeEncodeError"),
+        (ValueError("x" * 5000), "…"),
+        (AssertionError(), "a bug, AssertionError"),
+        (OSError(5000, "odd"), "a bug, OSError"),
+        (SystemExit(0), "a bug, SystemExit"),
+        (MemoryError("10 bytes"), "not enough memory, 10 bytes"),
+    ],
+)
+def test_an_unforeseen_error_is_one_line(error, says, monkeypatch, capsys):
+    failing(monkeypatch, error)
+    line = refused(capsys, ["models"])
+    assert says in line and len(line) < 500
+    assert "--debug shows" in line or "memory" in line
+
+
+def test_debug_shows_the_traceback_above_the_line(monkeypatch, capsys):
+    failing(monkeypatch, IndexError("list index out of range"))
+    assert main(["models", "--debug"]) == 2
+    err = capsys.readouterr().err
+    assert err.startswith("Traceback") and err.splitlines()[-1].startswith("recbole-idp: a bug, IndexError")
+    failing(monkeypatch, UserError("a line"))
+    assert main(["models", "--debug"]) == 2
+    assert capsys.readouterr().err.splitlines()[-1] == "recbole-idp: a line"
+
+
+def test_debug_is_no_key(capsys):
+    assert main(["models", "--debug"]) == 0
+    assert "PRECISE" in capsys.readouterr().out
+
+
+def test_the_version_is_told(capsys):
+    assert printed(capsys, "--version") == f"recbole-idp {recbole_idp.__version__}\n"
+
+
+@pytest.mark.parametrize("task", [name for name, task in TASKS.items() if task.keys])
+def test_the_help_of_a_task_lists_its_own_keys(task, capsys):
+    shown = printed(capsys, task, "--help")
+    assert shown == printed(capsys, "help", task)
+    assert f"usage: recbole-idp {task}" in shown and TASKS[task].purpose in shown
+    own = [key for group in TASKS[task].keys for key in resolve_class(group).model_fields]
+    assert own and all(f"  --{key} " in shown for key in own)
 
 
 @pytest.mark.slow

@@ -4,6 +4,7 @@ import copy
 import json
 import pickle
 import sys
+from typing import get_args
 
 import pytest
 from recbole.config import Config
@@ -12,7 +13,8 @@ from recbole_idp.config.layers import parse_yaml, properties_folder, read_file, 
 from recbole_idp.config.model_defaults import model_layers
 from recbole_idp.config.resolve import option_layers, resolve, user_layers
 from recbole_idp.config.strict import StrictConfig, build_config
-from recbole_idp.evaluation.keys import RANKING_METRICS
+from recbole_idp.evaluation.keys import Metric
+from recbole_idp.evaluation.metrics import METRICS, Basis
 from recbole_idp.registry import recbole_models
 from tests.support.commands import refusal
 
@@ -120,7 +122,7 @@ def test_a_key_of_another_model_is_unknown():
         ("use_gpu", "False", False),
         ("shuffle", True, True),
         ("train_neg_sample_args", "None", None),
-        ("train_neg_sample_args", "{distribution: uniform}", {"distribution": "uniform"}),
+        ("val_interval", "{rating: '[3,5]'}", {"rating": "[3,5]"}),
         ("threads", "~", None),
         ("threads", "2", 2),
         ("shared_users", "[[Beauty, Toys]]", [["Beauty", "Toys"]]),
@@ -153,8 +155,16 @@ def test_text_becomes_what_its_key_takes(key, text, expected):
         ("loss_type", "CF", "did you mean CE?"),
         ("learner", "adma", "did you mean adam?"),
         ("metrics", "NDGC", "did you mean NDCG?"),
-        ("metrics", "Hit", "valid_metric NDCG@10 is none of metrics"),
-        ("topk", "5", "no cut-off of topk"),
+        ("valid_metric", "NDCG", "valid_metric NDCG has no cut-off"),
+        ("valid_metric", "NDCG@²", "valid_metric NDCG@² has no cut-off"),
+        ("valid_metric", "NDGC@10", "did you mean NDCG?"),
+        ("valid_metric", "GAUC@10", "GAUC takes none: write GAUC"),
+        ("valid_metric", "AUC", "is of another kind than metrics, which rank"),
+        ("metrics", "AUC", "--valid_metric=AUC"),
+        ("metrics", "AUC,Hit", "name one kind"),
+        ("eval_args", "{mode: labeled}", "has no lists to rank"),
+        ("eval_args", "{mode: uni1000000}", "more than 10,000 candidates"),
+        ("eval_args", "{mode: uni0}", "mode takes full, uniN"),
         ("hidden_size", "63", "no multiple of n_heads"),
         ("popularity_buckets", "0,20,5", "does not rise"),
         ("variants", "scrach", "did you mean scratch?"),
@@ -214,7 +224,9 @@ def test_part_of_eval_args_keeps_the_rest():
 
 
 def test_config_is_recboles_with_its_computed_values():
-    config = build_config({"model": "SASRec", "dataset": "Office", "eval_args": "{mode: uni100}", "loss_type": "BCE"})
+    config = build_config(
+        {"model": "PositionSASRec", "dataset": "Office", "eval_args": "{mode: uni100}", "loss_type": "BCE"}
+    )
     assert isinstance(config, Config)
     assert config["data_path"] == "dataset/Office"
     assert config["valid_neg_sample_args"] == {"distribution": "uniform", "sample_num": 100}
@@ -224,7 +236,9 @@ def test_config_is_recboles_with_its_computed_values():
 
 
 def test_what_recbole_refuses_is_one_line():
-    assert "repeatable" in refusal(build_config, {"model": "SASRec", "repeatable": "False"})
+    assert "RecBole refuses" in refusal(
+        build_config, {"model": "SASRec", "train_neg_sample_args": "{distribution: uniform}"}
+    )
 
 
 def test_a_configuration_survives_copying_pickling_and_json():
@@ -258,8 +272,10 @@ def test_properties_are_plain_and_their_choices_valid():
 
 
 def test_table_of_metrics_is_recboles():
-    from recbole.evaluator import metric_types
+    from recbole.evaluator import metric_types, smaller_metrics
     from recbole.utils import EvaluatorType
 
-    ranking = {name for name, kind in metric_types.items() if kind == EvaluatorType.RANKING}
-    assert {name.lower() for name in RANKING_METRICS} == ranking
+    comparing = {name for name, metric in METRICS.items() if metric.basis is Basis.LABELS}
+    assert METRICS.keys() == metric_types.keys() == {name.lower() for name in get_args(Metric)}
+    assert comparing == {name for name, kind in metric_types.items() if kind == EvaluatorType.VALUE}
+    assert {name for name, metric in METRICS.items() if metric.smaller} == set(smaller_metrics)

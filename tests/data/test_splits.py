@@ -129,7 +129,16 @@ def test_places_in_histories_are_no_times(tmp_path):
         assert overlap_note(dataset) is None
     users, times = np.array([0, 0, 1, 1, 1]), np.array([5.0, 6.0, 5.0, 6.0, 7.0])
     assert only_places(users, times) and only_places(users, np.full(5, 3.0))
-    assert not only_places(users, np.array([5.0, 6.0, 5.0, 6.0, 8.0])) and not only_places(users, times + users)
+    # Filters leave gaps. Two events at a moment, parts of a unit, or a beginning for each user are those of times.
+    assert only_places(users, np.array([5.0, 6.0, 5.0, 6.0, 8.0]))
+    for real in ([5, 6, 5, 5, 8], [5, 6, 5, 6.5, 8], [5, 6, 6, 7, 8]):
+        assert not only_places(users, np.array(real, dtype=np.float64))
+
+
+@pytest.mark.parametrize("dataset", ["Arts", "CrossFood", "CrossKitchen"])
+def test_filtered_data_with_places_are_known(shared_dataset, dataset):
+    with pytest.raises(UserError, match="are no times but places"):
+        parts_of(config_of(shared_dataset, dataset, "Pop", **BY_TIME))
 
 
 def test_a_split_by_time_that_leaves_nothing_to_test_says_so(tmp_path):

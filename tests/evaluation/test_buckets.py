@@ -8,7 +8,9 @@ BEGINS = {"popularity": [1, 5], "history": [1, 2, 3, 10]}
 
 
 def test_each_target_counts_in_its_bucket():
-    found = bucket_metrics([1, 2, 30, 4], popularity=[0, 1, 4, 5], history=[1, 2, 2, 50], begins=BEGINS)
+    found = bucket_metrics(
+        [1, 2, 30, 4], popularity=[0, 1, 4, 5], history=[1, 2, 2, 50], begins=BEGINS, watched="Recall@5"
+    )
     popularity = [(bucket["label"], bucket["users"], bucket["metrics"]["hit@10"]) for bucket in found["popularity"]]
     # The first target has fewer training interactions than the first bucket asks for.
     assert popularity == [("1 to 4", 2, 0.5), ("5 and more", 1, 1.0)]

@@ -5,16 +5,15 @@ import math
 import numpy as np
 import pytest
 import torch
-from recbole.evaluator import Evaluator
 from scipy import stats
 
 from recbole_idp.config.strict import StrictConfig
 from recbole_idp.errors import UserError
-from recbole_idp.evaluation.ranking import RankEvaluator
+from recbole_idp.evaluation.evaluator import Evaluation, Ranked, RankEvaluator
+from recbole_idp.evaluation.gains import gains
 from recbole_idp.evaluation.significance import (
     compare,
     gain_interval,
-    gains,
     holm,
     paired_t_test,
     relative_gain,
@@ -31,10 +30,13 @@ def slow_gain(rank, metric):
     name, _, cutoff = metric.partition("@")
     if cutoff and rank > int(cutoff):
         return 0.0
-    return {"NDCG": 1 / math.log2(rank + 1), "MRR": 1 / rank, "Hit": 1.0}[name]
+    values = {"NDCG": 1 / math.log2(rank + 1), "MRR": 1 / rank, "MAP": 1 / rank, "Hit": 1.0, "Recall": 1.0}
+    return values[name] if name in values else 1 / int(cutoff)
 
 
-@pytest.mark.parametrize("metric", ["NDCG@10", "NDCG@1", "Hit@5", "MRR@20", "MRR"])
+@pytest.mark.parametrize(
+    "metric", ["NDCG@10", "NDCG@1", "Hit@5", "MRR@20", "MRR", "MAP@3", "Recall@7", "Precision@4", "Hit@99999999999"]
+)
 def test_gains_agree_with_a_slow_loop_over_users(metric):
     ranks = random_ranks((3, 50))
     expected = [[slow_gain(int(rank), metric) for rank in row] for row in ranks]
@@ -42,7 +44,9 @@ def test_gains_agree_with_a_slow_loop_over_users(metric):
     np.testing.assert_array_equal(gains(ranks, metric.lower()), gains(ranks, metric))
 
 
-@pytest.mark.parametrize("metric", ["NDCG", "Recall@10", "NDCG@", "NDCG@0", "Hit@-1", "MRR@x", "", "Hit"])
+@pytest.mark.parametrize(
+    "metric", ["NDCG", "GAUC", "ItemCoverage@5", "AUC", "NDCG@", "NDCG@0", "Hit@-1", "MRR@x", "", "Hit"]
+)
 def test_metrics_without_a_value_for_each_user_are_refused(metric):
     with pytest.raises(UserError, match="cannot be compared user by user") as caught:
         gains([1], metric)
@@ -52,7 +56,8 @@ def test_metrics_without_a_value_for_each_user_are_refused(metric):
 def test_means_of_gains_are_the_metrics_of_recbole():
     config = StrictConfig("IDP", "ml-100k", config_dict={"topk": [5, 10], "metric_decimal_place": 12})
     ranks = random_ranks(200)
-    expected = RankEvaluator(config, Evaluator(config)).evaluate(torch.from_numpy(ranks))
+    found = Evaluation(Ranked(torch.from_numpy(ranks), torch.zeros(0), torch.zeros(0, 0)), 0, None)
+    expected = RankEvaluator(config).evaluate(found)
     for metric in ("Hit@5", "NDCG@10", "MRR@10", "MRR"):
         assert gains(ranks, metric).mean() == pytest.approx(expected[metric.lower()], abs=1e-9)
 

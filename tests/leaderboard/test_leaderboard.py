@@ -102,7 +102,7 @@ def test_a_job_gets_the_keys_that_its_model_has(domains):
         ({"jobs": "0"}, "jobs"),
         ({"model_options": "{IDP: {epochs: 1}}"}, "model_options has IDP"),
         ({"model_options": "{Pop: {topk: [5]}}"}, "model_options has topk of Pop: a board measures all alike"),
-        ({"metrics": "Recall", "valid_metric": "Recall@10"}, "by which a leaderboard compares: Recall@10 cannot be"),
+        ({"metrics": "Recall", "valid_metric": "Recal@10"}, "valid_metric Recal@10 is no metric: did you mean Recall"),
         ({"dataset": "shop,nowhere"}, "nowhere"),
     ],
 )

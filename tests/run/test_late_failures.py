@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from recbole_idp.cli.main import main
-from recbole_idp.testing.toy import write_domains
-from tests.support.commands import command, refused
+from recbole_idp.testing.toy import settings
+from tests.support.commands import command, options, refused
 
 pytestmark = pytest.mark.filterwarnings("ignore:pkg_resources")
 WRONG = {
@@ -46,7 +46,7 @@ def test_a_model_that_reads_no_texts_gives_its_result_whatever_the_items_file_is
     assert main(command(domains.parent, model="PositionSASRec", source_domains=None)) == 0
     (result,) = results(domains.parent)
     assert result["variants"]["PositionSASRec"]["test"]
-    assert (Path(result["trained"]["folder"]) / "items.tsv").exists() or result["trained"]
+    assert Path(result["trained"]["folder"]).is_dir()
     (line,) = [record.getMessage() for record in caplog.records if "will have no titles" in record.getMessage()]
     assert "shop.item" in line and "\n" not in line
 
@@ -92,5 +92,8 @@ def test_a_trained_folder_that_cannot_be_made_costs_no_result(domains, capfd, ca
     assert not list(domains.rglob("unfinished-*"))
 
 
-def test_the_toy_domains_have_what_these_tests_change(tmp_path):
-    assert (write_domains(tmp_path) / "shop" / "shop.item").read_text().startswith("item_id:token\ttitle:token_seq\n")
+def test_an_items_file_of_other_items_is_named_where_features_are_read(domains, capfd):
+    write_items(domains.parent, "item_id:token\ttitle:token_seq\nx1\tred pen\nx2\tblue pen\n")
+    keys = ("data_path", "checkpoint_dir", "result_dir", "state")
+    values = {key: value for key, value in settings(domains, epochs=1).items() if key in keys}
+    refused(capfd, ["run", *options({"model": "FDSA", "dataset": "shop", **values})], "none of the items of shop")

@@ -13,7 +13,7 @@ from recbole.trainer import Trainer
 from recbole_idp import add_model, registry, testing
 from recbole_idp.config.strict import StrictConfig
 from recbole_idp.errors import UserError
-from recbole_idp.evaluation.significance import gains
+from recbole_idp.evaluation.gains import gains
 from recbole_idp.models.base.sequence_model import SequenceModel
 from recbole_idp.models.idp.bundle import Bundle
 from recbole_idp.models.idp.variants import VARIANTS

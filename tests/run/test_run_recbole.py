@@ -6,6 +6,7 @@ import torch
 
 import recbole_idp  # noqa: F401, it registers the models
 from recbole_idp.testing.toy import settings
+from tests.support.commands import refusal
 
 
 @pytest.fixture
@@ -36,6 +37,47 @@ def test_run_recbole_trains_and_its_checkpoint_is_opened(plain, workplace):
     assert scores.shape == items.shape == (2, 3)
     assert (np.diff(scores.detach().numpy(), axis=1) <= 0).all()
     assert (items > 0).all()
+
+
+@pytest.mark.parametrize(
+    ("model", "values", "says"),
+    [
+        ("IDP", {"epoch": 1}, "unknown key epoch in config_dict: did you mean epochs?"),
+        ("PositionSASRec", {"top_m": 3}, "unknown key top_m in config_dict"),
+        ("UniSRec", {"enable_amp": True}, "enable_amp is True in config_dict, but the training of UniSRec does"),
+        ("PRECISE", {"threshold": {"rating": 4}}, "threshold is {'rating': 4} in config_dict"),
+    ],
+)
+def test_keys_are_checked_before_anything_is_read(plain, model, values, says, workplace):
+    from recbole.quick_start import run_recbole
+
+    assert says in refusal(run_recbole, model=model, dataset="shop", config_dict=values)
+    assert not list(workplace.rglob("*.log"))
+
+
+def test_keys_of_files_are_checked_as_well(plain, tmp_path):
+    from recbole.config import Config
+
+    file = tmp_path / "a.yaml"
+    file.write_text("epoch: 3\n")
+    assert "unknown key epoch in a configuration file" in refusal(Config, "IDP", "shop", config_file_list=[str(file)])
+
+
+def test_unknown_options_of_another_program_are_logged(monkeypatch, caplog):
+    from recbole.config import Config
+
+    monkeypatch.setattr("sys.argv", ["program.py", "--colour=red", "--epochs=3"])
+    assert Config("IDP", "shop")["epochs"] == 3
+    assert "unknown key --colour on the command line" in caplog.text
+    monkeypatch.setattr("sys.argv", ["program.py", "--shuffle=False"])
+    assert "shuffle is False on the command line" in refusal(Config, "IDP", "shop")
+
+
+def test_the_processes_of_recboles_own_run_are_not_refused(monkeypatch):
+    from recbole.config import Config
+
+    monkeypatch.setattr("sys.argv", ["program.py"])
+    assert Config("IDP", "shop", config_dict={"nproc": 2, "world_size": 2, "ip": "localhost"})["nproc"] == 2
 
 
 def test_transfer_through_run_recbole_equals_the_task_run(plain, domains):

@@ -1,6 +1,6 @@
 """Cache the vectors of texts by content, so that no text is encoded twice.
 
-A cache is a folder with a folder for each encoder fingerprint, which holds shards: safetensors files with the hashes
+A cache is a folder with a folder for each encoder, which holds shards: safetensors files with the hashes
 of N texts and their vectors. Shards are added and removed as a whole, under unique names, so that an interrupted run
 loses one block at most and several processes can share a cache. Each is signed by the user who wrote it: what others
 have put there is not used.
@@ -76,9 +76,10 @@ def encode_cached(
     # One row more than distinct texts: every blank text has the index -1, the zeros at the end.
     table = np.zeros((len(distinct) + 1, encoder.width), dtype=np.float32)
     row_of_hash = {_hash(text): row for row, text in enumerate(distinct)}
-    folder = Path(cache_path) / encoder.fingerprint
+    folder = Path(cache_path) / encoder.cache_key
 
-    missing = np.flatnonzero(~_fill_from_shards(folder, row_of_hash, table))
+    found = _fill_from_shards(folder, row_of_hash, table)
+    missing = np.flatnonzero(~found)
     encoding_started = time.perf_counter()
     if missing.size:
         hashes = np.frombuffer(b"".join(row_of_hash), dtype=np.uint8).reshape(-1, _HASH_BYTES)
@@ -165,7 +166,7 @@ def _metadata(path: Path) -> dict[str, str] | None:
     try:
         with safe_open(path, framework="np") as shard:
             return shard.metadata() or {}
-    except (SafetensorError, OSError):
+    except (SafetensorError, OSError, ValueError, TypeError):
         return None
 
 
@@ -189,13 +190,16 @@ def _read_shard(path: Path, width: int) -> tuple[np.ndarray, np.ndarray] | None:
             hashes, vectors = shard.get_tensor("hashes"), shard.get_tensor("vectors")
     except FileNotFoundError:
         return None  # merged away by another process
-    except (SafetensorError, OSError) as error:
+    except (SafetensorError, OSError, ValueError, TypeError) as error:
         _log.warning("text cache: %s is damaged (%s); its texts are encoded again", path, error)
         return None
     shapes_fit = hashes.shape == (len(vectors), _HASH_BYTES) and vectors.shape[1:] == (width,)
     digest = _digest(hashes, vectors)
     if not shapes_fit or vectors.dtype != np.float32 or not _is_own({**metadata, _DIGEST: digest}, path.parent):
         _log.warning("text cache: %s is damaged (its content changed); its texts are encoded again", path)
+        return None
+    if path.is_symlink() or not np.isfinite(vectors).all():
+        _log.warning("text cache: %s is a link, or has values that are not numbers; its texts are encoded again", path)
         return None
     return hashes, vectors
 

@@ -27,8 +27,8 @@ def load_text_encoder(
     """Load a text encoder. The heavy libraries are imported only here.
 
     Args:
-        name: A folder or a hub name that sentence-transformers can load, or ``lsa``, which needs no weights but must be
-            fitted. See :func:`locate_weights` for the places of weights.
+        name: A folder or a hub name in the layout of sentence-transformers, or ``lsa``, which needs no weights but must
+            be fitted. See :func:`locate_weights` for the places of weights.
         pooling: ``cls``, ``mean`` or ``max``; None takes that of the model. ``lsa`` uses neither this argument nor the
             next three.
         max_tokens: Tokens of a text at most; longer texts are cut.

@@ -38,6 +38,15 @@ class TextEncoder(abc.ABC):
     def fingerprint(self) -> str:
         """16 hexadecimal digits that change with the weights and with every setting that changes a vector."""
 
+    @property
+    def cache_key(self) -> str:
+        """Hexadecimal digits under which vectors are cached.
+
+        They are computed from all that a vector depends on, never read from a folder: else a stranger's encoder could
+        put its vectors where those of another one are looked for.
+        """
+        return self.fingerprint
+
     @abc.abstractmethod
     def encode_distinct(self, texts: list[str], advance: Callable[[int], object]) -> np.ndarray:
         """Encode texts that differ from each other and are not blank.

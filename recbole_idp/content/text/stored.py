@@ -1,19 +1,21 @@
 """Write and read the file that marks a saved text encoder: kind, settings, and checksums of the other files."""
 
 import contextlib
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from recbole_idp.errors import UserError
-from recbole_idp.storage.files import sha256_of_file, system_error, unwritable, write_json
+from recbole_idp.storage.files import parse_json, sha256_of_file, system_error, unwritable, write_json
+from recbole_idp.storage.folders import open_to_others
+from recbole_idp.storage.schema import Nullable, ObjectOf, check_schema
+from recbole_idp.storage.sealed import check_listed
 
 SETTINGS_FILE = "recbole_idp_text_encoder.json"
 _FORMAT = 1
-_KEYS = {
-    "sentence": {"name", "pooling", "max_tokens"},
-    "lsa": {"width", "fingerprint", "terms"},
+_SCHEMAS: dict[str, dict[str, Any]] = {
+    "sentence": {"name": str, "pooling": Nullable({"cls", "mean", "max"}), "max_tokens": int},
+    "lsa": {"width": int, "fingerprint": str, "terms": int},
 }
 
 
@@ -39,6 +41,7 @@ def write_settings(folder: str | Path, kind: str, settings: Mapping[str, Any]) -
         yield folder
         written = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != SETTINGS_FILE)
         checksums = {path.relative_to(folder).as_posix(): sha256_of_file(path) for path in written}
+        open_to_others(folder)
     except Exception as error:
         if (cause := system_error(error)) is None:
             raise
@@ -73,14 +76,19 @@ def check_files(folder: str | Path) -> None:
         folder: The folder that an encoder's ``save`` wrote.
 
     Raises:
-        UserError: A file is missing or was changed.
+        UserError: A file is missing, was changed, or is not on the list.
     """
     folder = Path(folder)
-    for name, expected in _read(folder)["sha256"].items():
-        path = folder / name
-        if not path.is_file():
+    checksums = _read(folder)["sha256"]
+    for name in checksums:
+        if not (folder / name).is_file():
             raise UserError(f"text encoder folder {folder}: {name} is missing; make it again")
-        if sha256_of_file(path) != expected:
+    try:
+        check_listed(folder, checksums, SETTINGS_FILE)
+    except ValueError as error:
+        raise UserError(f"text encoder folder {folder} {error}: do not use it, or make it again") from None
+    for name, expected in checksums.items():
+        if sha256_of_file(folder / name) != expected:
             raise UserError(f"text encoder folder {folder}: {name} is damaged (checksum differs); make it again")
 
 
@@ -90,12 +98,18 @@ def _read(folder: Path) -> dict[str, Any]:
     if not path.is_file():
         raise UserError(f"{folder} is not a saved text encoder ({SETTINGS_FILE} is missing): give another folder")
     try:
-        content = json.loads(path.read_text("utf-8"))
-        kind, settings, checksums = content["kind"], content["settings"], content["sha256"]
+        content = parse_json(path)
         if content["format"] != _FORMAT:
             raise UserError(f"{path} has format {content['format']}, this version reads {_FORMAT}: make it again")
-        if kind not in _KEYS or set(settings) != _KEYS[kind] or not isinstance(checksums, dict):
+        schema = _SCHEMAS.get(content["kind"]) or {}
+        check_schema(content, {"kind": set(_SCHEMAS), "settings": schema, "sha256": ObjectOf(str)})
+        if set(content["settings"]) != set(schema) or any(value < 1 for value in _numbers(content["settings"])):
             raise ValueError("unexpected content")
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(f"{path} is damaged: make the text encoder folder again") from error
     return content
+
+
+def _numbers(settings: Mapping[str, Any]) -> list[int]:
+    """Return the whole numbers among settings."""
+    return [value for value in settings.values() if isinstance(value, int)]

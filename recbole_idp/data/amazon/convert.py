@@ -86,7 +86,25 @@ def convert_amazon(
             filters leave nothing. Or the folder is there already or cannot be written.
     """
     folder = dataset_folder(output, name)
+    if not name.isprintable():
+        raise UserError(f"{name!r} cannot be printed: choose another name for the data set")
     _check_arguments(folder, k_core, min_length)
+    try:
+        return _convert(folder, reviews, metadata, name, k_core, min_length)
+    except MemoryError:
+        remedy = "give fewer reviews, or take a larger machine"
+        raise UserError(f"not enough memory to convert {reviews}: {remedy}") from None
+
+
+def _convert(
+    folder: Path,
+    reviews: str | Path,
+    metadata: str | Path | None,
+    name: str,
+    k_core: int | None,
+    min_length: int | None,
+) -> ConversionSummary:
+    """Convert; see :func:`convert_amazon`."""
     review_file = RawFile(reviews)
     layout, parse = review_layout(review_file)
     users, items, events = read_reviews(review_file, parse)
@@ -105,7 +123,7 @@ def convert_amazon(
         write_source(building, origin=origin, k_core=k_core, min_length=min_length)
         write_atomic(building / f"{name}.inter", inter, INTER_TYPES)
         if catalog is not None:
-            write_atomic(building / f"{name}.item", catalog, {column: ITEM_TYPES[column] for column in catalog})
+            write_atomic(building / f"{name}.item", catalog, {name: ITEM_TYPES[name] for name in map(str, catalog)})
     item_count = int(inter["item_id"].nunique())
     return ConversionSummary(
         name=name,

@@ -5,6 +5,7 @@ import contextlib
 import gzip
 import io
 import json
+import warnings
 import zlib
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
@@ -15,6 +16,16 @@ from recbole_idp.progress import progress_bar
 
 MALFORMED_SHARE = 0.01
 
+MOST_LINE_BYTES = 1 << 22
+"""The longest line that is read."""
+MOST_RATIO = 100
+"""How many times smaller than its content an archive may be; reviews shrink to a third or a tenth."""
+
+_CHECKED_FROM = 1 << 24
+_MOST_BLANK = 100_000
+# More malformed lines than this, and more than others, are enough to see that a file is another one.
+_MOST_MALFORMED = 100_000
+_MOST_LITERAL = 1 << 19
 _GZIP_MAGIC = b"\x1f\x8b"
 _LINES_PER_UPDATE = 5000
 _Record = TypeVar("_Record")
@@ -56,12 +67,17 @@ class RawFile:
                     gzip.open(raw) if zipped else contextlib.nullcontext(raw) as stream,
                     progress_bar(shown=progress, total=size, **options) as bar,
                 ):
-                    for number, line in enumerate(stream, start=1):
+                    unpacked = blank = 0
+                    for number, line in enumerate(iter(lambda: stream.readline(MOST_LINE_BYTES + 1), b""), start=1):
+                        unpacked += len(line)
+                        self._check_sizes(number, len(line), unpacked, raw.tell())
                         if number % _LINES_PER_UPDATE == 0:
                             bar.update(raw.tell() - bar.n)
                         text = line.decode("utf-8", errors="replace").strip()
                         if text:
                             yield number, text.removeprefix("\ufeff")
+                        elif (blank := blank + 1) > _MOST_BLANK:
+                            raise UserError(f"{self.path} has more than {_MOST_BLANK:,} empty lines; give another file")
         except FileNotFoundError:
             raise UserError(f"no file {self.path}: check the path") from None
         except (EOFError, gzip.BadGzipFile, zlib.error) as error:
@@ -69,6 +85,15 @@ class RawFile:
         except OSError as error:
             message = f"cannot read {self.path} ({error.strerror}): check the path and its permissions"
             raise UserError(message) from error
+
+    def _check_sizes(self, number: int, line_bytes: int, unpacked: int, packed: int) -> None:
+        """Raise UserError where a line is no record, or an archive unpacks to more than texts do."""
+        if line_bytes > MOST_LINE_BYTES:
+            raise UserError(f"{self.path}: line {number} has more than {MOST_LINE_BYTES:,} bytes; give another file")
+        if unpacked > _CHECKED_FROM and unpacked > MOST_RATIO * packed:
+            raise UserError(
+                f"{self.path} unpacks to more than {MOST_RATIO} times its size, as no reviews do; give another file"
+            )
 
     def parsed(self, parse: Callable[[str], _Record]) -> Iterator[_Record]:
         """Yield ``parse(text)`` of every line, and skip malformed lines.
@@ -86,6 +111,8 @@ class RawFile:
             except _LINE_FAULTS:
                 self.malformed += 1
                 self._first_malformed = self._first_malformed or number
+                if self.malformed > max(_MOST_MALFORMED, self.records // 2):
+                    break
                 continue
             yield record
         if self.malformed > MALFORMED_SHARE * self.records:
@@ -118,7 +145,13 @@ def parse_record(text: str) -> dict[str, Any]:
     try:
         record = json.loads(text)
     except ValueError:
-        record = ast.literal_eval(text)
+        if len(text) > _MOST_LITERAL:
+            # The parser of Python takes hundreds of bytes for each one.
+            raise
+        with warnings.catch_warnings():
+            # Of a malformed line that is counted, the parser's advice is of no use.
+            warnings.simplefilter("ignore")
+            record = ast.literal_eval(text)
     if not isinstance(record, dict):
         raise ValueError("not a dictionary")
     return record

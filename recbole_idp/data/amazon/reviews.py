@@ -105,8 +105,10 @@ def _event(user: object, item: object, rating: Any, time: Any) -> Event:
     """Return one event with its time in seconds.
 
     Raises:
-        ValueError: A part of it is missing.
+        ValueError: A part of it is missing, or is no value of its kind.
     """
+    if isinstance(user, (dict, list)) or isinstance(item, (dict, list)):
+        raise ValueError("an id is a list or an object")
     user, item, rating, time = str(user or "").strip(), str(item or "").strip(), float(rating), float(time)
     if not user or not item or not math.isfinite(rating) or not math.isfinite(time):
         raise ValueError("incomplete")

@@ -11,8 +11,8 @@ from recbole.utils import init_seed
 
 from recbole_idp.config.derive import derive
 from recbole_idp.data.sequences import Targets
+from recbole_idp.evaluation.gains import gains
 from recbole_idp.evaluation.ranking import rank_targets
-from recbole_idp.evaluation.significance import gains
 from recbole_idp.models.precise.keys import WarmUpSettings
 from recbole_idp.models.precise.model import OF_ITEMS, PRECISE, PRECISE_UT, PreciseModel
 from recbole_idp.models.precise.slices import SliceLoader

@@ -46,6 +46,11 @@ class StretchEncoder(TextEncoder):
         """See :class:`TextEncoder`."""
         return fingerprint(["stretches", self.encoder.fingerprint, self.count])
 
+    @property
+    def cache_key(self) -> str:
+        """See :class:`TextEncoder`."""
+        return fingerprint(["stretches", self.encoder.cache_key, self.count])
+
     def save(self, folder: str | Path) -> None:
         """See :meth:`TextEncoder.save`; the encoder itself is saved."""
         self.encoder.save(folder)
@@ -110,6 +115,11 @@ class ProjectedTokens(TextEncoder):
     def fingerprint(self) -> str:
         """See :class:`TextEncoder`."""
         return fingerprint(["components", self.encoder.fingerprint, self.token_width, self._sample])
+
+    @property
+    def cache_key(self) -> str:
+        """See :class:`TextEncoder`."""
+        return fingerprint(["components", self.encoder.cache_key, self.token_width, self._sample])
 
     def fit(  # type: ignore[override]  # it caches states
         self, texts: Sequence[str], folder: str | Path

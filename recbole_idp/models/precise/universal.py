@@ -86,6 +86,8 @@ class UniversalModel(PretrainedWeights):
         _, tokens = read_table(folder / ITEMS, 2)
         # The first rows are the target's, the domains standing in their order.
         n_items = description["domains"][0]["items"]
+        if not 0 <= n_items <= len(tokens):
+            raise UserError(f"{folder} has {len(tokens):,} items, and not {n_items:,}: do not use it, or make it again")
         return {**super().read_parts(folder, description), "tokens": tokens[:n_items]}
 
     def rows(self, item_tokens: Sequence[str]) -> torch.Tensor:

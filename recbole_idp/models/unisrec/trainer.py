@@ -37,6 +37,7 @@ class UniSRecTrainer(SequenceTrainer):
             raise UserError(f"{config['model']} takes transfer {', '.join(STARTS)}, but is {config['transfer']!r}")
 
     def __init__(self, config: Config, model: UniSRec) -> None:
+        self.check_config(config)
         super().__init__(config, model)
         if config["transfer"] == "fine_tune" and config["freeze_encoder"]:
             model.freeze_blocks()

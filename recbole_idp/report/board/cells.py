@@ -3,13 +3,10 @@
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
-from recbole_idp.evaluation.keys import RANKING_METRICS
+from recbole_idp.evaluation.metrics import goodness
 from recbole_idp.report.comparison import LEVEL
-from recbole_idp.report.result import COLUMNS
+from recbole_idp.report.shown import COLUMNS, shown
 from recbole_idp.report.text import seeds_name
-
-_BETTER_HIGH = ("hit", "mrr", "map", "recall", "ndcg", "precision", "gauc")
-_SPELLING = {name.lower(): name for name in RANKING_METRICS}
 
 
 class Cell(NamedTuple):
@@ -44,20 +41,18 @@ class Line(NamedTuple):
     seconds: float
 
 
-def columns_of(board: dict[str, Any], metric: str, wanted: Iterable[str] = COLUMNS) -> list[str]:
+def columns_of(board: dict[str, Any], metric: str, usual: Iterable[str] = COLUMNS) -> list[str]:
     """Return the metrics that a board's table shows.
 
     Args:
         board: One of ``boards``.
         metric: The one that the rows are sorted by; it is always shown.
-        wanted: Other metrics, shown where the rows have them.
+        usual: Those that are shown where ``metrics`` and ``topk`` have their defaults.
 
     Returns:
         Their keys.
     """
-    known = set().union(*(row["mean"] for row in board["rows"]))
-    found = [name for name in wanted if name in known]
-    return found if metric in found else [*found, metric]
+    return shown((name for row in board["rows"] for name in row["mean"]), metric, usual)
 
 
 def lines_of(board: dict[str, Any], metric: str, columns: Sequence[str]) -> list[Line]:
@@ -71,7 +66,7 @@ def lines_of(board: dict[str, Any], metric: str, columns: Sequence[str]) -> list
     Returns:
         One for each row.
     """
-    rows = sorted(board["rows"], key=lambda row: (-row["mean"][metric], row["model"]))
+    rows = sorted(board["rows"], key=lambda row: (-goodness(metric, row["mean"][metric]), row["model"]))
     columns_cells = [_column(rows, name) for name in columns]
     found = {comparison["variant"]: comparison for comparison in comparisons_of(board)}
     lines = []
@@ -103,22 +98,14 @@ def mean_of(row: dict[str, Any], key: str) -> float:
 def _column(rows: Sequence[dict[str, Any]], name: str) -> list[Cell]:
     """Return the cells of one metric, compared as they are shown: with four decimals."""
     values = [row["mean"].get(name) for row in rows]
-    shown = [None if value is None else round(value, 4) for value in values]
-    places = {}
-    if name.partition("@")[0] in _BETTER_HIGH:
-        ranked = sorted((value for value in shown if value is not None), reverse=True)
-        # Where two share the first place, there is no second.
-        places = {value: ranked.index(value) + 1 for value in ranked[:2]}
+    rounded = [None if value is None else round(value, 4) for value in values]
+    ranked = sorted((value for value in rounded if value is not None), key=lambda value: -goodness(name, value))
+    # Where two share the first place, there is no second.
+    places = {value: ranked.index(value) + 1 for value in ranked[:2]}
     return [
-        Cell(value, row["deviation"].get(name), places.get(seen, 0))
-        for row, value, seen in zip(rows, values, shown, strict=True)
+        Cell(value, row["deviation"].get(name), 0 if seen is None else places.get(seen, 0))
+        for row, value, seen in zip(rows, values, rounded, strict=True)
     ]
-
-
-def metric_name(key: str) -> str:
-    """Return a metric as people write it, such as ``NDCG@10``."""
-    name, at, cutoff = key.partition("@")
-    return f"{_SPELLING.get(name, name)}{at}{cutoff}"
 
 
 def remarks(row: dict[str, Any], seeds: Sequence[int]) -> list[str]:

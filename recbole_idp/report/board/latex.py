@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from recbole_idp.evaluation.metrics import metric_name
 from recbole_idp.report.board.cells import (
     Cell,
     Line,
@@ -10,10 +11,9 @@ from recbole_idp.report.board.cells import (
     comparisons_of,
     legend,
     lines_of,
-    metric_name,
 )
 from recbole_idp.report.board.file import metric_key
-from recbole_idp.report.board.text import gain_text, printable
+from recbole_idp.report.board.text import gain_text, one_line
 
 # How a value is written by its place: any, best, second.
 _MARKS = ("{}", r"\textbf{{{}}}", r"\underline{{{}}}")
@@ -41,13 +41,13 @@ def board_latex(leaderboard: dict[str, Any]) -> str:
     """
     parts = [r"% \usepackage{booktabs}"]
     for board in leaderboard["boards"]:
-        parts += ["", _table(leaderboard, board) if board["rows"] else f"% no job of {printable(board['dataset'])}"]
+        parts += ["", _table(leaderboard, board) if board["rows"] else f"% no job of {one_line(board['dataset'])}"]
     return "\n".join(parts) + "\n"
 
 
 def latex(text: str) -> str:
     """Escape plain text for LaTeX."""
-    return "".join(_ESCAPES.get(letter, letter) for letter in printable(text))
+    return "".join(_ESCAPES.get(letter, letter) for letter in one_line(text))
 
 
 def _table(leaderboard: dict[str, Any], board: dict[str, Any]) -> str:

@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from recbole_idp.evaluation.metrics import metric_name, smaller_is_better
 from recbole_idp.report.board.cells import (
     Cell,
     Line,
@@ -12,7 +13,6 @@ from recbole_idp.report.board.cells import (
     facts,
     legend,
     lines_of,
-    metric_name,
     protocol_name,
     remarks,
 )
@@ -121,7 +121,9 @@ def _table(board: dict[str, Any], metric: str, seeds: Sequence[int]) -> str:
         badges = badges and f'<span class="badges">{badges}</span>'
         rows.append([Field(safe(name) + badges, name), *map(_metric, line.cells), *gain, seconds])
     heads = ["Model", *map(metric_name, columns), *against, "Seconds"]
-    return sortable_table(heads, rows, f"{board['dataset']}: models by metric", 1 + columns.index(metric))
+    return sortable_table(
+        heads, rows, f"{board['dataset']}: models by metric", 1 + columns.index(metric), not smaller_is_better(metric)
+    )
 
 
 _MARKS = ("{}", "<strong>{}</strong>", "<u>{}</u>")

@@ -6,7 +6,8 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from recbole_idp.report.board.cells import mean_of, metric_name
+from recbole_idp.evaluation.metrics import goodness, metric_name
+from recbole_idp.report.board.cells import mean_of
 from recbole_idp.report.few_shot import draw_shares
 from recbole_idp.report.inspect_text import shortened
 from recbole_idp.report.plot import ACCENT, CARD, MUTED, SOFT, TEXT, svg
@@ -185,7 +186,7 @@ def plot_shares(board: dict[str, Any], metric: str) -> str:
 
 def _worst_first(board: dict[str, Any], metric: str) -> list[dict[str, Any]]:
     """Return the rows in the order of bars, which are drawn from the bottom."""
-    return sorted(board["rows"], key=lambda row: (row["mean"][metric], row["model"]))
+    return sorted(board["rows"], key=lambda row: (goodness(metric, row["mean"][metric]), row["model"]))
 
 
 def _height(rows: Sequence[dict[str, Any]]) -> float:

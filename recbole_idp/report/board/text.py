@@ -5,6 +5,8 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from recbole_idp.evaluation.metrics import metric_name
+from recbole_idp.printable import printable
 from recbole_idp.report.board.cells import (
     Cell,
     Line,
@@ -15,13 +17,13 @@ from recbole_idp.report.board.cells import (
     failures,
     legend,
     lines_of,
-    metric_name,
     remarks,
 )
 from recbole_idp.report.board.file import metric_key
 from recbole_idp.report.comparison import sentence
 from recbole_idp.report.novelty import novelty_table
-from recbole_idp.report.result import COLUMNS, table
+from recbole_idp.report.result import table
+from recbole_idp.report.shown import COLUMNS
 
 # What fits into a terminal with deviations.
 _TERMINAL_COLUMNS = ("hit@10", "ndcg@10", "mrr")
@@ -42,14 +44,14 @@ def board_text(leaderboard: dict[str, Any]) -> str:
     """
     parts = []
     for board in leaderboard["boards"]:
-        parts += [f"\n{printable(board_title(board, leaderboard['seeds']))}\n{facts(board)}\n"]
-        parts += _table(leaderboard, board, _TERMINAL_COLUMNS, _TERMINAL, printable)
-        if groups := novelty_table({printable(row["model"]): [row["buckets"]] for row in board["rows"]}):
+        parts += [f"\n{one_line(board_title(board, leaderboard['seeds']))}\n{facts(board)}\n"]
+        parts += _table(leaderboard, board, _TERMINAL_COLUMNS, _TERMINAL, one_line)
+        if groups := novelty_table({one_line(row["model"]): [row["buckets"]] for row in board["rows"]}):
             parts += ["", groups]
         # The best and the second have marks that need a word where nothing renders them.
         marks = ["**best**, _second_"] if len(board["rows"]) > 1 else []
-        parts += ["", *map(printable, [*marks, *legend(board), *sentences(board)[:1], *failures(board)])]
-        parts += [printable(note) for note in board["notes"]]
+        parts += ["", *map(one_line, [*marks, *legend(board), *sentences(board)[:1], *failures(board)])]
+        parts += [one_line(note) for note in board["notes"]]
     return "\n".join(parts)
 
 
@@ -95,21 +97,21 @@ def gain_text(line: Line, percent: str = " %", star: str = "*") -> str:
     return f"{100 * line.gain:+.1f}{percent}{star if line.significant else ''}"
 
 
-def printable(text: object) -> str:
-    """Return text as one line of printable characters."""
-    return "".join(letter if letter.isprintable() else " " for letter in " ".join(str(text).split()))
+def one_line(text: object) -> str:
+    """Return text as one line of printable characters, without spaces that are not needed."""
+    return " ".join(printable(text).split())
 
 
 def markdown(text: object) -> str:
     """Escape plain text for Markdown."""
-    text = html.escape(printable(text), quote=False)
+    text = html.escape(one_line(text), quote=False)
     return re.sub(r"[\\|*`\[\]~]|(?<!\w)_|_(?!\w)", r"\\\g<0>", text)
 
 
 def _table(
     leaderboard: dict[str, Any],
     board: dict[str, Any],
-    wanted: Iterable[str],
+    usual: Iterable[str],
     marks: Sequence[str],
     escape: Callable[[str], str],
 ) -> list[str]:
@@ -117,7 +119,7 @@ def _table(
     if not board["rows"]:
         return ["No job has finished"]
     metric = metric_key(leaderboard)
-    columns = columns_of(board, metric, wanted)
+    columns = columns_of(board, metric, usual)
     lines = lines_of(board, metric, columns)
     against = [f"over {escape(board['baseline'])}"] if comparisons_of(board) else []
     rows = []
@@ -142,4 +144,4 @@ def _cell(cell: Cell, marks: Sequence[str]) -> str:
 
 def _code(lines: Iterable[str]) -> str:
     """Return lines as a block of code that no line in it can end."""
-    return "\n".join(f"    {printable(line)}" for line in lines)
+    return "\n".join(f"    {one_line(line)}" for line in lines)

@@ -134,7 +134,7 @@ def as_stranger(monkeypatch, tmp_path_factory):
 def _poison(encoder, folder):
     """Puts wrong vectors for all texts into a cache, as whoever can write there can."""
     hashes = np.frombuffer(b"".join(map(cache._hash, TEXTS)), dtype=np.uint8).reshape(-1, 16)
-    cache._write_shard(folder / encoder.fingerprint, hashes, np.ones((len(TEXTS), encoder.width), np.float32))
+    cache._write_shard(folder / encoder.cache_key, hashes, np.ones((len(TEXTS), encoder.width), np.float32))
 
 
 def test_vectors_of_a_stranger_are_not_used(encoder, tmp_path, as_stranger, caplog):
@@ -164,7 +164,7 @@ def test_vectors_behind_a_copied_signature_are_not_used(encoder, tmp_path, kept)
 def test_shards_of_another_encoder_are_not_used(encoder, tmp_path):
     other = CountingEncoder().fit(TEXTS[:9])
     encode_cached(other, TEXTS, tmp_path)
-    shutil.copytree(tmp_path / other.fingerprint, tmp_path / encoder.fingerprint)
+    shutil.copytree(tmp_path / other.cache_key, tmp_path / encoder.cache_key)
     vectors, report = encode_cached(encoder, TEXTS, tmp_path)
     assert report.encoded == 20
     np.testing.assert_allclose(vectors, encoder.encode(TEXTS), atol=1e-6)
@@ -217,7 +217,7 @@ def test_a_large_cache_is_looked_up_quickly(tmp_path):
     vectors = np.arange(len(texts) * 384, dtype=np.float32).reshape(-1, 384)
     for start in range(0, len(texts), 30_000):
         rows = slice(start, start + 30_000)
-        cache._write_shard(tmp_path / encoder.fingerprint, hashes[rows], vectors[rows])
+        cache._write_shard(tmp_path / encoder.cache_key, hashes[rows], vectors[rows])
     started = time.process_time()
     found, report = encode_cached(encoder, texts, tmp_path)
     assert report.encoded == 0 and time.process_time() - started < 4

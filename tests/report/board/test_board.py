@@ -126,9 +126,10 @@ def test_ties_share_a_mark(values, marked):
     assert [row[1] for row in rows_of(board_markdown(small(values)))] == marked
 
 
-def test_a_metric_that_is_not_better_when_higher_has_no_best():
-    markdown = board_markdown(small({"A": 300.0, "B": 200.0}, metric="averagepopularity@10"))
-    assert [row[1] for row in rows_of(markdown)] == ["300.0000", "200.0000"]
+@pytest.mark.parametrize("metric", ["averagepopularity@10", "giniindex@5", "rmse"])
+def test_the_smaller_is_the_better_where_recbole_says_so(metric):
+    markdown = board_markdown(small({"A": 300.0, "B": 200.0, "C": 400.0}, metric=metric))
+    assert [row[1] for row in rows_of(markdown)] == ["**200.0000**", "<u>300.0000</u>", "400.0000"]
 
 
 def test_rows_stand_by_the_metric_with_deviation_gain_and_star():

@@ -17,9 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from sentence_transformers import SentenceTransformer
-
     from recbole_idp.content.text.sentence import SentenceEncoder
+    from recbole_idp.content.text.sentence_model import SentenceModel
 
 _BATCH = 64
 _TOGETHER = 32
@@ -102,7 +101,7 @@ class LayersTrainee:
         parent, name, whole = self._container = found
         kept = len(whole) - layers
         # Not the copy's own fingerprint: it would be remembered when the copy's weights are others.
-        digits = encoder.fingerprint
+        digits = encoder.cache_key
         self._lower = LowerLayers(self._encoder, digits, self._texts, self._tokens, whole[kept], kept, cache_path)
         self._lower.compute(show_progress)
         self.module = nn.ModuleList(whole[kept:])
@@ -175,9 +174,9 @@ def check_layers(encoder: SentenceEncoder, layers: int) -> None:
         raise UserError(f"cdim_layers is {layers}, but {encoder.name} has {len(found[2])} layers: give fewer, or full")
 
 
-def _transformer(model: SentenceTransformer) -> nn.Module:
+def _transformer(model: SentenceModel) -> nn.Module:
     """Return the transformer in the first part of a model."""
-    return cast("nn.Module", model[0].auto_model)
+    return cast("nn.Module", model[0].model)
 
 
 def _layer_list(transformer: nn.Module) -> tuple[nn.Module, str, nn.ModuleList] | None:

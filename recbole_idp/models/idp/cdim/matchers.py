@@ -9,14 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 
 from recbole_idp.content.text.cache import encode_cached
 from recbole_idp.content.text.encoder import open_text_encoder
 from recbole_idp.errors import UserError
 from recbole_idp.models.idp.cdim.head import MatchingHead
 from recbole_idp.storage.sealed import write_weights
+from recbole_idp.storage.tensors import read_tensors
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -111,10 +110,10 @@ def open_matcher(
     """
     if kind == HeadMatcher.kind:
         try:
-            state = load_file(folder / _HEAD)
+            state = read_tensors(folder / _HEAD)
             head = MatchingHead(len(state["change.bias"]))
             head.load_state_dict(state)
-        except (SafetensorError, OSError, KeyError, RuntimeError) as error:
+        except (ValueError, KeyError, RuntimeError, TypeError) as error:
             reason = " ".join(str(error).split())[:200]
             raise UserError(f"{folder / _HEAD} is no matcher's head ({reason}): pre-train again") from error
         return HeadMatcher(head.to(torch.device(device)))

@@ -1,0 +1,68 @@
+"""What single models of RecBole need of a dataset, checked before they are trained."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from recbole_idp.errors import UserError
+
+if TYPE_CHECKING:
+    from recbole.config import Config
+    from recbole.data.dataset import Dataset
+
+
+def check_dataset(config: Config, dataset: Dataset) -> None:
+    """Check that one of RecBole's models can be trained on a dataset.
+
+    Args:
+        config: The configuration.
+        dataset: The dataset, not split yet.
+
+    Raises:
+        UserError: It cannot.
+    """
+    if (check := _CHECKS.get(config["model"])) is not None:
+        check(config, dataset)
+
+
+def _check_reranked(config: Config, dataset: Dataset) -> None:
+    """Check that no more items are ranked again than there are."""
+    key, items = "reranker_CAN_NUM", dataset.item_num - 1
+    try:
+        numbers = [int(number) for number in str(config[key]).split(",")]
+    except ValueError:
+        raise UserError(f"{key} is {config[key]}: write whole numbers such as 100 or 500,100") from None
+    if max(numbers) > items:
+        raise UserError(
+            f"{key} is {config[key]}, but {config['dataset']} has {items} items: it can be no more than that"
+        )
+
+
+def _check_unseen(config: Config, dataset: Dataset) -> None:
+    """Check that no history has all items: RecBole, which draws negatives for them, would never end.
+
+    Its own loop draws for the histories of the evaluation as well.
+    """
+    held_out = 1 if config["exact_recbole"] else 2
+    events = pd.DataFrame(
+        {name: np.asarray(dataset.inter_feat[name]) for name in (dataset.uid_field, dataset.iid_field)}
+    )
+    users = events.groupby(dataset.uid_field)
+    history = events[users.cumcount(ascending=False) >= held_out]
+    most = history.groupby(dataset.uid_field)[dataset.iid_field].nunique().max()
+    if most >= dataset.item_num - 1:
+        raise UserError(
+            f"a history of {config['dataset']} has all its {dataset.item_num - 1} items, so that {config['model']} "
+            "finds no negative: take another model"
+        )
+
+
+_CHECKS: dict[str, Callable[[Config, Dataset], None]] = {
+    "BERT4Rec": _check_unseen,
+    "GRU4RecCPR": _check_reranked,
+    "SASRecCPR": _check_reranked,
+}
