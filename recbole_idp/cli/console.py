@@ -6,24 +6,23 @@ import contextlib
 import errno
 import logging
 import os
-import re
 import sys
 import threading
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 
 from recbole_idp.cli.arguments import given_options
+from recbole_idp.cli.memory import memory_line
 from recbole_idp.cli.printed import printable_output
+from recbole_idp.cli.signals import interruption
 from recbole_idp.errors import UserError
 from recbole_idp.printable import printable
 from recbole_idp.storage.files import is_full
 
 DEBUG = "--debug"
-USER_ERROR, INTERRUPTED, BROKEN_PIPE = 2, 130, 141
+USER_ERROR, BROKEN_PIPE = 2, 141
 # What the system refuses because of a path that somebody gave, or of the machine: no fault of the program.
 _OF_THE_PLACE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENAMETOOLONG, errno.ELOOP, errno.EIO, errno.ENOTDIR}
-# PyTorch's own words, on the processor and on an accelerator.
-_OUT_OF_MEMORY = re.compile(r"can't allocate memory|out of memory")
 
 
 def exit_status(work: Callable[[], int], program: str, interrupted: str, arguments: Sequence[str] = ()) -> int:
@@ -36,40 +35,42 @@ def exit_status(work: Callable[[], int], program: str, interrupted: str, argumen
         arguments: The command line; ``--debug`` shows the traceback of an error above its line.
 
     Returns:
-        The result of ``work``, or 2 (one line says why it ended), 130 (interrupted), 141 (the reader of the output is
-        gone).
+        The result of ``work``, or 2 (one line says why it ended), 130, 143 or 129 (Ctrl-C, SIGTERM, SIGHUP), 141 (the
+        reader of the output is gone).
     """
-    try:
-        with _logs_may_fail(), printable_output():
-            status = work()
-            sys.stdout.flush()
-        return status
-    except KeyboardInterrupt:
-        print(f"\n{program}: interrupted; {interrupted}", file=sys.stderr)
-        return INTERRUPTED
-    except BrokenPipeError:
-        # The reader (head, less) has gone.
-        _drop_output()
-        return BROKEN_PIPE
-    except (Exception, SystemExit) as error:  # RecBole ends the process for some values
-        if isinstance(error, OSError):
+    with interruption() as received:
+        try:
+            with _logs_may_fail(), printable_output():
+                status = received.unmistaken(work)
+                sys.stdout.flush()
+            return status
+        except KeyboardInterrupt:
+            # The terminal may be gone, which is why SIGHUP is sent.
+            with contextlib.suppress(OSError):
+                print(f"\n{program}: interrupted; {interrupted}", file=sys.stderr)
             _drop_output()
-        if DEBUG in arguments:
-            traceback.print_exception(error)
-        print(f"{program}: {_line(error, arguments)}", file=sys.stderr)
-        return USER_ERROR
+            return received.exit_status
+        except BrokenPipeError:
+            # The reader (head, less) has gone.
+            _drop_output()
+            return BROKEN_PIPE
+        except (Exception, SystemExit) as error:  # RecBole ends the process for some values
+            if isinstance(error, OSError):
+                _drop_output()
+            if DEBUG in arguments:
+                traceback.print_exception(error)
+            print(f"{program}: {_line(error, arguments)}", file=sys.stderr)
+            return USER_ERROR
 
 
 def _line(error: BaseException, arguments: Sequence[str]) -> str:
     """Return the line for an error that ends a command."""
     if isinstance(error, UserError):
         return str(error)
+    if (line := memory_line(error)) is not None:
+        return line
     if isinstance(error, OSError) and (is_full(error) or (error.errno in _OF_THE_PLACE and error.filename is not None)):
         return _refused(error)
-    if isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and _OUT_OF_MEMORY.search(str(error))):
-        reason = found[0] if (found := re.search(r"\d+(\.\d+)? ?(bytes|[KMGT]i?B)", str(error))) else "more"
-        remedy = "lower hidden_size, MAX_ITEM_LIST_LENGTH or a batch size, or take a larger machine"
-        return f"not enough memory, {reason} were asked for: {remedy}"
     from recbole_idp.cli.unexpected import unexpected_line
 
     return unexpected_line(error, given_options(arguments))
@@ -85,10 +86,11 @@ def _refused(error: OSError) -> str:
 
 def _drop_output() -> None:
     """Discard output that cannot be written: Python would flush it again on exit and complain."""
-    try:
-        sys.stdout.flush()
-    except OSError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 @contextlib.contextmanager
@@ -100,7 +102,8 @@ def _logs_may_fail() -> Iterator[None]:
     raises, hook = logging.raiseExceptions, threading.excepthook
 
     def quiet(failure: threading.ExceptHookArgs) -> None:
-        if not (isinstance(failure.exc_value, OSError) and is_full(failure.exc_value)):
+        error = failure.exc_value
+        if not ((isinstance(error, OSError) and is_full(error)) or (error is not None and memory_line(error))):
             hook(failure)
 
     logging.raiseExceptions, threading.excepthook = False, quiet

@@ -17,6 +17,8 @@ from recbole_idp import compat, registry
 from recbole_idp.cli.arguments import parse_arguments
 from recbole_idp.cli.columns import columns
 from recbole_idp.cli.console import exit_status
+from recbole_idp.cli.memory import check_loadable, quiet_about_memory
+from recbole_idp.cli.signals import end_undisturbed
 from recbole_idp.cli.streams import usable_streams
 from recbole_idp.cli.threads import share_processors
 from recbole_idp.errors import UserError
@@ -37,11 +39,15 @@ def main(argv: list[str] | None = None) -> int:
         argv: The arguments after the program's name; None: those of this process.
 
     Returns:
-        The exit status: 0, 1 (doctor has found a problem), 2 (one line says why), 130 (interrupted), 141 (the reader of
-        the output is gone).
+        The exit status: 0, 1 (doctor has found a problem), 2 (one line says why), 130, 143 or 129 (ended by Ctrl-C,
+        SIGTERM, SIGHUP), 141 (the reader of the output is gone).
     """
     share_processors()
     usable_streams()
+    if argv is None:
+        # The command is this whole process.
+        end_undisturbed()
+        quiet_about_memory()
     arguments = sys.argv[1:] if argv is None else argv
     interrupted = "finished stages are kept, the same command goes on there"
     return exit_status(lambda: _dispatch(arguments), PROGRAM, interrupted, arguments)
@@ -235,6 +241,12 @@ _RUN, _SOURCES = "recbole_idp.run.keys:RunSettings", "recbole_idp.data.keys:Sour
 _COMPARED, _PLACES = "recbole_idp.run.keys:ComparisonSettings", "recbole_idp.run.keys:PlaceSettings"
 _BOARD, _STUDY = "recbole_idp.leaderboard.keys:BoardSettings", "recbole_idp.models.precise.keys:WarmUpSettings"
 
+# The modules with PyTorch and RecBole that tasks need.
+_LOADED = {
+    **dict.fromkeys(("run", "pretrain", "leaderboard", "warm-up", "inspect"), "recbole_idp.run.run"),
+    **dict.fromkeys(("recommend", "add-items", "export"), "recbole_idp.serving.load"),
+}
+
 TASKS = {
     "run": Task(run, "pre-train, match, transfer and compare (the default)", dry=True, keys=(_SOURCES, _RUN)),
     "pretrain": Task(
@@ -335,6 +347,8 @@ def _dispatch(argv: list[str]) -> int:
     if "dry_run" in options and not TASKS[task].dry:
         dry = " and ".join(name for name in TASKS if TASKS[name].dry)
         raise UserError(f"--dry_run has no meaning for {task}: it belongs to {dry}")
+    if (needed := _LOADED.get(task)) is not None:
+        check_loadable(needed)
     return TASKS[task].do(options)
 
 

@@ -12,10 +12,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any, TypeVar
 
-from tqdm import tqdm
-
 from recbole_idp.data.folders import SOURCE_FILE, read_source, write_source
 from recbole_idp.errors import UserError
+from recbole_idp.progress import progress_bar
 from recbole_idp.storage.files import sha256_of_file
 from recbole_idp.storage.folders import new_folder
 
@@ -73,7 +72,7 @@ def _fetch(url: str, path: Path, name: str, folder: Path) -> None:
     with (
         response,
         open(path, "wb") as file,
-        tqdm(total=expected, unit="B", unit_scale=True, desc=f"download {name}", disable=None) as bar,
+        progress_bar(total=expected, unit="B", unit_scale=True, desc=f"download {name}") as bar,
     ):
         while block := _online(url, by_hand, lambda: response.read(_BLOCK)):
             file.write(block)

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 from recbole.data.interaction import Interaction
-from tqdm import tqdm
+
+from recbole_idp.progress import progress_bar
 
 if TYPE_CHECKING:
     from recbole.data.dataloader import NegSampleEvalDataLoader
@@ -39,7 +40,7 @@ def score_candidates(
     """
     model.eval()
     with drawing(seed):
-        for rows, user, right_user, right_item in tqdm(loader, "Evaluate", ncols=100, disable=not show_progress):
+        for rows, user, right_user, right_item in progress_bar(loader, show_progress, desc="Evaluate", ncols=100):
             first, target = _targets_of_rows(user, right_user)
             scores = model.full_sort_predict(_histories(rows[first], model).to(model.device)).cpu()
             drawn = torch.full_like(scores, -torch.inf)

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import torch
 from recbole.data.interaction import Interaction
-from tqdm import tqdm
 
 from recbole_idp.errors import UserError
 from recbole_idp.evaluation.gains import NOT_RANKED
@@ -70,7 +69,7 @@ def scored_chunks(
     # Rows of like length go together, so that little padding is computed.
     order = torch.argsort((targets.ends - targets.starts).clamp(max=max_length), stable=True)
     size = max(1, min(CHUNK_ELEMENTS // model.n_items, CHUNK_POSITIONS // max_length))
-    for rows in tqdm(order.split(size), desc="Evaluate", ncols=100, disable=not show_progress, leave=False):
+    for rows in progress_bar(order.split(size), show_progress, desc="Evaluate", ncols=100, leave=False):
         items, lengths = targets.histories(rows, max_length)
         histories = Interaction({model.ITEM_SEQ: items, model.ITEM_SEQ_LEN: lengths}).to(model.device)
         yield rows, model.full_sort_predict(histories), targets.items[rows].to(model.device)

@@ -44,9 +44,16 @@ def _start(arguments: Sequence[str], folder: str | Path, log: str | Path, thread
     command = [sys.executable, "-m", "recbole_idp", "run", *arguments]
     command += [f"--result_dir={folder}", f"--threads={threads}", "--show_progress=false", "--keep_trained=false"]
     environment = {**os.environ, "OMP_NUM_THREADS": str(threads), "PYTHONPATH": _python_path()}
-    with open(log, "w", encoding="utf-8") as output:
+    parent = os.getpid()
+    # Emptied, then appended to: another leaderboard may run the same job, whose lines are neither lost nor mixed.
+    Path(log).write_bytes(b"")
+    with open(log, "a", encoding="utf-8") as output:
         return subprocess.Popen(
-            command, stdout=output, stderr=subprocess.STDOUT, env=environment, preexec_fn=_die_with_parent
+            command,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env=environment,
+            preexec_fn=lambda: _die_with_parent(parent),
         )
 
 
@@ -55,10 +62,13 @@ def _python_path() -> str:
     return os.pathsep.join(filter(None, [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")]))
 
 
-def _die_with_parent() -> None:
+def _die_with_parent(parent: int) -> None:
     """End this process when its parent is killed, where the system can do that."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PARENT_DEATH_SIGNAL, signal.SIGTERM)
+        if os.getppid() != parent:
+            # It was killed before this process could ask for the signal.
+            os.kill(os.getpid(), signal.SIGKILL)
 
 
 class LocalEngine:
@@ -93,7 +103,8 @@ class LocalEngine:
     def stop(self, running: Sequence[subprocess.Popen[bytes]]) -> None:
         """End jobs; their finished results are kept."""
         for process in running:
-            process.send_signal(signal.SIGINT)
+            # Not SIGINT, which is ignored by what a shell has started in the background.
+            process.terminate()
         for process in running:
             try:
                 process.wait(10)

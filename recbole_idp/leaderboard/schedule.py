@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import statistics
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from tqdm import tqdm
 
 from recbole_idp.leaderboard.job_folder import JobFolder
+from recbole_idp.progress import progress_bar
 
 if TYPE_CHECKING:
     from recbole_idp.leaderboard.engines import LocalEngine, RayEngine
@@ -57,7 +59,7 @@ def run_jobs(
     spent: dict[Job, float] = {}
     if results:
         report(f"{len(results)} of {len(jobs)} jobs were finished before, with the same data and settings")
-    bar = tqdm(total=len(jobs), initial=len(results), desc="Jobs", unit="job", ncols=100, disable=not show_progress)
+    bar = progress_bar(shown=show_progress, total=len(jobs), initial=len(results), desc="Jobs", unit="job", ncols=100)
     try:
         while waiting or running:
             while len(running) < at_a_time and (job := _next(waiting, running.values(), results, failed)):
@@ -75,7 +77,7 @@ def run_jobs(
                 results[job] = path
                 report(f"{job.name}: done in {spent[job]:.0f} s")
             else:
-                failed[job] = folders[job].last_line()
+                failed[job] = folders[job].last_line() if status >= 0 else _struck(-status)
                 report(f"{job.name}: failed ({failed[job]}); its log is {folders[job].log}")
             bar.update()
     except BaseException:
@@ -84,6 +86,13 @@ def run_jobs(
     finally:
         bar.close()
     return {job: results[job] for job in jobs if job in results}, {job: failed[job] for job in jobs if job in failed}
+
+
+def _struck(number: int) -> str:
+    """Return what a signal has done to a job, whose log does not say why it failed."""
+    name = signal.Signals(number).name
+    hint = ", as the system does where memory runs out" if number == signal.SIGKILL else ""
+    return f"it was ended by {name}{hint}"
 
 
 def _next(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -29,6 +28,7 @@ from recbole_idp.report.inspect_page import save_page
 from recbole_idp.report.inspect_text import inspect_text
 from recbole_idp.run.keys import InspectionSettings
 from recbole_idp.run.prepare import check_is_matched, prepare
+from recbole_idp.storage.files import unused
 
 if TYPE_CHECKING:
     from recbole.config import Config
@@ -62,7 +62,7 @@ def inspect(config: Config) -> dict[str, Any]:
     titles = item_texts(train.dataset.location, config["text_fields"], ItemFileFormat.of(config)).titles
     figures = inspect_figures(config, start, train.dataset, titles, chosen)
     stamp = time.strftime("%b-%d-%Y_%H-%M-%S")
-    path = Path(config["result_dir"]) / f"inspect-{config['dataset']}-{stamp}.html"
+    path = unused(config["result_dir"], f"inspect-{config['dataset']}-{stamp}", ".html")
     save_page(figures, path)
     print(inspect_text(figures, path))
     return figures

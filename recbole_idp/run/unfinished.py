@@ -16,7 +16,7 @@ from recbole_idp.report.ranks import SUFFIX, Ranks, load_ranks, save_ranks
 from recbole_idp.run.trials import Outcome
 from recbole_idp.storage.environment import versions
 from recbole_idp.storage.files import fingerprint, parse_json, remove_kept, write_json
-from recbole_idp.storage.locks import alone
+from recbole_idp.storage.locks import alone, alone_at_once
 from recbole_idp.storage.sealed import content_digest
 
 if TYPE_CHECKING:
@@ -107,15 +107,23 @@ class Unfinished:
 
     def locked(self, trial: Trial) -> AbstractContextManager[None]:
         """Lock a trial, so that of several runs of the same command one trains it and the others reuse it."""
-        return alone(self.folder.with_name(f".{self.folder.name}-{trial.name}.lock"), trial.name)
+        return alone(self._lock(trial), trial.name)
 
     def discard(self, trials: Iterable[Trial]) -> None:
         """Remove the files of these trials, once the result is saved.
 
         Args:
-            trials: The trials of this run; another run of the same settings may have others.
+            trials: The trials of this run; another run of the same settings may have others. What another run is
+                working on is left to it.
         """
-        remove_kept([path(trial) for trial in trials for path in (self._path, self._ranks_path, self.resume_file)])
+        for trial in trials:
+            with alone_at_once(self._lock(trial)) as free:
+                if free:
+                    remove_kept([path(trial) for path in (self._path, self._ranks_path, self.resume_file)])
+
+    def _lock(self, trial: Trial) -> Path:
+        """Return the lock of a trial."""
+        return self.folder.with_name(f".{self.folder.name}-{trial.name}.lock")
 
     def _path(self, trial: Trial) -> Path:
         """Return the file of a trial's facts."""

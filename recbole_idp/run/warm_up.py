@@ -6,6 +6,7 @@ one. The periods after which it restarts from the newest universal model are com
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import shutil
 import statistics
@@ -30,9 +31,12 @@ from recbole_idp.report.warm_up import FORMAT, PLOT, plot_warm_up, warm_up_text
 from recbole_idp.run.prepare import prepare
 from recbole_idp.storage.environment import command_line, versions
 from recbole_idp.storage.files import fingerprint, unused, write_json
+from recbole_idp.storage.locks import alone
 from recbole_idp.train.clock import StageClock, peak_memory_mb
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import numpy as np
     from recbole.config import Config
 
@@ -73,12 +77,24 @@ def warm_up(config: Config) -> dict[str, Any]:
     if config["fusion"] != "id_only":
         with clock.stage("encode", f"making token vectors of {len(data.universal.items) - 1:,} texts"):
             tokens = sliced_tokens(config, data)
-    seeds, folders = config["seeds"] or [config["seed"]], []
+    seeds = config["seeds"] or [config["seed"]]
+    folders = {seed: unfinished_folder(derive(config, seed=seed), data) for seed in seeds}
+    # In one order, so that two studies never wait for each other.
+    locks = sorted(folder.with_name(f".{folder.name}.lock") for folder in set(folders.values()))
+    with contextlib.ExitStack() as held:
+        for lock in locks:
+            held.enter_context(alone(lock, "the same replay"))
+        return _study(config, data, tokens, folders, clock)
+
+
+def _study(
+    config: Config, data: SlicedData, tokens: np.ndarray | None, folders: Mapping[int, Path], clock: StageClock
+) -> dict[str, Any]:
+    """Replay with each period and seed, each in its folder; see :func:`warm_up`."""
+    seeds = list(folders)
     outcomes: dict[int, list[list[dict[str, Any]]]] = {period: [] for period in config["warm_up_period"]}
-    for seed in seeds:
-        settings = derive(config, seed=seed)
-        folders.append(unfinished_folder(settings, data))
-        replay = Replay(settings, data, tokens, folders[-1], clock)
+    for seed, folder in folders.items():
+        replay = Replay(derive(config, seed=seed), data, tokens, folder, clock)
         found: dict[int, list[dict[str, Any]]] = {period: [] for period in outcomes}
         for last in range(config["warm_up_slices"]):
             for period, of_slices in found.items():
@@ -105,7 +121,7 @@ def warm_up(config: Config) -> dict[str, Any]:
     path = unused(config["result_dir"], stem, ".json")
     write_json(path, {"format": FORMAT, **result})
     plot_warm_up(result, path.with_suffix(PLOT))
-    for folder in folders:
+    for folder in folders.values():
         shutil.rmtree(folder, ignore_errors=True)
     print(warm_up_text(result, path))
     return result

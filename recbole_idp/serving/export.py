@@ -20,7 +20,7 @@ from recbole_idp.serving.trained_model import check_absent, write_items
 from recbole_idp.serving.user_encoder import history_length
 from recbole_idp.serving.user_vectors import IDS as USER_IDS
 from recbole_idp.storage.files import sha256_of_file, write_json
-from recbole_idp.storage.folders import new_folder
+from recbole_idp.storage.folders import only_folder
 
 if TYPE_CHECKING:
     import faiss
@@ -78,7 +78,7 @@ def export(trained: TrainedModel, folder: str | Path, index: str = "ivf") -> dic
     check_packages()
     check_absent(folder)
     vectors = candidate_matrix(trained)
-    with new_folder(folder) as building:
+    with only_folder(folder) as building:
         write_encoder(trained, building / ENCODER)
         np.save(building / VECTORS, vectors, allow_pickle=False)
         write_items(building / ITEMS, trained.tokens, trained.titles)

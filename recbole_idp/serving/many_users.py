@@ -10,9 +10,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tqdm import tqdm
-
 from recbole_idp.errors import UserError
+from recbole_idp.progress import progress_bar
 from recbole_idp.serving.output import output_format
 from recbole_idp.storage.files import fingerprint, parse_json, read_json, refusing_failed_writes, replacing, write_json
 from recbole_idp.storage.locks import lock_at_once
@@ -62,13 +61,12 @@ def recommend_file(
     """
     out = Path(out)
     form = output_format(out)
-    if out.exists():
-        raise UserError(f"{out} exists already: choose another file, or delete it first")
+    _check_absent(out)
     about = {"model": recommender.trained.digest(), "users": users.digest(), "k": k, "exclude_seen": exclude_seen}
     about.update(recommender.options)
     with _parts_folder(out, fingerprint({**about, "part_users": part_users, "form": out.suffix})) as folder:
         summary, parts = Summary(), []
-        with tqdm(total=users.count_lines() or None, desc="Recommend", unit="line", ncols=100, disable=None) as bar:
+        with progress_bar(total=users.count_lines() or None, desc="Recommend", unit="line", ncols=100) as bar:
             for number, rows in enumerate(_parts_of(users, part_users)):
                 path = folder / f"{number:06}{out.suffix}"
                 kept = path.with_suffix(".json")
@@ -116,6 +114,12 @@ def _answers(
     ]
 
 
+def _check_absent(out: Path) -> None:
+    """Raise UserError if the file exists."""
+    if out.exists():
+        raise UserError(f"{out} exists already: choose another file, or delete it first")
+
+
 @contextlib.contextmanager
 def _parts_folder(out: Path, digits: str) -> Iterator[Path]:
     """Lock and yield the folder of parts, emptied if they were made from other inputs.
@@ -129,6 +133,8 @@ def _parts_folder(out: Path, digits: str) -> Iterator[Path]:
     with lock:
         if not lock_at_once(lock):
             raise UserError(f"another process writes {out} already: let it finish, or choose another file")
+        # It may have ended while this one opened the lock.
+        _check_absent(out)
         try:
             _begin(folder, digits)
             yield folder

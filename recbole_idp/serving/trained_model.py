@@ -16,7 +16,7 @@ from recbole_idp.serving.user_vectors import IDS as USER_IDS
 from recbole_idp.serving.user_vectors import VECTORS as USERS
 from recbole_idp.serving.user_vectors import UserVectors
 from recbole_idp.storage.files import fingerprint
-from recbole_idp.storage.folders import new_folder
+from recbole_idp.storage.folders import new_folder, only_folder
 from recbole_idp.storage.schema import Nullable, ObjectOf
 from recbole_idp.storage.sealed import FolderFormat, check_sealed, seal, write_weights
 from recbole_idp.storage.tensors import read_tensors
@@ -101,7 +101,7 @@ class TrainedModel:
         """
         if not may_exist:
             check_absent(folder)
-        with new_folder(folder) as building:
+        with (new_folder if may_exist else only_folder)(folder) as building:
             self._fill(building)
 
     def _fill(self, building: Path) -> None:

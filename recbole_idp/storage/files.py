@@ -57,8 +57,7 @@ def replacing(path: str | Path) -> Iterator[Path]:
     had_folder, temporary = path.parent.exists(), temporary_beside(path)
     try:
         with refusing_failed_writes(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            temporary.touch(0o600, exist_ok=False)
+            _begin(temporary)
             yield temporary
             with open(temporary, "rb") as written:
                 os.fsync(written.fileno())
@@ -70,6 +69,18 @@ def replacing(path: str | Path) -> Iterator[Path]:
         if not had_folder and not path.exists():
             with contextlib.suppress(OSError):
                 path.parent.rmdir()
+
+
+def _begin(temporary: Path) -> None:
+    """Make an empty file, and its folder, which another process may remove between the two as it is empty."""
+    for attempt in range(100):
+        temporary.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            temporary.touch(0o600, exist_ok=False)
+            return
+        except FileNotFoundError:
+            if attempt == 99:
+                raise
 
 
 def umask() -> int:

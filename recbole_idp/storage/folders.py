@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+from recbole_idp.errors import UserError
 from recbole_idp.storage.files import refusing_failed_writes, temporary_beside, umask
 
 
@@ -14,7 +15,7 @@ from recbole_idp.storage.files import refusing_failed_writes, temporary_beside, 
 def new_folder(folder: str | Path, note: str | None = None) -> Iterator[Path]:
     """Yield a temporary folder beside ``folder``, which takes its place if the block ends without an exception.
 
-    If another process makes the same folder meanwhile, the first one stays.
+    If another process makes the same folder meanwhile, the first one stays: both hold the same.
 
     Args:
         folder: The folder to make.
@@ -37,6 +38,28 @@ def new_folder(folder: str | Path, note: str | None = None) -> Iterator[Path]:
             _put_in_place(building, folder, note)
     finally:
         shutil.rmtree(building, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def only_folder(folder: str | Path, note: str | None = None) -> Iterator[Path]:
+    """Yield a temporary folder as :func:`new_folder` does; no folder of another process is taken for this one.
+
+    Args:
+        folder: The folder to make.
+        note: As there.
+
+    Yields:
+        An empty folder for the block to fill.
+
+    Raises:
+        UserError: The folder cannot be written, the disk is full, or another process has made the folder meanwhile.
+    """
+    with new_folder(folder, note) as building:
+        yield building
+        # A folder keeps its number where it is renamed.
+        made = os.stat(building)
+    if not os.path.samestat(made, os.stat(folder)):
+        raise UserError(f"another process has made {folder} meanwhile: use it, or choose another folder")
 
 
 def open_to_others(folder: Path) -> None:

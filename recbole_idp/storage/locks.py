@@ -58,6 +58,36 @@ def alone(path: str | Path, what: str | Path) -> Iterator[None]:
         file.close()
 
 
+@contextlib.contextmanager
+def alone_at_once(path: str | Path) -> Iterator[bool]:
+    """Lock as :func:`alone` does, without waiting.
+
+    Args:
+        path: The lock.
+
+    Yields:
+        Whether no other process holds it.
+    """
+    path = Path(path)
+    file = open(path, "a")  # noqa: SIM115, it is closed when the work ends
+    try:
+        if free := lock_at_once(file) and _is_at(file, path):
+            yield free
+            path.unlink(missing_ok=True)
+        else:
+            yield False
+    finally:
+        file.close()
+
+
+def _is_at(file: IO[Any], path: Path) -> bool:
+    """Return whether an open file is still the one at its path, which its previous holder removes."""
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), os.stat(path))
+    except FileNotFoundError:
+        return False
+
+
 def _wait(path: Path, what: str | Path) -> TextIO:
     """Wait for the lock and return its open file."""
     while True:
@@ -65,10 +95,6 @@ def _wait(path: Path, what: str | Path) -> TextIO:
         if not lock_at_once(file):
             logging.getLogger().warning(f"another process is making {what}: waiting for it")
             fcntl.flock(file, fcntl.LOCK_EX)
-        try:
-            # The previous holder removes the file, so that this may no longer be the one that others lock.
-            if os.path.samestat(os.fstat(file.fileno()), os.stat(path)):
-                return file
-        except FileNotFoundError:
-            pass
+        if _is_at(file, path):
+            return file
         file.close()

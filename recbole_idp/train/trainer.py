@@ -10,7 +10,6 @@ import torch
 from recbole.data.dataloader import NegSampleEvalDataLoader
 from recbole.trainer import Trainer
 from torch.nn.utils import clip_grad_norm_
-from tqdm import tqdm
 
 from recbole_idp import compat
 from recbole_idp.data.domains import TargetLoader
@@ -19,6 +18,7 @@ from recbole_idp.errors import UserError
 from recbole_idp.evaluation.candidates import score_candidates
 from recbole_idp.evaluation.evaluator import reordered
 from recbole_idp.evaluation.ranking import scored_chunks
+from recbole_idp.progress import progress_bar
 from recbole_idp.train.resumable import Resumable
 
 if TYPE_CHECKING:
@@ -107,9 +107,7 @@ class SequenceTrainer(Resumable, Trainer):
         self.model.train()
         batches, compute_loss = self._training_batches(train_data), loss_func or self._training_loss
         total, count, started = 0.0, 0, time.perf_counter()
-        bar = tqdm(
-            batches, desc=f"Train {epoch_idx:>5}", ncols=100, disable=not show_progress, leave=False, unit="batch"
-        )
+        bar = progress_bar(batches, show_progress, desc=f"Train {epoch_idx:>5}", ncols=100, leave=False, unit="batch")
         with compat.without_anomaly_detection():
             for batch in bar:
                 self.optimizer.zero_grad()

@@ -120,7 +120,7 @@ def wait_for(process, folder, *texts):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
 @pytest.mark.parametrize(
     ("stage", "lines", "finished"),
     [
@@ -139,8 +139,8 @@ def test_the_next_run_goes_on_from_the_last_finished_epoch(
     process.join(60)
     err = (workplace / "err").read_text()
     assert "Traceback" not in err
-    if how == signal.SIGINT:
-        assert process.exitcode == 130
+    if how != signal.SIGKILL:
+        assert process.exitcode == 128 + how
         assert err.rstrip().rpartition("\n")[2].startswith("recbole-idp: interrupted")
         assert_nothing_half_written(workplace)
         # the bundle, a checkpoint of each variant so far, and the folder that the next run goes on from

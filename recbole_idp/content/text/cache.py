@@ -2,7 +2,8 @@
 
 A cache is a folder with a folder for each encoder, which holds shards: safetensors files with the hashes
 of N texts and their vectors. Shards are added and removed as a whole, under unique names, so that an interrupted run
-loses one block at most and several processes can share a cache.
+loses one block at most and several processes can share a cache. Each is signed by the user who wrote it: what others
+have put there is not used.
 """
 
 from __future__ import annotations
@@ -11,20 +12,21 @@ import hashlib
 import logging
 import time
 import uuid
-import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from recbole_idp.content.text.interface import TextEncoder, distinct_texts, progress_bar
+from recbole_idp.content.text.interface import TextEncoder, distinct_texts, encoding_progress
 from recbole_idp.storage.files import replacing
+from recbole_idp.storage.signature import digest_of, is_signature, signature_of
 
 BLOCK_TEXTS = 2048
 _SMALL_SHARDS = 16  # more small shards than this are merged
 _MERGED_ROWS = 65_536
 _HASH_BYTES = 16
+_DIGEST, _SIGNATURE = "digest", "signature"
 _log = logging.getLogger(__name__)
 
 
@@ -81,7 +83,7 @@ def encode_cached(
     encoding_started = time.perf_counter()
     if missing.size:
         hashes = np.frombuffer(b"".join(row_of_hash), dtype=np.uint8).reshape(-1, _HASH_BYTES)
-        with progress_bar(len(missing), show_progress) as advance:
+        with encoding_progress(len(missing), show_progress) as advance:
             for start in range(0, len(missing), BLOCK_TEXTS):
                 rows = missing[start : start + BLOCK_TEXTS]
                 table[rows] = encoder.encode_distinct([distinct[row] for row in rows], advance)
@@ -118,7 +120,7 @@ def _fill_from_shards(folder: Path, row_of_hash: Mapping[bytes, int], table: np.
     found = np.zeros(len(row_of_hash), dtype=bool)
     seen: set[str] = set()
     # If another process merges shards meanwhile, these vanish and a new one holds their content: list them again.
-    while not found.all() and (fresh := [path for path in _shards(folder) if path.name not in seen]):
+    while not found.all() and (fresh := [path for path in _own_shards(folder) if path.name not in seen]):
         seen.update(path.name for path in fresh)
         for path in fresh:
             shard = _read_shard(path, table.shape[1])
@@ -129,6 +131,15 @@ def _fill_from_shards(folder: Path, row_of_hash: Mapping[bytes, int], table: np.
             wanted = np.array([pair for pair in pairs if pair[0] is not None], dtype=np.int64).reshape(-1, 2)
             table[wanted[:, 0]] = vectors[wanted[:, 1]]
             found[wanted[:, 0]] = True
+    if strange := sum(
+        (sealed := _metadata(path)) is not None and not _is_own(sealed, folder) for path in _shards(folder)
+    ):
+        _log.warning(
+            "text cache: %d shards of %s were written by another user or version, and are not used; delete them if you "
+            "do not need them",
+            strange,
+            folder,
+        )
     return found
 
 
@@ -143,13 +154,39 @@ def _keys(hashes: np.ndarray) -> list[bytes]:
     return [content[start : start + _HASH_BYTES] for start in range(0, len(content), _HASH_BYTES)]
 
 
+def _own_shards(folder: Path) -> list[Path]:
+    """Return the shards that this user has written, and those that are too damaged to tell."""
+    return [path for path in _shards(folder) if (sealed := _metadata(path)) is None or _is_own(sealed, folder)]
+
+
+def _metadata(path: Path) -> dict[str, str] | None:
+    """Return what a shard's header says of it; None if it is damaged or gone."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="np") as shard:
+            return shard.metadata() or {}
+    except (SafetensorError, OSError, ValueError, TypeError):
+        return None
+
+
+def _is_own(metadata: Mapping[str, str], folder: Path) -> bool:
+    """Return whether this user has written a shard with this header for the encoder of this folder."""
+    return is_signature(metadata.get(_SIGNATURE), _signed(metadata.get(_DIGEST, ""), folder))
+
+
+def _signed(digest: str, folder: Path) -> list[bytes]:
+    """Return what is signed: the encoder, which the folder is named after, and the digest of texts and vectors."""
+    return [folder.name.encode(), digest.encode()]
+
+
 def _read_shard(path: Path, width: int) -> tuple[np.ndarray, np.ndarray] | None:
     """Return a shard's hashes, uint8 [N, 16], and vectors, float32 [N, width]; None if it is damaged or gone."""
     from safetensors import SafetensorError, safe_open
 
     try:
         with safe_open(path, framework="np") as shard:
-            checksum = (shard.metadata() or {}).get("crc32")
+            metadata = shard.metadata() or {}
             hashes, vectors = shard.get_tensor("hashes"), shard.get_tensor("vectors")
     except FileNotFoundError:
         return None  # merged away by another process
@@ -157,7 +194,8 @@ def _read_shard(path: Path, width: int) -> tuple[np.ndarray, np.ndarray] | None:
         _log.warning("text cache: %s is damaged (%s); its texts are encoded again", path, error)
         return None
     shapes_fit = hashes.shape == (len(vectors), _HASH_BYTES) and vectors.shape[1:] == (width,)
-    if not shapes_fit or vectors.dtype != np.float32 or checksum != _checksum(hashes, vectors):
+    digest = _digest(hashes, vectors)
+    if not shapes_fit or vectors.dtype != np.float32 or not _is_own({**metadata, _DIGEST: digest}, path.parent):
         _log.warning("text cache: %s is damaged (its content changed); its texts are encoded again", path)
         return None
     if path.is_symlink() or not np.isfinite(vectors).all():
@@ -171,20 +209,22 @@ def _write_shard(folder: Path, hashes: np.ndarray, vectors: np.ndarray) -> None:
     from safetensors.numpy import save
 
     hashes, vectors = np.ascontiguousarray(hashes), np.ascontiguousarray(vectors)
-    content = save({"hashes": hashes, "vectors": vectors}, metadata={"crc32": _checksum(hashes, vectors)})
+    digest = _digest(hashes, vectors)
+    metadata = {_DIGEST: digest, _SIGNATURE: signature_of(_signed(digest, folder))}
+    content = save({"hashes": hashes, "vectors": vectors}, metadata=metadata)
     with replacing(folder / f"shard-{uuid.uuid4().hex}.safetensors") as temporary:
         temporary.write_bytes(content)
 
 
-def _checksum(hashes: np.ndarray, vectors: np.ndarray) -> str:
-    """Return the CRC-32 of a shard's content, because safetensors detects a cut file but not a changed byte."""
-    return f"{zlib.crc32(np.ascontiguousarray(vectors).data, zlib.crc32(np.ascontiguousarray(hashes).data)):08x}"
+def _digest(hashes: np.ndarray, vectors: np.ndarray) -> str:
+    """Return the digest of a shard's content, because safetensors finds a cut file but not a changed byte."""
+    return digest_of([np.ascontiguousarray(hashes).data, np.ascontiguousarray(vectors).data])
 
 
 def _merge_small_shards(folder: Path, width: int) -> None:
     """Replace many small shards by few large ones, and drop damaged ones."""
     large = _MERGED_ROWS // 2 * (width * 4 + _HASH_BYTES)
-    small = [path for path in _shards(folder) if _size(path) < large]
+    small = [path for path in _own_shards(folder) if _size(path) < large]
     if len(small) <= _SMALL_SHARDS:
         return
     batch: list[tuple[Path, tuple[np.ndarray, np.ndarray] | None]] = []

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
+from recbole_idp.progress import progress_bar
+
 
 class TextEncoder(abc.ABC):
     """An encoder of texts. The vector of a text does not depend on the other texts that are encoded with it.
@@ -92,7 +94,7 @@ class TextEncoder(abc.ABC):
             Row i is the vector of text i, zero for a blank text; float32, shape [N, width].
         """
         distinct, index = distinct_texts(texts)
-        with progress_bar(len(distinct), show_progress) as advance:
+        with encoding_progress(len(distinct), show_progress) as advance:
             vectors = self.encode_distinct(distinct, advance)
         return np.concatenate([vectors, np.zeros((1, self.width), dtype=np.float32)])[index]
 
@@ -113,9 +115,7 @@ def distinct_texts(texts: Iterable[str]) -> tuple[list[str], np.ndarray]:
 
 
 @contextlib.contextmanager
-def progress_bar(total: int, shown: bool) -> Iterator[Callable[[int], object]]:
-    """Yield a function that advances a progress bar of ``total`` items. The bar is drawn only if ``shown``."""
-    from tqdm import tqdm
-
-    with tqdm(total=total, desc="encode texts", unit="item", disable=not shown or not total) as bar:
+def encoding_progress(total: int, shown: bool) -> Iterator[Callable[[int], object]]:
+    """Yield a function that advances a progress bar of ``total`` texts; see :mod:`recbole_idp.progress`."""
+    with progress_bar(shown=shown and total > 0, total=total, desc="encode texts", unit="item") as bar:
         yield bar.update

@@ -17,7 +17,7 @@ from recbole_idp.data.amazon.reviews import read_reviews, review_layout
 from recbole_idp.data.atomic import INTER_TYPES, write_atomic
 from recbole_idp.data.folders import SOURCE_FILE, dataset_folder, write_source
 from recbole_idp.errors import UserError
-from recbole_idp.storage.folders import new_folder
+from recbole_idp.storage.folders import only_folder
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,7 @@ def _convert(
         metadata_file = RawFile(metadata)
         catalog = read_metadata(metadata_file, inter["item_id"].unique())
         malformed += metadata_file.malformed
-    with new_folder(folder, note=SOURCE_FILE) as building:
+    with only_folder(folder, note=SOURCE_FILE) as building:
         origin = f"converted from Amazon reviews ({layout} layout)"
         write_source(building, origin=origin, k_core=k_core, min_length=min_length)
         write_atomic(building / f"{name}.inter", inter, INTER_TYPES)

@@ -11,9 +11,8 @@ from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
-from tqdm import tqdm
-
 from recbole_idp.errors import UserError
+from recbole_idp.progress import progress_bar
 
 MALFORMED_SHARE = 0.01
 
@@ -66,7 +65,7 @@ class RawFile:
                 options: dict[str, Any] = {"unit": "B", "unit_scale": True, "desc": self.path.name}
                 with (
                     gzip.open(raw) if zipped else contextlib.nullcontext(raw) as stream,
-                    tqdm(total=size, disable=None if progress else True, **options) as bar,
+                    progress_bar(shown=progress, total=size, **options) as bar,
                 ):
                     unpacked = blank = 0
                     for number, line in enumerate(iter(lambda: stream.readline(MOST_LINE_BYTES + 1), b""), start=1):

@@ -2,14 +2,18 @@
 
 import logging
 import multiprocessing
+import shutil
 import time
 
 import numpy as np
 import pytest
+from safetensors import safe_open
+from safetensors.numpy import save
 
 from recbole_idp.content.text import cache
 from recbole_idp.content.text.cache import encode_cached
 from recbole_idp.content.text.lsa import LsaEncoder
+from recbole_idp.storage import signature
 
 TEXTS = [f"{colour} {thing} number {n}" for n in range(5) for colour in ("red", "blue") for thing in ("pen", "lamp")]
 
@@ -112,6 +116,68 @@ def test_a_damaged_shard_is_reported_and_encoded_again(encoder, tmp_path, small_
     np.testing.assert_allclose(vectors, expected, atol=1e-6)
 
 
+@pytest.fixture
+def as_stranger(monkeypatch, tmp_path_factory):
+    """Returns a function that calls another one as a user with other settings, who has another secret."""
+
+    def call(function, *arguments):
+        with monkeypatch.context() as patch:
+            patch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.mktemp("stranger")))
+            signature._key.cache_clear()
+            found = function(*arguments)
+        signature._key.cache_clear()
+        return found
+
+    return call
+
+
+def _poison(encoder, folder):
+    """Puts wrong vectors for all texts into a cache, as whoever can write there can."""
+    hashes = np.frombuffer(b"".join(map(cache._hash, TEXTS)), dtype=np.uint8).reshape(-1, 16)
+    cache._write_shard(folder / encoder.cache_key, hashes, np.ones((len(TEXTS), encoder.width), np.float32))
+
+
+def test_vectors_of_a_stranger_are_not_used(encoder, tmp_path, as_stranger, caplog):
+    as_stranger(_poison, encoder, tmp_path)
+    vectors, report = encode_cached(encoder, TEXTS, tmp_path)
+    assert report.encoded == 20 and "written by another user" in caplog.text
+    np.testing.assert_array_equal(vectors, encode_cached(encoder, TEXTS, tmp_path / "clean")[0])
+    again, report = encode_cached(encoder, TEXTS, tmp_path)
+    assert report.encoded == 0
+    np.testing.assert_array_equal(again, vectors)
+
+
+@pytest.mark.parametrize("kept", [{}, {"digest"}, {"signature"}, {"digest", "signature"}])
+def test_vectors_behind_a_copied_signature_are_not_used(encoder, tmp_path, kept):
+    expected, _ = encode_cached(encoder, TEXTS, tmp_path)
+    (path,) = _shards(tmp_path)
+    with safe_open(path, framework="np") as shard:
+        metadata = {**shard.metadata(), "digest": "0" * 32, "signature": "é"}
+        metadata |= {name: value for name, value in shard.metadata().items() if name in kept}
+        tensors = {"hashes": shard.get_tensor("hashes"), "vectors": shard.get_tensor("vectors") + 1}
+    path.write_bytes(save(tensors, metadata=metadata))
+    vectors, report = encode_cached(encoder, TEXTS, tmp_path)
+    assert report.encoded == 20
+    np.testing.assert_array_equal(vectors, expected)
+
+
+def test_shards_of_another_encoder_are_not_used(encoder, tmp_path):
+    other = CountingEncoder().fit(TEXTS[:9])
+    encode_cached(other, TEXTS, tmp_path)
+    shutil.copytree(tmp_path / other.cache_key, tmp_path / encoder.cache_key)
+    vectors, report = encode_cached(encoder, TEXTS, tmp_path)
+    assert report.encoded == 20
+    np.testing.assert_allclose(vectors, encoder.encode(TEXTS), atol=1e-6)
+
+
+def test_merging_leaves_the_shards_of_others(encoder, tmp_path, as_stranger, monkeypatch):
+    as_stranger(_poison, encoder, tmp_path)
+    (theirs,) = _shards(tmp_path)
+    monkeypatch.setattr(cache, "BLOCK_TEXTS", 1)
+    encode_cached(encoder, TEXTS, tmp_path)
+    assert theirs in _shards(tmp_path) and len(_shards(tmp_path)) == 2
+
+
 def test_many_small_shards_are_merged(encoder, tmp_path, monkeypatch):
     monkeypatch.setattr(cache, "BLOCK_TEXTS", 1)
     expected, _ = encode_cached(encoder, TEXTS, tmp_path)
@@ -151,7 +217,7 @@ def test_a_large_cache_is_looked_up_quickly(tmp_path):
     vectors = np.arange(len(texts) * 384, dtype=np.float32).reshape(-1, 384)
     for start in range(0, len(texts), 30_000):
         rows = slice(start, start + 30_000)
-        cache._write_shard(tmp_path / encoder.fingerprint, hashes[rows], vectors[rows])
+        cache._write_shard(tmp_path / encoder.cache_key, hashes[rows], vectors[rows])
     started = time.process_time()
     found, report = encode_cached(encoder, texts, tmp_path)
     assert report.encoded == 0 and time.process_time() - started < 4

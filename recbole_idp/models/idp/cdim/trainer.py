@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import torch
 from torch import nn
-from tqdm import tqdm
 
 from recbole_idp import compat
 from recbole_idp.errors import UserError
 from recbole_idp.models.idp.cdim.losses import BEHAVIOUR, TEXT, Neighbourhoods, cdim_losses
 from recbole_idp.models.idp.cdim.neighbours import NOBODY, recall_of_neighbours
+from recbole_idp.progress import progress_bar
 from recbole_idp.storage.checkpoint import load_checkpoint, save_checkpoint
 from recbole_idp.storage.files import fingerprint
 
@@ -135,14 +135,7 @@ class CdimTrainer:
         batches = self._train[torch.randperm(len(self._train), generator=generator)].split(self._schedule.batch_size)
         steps = self._schedule.epochs * len(batches)
         totals = dict.fromkeys(self._losses, 0.0)
-        bar = tqdm(
-            batches,
-            desc=f"CDIM {epoch:>5}",
-            ncols=100,
-            disable=not self._show_progress,
-            leave=False,
-            unit="batch",
-        )
+        bar = progress_bar(batches, self._show_progress, desc=f"CDIM {epoch:>5}", ncols=100, leave=False, unit="batch")
         with torch.random.fork_rng():
             torch.manual_seed(seed)
             for number, rows in enumerate(bar, (epoch - 1) * len(batches)):
