@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 from recbole_idp import registry
 from recbole_idp.config.checks import check_layer, check_together
+from recbole_idp.config.columns import following
 from recbole_idp.config.declarations import settings_of
 from recbole_idp.config.layers import COMMAND_LINE, CONFIG_DICT, Layer, read_file, recbole_layers
 from recbole_idp.config.model_defaults import model_layers
@@ -72,6 +73,10 @@ def resolve(layers: list[Layer], model: str | None = None, dataset: str | None =
         _put(layer, values, origins)
     values.update(model=model, dataset=dataset)
     origins.update(model=model_origin, dataset=dataset_origin)
+    if not any("load_col" in layer.values for layer in checked):
+        values["load_col"] = following(values.get("load_col"), defaults, values)
+        # Whoever makes the configuration again from what was given needs the same columns.
+        defaults["load_col"] = copy.deepcopy(values["load_col"])
     check_supported(model, checked, values, defaults)
     if needs_negatives(model, values):
         _put(_negatives(below), values, origins)
