@@ -228,8 +228,25 @@ def _refuse_folder_without_data(folder: Path) -> None:
 
 def _unknown(name: str, data_path: str | Path, urls: Mapping[str, str]) -> UserError:
     """Return the error for an unknown name."""
+    place = Path(data_path)
+    place = place.parent if place.suffix == ".inter" and place.is_file() else place
+    if (files := _inter_files(place)) and not _names_on_disk(place):
+        # Of a/shop/shop.inter, data_path is a.
+        above = place.resolve().parent if place.name in ("", ".", "..") else place.parent
+        where = f"{place} is itself the folder of a dataset ({files[0].name})"
+        return UserError(f"unknown dataset {name!r}: {where}: write --data_path={above}")
     names = [row.name for row in available(data_path, urls)]
-    close = nearest(name, names, limit=3)
+    given = name.removesuffix(".inter").removesuffix(".item")
+    close = [given] if given != name and given in names else nearest(name, names, limit=3)
     hint = f"did you mean {' or '.join(close)}? " if close else ""
-    looked = f"neither in {data_path} nor among the downloads"
+    there = str(data_path) if place.is_dir() else f"{data_path} (there is no such folder)"
+    looked = f"neither in {there} nor among the downloads"
     return UserError(f"unknown dataset {name!r}, {looked}: {hint}`recbole-idp datasets` lists all names")
+
+
+def _inter_files(folder: Path) -> list[Path]:
+    """Return the files of interactions that lie in a folder itself."""
+    try:
+        return sorted(folder.glob("*.inter"))
+    except (OSError, ValueError):
+        return []

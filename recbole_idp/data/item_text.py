@@ -151,6 +151,11 @@ def _check_known(fields: Sequence[str], types: Mapping[str, str], item_field: st
             hint = f" (did you mean {close[0]!r}?)" if close else ""
             message = f"{path} has no column {field!r}{hint}, which text_fields names"
             raise UserError(f"{message}; it has {', '.join(columns)}")
+        if types[field] == "float_seq":
+            raise UserError(
+                f"{path}: column {field!r} holds vectors, and vectors of your own are not supported: name columns of "
+                "text in text_fields, of which text_encoder makes vectors"
+            )
         if types[field].startswith("float"):
             raise UserError(f"{path}: column {field!r} holds numbers; take it out of text_fields")
 

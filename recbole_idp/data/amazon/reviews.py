@@ -281,8 +281,8 @@ def read_reviews(files: Sequence[RawFile], layout: Layout) -> Reviews:
         if len(event.history) > len(histories.get(user, "")):
             histories[user] = event.history
     events = pd.DataFrame({name: np.asarray(values) for name, values in columns.items()})
-    tokens = (np.array(list(known), dtype=object) for known in (users, items))
-    return Reviews(*tokens, events, _only_in_histories(histories, events, items))
+    user_tokens, item_tokens = np.array(list(users), dtype=object), np.array(list(items), dtype=object)
+    return Reviews(user_tokens, item_tokens, events, _only_in_histories(histories, events, items))
 
 
 def _only_in_histories(histories: Mapping[int, str], events: pd.DataFrame, items: Mapping[str, int]) -> int:
