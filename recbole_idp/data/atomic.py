@@ -4,6 +4,7 @@ RecBole itself reads them with quoting on, so that a title which starts with a q
 it. Here no character quotes others, and errors name the line of the file.
 """
 
+import codecs
 import csv
 import functools
 import io
@@ -26,6 +27,7 @@ ColumnChoice = Iterable[str] | Callable[[dict[str, str]], Iterable[str]]
 INTER_TYPES = {"user_id": "token", "item_id": "token", "rating": "float", "timestamp": "float"}
 
 _UTF8_BOM = b"\xef\xbb\xbf"
+_PACKED = {b"\x1f\x8b": "a gzip archive", b"PK\x03\x04": "a zip archive", b"PAR1": "a Parquet file"}
 _NEWLINE = ord("\n")
 _SEPARATORS = re.compile(r"[\t\r\n\0]+")
 
@@ -151,6 +153,10 @@ def _utf8_bytes(path: Path, encoding: str) -> bytes:
         raise UserError(f"no file {path}{_what_is_there(path)}") from None
     except OSError as error:
         raise UserError(f"cannot read {path} ({error.strerror}): check the path and its permissions") from error
+    if packed := next((name for start, name in _PACKED.items() if data.startswith(start)), None):
+        raise UserError(f"{path} is {packed}: unpack it, an atomic file is plain text")
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) and not encoding.lower().startswith("utf-16"):
+        raise UserError(f"{path} is UTF-16 text: set --encoding=utf-16, or save it as UTF-8")
     if not data.strip():
         raise UserError(f"{path} is empty: its first line must name the columns, as in user_id:token")
     try:

@@ -1,6 +1,7 @@
 """Find the files of a data set by its name: on disk, in a package, or by download."""
 
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -48,6 +49,9 @@ ALIASES = {
     "Beauty": "amazon-beauty",
     "Health": "amazon-health-personal-care",
 }
+
+# What the task convert may read.
+_RAW = re.compile(r"\.(csv|tsv|dat|data|json|jsonl)(\.gz)?$", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -223,7 +227,10 @@ def _refuse_folder_without_data(folder: Path) -> None:
     files = sorted(path.name for path in folder.iterdir() if path.name != SOURCE_FILE) if folder.is_dir() else []
     if files:
         found = ", ".join(files[:5])
-        raise UserError(f"{folder} has no .inter file but {found}: add {folder.name}.inter, or move the folder away")
+        raw = next((file for file in files if _RAW.search(file)), None)
+        convert = f" (`recbole-idp convert --reviews={folder / raw}` makes one in a new folder)" if raw else ""
+        add = f"add {folder.name}.inter{convert}"
+        raise UserError(f"{folder} has no .inter file but {found}: {add}, or move the folder away")
 
 
 def _unknown(name: str, data_path: str | Path, urls: Mapping[str, str]) -> UserError:

@@ -115,7 +115,11 @@ def item_texts(location: DatasetLocation, fields: Sequence[str] | None, file_for
     """
     path = location.folder / f"{location.stem}.item"
     if not path.is_file():
-        raise UserError(f"{location.name} has no item texts: {path} is missing, and matching needs one text an item")
+        others = sorted(other.name for other in location.folder.glob("*.item"))
+        there = f" (there is {', '.join(others[:3])})" if others else ""
+        raise UserError(
+            f"{location.name} has no item texts: {path} is missing{there}, and matching needs one text an item"
+        )
     read = read_item_texts(
         path,
         fields,
