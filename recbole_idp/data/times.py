@@ -20,7 +20,9 @@ _YEAR_FIRST = re.compile(
 # 11/15/2019 8:55:22 AM, as MIND writes it: the half of the day tells that the month comes first.
 _MONTH_FIRST = re.compile(r"(\d{1,2})/(\d{1,2})/(\d{4}) (\d{1,2}):(\d\d)(?::(\d\d))? ?([AaPp])[Mm]", re.ASCII)
 _EPOCH = datetime.date(1970, 1, 1).toordinal()
+_MIDNIGHT, _SECOND = datetime.datetime(1970, 1, 1), datetime.timedelta(seconds=1)
 _DAY, _HALF_DAY = 86_400, 12
+_PLAIN = len("2013-05-01T12:00:00")
 # By whether the first date names its time zone.
 _OTHER_ZONE = {
     True: "without a time zone, and lines before have one; write all in one form",
@@ -59,6 +61,9 @@ def parse_date(text: str) -> Date:
     Raises:
         ValueError: The text is no such date, or there is no such day or time of day.
     """
+    if _is_plain(text):
+        moment = datetime.datetime.fromisoformat(text[:_PLAIN])
+        return Date(float((moment - _MIDNIGHT) // _SECOND), len(text) > _PLAIN)
     if found := _YEAR_FIRST.fullmatch(text):
         year, _, month, day, hour, minute, second, zone = found.groups()
     elif found := _MONTH_FIRST.fullmatch(text):
@@ -72,6 +77,12 @@ def parse_date(text: str) -> Date:
     clock = datetime.time(int(hour or 0), int(minute or 0), int(float(second or 0)))
     seconds = days * _DAY + clock.hour * 3600 + clock.minute * 60 + float(second or 0)
     return Date(seconds - _offset(zone), zone is not None)
+
+
+def _is_plain(text: str) -> bool:
+    """Return whether a text has the form of 2013-05-01 12:00:00, perhaps with a Z, which the standard library reads."""
+    plain = len(text) == _PLAIN or (len(text) == _PLAIN + 1 and text[_PLAIN] == "Z")
+    return plain and text[4] == text[7] == "-" and text[10] in "T " and text[13] == text[16] == ":"
 
 
 def is_date(text: str) -> bool:

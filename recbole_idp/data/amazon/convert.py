@@ -4,6 +4,7 @@ reviews -> interactions -> duplicates dropped -> k-core -> sorted -> .inter
 metadata of the items that are left -> cleaned texts -> .item
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -115,7 +116,9 @@ def _convert(
     layout = review_layout(review_file)
     parts = parts_beside(review_file, layout)
     users, items, events, only_in_histories = read_reviews(parts.files, layout)
-    notes = [*parts.notes, *_history_notes(only_in_histories)]
+    notes = [*parts.notes, *_history_notes(only_in_histories), *_encoding_notes(parts.files)]
+    if events.empty:
+        raise UserError(f"{reviews} has no reviews: nothing follows its first line")
     distinct = events.drop_duplicates(["user", "item", "timestamp"])
     kept = distinct[core_mask(distinct["user"].to_numpy(), distinct["item"].to_numpy(), k_core, min_length)]
     if kept.empty:
@@ -128,6 +131,7 @@ def _convert(
         notes += _metadata_notes(found, metadata, reviews)
         catalog = found.frame
         malformed += metadata_file.malformed
+        notes += _encoding_notes([metadata_file])
     with new_folder(folder, note=SOURCE_FILE) as building:
         origin = f"converted from reviews ({layout.name} layout)"
         write_source(building, origin=origin, k_core=k_core, min_length=min_length)
@@ -156,6 +160,15 @@ def _history_notes(missing: int) -> list[str]:
     if not missing:
         return []
     return [f"{missing:,} earlier events stand in the column history alone, without times, and are left out"]
+
+
+def _encoding_notes(files: Iterable[RawFile]) -> list[str]:
+    """Say how many lines are not UTF-8."""
+    return [
+        f"{file.undecoded:,} lines of {file.path} are not UTF-8, and lost characters: convert it before"
+        for file in files
+        if file.undecoded
+    ]
 
 
 def _metadata_notes(found: Metadata, metadata: str | Path, reviews: str | Path) -> list[str]:

@@ -25,6 +25,8 @@ ITEM_TYPES = {
 # No text encoder reads more characters of a description than this.
 DESCRIPTION_LENGTH = 2000
 
+# What reviews have, and metadata do not.
+_REVIEWED = {"user", "time"}
 # Title, brand, categories, description and price.
 _Description = tuple[str, str, str, str, float]
 _PRICE = re.compile(r"\$?\s*(\d[\d,]*(?:\.\d+)?)")
@@ -93,7 +95,7 @@ def _form(file: RawFile) -> _Form:
         # The first row has the names.
         return (lambda parse: itertools.islice(file.parsed_rows(separator, parse), 1, None)), record_of_row
     names = list(map(str, record))
-    if "overall" in record or "rating" in record or "user" in find_columns(names, EVENT_NAMES):
+    if find_columns(names, EVENT_NAMES).keys() >= _REVIEWED:
         raise _wrong_way_round(file.path)
     if "asin" in record or "parent_asin" in record:
         return file.parsed, _amazon_record
@@ -116,7 +118,7 @@ def _amazon_record(line: str) -> tuple[str, Mapping[str, Any]]:
 def _table(header: str, path: Path) -> tuple[str, Callable[[list[str]], tuple[str, dict[str, Any]]]]:
     """Return the separator of a table of items, and what reads its rows."""
     table: Table = split_header(header, ITEM_NAMES)
-    if {"user", "time"} <= find_columns(table.header, EVENT_NAMES).keys():
+    if find_columns(table.header, EVENT_NAMES).keys() >= _REVIEWED:
         raise _wrong_way_round(path)
     _check_parts(path, table.header, table.columns)
     places = table.columns

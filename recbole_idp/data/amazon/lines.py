@@ -43,12 +43,13 @@ class RawFile:
         path: The file.
         records: Lines that :meth:`parsed` has read so far, without blank ones.
         malformed: How many of them could not be parsed.
+        undecoded: Lines that are no UTF-8 text, in which question marks stand for what could not be read.
     """
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
         self.records = 0
-        self.malformed = 0
+        self.malformed = self.undecoded = 0
         self._first_malformed: int | None = None
 
     def lines(self, progress: bool = True) -> Generator[tuple[int, str], None, None]:
@@ -77,7 +78,7 @@ class RawFile:
                         if number % _LINES_PER_UPDATE == 0:
                             bar.update(raw.tell() - bar.n)
                         # A table's first and last fields may be empty: blanks and tabs stay.
-                        text = line.decode("utf-8", errors="replace").rstrip("\r\n")
+                        text = self._decoded(line).rstrip("\r\n")
                         if text.strip():
                             yield number, text.removeprefix("\ufeff")
                         elif (blank := blank + 1) > _MOST_BLANK:
@@ -98,6 +99,14 @@ class RawFile:
             raise UserError(
                 f"{self.path} unpacks to more than {MOST_RATIO} times its size, as no reviews do; give another file"
             )
+
+    def _decoded(self, line: bytes) -> str:
+        """Return a line as text, and count those that are no UTF-8."""
+        try:
+            return line.decode("utf-8")
+        except UnicodeDecodeError:
+            self.undecoded += 1
+            return line.decode("utf-8", errors="replace")
 
     def parsed(self, parse: Callable[[str], _Record]) -> Iterator[_Record]:
         """Yield ``parse(text)`` of every line, and skip malformed lines.
@@ -183,6 +192,8 @@ class RawFile:
         lines = self.lines(progress=False)
         head = [text for _, (_, text) in zip(range(count), lines, strict=False)]
         lines.close()
+        # Whoever reads the file counts.
+        self.undecoded = 0
         return head
 
 

@@ -104,6 +104,7 @@ UNKNOWN = [
     ),
     (table(header(item="what")), "it needs a column of the item"),
     (table(header(time="when")), "it needs a column of the time (timestamp"),
+    (table(header(), events=[]), "has no reviews: nothing follows its first line"),
     ("hello\nworld\n", "its columns are hello; it needs a column of the user"),
     (json.dumps({"user_id": 1, "stars": 2, "when": 3}), "its columns are user_id, stars, when; it needs"),
     ("[\n" + json.dumps({"user_id": 1}) + "\n]", "one JSON list"),
@@ -177,6 +178,15 @@ def test_what_is_no_metadata_is_refused_in_one_line(tmp_path, text, says):
     ratings = write(tmp_path / "r.csv", FORMS["MovieLens"])
     assert says in refusal(convert_amazon, ratings, write(tmp_path / "m.csv", text), "Films", tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_lines_that_are_no_utf_8_are_counted(tmp_path):
+    ratings = write(tmp_path / "r.csv", FORMS["MovieLens"])
+    movies = tmp_path / "m.csv"
+    movies.write_bytes("movieId,title\n50,Amélie\n51,Heat\n".encode("latin-1"))
+    assert "1 lines of" in str(convert_amazon(ratings, movies, "Films", tmp_path))
+    movies.write_text("movieId,title\n50,Amélie\n51,Heat\n", encoding="utf-8")
+    assert "not UTF-8" not in str(convert_amazon(ratings, movies, "Again", tmp_path))
 
 
 # ---- parts of a split, such as those of the benchmark of 2023
