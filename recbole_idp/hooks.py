@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from recbole_idp import compat, registry
+from recbole_idp.config.columns import following
 from recbole_idp.config.model_defaults import model_layers
 
 if TYPE_CHECKING:
@@ -131,9 +132,17 @@ def _hook_config(module: Any) -> None:
         if model in registry.models():
             for layer in model_layers(model, dataset):
                 self.internal_config_dict.update(layer.values)
+            _follow_columns(self)
             registry.resolve("recbole_idp.config.given:check_given")(model, dataset, self)
 
     module.Config._load_internal_config_dict = load
+
+
+def _follow_columns(config: Config) -> None:
+    """Let the default of ``load_col`` follow the keys that name an event's columns."""
+    defaults, given = config.internal_config_dict, config.external_config_dict
+    if "load_col" not in given:
+        defaults["load_col"] = following(defaults.get("load_col"), defaults, {**defaults, **given})
 
 
 def _hook_workers(module: Any) -> None:

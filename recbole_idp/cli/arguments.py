@@ -9,11 +9,15 @@ from recbole_idp.errors import UserError, nearest
 SWITCHES = ("debug", "dry_run", "help", "version")
 """Options of the command line itself, which take no value and are no keys of the configuration."""
 
+# RecBole's script has the last two.
+_SHORT = {"-h": "--help", "-m": "--model", "-d": "--dataset"}
+
 
 def parse_arguments(argv: list[str], tasks: Iterable[str], default: str = "run") -> tuple[str, dict[str, str | bool]]:
     """Split the command line into the task and its options.
 
-    Options are ``--key=value``, ``--key value``, or ``--flag`` alone, which means true.
+    Options are ``--key=value``, ``--key value``, or ``--flag`` alone, which means true; ``-m`` and ``-d`` are
+    ``--model`` and ``--dataset``.
 
     Args:
         argv: The arguments after the program's name.
@@ -33,8 +37,7 @@ def parse_arguments(argv: list[str], tasks: Iterable[str], default: str = "run")
     rest = list(argv)
     while rest:
         argument = rest.pop(0)
-        if argument == "-h":
-            argument = "--help"
+        argument = _SHORT.get(argument, argument)
         if not argument.startswith("--"):
             task = _task(argument, task, tasks)
             continue
@@ -63,6 +66,8 @@ def given_options(arguments: Iterable[str]) -> dict[str, str | bool]:
 def _task(argument: str, task: str | None, tasks: Sequence[str]) -> str:
     """Return an argument that is a task; raise UserError if it is unknown, or a second one."""
     if argument not in tasks:
+        if argument.endswith((".yaml", ".yml")):
+            raise UserError(f'{argument} stands alone on the command line: write --config_files="a.yaml b.yaml"')
         matches = nearest(argument, tasks)
         remedy = f"did you mean {matches[0]}?" if matches else f"choose one of {', '.join(tasks)}, or write --key=value"
         raise UserError(f"unknown task {argument!r}: {remedy}")

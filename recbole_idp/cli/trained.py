@@ -63,12 +63,13 @@ def recommend(
         return
     from recbole_idp.serving.many_users import recommend_file
     from recbole_idp.serving.output import output_format
-    from recbole_idp.serving.users_file import UsersFile
+    from recbole_idp.serving.users_file import UsersFile, event_columns
 
     assert users is not None and out is not None  # as checked above
     output_format(Path(out))
-    file = UsersFile(users)
-    done = recommend_file(load(trained, **given), file, out, k, exclude_seen)
+    recommender = load(trained, **given)
+    file = UsersFile(users, event_columns(recommender.trained.description["config"]))
+    done = recommend_file(recommender, file, out, k, exclude_seen)
     if done["resumed"]:
         _say(f"{done['resumed']:,} users were done by an interrupted run")
     if done["unknown"]:

@@ -20,6 +20,18 @@ if TYPE_CHECKING:
 
 _EMPTY = ("", "~", "null", "Null", "NULL", "None")
 
+_OWN_VECTORS = (
+    "vectors of your own are not supported; text_encoder makes them of the text columns that text_fields names"
+)
+# What other packages have, and RecBole under another name.
+_ADVICE = {
+    "plm_suffix": _OWN_VECTORS,
+    "plm_size": _OWN_VECTORS,
+    "text_vectors": _OWN_VECTORS,
+    "config_file": "did you mean --config_files?",
+    "config_file_list": "did you mean --config_files?",
+}
+
 _NAMES = {
     str: "text",
     int: "a whole number",
@@ -63,6 +75,8 @@ def known_key(key: str, valid: dict[str, Any], layer: Layer) -> Any:
     if key in valid:
         return valid[key]
     dashes = "--" if layer.origin == COMMAND_LINE else ""
+    if key in _ADVICE:
+        raise UserError(f"unknown key {dashes}{key} {layer.place}: {_ADVICE[key]}")
     matches = [RENAMED[key]] if RENAMED.get(key) in valid else nearest(key, valid)
     # A task with keys of its own has few; a configuration has more than a line can hold.
     every = f"it takes {', '.join(dashes + name for name in valid)}" if len(valid) < 20 else "--dry_run shows every key"

@@ -68,6 +68,11 @@ def refuse_pickles(value: Any) -> Any:
     return value
 
 
+def read_escapes(value: str) -> str:
+    """Read a tab that a shell has left as a backslash and a letter."""
+    return value.replace("\\t", "\t")
+
+
 def check_clipping(value: dict[str, Any]) -> dict[str, Any]:
     """Check the arguments of ``clip_grad_norm_``."""
     for name in value:

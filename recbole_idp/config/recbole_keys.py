@@ -7,13 +7,20 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator
 
-from recbole_idp.config.forms import check_clipping, check_field_intervals, check_intervals, refuse_pickles
+from recbole_idp.config.forms import (
+    check_clipping,
+    check_field_intervals,
+    check_intervals,
+    read_escapes,
+    refuse_pickles,
+)
 from recbole_idp.config.setting import Affects, Count, Natural, Number, PositiveShare, Seed, Settings, Share, setting
 
 _BOTH = Affects.PRETRAINING | Affects.TRAINING
 
 Intervals = Annotated[str, AfterValidator(check_intervals)]
 FieldIntervals = Annotated[dict, AfterValidator(check_field_intervals)]
+Separator = Annotated[str, AfterValidator(read_escapes)]
 NoPickle = Annotated[bool, AfterValidator(refuse_pickles)]
 NoPicklePath = Annotated[str, AfterValidator(refuse_pickles)]
 
@@ -82,6 +89,7 @@ class RecBoleEvaluationSettings(Settings):
 class RecBoleDataSettings(Settings):
     """Columns and filters of atomic files."""
 
+    field_separator: Separator = setting("\t", "Character between two columns of atomic files.")
     encoding: str | None = setting(None, "Encoding of atomic files; None: UTF-8.")
     seq_len: dict | None = setting(None, "Lengths to which columns of sequences are cut.")
     threshold: dict | None = setting(None, "Columns of which labels are made.")

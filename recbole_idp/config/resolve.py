@@ -9,15 +9,19 @@ the result into RecBole's ``Config``.
 from __future__ import annotations
 
 import copy
+import os
 import shlex
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import yaml
+
 from recbole_idp import registry
 from recbole_idp.config.checks import check_layer, check_together
+from recbole_idp.config.columns import following
 from recbole_idp.config.declarations import settings_of
-from recbole_idp.config.layers import COMMAND_LINE, CONFIG_DICT, Layer, read_file, recbole_layers
+from recbole_idp.config.layers import COMMAND_LINE, CONFIG_DICT, Layer, parse_yaml, read_file, recbole_layers
 from recbole_idp.config.model_defaults import model_layers
 from recbole_idp.config.support import check_supported, needs_negatives
 from recbole_idp.errors import UserError
@@ -72,6 +76,10 @@ def resolve(layers: list[Layer], model: str | None = None, dataset: str | None =
         _put(layer, values, origins)
     values.update(model=model, dataset=dataset)
     origins.update(model=model_origin, dataset=dataset_origin)
+    if not any("load_col" in layer.values for layer in checked):
+        values["load_col"] = following(values.get("load_col"), defaults, values)
+        # Whoever makes the configuration again from what was given needs the same columns.
+        defaults["load_col"] = copy.deepcopy(values["load_col"])
     check_supported(model, checked, values, defaults)
     if needs_negatives(model, values):
         _put(_negatives(below), values, origins)
@@ -149,7 +157,7 @@ def _named(key: str, given: str | None, layers: Sequence[Layer], default: str) -
 
 
 def split_files(value: str | list[str] | bool | None) -> list[str]:
-    """Split the text of ``--config_files`` at spaces outside quotation marks.
+    """Split the text of ``--config_files``: at blanks outside quotation marks, at commas, or a list as in YAML.
 
     Args:
         value: The value on the command line.
@@ -158,13 +166,38 @@ def split_files(value: str | list[str] | bool | None) -> list[str]:
         The file names, in order.
 
     Raises:
-        UserError: A quotation mark is not closed, or no file is named.
+        UserError: A quotation mark or a bracket is not closed, or no file is named.
     """
     if value is None or isinstance(value, list):
         return value or []
     if isinstance(value, bool):
         raise UserError('--config_files names no file: write --config_files="a.yaml b.yaml"')
+    if _is_file(value):
+        return [value]
+    if value.strip().startswith("["):
+        return _listed_files(value)
     try:
-        return shlex.split(value)
+        names = shlex.split(value)
     except ValueError as error:
         raise UserError(f"--config_files={value}: {str(error).lower()}: close the quotation mark") from None
+    parts = [[name] if _is_file(name) else name.split(",") for name in names]
+    return [name for some in parts for name in some if name]
+
+
+def _listed_files(text: str) -> list[str]:
+    """Return the file names of a list as in YAML."""
+    try:
+        names = parse_yaml(text)
+    except (yaml.YAMLError, ValueError):
+        names = None
+    if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
+        raise UserError(f"--config_files={text} is no list of files: write [a.yaml, b.yaml]")
+    return names
+
+
+def _is_file(name: str) -> bool:
+    """Return whether there is a file of a name, which may be no possible one."""
+    try:
+        return os.path.isfile(name)
+    except ValueError:
+        return False

@@ -4,17 +4,19 @@ RecBole itself reads them with quoting on, so that a title which starts with a q
 it. Here no character quotes others, and errors name the line of the file.
 """
 
+import codecs
 import csv
 import functools
 import io
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from recbole_idp.data.times import BadTimeError, is_date, not_a_time, seconds_of
 from recbole_idp.errors import UserError, nearest
 from recbole_idp.storage.files import replacing
 
@@ -25,6 +27,7 @@ ColumnChoice = Iterable[str] | Callable[[dict[str, str]], Iterable[str]]
 INTER_TYPES = {"user_id": "token", "item_id": "token", "rating": "float", "timestamp": "float"}
 
 _UTF8_BOM = b"\xef\xbb\xbf"
+_PACKED = {b"\x1f\x8b": "a gzip archive", b"PK\x03\x04": "a zip archive", b"PAR1": "a Parquet file"}
 _NEWLINE = ord("\n")
 _SEPARATORS = re.compile(r"[\t\r\n\0]+")
 
@@ -40,7 +43,11 @@ class ColumnTypes(dict[str, str]):
 
 
 def read_atomic(
-    path: str | Path, columns: ColumnChoice | None = None, separator: str = "\t", encoding: str = "utf-8"
+    path: str | Path,
+    columns: ColumnChoice | None = None,
+    separator: str = "\t",
+    encoding: str = "utf-8",
+    times: Collection[str] = (),
 ) -> pd.DataFrame:
     """Read one atomic file.
 
@@ -53,6 +60,8 @@ def read_atomic(
         columns: The columns to load, each required; see :data:`ColumnChoice`. By default all of them.
         separator: The character between two fields.
         encoding: The encoding of the file; a byte order mark is accepted.
+        times: Columns of times: numbers, or dates, which become seconds since 1970. They may be declared as ``float``
+            or ``token``, and are of type ``float`` in the result.
 
     Returns:
         The rows and the columns in the order of the file. The columns are named without their types, which are in
@@ -60,8 +69,8 @@ def read_atomic(
 
     Raises:
         UserError: The file is missing, is empty, has no rows, has another encoding or lacks a required column. Or its
-            header has no types or unknown ones. Or a row has another number of fields, an empty ``*_id`` token or a
-            float that is not a finite number.
+            header has no types or unknown ones. Or a row has another number of fields, an empty ``*_id`` token, a
+            float that is not a finite number or a time that is none.
     """
     path = Path(path)
     if len(separator.encode()) != 1 or separator in "\r\n":
@@ -71,14 +80,19 @@ def read_atomic(
     types = _parse_header(header.split(separator), path)
     wanted = _choose(columns, types, path)
     rows = _check_fields(body, len(types), separator, path)
-    frame = _parse(body, types, wanted, separator, path)
+    times = {name for name in times if name in wanted and types[name] in ("float", "token")}
+    dated = {name for name in times if is_date(_field(body, list(types).index(name), separator, 0))}
+    types = types | dict.fromkeys(times, "float")
+    frame = _parse(body, types | dict.fromkeys(dated, "token"), wanted, separator, path, times)
     if len(frame) != rows:
         raise UserError(f"{path}: {rows} lines gave {len(frame)} rows; is a control character in it? Write it anew")
     for name in wanted:
-        if types[name] == "float":
+        if name in dated:
+            frame[name] = _seconds(frame[name], path)
+        elif types[name] == "float":
             _check_floats(frame[name], path, functools.partial(_field, body, list(types).index(name), separator))
         elif types[name] == "token" and name.endswith("_id"):
-            _check_ids(frame[name], path)
+            check_ids(frame[name], path)
     frame.attrs["types"] = ColumnTypes((name, types[name]) for name in wanted)
     return frame
 
@@ -139,6 +153,10 @@ def _utf8_bytes(path: Path, encoding: str) -> bytes:
         raise UserError(f"no file {path}{_what_is_there(path)}") from None
     except OSError as error:
         raise UserError(f"cannot read {path} ({error.strerror}): check the path and its permissions") from error
+    if packed := next((name for start, name in _PACKED.items() if data.startswith(start)), None):
+        raise UserError(f"{path} is {packed}: unpack it, an atomic file is plain text")
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) and not encoding.lower().startswith("utf-16"):
+        raise UserError(f"{path} is UTF-16 text: set --encoding=utf-16, or save it as UTF-8")
     if not data.strip():
         raise UserError(f"{path} is empty: its first line must name the columns, as in user_id:token")
     try:
@@ -226,7 +244,14 @@ def _check_fields(body: bytes, width: int, separator: str, path: Path) -> int:
     return len(line_ends)
 
 
-def _parse(body: bytes, types: Mapping[str, str], wanted: Sequence[str], separator: str, path: Path) -> pd.DataFrame:
+def _parse(
+    body: bytes,
+    types: Mapping[str, str],
+    wanted: Sequence[str],
+    separator: str,
+    path: Path,
+    times: Collection[str],
+) -> pd.DataFrame:
     """Parse the checked ``body`` with pandas' C engine, without quoting and without guessing types."""
     options: dict[str, Any] = {
         "sep": separator,
@@ -255,6 +280,9 @@ def _parse(body: bytes, types: Mapping[str, str], wanted: Sequence[str], separat
         for name in missing:
             numbers = pd.to_numeric(texts[name], errors="coerce")
             bad = np.flatnonzero(numbers.isna() & (texts[name] != ""))
+            if len(bad) and name in times:
+                text = texts[name].iloc[bad[0]]
+                raise _bad_time(path, bad[0], name, text, not_a_time(text, among_numbers=True)) from None
             if len(bad):
                 raise _not_a_number(path, bad[0], name, texts[name].iloc[bad[0]]) from None
         raise
@@ -285,8 +313,25 @@ def _not_a_number(path: Path, row: int, name: str, value: str) -> UserError:
     return UserError(f"{path}, line {row + 2}: {name} is {value!r}, not a finite number; correct or drop the line")
 
 
-def _check_ids(values: pd.Series, path: Path) -> None:
-    """Check that no identifier is empty."""
+def _seconds(texts: pd.Series, path: Path) -> np.ndarray:
+    """Return the dates of a column as seconds."""
+    try:
+        return seconds_of(texts)
+    except BadTimeError as error:
+        raise _bad_time(path, error.row, texts.name, texts.iloc[error.row], error.why) from None
+
+
+def _bad_time(path: Path, row: int, name: Any, text: str, why: str) -> UserError:
+    """Return the error for a time that is none; ``row`` counts from 0 after the header."""
+    return UserError(f"{path}, line {row + 2}: {name} is {text!r}, {why}")
+
+
+def check_ids(values: pd.Series, path: str | Path) -> None:
+    """Check that no identifier is empty.
+
+    Raises:
+        UserError: One is; the line is named.
+    """
     empty = np.asarray(values == "")
     if empty.any():
         line = int(np.argmax(empty)) + 2

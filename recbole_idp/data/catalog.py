@@ -1,6 +1,7 @@
 """Find the files of a data set by its name: on disk, in a package, or by download."""
 
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -48,6 +49,9 @@ ALIASES = {
     "Beauty": "amazon-beauty",
     "Health": "amazon-health-personal-care",
 }
+
+# What the task convert may read.
+_RAW = re.compile(r"\.(csv|tsv|dat|data|json|jsonl)(\.gz)?$", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -223,13 +227,33 @@ def _refuse_folder_without_data(folder: Path) -> None:
     files = sorted(path.name for path in folder.iterdir() if path.name != SOURCE_FILE) if folder.is_dir() else []
     if files:
         found = ", ".join(files[:5])
-        raise UserError(f"{folder} has no .inter file but {found}: add {folder.name}.inter, or move the folder away")
+        raw = next((file for file in files if _RAW.search(file)), None)
+        convert = f" (`recbole-idp convert --reviews={folder / raw}` makes one in a new folder)" if raw else ""
+        add = f"add {folder.name}.inter{convert}"
+        raise UserError(f"{folder} has no .inter file but {found}: {add}, or move the folder away")
 
 
 def _unknown(name: str, data_path: str | Path, urls: Mapping[str, str]) -> UserError:
     """Return the error for an unknown name."""
+    place = Path(data_path)
+    place = place.parent if place.suffix == ".inter" and place.is_file() else place
+    if (files := _inter_files(place)) and not _names_on_disk(place):
+        # Of a/shop/shop.inter, data_path is a.
+        above = place.resolve().parent if place.name in ("", ".", "..") else place.parent
+        where = f"{place} is itself the folder of a dataset ({files[0].name})"
+        return UserError(f"unknown dataset {name!r}: {where}: write --data_path={above}")
     names = [row.name for row in available(data_path, urls)]
-    close = nearest(name, names, limit=3)
+    given = name.removesuffix(".inter").removesuffix(".item")
+    close = [given] if given != name and given in names else nearest(name, names, limit=3)
     hint = f"did you mean {' or '.join(close)}? " if close else ""
-    looked = f"neither in {data_path} nor among the downloads"
+    there = str(data_path) if place.is_dir() else f"{data_path} (there is no such folder)"
+    looked = f"neither in {there} nor among the downloads"
     return UserError(f"unknown dataset {name!r}, {looked}: {hint}`recbole-idp datasets` lists all names")
+
+
+def _inter_files(folder: Path) -> list[Path]:
+    """Return the files of interactions that lie in a folder itself."""
+    try:
+        return sorted(folder.glob("*.inter"))
+    except (OSError, ValueError):
+        return []

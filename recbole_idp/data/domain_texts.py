@@ -8,10 +8,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from recbole_idp.config.columns import USUAL_NAMES
+from recbole_idp.data.atomic import read_header
 from recbole_idp.data.item_text import ItemFileFormat, ItemTexts, read_item_texts
 from recbole_idp.errors import UserError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from recbole_idp.data.catalog import DatasetLocation
     from recbole_idp.data.domains import Domains
 
@@ -86,6 +90,15 @@ def check_any_text(texts: Sequence[str], name: str, key: str) -> None:
         raise UserError(f"none of the {len(texts):,} items of {name} has a text to be matched by: see {key}")
 
 
+def _item_field(path: Path, file_format: ItemFileFormat) -> str:
+    """Return the column of item ids: the given one, or RecBole's usual one where a file has that alone."""
+    given, usual = file_format.item_field, USUAL_NAMES["ITEM_ID_FIELD"]
+    if given == usual:
+        return given
+    header = read_header(path, file_format.separator, file_format.encoding)
+    return usual if given not in header and usual in header else given
+
+
 def item_texts(location: DatasetLocation, fields: Sequence[str] | None, file_format: ItemFileFormat) -> ItemTexts:
     """Read the item texts of one dataset, and log how many items have none.
 
@@ -102,11 +115,15 @@ def item_texts(location: DatasetLocation, fields: Sequence[str] | None, file_for
     """
     path = location.folder / f"{location.stem}.item"
     if not path.is_file():
-        raise UserError(f"{location.name} has no item texts: {path} is missing, and matching needs one text an item")
+        others = sorted(other.name for other in location.folder.glob("*.item"))
+        there = f" (there is {', '.join(others[:3])})" if others else ""
+        raise UserError(
+            f"{location.name} has no item texts: {path} is missing{there}, and matching needs one text an item"
+        )
     read = read_item_texts(
         path,
         fields,
-        file_format.item_field,
+        _item_field(path, file_format),
         file_format.text_length,
         file_format.separator,
         file_format.encoding,

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
 
+from recbole_idp.config.columns import USUAL_NAMES, following
 from recbole_idp.config.derive import data_root, derive
+from recbole_idp.data.atomic import read_header
 from recbole_idp.data.catalog import DatasetLocation, locate
 from recbole_idp.data.content_hashes import content_hashes
 from recbole_idp.data.dataset import SequenceDataset
@@ -212,7 +214,8 @@ class DomainEvents(NamedTuple):
 def read_domain(config: Config, location: DatasetLocation) -> DomainEvents:
     """Read a dataset as one of several; RecBole's keys for filtering apply to it separately.
 
-    It is read whole: ``benchmark_filename`` is about the target, and so is its split.
+    It is read whole: ``benchmark_filename`` is about the target, and so is its split. The keys that name columns are
+    about the target as well where a source has RecBole's usual columns.
 
     Args:
         config: RecBole's configuration.
@@ -224,10 +227,23 @@ def read_domain(config: Config, location: DatasetLocation) -> DomainEvents:
     Raises:
         UserError: The dataset cannot be read.
     """
-    dataset = SequenceDataset(derive(config, dataset=location.name, benchmark_filename=None))
+    columns = _usual_columns(config, location)
+    dataset = SequenceDataset(derive(config, dataset=location.name, benchmark_filename=None, **columns))
     events, tokens = dataset.inter_feat, dataset.field2id_token
-    columns = (events[field].to_numpy() for field in (dataset.uid_field, dataset.iid_field, dataset.time_field))
-    return DomainEvents(location, tokens[dataset.uid_field], tokens[dataset.iid_field], *columns)
+    arrays = (events[field].to_numpy() for field in (dataset.uid_field, dataset.iid_field, dataset.time_field))
+    return DomainEvents(location, tokens[dataset.uid_field], tokens[dataset.iid_field], *arrays)
+
+
+def _usual_columns(config: Config, location: DatasetLocation) -> dict[str, Any]:
+    """Return values of the keys that name columns, for a source that has RecBole's usual ones and not the target's."""
+    usual = {key: USUAL_NAMES[key] for key in ("USER_ID_FIELD", "ITEM_ID_FIELD", "TIME_FIELD")}
+    given = {key: config[key] for key in usual}
+    if given == usual:
+        return {}
+    header = read_header(location.inter_file, config["field_separator"], config["encoding"] or "utf-8").keys()
+    if header >= set(given.values()) or not header >= set(usual.values()):
+        return {}
+    return {**usual, "load_col": following(config["load_col"], given, usual)}
 
 
 def join_domains(parts: Sequence[DomainEvents], shared_users: Sequence[Sequence[str]] | None) -> Domains:

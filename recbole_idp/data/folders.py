@@ -19,10 +19,25 @@ def dataset_folder(root: str | Path, name: str) -> Path:
     """
     folder = Path(root) / name
     if not name or folder.name != name or name.startswith("."):
-        raise UserError(f"{name!r} is no data set's name: give its folder as data_path, and a name without slashes")
+        raise UserError(f"{name!r} is no data set's name: {_named_by(Path(root), name)}")
     if len(os.fsencode(f"{name}.inter")) > _LONGEST_NAME:
         raise UserError(f"{name!r} is too long for a data set's name: no file could have it")
     return folder
+
+
+def _named_by(root: Path, path: str) -> str:
+    """Return how to name the data set that lies at a path, from here or from ``root``."""
+    place = Path(path)
+    if not place.is_absolute() and not place.exists() and (root / place).exists():
+        place = root / place
+    if place.suffix in (".inter", ".item"):
+        place = place.parent
+    if not place.name or place.name.startswith("."):
+        return "give its folder as data_path, and a name without slashes"
+    if str(place) == place.name:
+        return f"write --dataset={place.name}"
+    folder = str(place.parent)
+    return f"give the folder above it as data_path, and a name without slashes: {place.name} in {folder}"
 
 
 def write_source(folder: str | Path, **facts: Any) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from recbole_idp.data.atomic import read_atomic
+from recbole_idp.data.atomic import check_ids, read_atomic
 from recbole_idp.errors import UserError, nearest
 
 if TYPE_CHECKING:
@@ -107,6 +107,9 @@ def read_item_texts(
         nonlocal fields
         if item_field not in types:
             raise UserError(f"{path} has no column {item_field!r} of item ids; it has {', '.join(types)}")
+        if types[item_field] != "token":
+            kind = types[item_field]
+            raise UserError(f"{path}, line 1: column {item_field} is of type {kind}: write it as {item_field}:token")
         if text_fields is None:
             fields = _default_fields(types, item_field, path)
         _check_known(fields, types, item_field, path)
@@ -114,6 +117,7 @@ def read_item_texts(
 
     # Only these columns, so that a bad number in another one does not matter here.
     frame = read_atomic(path, choose, separator, encoding)
+    check_ids(frame[item_field], path)
     _check_distinct(frame[item_field], path)
     columns = [[" ".join(value.split()) for value in frame[field]] for field in fields]
     tokens = frame[item_field].tolist()
@@ -147,6 +151,11 @@ def _check_known(fields: Sequence[str], types: Mapping[str, str], item_field: st
             hint = f" (did you mean {close[0]!r}?)" if close else ""
             message = f"{path} has no column {field!r}{hint}, which text_fields names"
             raise UserError(f"{message}; it has {', '.join(columns)}")
+        if types[field] == "float_seq":
+            raise UserError(
+                f"{path}: column {field!r} holds vectors, and vectors of your own are not supported: name columns of "
+                "text in text_fields, of which text_encoder makes vectors"
+            )
         if types[field].startswith("float"):
             raise UserError(f"{path}: column {field!r} holds numbers; take it out of text_fields")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +12,7 @@ import torch
 from recbole.utils import FeatureSource, FeatureType
 
 from recbole_idp.config.derive import data_root, derive
-from recbole_idp.data.atomic import read_atomic, read_header
+from recbole_idp.data.atomic import ColumnChoice, check_ids, read_atomic, read_header
 from recbole_idp.data.catalog import DatasetLocation, locate, with_fixed_split
 from recbole_idp.data.fixed_split import FixedSplit, HistoryRow, benchmark_files, join_histories, read_plain
 from recbole_idp.data.splits import PARTS, TRAIN, Events, PartRows, Seen, by_user, part_rows, parts_of
@@ -139,7 +139,10 @@ class LiteralReading(_MixedInto):
         load_columns, unload_columns = self._get_load_and_unload_col(source)
         if load_columns == set():
             return None
-        frame = read_atomic(filepath, load_columns, self.config["field_separator"], self.config["encoding"] or "utf-8")
+        times = [self.time_field] if source == FeatureSource.INTERACTION else []
+        separator, encoding = self.config["field_separator"], self.config["encoding"] or "utf-8"
+        columns = self._event_columns(filepath, load_columns) if times else load_columns
+        frame = read_atomic(filepath, columns, separator, encoding, times)
         types = frame.attrs["types"]
         # Sequence columns are texts; recbole_idp.data.item_text reads them.
         kept = [
@@ -153,7 +156,22 @@ class LiteralReading(_MixedInto):
                 self.field2bucketnum[name] = 2
         if source == FeatureSource.INTERACTION:
             self._check_columns(filepath, types)
+            for name in (self.uid_field, self.iid_field):
+                check_ids(frame[name], filepath)
         return frame[kept].copy() if kept else None
+
+    def _event_columns(self, path: str, wanted: set[str] | None) -> ColumnChoice:
+        """Return a choice of columns that names the key for a missing one of an event."""
+
+        def choose(types: dict[str, str]) -> Iterable[str]:
+            columns = types if wanted is None else wanted
+            for key in ("USER_ID_FIELD", "ITEM_ID_FIELD", "TIME_FIELD"):
+                if (name := self.config[key]) in columns and name not in types and len(types) > 1:
+                    there = ", ".join(types)
+                    raise UserError(f"{path} has no column {name!r}; it has {there}: add it, or name it by --{key}")
+            return columns
+
+        return choose
 
     def _check_columns(self, path: str, types: Mapping[str, str]) -> None:
         """Check that the columns of an event are there and of the right types."""

@@ -45,9 +45,10 @@ def _check_reranked(config: Config, dataset: Dataset) -> None:
 def _check_unseen(config: Config, dataset: Dataset) -> None:
     """Check that no history has all items: RecBole, which draws negatives for them, would never end.
 
-    Its own loop draws for the histories of the evaluation as well.
+    Its own loop, and its loader of drawn candidates, draw for the histories of the evaluation as well.
     """
-    held_out = 1 if config["exact_recbole"] else 2
+    is_drawn = any(mode != "full" for mode in config["eval_args"]["mode"].values())
+    held_out = 1 if config["exact_recbole"] or is_drawn else 2
     events = pd.DataFrame(
         {name: np.asarray(dataset.inter_feat[name]) for name in (dataset.uid_field, dataset.iid_field)}
     )

@@ -3,20 +3,33 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
+import pandas as pd
 
+from recbole_idp.config.columns import USUAL_NAMES
+from recbole_idp.data.times import BadTimeError, is_date, not_a_time, seconds_of
 from recbole_idp.errors import UserError
 from recbole_idp.storage.files import sha256_of_file
 
 MOST_LINE_BYTES = 1 << 22
 """The longest line that is read."""
 
-_COLUMNS = ("user_id", "item_id", "timestamp")
+_KEYS = ("USER_ID_FIELD", "ITEM_ID_FIELD", "TIME_FIELD")
+_COLUMNS = tuple(USUAL_NAMES[key] for key in _KEYS)
 _TYPES = ("token", "float", "token_seq", "float_seq")
+
+
+def event_columns(config: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the names of the columns of user, item and time that a model was trained with.
+
+    Args:
+        config: Its configuration, in which keys may be missing.
+    """
+    return tuple(str(config.get(key, USUAL_NAMES[key])) for key in _KEYS)
 
 
 class UsersFile:
@@ -28,6 +41,7 @@ class UsersFile:
 
     Args:
         path: The file.
+        names: The columns of user, item and time in the second format; where it lacks them, RecBole's usual names.
 
     Attributes:
         is_inter (bool): Whether it has the second format.
@@ -36,8 +50,9 @@ class UsersFile:
         UserError: There is no such file.
     """
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, names: Sequence[str] = _COLUMNS) -> None:
         self.path = Path(path)
+        self._names = names
         if not self.path.is_file():
             raise UserError(f"there is no file {self.path}: give --users a file with user<TAB>item item item a line")
         with self._opened() as file:
@@ -102,11 +117,13 @@ class UsersFile:
         assert header is not None  # as of an .inter file
         users: dict[str, int] = {}
         items: dict[str, int] = {}
-        times = array("d")
+        times = _Times()
         user_of, item_of = array("i"), array("i")
         rows = self._lines()
         next(rows)
-        user_place, item_place, time_place = header[_COLUMNS[0]], header[_COLUMNS[1]], header.get(_COLUMNS[2])
+        places = [header.get(name, header.get(usual)) for name, usual in zip(self._names, _COLUMNS, strict=True)]
+        user_place, item_place, time_place = places
+        assert user_place is not None and item_place is not None  # as checked with the header
         for number, fields in rows:
             if len(fields) != len(header):
                 raise self._wrong(number, f"has {len(fields)} of {len(header)} fields")
@@ -116,10 +133,17 @@ class UsersFile:
             user_of.append(users.setdefault(user, len(users)))
             item_of.append(items.setdefault(item, len(items)))
             if time_place is not None:
-                times.append(self._time(number, fields[time_place]))
+                try:
+                    times.append(number, fields[time_place])
+                except ValueError as error:
+                    raise self._wrong(number, f"has the timestamp {fields[time_place]!r}, {error}") from None
         if not user_of:
             raise UserError(f"{self.path} has no rows: nothing follows its first line")
-        by_time = (np.frombuffer(times),) if times else ()
+        try:
+            by_time = () if time_place is None else (times.seconds(),)
+        except BadTimeError as error:
+            number, text = times.lines[error.row], times.texts[error.row]
+            raise self._wrong(number, f"has the timestamp {text!r}, {error.why}") from None
         event_users, event_items = np.frombuffer(user_of, np.int32), np.frombuffer(item_of, np.int32)
         order = np.lexsort((*by_time, event_users))
         ends = np.cumsum(np.bincount(event_users))
@@ -127,23 +151,14 @@ class UsersFile:
         for user, start, end in zip(users, [0, *ends[:-1]], ends, strict=True):
             yield user, [names[item] for item in event_items[order[start:end]]]
 
-    def _time(self, number: int, text: str) -> float:
-        """Return a timestamp; raise UserError if it is no finite number."""
-        try:
-            time = float(text)
-        except ValueError:
-            time = float("nan")
-        if not np.isfinite(time):
-            raise self._wrong(number, f"has the timestamp {text!r}, not a finite number: correct or drop it")
-        return time
-
     def _columns(self, first: bytes) -> dict[str, int] | None:
         """Return the position of each column in the first line of an ``.inter`` file; None for the other format."""
         names = first.decode("utf-8-sig", "replace").rstrip("\r\n").split("\t")
         columns = {name.rpartition(":")[0]: place for place, name in enumerate(names)}
         if not all(name.rpartition(":")[2] in _TYPES for name in names):
             return None
-        if missing := [name for name in _COLUMNS[:2] if name not in columns]:
+        named = list(zip(self._names, _COLUMNS, strict=True))[:2]
+        if missing := [name for name, usual in named if name not in columns and usual not in columns]:
             lacks = f"names no column {', '.join(missing)}"
             raise self._wrong(1, f"{lacks}: add it, or write user<TAB>item item item a line")
         if len(columns) < len(names):
@@ -153,3 +168,35 @@ class UsersFile:
     def _wrong(self, number: int, what: str) -> UserError:
         """Make the error of a line."""
         return UserError(f"{self.path}, line {number} {what}")
+
+
+class _Times:
+    """The times of events: numbers, or dates, which are read together at the end.
+
+    Attributes:
+        texts: The dates.
+        lines: The number of the line of each date.
+    """
+
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+        self.lines = array("q")
+        self._numbers = array("d")
+
+    def append(self, line: int, text: str) -> None:
+        """Add the time of a line; raise ValueError with what is wrong with it."""
+        if self.texts or (not self._numbers and is_date(text)):
+            self.texts.append(text)
+            self.lines.append(line)
+            return
+        try:
+            number = float(text)
+        except ValueError:
+            number = float("nan")
+        if not np.isfinite(number):
+            raise ValueError(not_a_time(text, among_numbers=True))
+        self._numbers.append(number)
+
+    def seconds(self) -> np.ndarray:
+        """Return all times; raise BadTimeError for a date that is none."""
+        return seconds_of(pd.Series(self.texts)) if self.texts else np.frombuffer(self._numbers)

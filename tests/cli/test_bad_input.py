@@ -66,7 +66,10 @@ DATA = [
     Case("no time column", replaced(INTER, "timestamp:", "t:"), {}, ("shop.inter has no column 'timestamp'", "it has")),
     Case("no time in a source", replaced(SOURCE, "timestamp:", "t:"), {}, ("pens.inter has no column 'timestamp'",)),
     Case(
-        "time is a token", replaced(INTER, "timestamp:float", "timestamp:token"), {}, ("shop.inter", "timestamp:float")
+        "time is a list",
+        replaced(INTER, "timestamp:float", "timestamp:token_seq"),
+        {},
+        ("shop.inter", "timestamp:float"),
     ),
     Case("item is a float", replaced(INTER, "item_id:token", "item_id:float"), {}, ("shop.inter", "item_id")),
     Case("no types", replaced(INTER, "user_id:token", "user_id"), {}, ("shop.inter, line 1", "user_id:token")),

@@ -2,6 +2,7 @@
 
 import json
 import math
+import shutil
 
 import numpy as np
 import pytest
@@ -18,12 +19,12 @@ from recbole_idp.evaluation.metrics import METRICS, Basis, measured
 from recbole_idp.recbole_models.choose import make_dataset, model_class, trainer_class
 from recbole_idp.report.result import markdown_table, read_ranks, read_result
 from recbole_idp.run.run import run
-from recbole_idp.testing.toy import settings
+from recbole_idp.testing.toy import settings, write_dataset, write_domains
 from tests.support.precise import SMALL
 
 RANKING = [metric.name for metric in METRICS.values() if metric.basis is not Basis.LABELS]
 COMPARING = [metric.name for metric in METRICS.values() if metric.basis is Basis.LABELS]
-# There are 8 items: the last cut-off is beyond the catalogue.
+# There are 12 items: the last cut-off is beyond the catalogue.
 RANKED = {"metrics": RANKING, "topk": [1, 3, 20], "valid_metric": "GiniIndex@2"}
 COMPARED = {"metrics": COMPARING, "valid_metric": "LogLoss", "eval_args": {"mode": "uni5"}}
 RECBOLES = ("GRU4Rec", "SASRec", "BERT4Rec", "FDSA", "Pop", "ItemKNN")
@@ -31,6 +32,15 @@ QUICK = ("PositionSASRec", "SASRec", "Pop", "ItemKNN")
 MODELS = [
     pytest.param(name, marks=[] if name in QUICK else [pytest.mark.slow]) for name in (*registry.MODELS, *RECBOLES)
 ]
+
+
+@pytest.fixture
+def domains(workplace):
+    """Writes the toy domains, the target with more items than a history has: BERT4Rec draws negatives for each."""
+    folder = write_domains(workplace / "data")
+    shutil.rmtree(folder / "shop")
+    write_dataset(folder, "shop", 30, n_items=12, prefix="s", seed=3)
+    return folder
 
 
 def configured(folder, model, **changes):

@@ -167,6 +167,14 @@ def test_a_history_with_every_item_is_refused_where_negatives_are_drawn_for_it(w
     assert "has all its 4 items, so that BERT4Rec finds no negative" in refused(capsys, command(folder, "BERT4Rec"))
 
 
+def test_a_tested_history_with_every_item_is_refused_where_candidates_are_drawn(workplace, capsys):
+    # The histories of the training lack an item, those of the test have all eight.
+    folder = workplace / "data"
+    write_dataset(folder, "shop", 30)
+    lines = refused(capsys, command(folder, "BERT4Rec", eval_args={"mode": "uni5"}))
+    assert "has all its 8 items, so that BERT4Rec finds no negative" in lines
+
+
 def test_feature_models_are_listed(capsys):
     assert main(["models"]) == 0
     listed = {line.split()[0] for line in capsys.readouterr().out.splitlines()}

@@ -14,8 +14,8 @@ import recbole_idp
 from recbole_idp.cli.main import main
 from recbole_idp.errors import UserError
 from recbole_idp.serving.many_users import recommend_file
-from recbole_idp.serving.users_file import UsersFile
-from tests.support.commands import refused
+from recbole_idp.serving.users_file import UsersFile, event_columns
+from tests.support.commands import refusal, refused
 from tests.support.headers import INTER_HEADER
 from tests.support.trained import make_trained
 
@@ -94,6 +94,24 @@ def test_an_inter_file_is_put_in_the_order_of_users_and_times(lines, tmp_path):
     path.write_text("timestamp:float\titem_id:token\tuser_id:token\n" + text)
     assert dict(UsersFile(path)) == {user: items for user, items in histories().items() if items}
     assert dict(UsersFile(lines)) == histories()
+
+
+def test_an_inter_file_may_have_dates_and_the_columns_of_training(tmp_path):
+    path = tmp_path / "some.inter"
+    names = event_columns({"USER_ID_FIELD": "userid", "ITEM_ID_FIELD": "bookid", "TIME_FIELD": "time"})
+    path.write_text("userid:token\tbookid:token\ttime:token\nu\tb\t2013-05-02\nu\ta\t2013-05-01 23:59:59\n")
+    assert dict(UsersFile(path, names)) == {"u": ["a", "b"]}
+    path.write_text("user_id:token\titem_id:token\ttimestamp:float\nu\tb\t2\nu\ta\t1\n")
+    assert dict(UsersFile(path, names)) == dict(UsersFile(path)) == {"u": ["a", "b"]}
+    for times, says in {
+        ("2013-05-01", "2013-02-30"): "line 3 has the timestamp '2013-02-30', neither",
+        ("2013-05-01", "7"): "line 3 has the timestamp '7', a number",
+        ("7", "2013-05-01"): "line 3 has the timestamp '2013-05-01', a date",
+        ("7", "nan"): "line 3 has the timestamp 'nan', neither",
+    }.items():
+        rows = "".join(f"u\ta\t{time}\n" for time in times)
+        path.write_text("user_id:token\titem_id:token\ttimestamp:token\n" + rows)
+        assert says in refusal(list, UsersFile(path))
 
 
 def work(made, lines, out):

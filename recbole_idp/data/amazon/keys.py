@@ -4,10 +4,14 @@ from recbole_idp.config.setting import Affects, Count, Settings, setting
 
 
 class ConvertSettings(Settings):
-    """Make atomic files of raw Amazon reviews and metadata."""
+    """Make atomic files of raw reviews and metadata."""
 
-    reviews: str | None = setting(None, "File of reviews.", Affects.OUTPUT)
-    metadata: str | None = setting(None, "File of metadata.", Affects.OUTPUT)
+    reviews: str | None = setting(
+        None,
+        "File of reviews or ratings: Amazon's of any release, CSV, TSV or JSON lines; .gz as well.",
+        Affects.OUTPUT,
+    )
+    metadata: str | None = setting(None, "File of the items' texts, in any of these forms.", Affects.OUTPUT)
     name: str | None = setting(None, "Name of the dataset.", Affects.OUTPUT)
     output: str | None = setting("dataset/", "Folder for the dataset's folder.", Affects.OUTPUT)
     k_core: Count | None = setting(None, "Events that every user and item has, at least.", Affects.OUTPUT)

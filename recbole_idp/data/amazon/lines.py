@@ -2,12 +2,13 @@
 
 import ast
 import contextlib
+import csv
 import gzip
 import io
 import json
 import warnings
 import zlib
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -29,6 +30,7 @@ _MOST_LITERAL = 1 << 19
 _GZIP_MAGIC = b"\x1f\x8b"
 _LINES_PER_UPDATE = 5000
 _Record = TypeVar("_Record")
+_Text = TypeVar("_Text", str, list[str])
 # What parsing a malformed line can raise; the last two because of very deep nesting.
 _LINE_FAULTS = (ValueError, SyntaxError, KeyError, TypeError, ArithmeticError, RecursionError, MemoryError)
 
@@ -40,12 +42,13 @@ class RawFile:
         path: The file.
         records: Lines that :meth:`parsed` has read so far, without blank ones.
         malformed: How many of them could not be parsed.
+        undecoded: Lines that are no UTF-8 text, in which question marks stand for what could not be read.
     """
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
         self.records = 0
-        self.malformed = 0
+        self.malformed = self.undecoded = 0
         self._first_malformed: int | None = None
 
     def lines(self, progress: bool = True) -> Generator[tuple[int, str], None, None]:
@@ -73,8 +76,9 @@ class RawFile:
                         self._check_sizes(number, len(line), unpacked, raw.tell())
                         if number % _LINES_PER_UPDATE == 0:
                             bar.update(raw.tell() - bar.n)
-                        text = line.decode("utf-8", errors="replace").strip()
-                        if text:
+                        # A table's first and last fields may be empty: blanks and tabs stay.
+                        text = self._decoded(line).rstrip("\r\n")
+                        if text.strip():
                             yield number, text.removeprefix("\ufeff")
                         elif (blank := blank + 1) > _MOST_BLANK:
                             raise UserError(f"{self.path} has more than {_MOST_BLANK:,} empty lines; give another file")
@@ -95,6 +99,14 @@ class RawFile:
                 f"{self.path} unpacks to more than {MOST_RATIO} times its size, as no reviews do; give another file"
             )
 
+    def _decoded(self, line: bytes) -> str:
+        """Return a line as text, and count those that are no UTF-8."""
+        try:
+            return line.decode("utf-8")
+        except UnicodeDecodeError:
+            self.undecoded += 1
+            return line.decode("utf-8", errors="replace")
+
     def parsed(self, parse: Callable[[str], _Record]) -> Iterator[_Record]:
         """Yield ``parse(text)`` of every line, and skip malformed lines.
 
@@ -104,7 +116,53 @@ class RawFile:
         Raises:
             UserError: The file cannot be read, or more than ``MALFORMED_SHARE`` of its lines are malformed.
         """
-        for number, text in self.lines():
+        return self._counted(self.lines(), parse)
+
+    def parsed_rows(self, separator: str, parse: Callable[[list[str]], _Record]) -> Iterator[_Record]:
+        """Yield ``parse(fields)`` of every row of a table, and skip malformed rows.
+
+        Args:
+            separator: What stands between two fields. Where it is one character, and no tab, fields may stand in
+                quotation marks, and have line breaks.
+            parse: Parses the fields; raises an error, such as ``ValueError``, for a malformed row.
+
+        Raises:
+            UserError: The file cannot be read, or more than ``MALFORMED_SHARE`` of its rows are malformed.
+        """
+        return self._counted(self._rows(separator), parse)
+
+    def _rows(self, separator: str) -> Iterator[tuple[int, list[str]]]:
+        """Yield the number of the first line and the fields of each row."""
+        if len(separator) > 1 or separator == "\t":
+            for number, text in self.lines():
+                yield number, text.split(separator)
+            return
+        start = last = 0
+
+        def texts() -> Iterator[str]:
+            nonlocal start, last
+            for number, text in self.lines():
+                start, last = start or number, number
+                yield text + "\n"
+
+        # Strict: without it an open quotation mark would swallow all the rest.
+        reader = csv.reader(texts(), delimiter=separator, strict=True)
+        while True:
+            try:
+                fields = next(reader, None)
+            except csv.Error as error:
+                place = f"{self.path}, line {start or last}"
+                raise UserError(f"{place}: {error}: close its quotation marks, and double those inside") from None
+            if fields is None:
+                return
+            yield start, fields
+            start = 0
+
+    def _counted(
+        self, records: Iterable[tuple[int, _Text]], parse: Callable[[_Text], _Record]
+    ) -> Generator[_Record, None, None]:
+        """Yield parsed records, and count the malformed ones."""
+        for number, text in records:
             self.records += 1
             try:
                 record = parse(text)
@@ -133,6 +191,8 @@ class RawFile:
         lines = self.lines(progress=False)
         head = [text for _, (_, text) in zip(range(count), lines, strict=False)]
         lines.close()
+        # Whoever reads the file counts.
+        self.undecoded = 0
         return head
 
 
@@ -151,7 +211,7 @@ def parse_record(text: str) -> dict[str, Any]:
         with warnings.catch_warnings():
             # Of a malformed line that is counted, the parser's advice is of no use.
             warnings.simplefilter("ignore")
-            record = ast.literal_eval(text)
+            record = ast.literal_eval(text.strip())
     if not isinstance(record, dict):
         raise ValueError("not a dictionary")
     return record

@@ -1,37 +1,75 @@
-"""Recognise the layout of a file of Amazon reviews, and read its lines as interactions."""
+"""Recognise the layout of a file of reviews or ratings, and read its lines as interactions."""
 
+from __future__ import annotations
+
+import functools
 import math
 import re
 from array import array
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from recbole_idp.data.amazon.lines import RawFile, parse_record
+from recbole_idp.data.amazon.tables import EVENT_NAMES, Table, find_columns, missing_columns, split_header
+from recbole_idp.data.times import parse_date
 from recbole_idp.errors import UserError
 
-Event = tuple[str, str, float, float]
-"""User, item, rating and time in seconds."""
-LineParser = Callable[[str], Event | None]
-"""Turns a line into an event, or into None if it is the header."""
+NEEDED = ("user", "item", "time")
+"""The parts that every event has."""
 
 _ASIN = re.compile(r"\d{9}[\dX]|B0[0-9A-Z]{8}")
 _SAMPLE = 200
-# Seconds reach this in the year 5138; the release of 2023 counts milliseconds.
-_MILLISECONDS_FROM = 1e11
+# Seconds reach this in the year 5138; other units count milliseconds, microseconds or nanoseconds since 1970.
+_UNITS = ((1e17, 1e9), (1e14, 1e6), (1e11, 1e3))
+# A time without a name of its column is one since 1980, and a rating is no number of that size.
+_TIME_FROM, _RATING_TO = 3e8, 1000
+_NUMBERED = {"user": 0, "item": 1, "rating": 2, "time": 3}
+_BINARY = {"PK\x03\x04": "a zip archive: unpack it", "PAR1": "a Parquet file: write it as CSV"}
 
 
-def review_layout(file: RawFile) -> tuple[str, LineParser]:
+class Event(NamedTuple):
+    """An interaction.
+
+    Attributes:
+        user: Id of the user.
+        item: Id of the item.
+        time: Seconds since 1970.
+        rating: The rating; 0 if the file has none.
+        history: Ids of earlier items with blanks between them, where the file has them.
+    """
+
+    user: str
+    item: str
+    time: float
+    rating: float
+    history: str = ""
+
+
+class Layout(NamedTuple):
+    """How the events of a file are read.
+
+    Attributes:
+        name: ``2014``, ``2018``, ``2023``, ``ratings``, or the names of the columns.
+        read: Yields the events of a file.
+        has_ratings: Whether they have ratings.
+        header: The first line of a table with names of columns; else empty.
+    """
+
+    name: str
+    read: Callable[[RawFile], Iterator[Event | None]]
+    has_ratings: bool = True
+    header: str = ""
+
+
+def review_layout(file: RawFile) -> Layout:
     """Recognise the layout of a file of reviews by its first lines.
 
     Args:
-        file: Reviews, a record per line, or ratings as comma-separated values.
-
-    Returns:
-        ``2014``, ``2018``, ``2023`` or ``ratings``; and the parser of its lines.
+        file: Reviews, a record per line; or a table, whose first line names its columns.
 
     Raises:
         UserError: The file is empty or has an unknown layout.
@@ -39,22 +77,25 @@ def review_layout(file: RawFile) -> tuple[str, LineParser]:
     head = file.head(_SAMPLE)
     if not head:
         raise UserError(f"{file.path} is empty: give the file of reviews")
+    if binary := next((what for start, what in _BINARY.items() if head[0].startswith(start)), None):
+        raise UserError(f"{file.path} is {binary}")
+    if head[0].lstrip().startswith("["):
+        raise UserError(f"{file.path} is one JSON list: write it as a record a line, as `jq -c '.[]'` does")
     record = file.first_record()
     if record is None:
-        return "ratings", _ratings_parser(head, file.path)
-    if "user_id" in record and "rating" in record:
-        return "2023", _review_2023
+        return _table_layout(head, file.path)
+    if "user_id" in record and "rating" in record and ("parent_asin" in record or "asin" in record):
+        return Layout("2023", lambda file: file.parsed(_review_2023))
     if "reviewerID" in record and "overall" in record:
         # Both releases share the fields that are read here; this one was dropped after 2014.
-        return "2014" if "helpful" in record else "2018", _review_2014_2018
-    keys = ", ".join(map(str, list(record)[:8]))
-    raise UserError(f"{file.path} has no reviews but records of {keys}: are reviews and metadata the wrong way round?")
+        return Layout("2014" if "helpful" in record else "2018", lambda file: file.parsed(_review_2014_2018))
+    return _record_layout(list(map(str, record)), file.path)
 
 
 def _review_2014_2018(line: str) -> Event:
     """Return the event in a line of the releases of 2014 and 2018."""
     record = parse_record(line)
-    return _event(record["reviewerID"], record["asin"], record["overall"], record["unixReviewTime"])
+    return _event(record["reviewerID"], record["asin"], _seconds(record["unixReviewTime"]), record["overall"])
 
 
 def _review_2023(line: str) -> Event:
@@ -63,87 +104,189 @@ def _review_2023(line: str) -> Event:
     # The metadata names products by their parent, of which colours and sizes are variants.
     item = record.get("parent_asin") or record["asin"]
     time = record["timestamp"] if "timestamp" in record else record["sort_timestamp"]
-    return _event(record["user_id"], item, record["rating"], time)
+    return _event(record["user_id"], item, _seconds(time), record["rating"])
 
 
-def _ratings_parser(head: Sequence[str], path: Path) -> LineParser:
-    """Return the parser of a file of ratings; the order of the columns differs between releases."""
-    rows = [line.split(",") for line in head]
-    header = [field.strip().lower() for field in rows[0]]
-    if "rating" in header and "user_id" in header and "timestamp" in header:
-        item = "parent_asin" if "parent_asin" in header else "asin"
-        if item in header:
-            return _column_parser([header.index(field) for field in ("user_id", item, "rating", "timestamp")], header)
-    asins = [sum(len(row) == 4 and bool(_ASIN.fullmatch(row[column])) for row in rows) for column in (0, 1)]
-    if asins[0] == asins[1]:
-        raise UserError(f"{path} has an unknown layout: need JSON records, or user,item,rating,time in every line")
-    return _column_parser([1, 0, 2, 3] if asins[0] > asins[1] else [0, 1, 2, 3], None)
+def _record_layout(names: list[str], path: Path) -> Layout:
+    """Return the layout of JSON records of other keys."""
+    found = find_columns(names, EVENT_NAMES)
+    if missing := [part for part in NEEDED if part not in found]:
+        wrong = "" if "user" in found else "; are reviews and metadata the wrong way round?"
+        raise UserError(f"{missing_columns(path, names, found, missing)}{wrong}")
+    keys = {part: names[place] for part, place in found.items()}
+
+    def read(file: RawFile) -> Iterator[Event | None]:
+        time_of = _TimeReader()
+
+        def parse(line: str) -> Event:
+            record = parse_record(line)
+            rating = (record[keys["rating"]],) if "rating" in keys else ()
+            return _event(record[keys["user"]], record[keys["item"]], time_of(record[keys["time"]]), *rating)
+
+        return file.parsed(parse)
+
+    return Layout(",".join(keys[part] for part in EVENT_NAMES if part in keys), read, "rating" in keys)
 
 
-def _column_parser(order: Sequence[int], header: Sequence[str] | None) -> LineParser:
-    """Return the parser of comma-separated lines.
+def _table_layout(head: Sequence[str], path: Path) -> Layout:
+    """Return the layout of a table."""
+    table = split_header(head[0], {**EVENT_NAMES, "history": ("history",)})
+    if all(part in table.columns for part in NEEDED):
+        amazon = {"rating", *NEEDED} <= table.columns.keys() and table.header[table.columns["item"]].endswith("asin")
+        names = ",".join(table.header[table.columns[part]] for part in EVENT_NAMES if part in table.columns)
+        read = functools.partial(_read_table, table)
+        return Layout("ratings" if amazon else names, read, "rating" in table.columns, head[0].strip())
+    numbered = _without_header(head)
+    if numbered is None:
+        missing = [part for part in NEEDED if part not in table.columns]
+        raise missing_columns(path, table.header, table.columns, missing)
+    return Layout("ratings", functools.partial(_read_table, numbered))
 
-    Args:
-        order: Columns of user, item, rating and time.
-        header: Names of the columns in lower case; None if the file has no header.
-    """
-    width = 4 if header is None else len(header)
 
-    def parse(line: str) -> Event | None:
-        """Return the event in a line, None for the header."""
-        fields = line.split(",")
-        if len(fields) != width:
-            raise ValueError(f"{len(fields)} fields")
-        if header is not None and fields[order[2]].strip().lower() == "rating":
+def _without_header(head: Sequence[str]) -> Table | None:
+    """Return the layout of a table without names: user, item, rating and time, or Amazon's item, user, rating, time."""
+    separator = max(("\t", "::", ","), key=lambda separator: sum(line.count(separator) == 3 for line in head))
+    rows = [line.split(separator) for line in head]
+    asins = [sum(len(row) == 4 and bool(_ASIN.fullmatch(row[column].strip())) for row in rows) for column in (0, 1)]
+    if asins[0] > asins[1]:
+        return Table(separator, {"item": 0, "user": 1, "rating": 2, "time": 3}, 4, ())
+    rated = [row for row in rows if len(row) == 4 and _rates(row[2], row[3])]
+    if asins[1] > asins[0] or (len(rated) > len(rows) / 2 and rated[0] == rows[0]):
+        return Table(separator, _NUMBERED, 4, ())
+    return None
+
+
+def _rates(rating: str, time: str) -> bool:
+    """Return whether two fields can be a rating and a time."""
+    try:
+        return abs(float(rating)) <= _RATING_TO and _TimeReader()(time) >= _TIME_FROM
+    except ValueError:
+        return False
+
+
+def _read_table(table: Table, file: RawFile) -> Iterator[Event | None]:
+    """Yield the events of a table, None for its header."""
+    time_of, places = _TimeReader(), table.columns
+    user, item, time = (places[part] for part in NEEDED)
+    rating, history = places.get("rating"), places.get("history")
+    first = bool(table.header)
+
+    def parse(fields: list[str]) -> Event | None:
+        nonlocal first
+        if first:
+            first = False
             return None
-        return _event(*(fields[column] for column in order))
+        if len(fields) != table.width:
+            raise ValueError(f"{len(fields)} fields")
+        return _event(
+            fields[user],
+            fields[item],
+            time_of(fields[time]),
+            0 if rating is None else fields[rating],
+            "" if history is None else fields[history],
+        )
 
-    return parse
+    return file.parsed_rows(table.separator, parse)
 
 
-def _event(user: object, item: object, rating: Any, time: Any) -> Event:
-    """Return one event with its time in seconds.
+class _TimeReader:
+    """Reads the times of one file, which are all written in one form."""
+
+    def __init__(self) -> None:
+        self._form: str | None = None
+
+    def __call__(self, value: Any) -> float:
+        """Return a time as a number.
+
+        Raises:
+            ValueError: It is neither a number nor a date, or is of another form than the first one.
+        """
+        try:
+            time, form = _seconds(value), "number"
+        except ValueError:
+            date = parse_date(str(value).strip())
+            time, form = date.seconds, "zoned" if date.zoned else "date"
+        self._form = self._form or form
+        if form != self._form:
+            raise ValueError(f"a {form} among times that are each a {self._form}")
+        return time
+
+
+def _seconds(value: Any) -> float:
+    """Return a number of seconds, or of parts of them, as seconds."""
+    time = float(value)
+    unit = next((unit for least, unit in _UNITS if time >= least), None)
+    return time if unit is None else time / unit
+
+
+def _event(user: object, item: object, time: float, rating: Any = 0, history: str = "") -> Event:
+    """Return one event.
 
     Raises:
         ValueError: A part of it is missing, or is no value of its kind.
     """
     if isinstance(user, (dict, list)) or isinstance(item, (dict, list)):
         raise ValueError("an id is a list or an object")
-    user, item, rating, time = str(user or "").strip(), str(item or "").strip(), float(rating), float(time)
+    user, item = (str("" if value is None else value).strip() for value in (user, item))
+    rating = float(rating)
     if not user or not item or not math.isfinite(rating) or not math.isfinite(time):
         raise ValueError("incomplete")
-    return user, item, rating, time / 1000 if time >= _MILLISECONDS_FROM else time
+    return Event(user, item, time, rating, history)
 
 
-def read_reviews(file: RawFile, parse: LineParser) -> tuple[np.ndarray, np.ndarray, pd.DataFrame]:
-    """Read all interactions of a file.
+class Reviews(NamedTuple):
+    """The interactions of one or several files.
+
+    Attributes:
+        users: User ids in order of appearance.
+        items: Item ids in order of appearance.
+        events: The interactions in the order of the files, with the columns ``user`` and ``item``, which are numbers of
+            these ids, ``rating`` and ``timestamp`` (seconds).
+        only_in_histories: How many items of the users' histories have no interaction of their own.
+    """
+
+    users: np.ndarray
+    items: np.ndarray
+    events: pd.DataFrame
+    only_in_histories: int
+
+
+def read_reviews(files: Sequence[RawFile], layout: Layout) -> Reviews:
+    """Read all interactions of some files.
 
     Args:
-        file: The reviews.
-        parse: The parser of its lines; see :func:`review_layout`.
-
-    Returns:
-        The user tokens and the item tokens in order of appearance; and the interactions in the order of the file, with
-        the columns ``user`` and ``item``, which are numbers of these tokens, ``rating`` and ``timestamp`` (seconds).
+        files: The reviews.
+        layout: How they are read; see :func:`review_layout`.
 
     Raises:
-        UserError: The file cannot be read, or too many of its lines are malformed.
+        UserError: A file cannot be read, or too many of its lines are malformed.
     """
     users: dict[str, int] = {}
     items: dict[str, int] = {}
+    histories: dict[int, str] = {}
     columns: dict[str, array[Any]] = {
         "user": array("q"),
         "item": array("q"),
         "rating": array("d"),
         "timestamp": array("d"),
     }
-    for event in file.parsed(parse):
+    for event in (event for file in files for event in layout.read(file)):
         if event is None:
             continue
-        user, item, rating, time = event
-        columns["user"].append(users.setdefault(user, len(users)))
-        columns["item"].append(items.setdefault(item, len(items)))
-        columns["rating"].append(rating)
-        columns["timestamp"].append(time)
+        user = users.setdefault(event.user, len(users))
+        columns["user"].append(user)
+        columns["item"].append(items.setdefault(event.item, len(items)))
+        columns["rating"].append(event.rating)
+        columns["timestamp"].append(event.time)
+        if len(event.history) > len(histories.get(user, "")):
+            histories[user] = event.history
     events = pd.DataFrame({name: np.asarray(values) for name, values in columns.items()})
-    return np.array(list(users), dtype=object), np.array(list(items), dtype=object), events
+    user_tokens, item_tokens = np.array(list(users), dtype=object), np.array(list(items), dtype=object)
+    return Reviews(user_tokens, item_tokens, events, _only_in_histories(histories, events, items))
+
+
+def _only_in_histories(histories: Mapping[int, str], events: pd.DataFrame, items: Mapping[str, int]) -> int:
+    """Return how many pairs of a user and an item of its history are no event."""
+    known = set(zip(events["user"], events["item"], strict=True)) if histories else set()
+    pairs = {(user, items.get(token, token)) for user, text in histories.items() for token in text.split()}
+    return len(pairs - known)
