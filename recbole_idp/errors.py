@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from recbole_idp.printable import printable
+from recbole_idp.terminal.printable import printable
 
 
 class UserError(Exception):

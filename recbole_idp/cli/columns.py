@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from recbole_idp.printable import printable
+from recbole_idp.terminal.printable import printable
 
 
 def columns(rows: Iterable[Iterable[Any]], indent: str = "") -> str:

@@ -16,8 +16,8 @@ from recbole_idp.cli.memory import memory_line
 from recbole_idp.cli.printed import printable_output
 from recbole_idp.cli.signals import interruption
 from recbole_idp.errors import UserError
-from recbole_idp.printable import printable
 from recbole_idp.storage.files import is_full
+from recbole_idp.terminal.printable import printable
 
 DEBUG = "--debug"
 USER_ERROR, BROKEN_PIPE = 2, 141

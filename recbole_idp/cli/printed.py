@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from typing import Any, TextIO
 
-from recbole_idp.printable import printable
+from recbole_idp.terminal.printable import printable
 
 
 class PrintableStream:

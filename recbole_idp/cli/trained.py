@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, cast
 
 from recbole_idp.cli.columns import columns
 from recbole_idp.errors import UserError
-from recbole_idp.printable import printable
 from recbole_idp.serving.load import load
 from recbole_idp.serving.trained_model import TrainedModel, check_absent
+from recbole_idp.terminal.printable import printable
 
 if TYPE_CHECKING:
     from recbole_idp.serving.indexed import IndexedRecommender

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from recbole_idp.printable import printable
+from recbole_idp.terminal.printable import printable
 
 if TYPE_CHECKING:
     import torch

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from recbole_idp.errors import UserError
-from recbole_idp.progress import is_shown
 from recbole_idp.storage.checkpoint import load_checkpoint, save_checkpoint
 from recbole_idp.storage.files import remove_kept
+from recbole_idp.terminal.progress import is_shown
 from recbole_idp.train.random_states import random_states, set_random_states
 from recbole_idp.train.run_trainer import RunTrainer
 from recbole_idp.train.safe_checkpoints import SUFFIX, SafeCheckpoints

@@ -9,8 +9,8 @@ import re
 from pathlib import Path
 from typing import Any
 
-from recbole_idp.printable import printable
 from recbole_idp.storage.files import parse_json
+from recbole_idp.terminal.printable import printable
 
 MODULES = "modules.json"
 CONFIG = "config.json"

@@ -15,9 +15,9 @@ import torch
 from torch import nn
 
 from recbole_idp.content.text.layout import CONFIG, WEIGHTS, PartError, part_config
-from recbole_idp.printable import printable
 from recbole_idp.storage.files import parse_json
 from recbole_idp.storage.tensors import read_tensors
+from recbole_idp.terminal.printable import printable
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerFast

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from recbole_idp.evaluation.metrics import metric_name
-from recbole_idp.printable import printable
 from recbole_idp.report.board.cells import (
     Cell,
     Line,
@@ -24,6 +23,7 @@ from recbole_idp.report.comparison import sentence
 from recbole_idp.report.novelty import novelty_table
 from recbole_idp.report.result import table
 from recbole_idp.report.shown import COLUMNS
+from recbole_idp.terminal.printable import printable
 
 # What fits into a terminal with deviations.
 _TERMINAL_COLUMNS = ("hit@10", "ndcg@10", "mrr")

@@ -5,7 +5,7 @@ import pytest
 from recbole_idp.cli.columns import columns
 from recbole_idp.cli.console import exit_status
 from recbole_idp.errors import UserError
-from recbole_idp.printable import printable
+from recbole_idp.terminal.printable import printable
 
 HOSTILE = {
     "a colour": "\x1b[31mred\x1b[0m",

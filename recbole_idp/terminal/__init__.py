@@ -1,0 +1,1 @@
+"""What people see on a terminal: printable text and progress bars."""
