@@ -10,6 +10,7 @@ from recbole.data.interaction import Interaction
 
 from recbole_idp.errors import UserError
 from recbole_idp.evaluation.gains import NOT_RANKED
+from recbole_idp.progress import progress_bar
 
 if TYPE_CHECKING:
     from recbole.model.abstract_recommender import SequentialRecommender
