@@ -14,9 +14,9 @@ from typing import Any, TypeVar
 
 from recbole_idp.data.folders import SOURCE_FILE, read_source, write_source
 from recbole_idp.errors import UserError
-from recbole_idp.progress import progress_bar
 from recbole_idp.storage.files import sha256_of_file
 from recbole_idp.storage.folders import new_folder
+from recbole_idp.terminal.progress import progress_bar
 
 ATOMIC_SUFFIXES = (".inter", ".item", ".user", ".kg", ".link", ".net")
 TIMEOUT_SECONDS = 30

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from recbole.data.interaction import Interaction
 
-from recbole_idp.progress import progress_bar
+from recbole_idp.terminal.progress import progress_bar
 
 if TYPE_CHECKING:
     from recbole.data.dataloader import NegSampleEvalDataLoader

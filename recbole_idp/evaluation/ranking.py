@@ -10,7 +10,7 @@ from recbole.data.interaction import Interaction
 
 from recbole_idp.errors import UserError
 from recbole_idp.evaluation.gains import NOT_RANKED
-from recbole_idp.progress import progress_bar
+from recbole_idp.terminal.progress import progress_bar
 
 if TYPE_CHECKING:
     from recbole.model.abstract_recommender import SequentialRecommender

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from tqdm import tqdm
 
 from recbole_idp.leaderboard.job_folder import JobFolder
-from recbole_idp.progress import progress_bar
+from recbole_idp.terminal.progress import progress_bar
 
 if TYPE_CHECKING:
     from recbole_idp.leaderboard.engines import LocalEngine, RayEngine

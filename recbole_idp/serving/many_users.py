@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from recbole_idp.errors import UserError
-from recbole_idp.progress import progress_bar
 from recbole_idp.serving.output import output_format
 from recbole_idp.storage.files import fingerprint, parse_json, read_json, refusing_failed_writes, replacing, write_json
 from recbole_idp.storage.locks import lock_at_once
+from recbole_idp.terminal.progress import progress_bar
 
 if TYPE_CHECKING:
     from recbole_idp.serving.recommender import Recommender

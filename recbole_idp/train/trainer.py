@@ -18,7 +18,7 @@ from recbole_idp.errors import UserError
 from recbole_idp.evaluation.candidates import score_candidates
 from recbole_idp.evaluation.evaluator import reordered
 from recbole_idp.evaluation.ranking import scored_chunks
-from recbole_idp.progress import progress_bar
+from recbole_idp.terminal.progress import progress_bar
 from recbole_idp.train.resumable import Resumable
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from recbole_idp.progress import progress_bar
+from recbole_idp.terminal.progress import progress_bar
 
 
 class TextEncoder(abc.ABC):
@@ -116,6 +116,6 @@ def distinct_texts(texts: Iterable[str]) -> tuple[list[str], np.ndarray]:
 
 @contextlib.contextmanager
 def encoding_progress(total: int, shown: bool) -> Iterator[Callable[[int], object]]:
-    """Yield a function that advances a progress bar of ``total`` texts; see :mod:`recbole_idp.progress`."""
+    """Yield a function that advances a progress bar of ``total`` texts; see :mod:`recbole_idp.terminal.progress`."""
     with progress_bar(shown=shown and total > 0, total=total, desc="encode texts", unit="item") as bar:
         yield bar.update

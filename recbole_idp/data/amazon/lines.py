@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from recbole_idp.errors import UserError
-from recbole_idp.progress import progress_bar
+from recbole_idp.terminal.progress import progress_bar
 
 MALFORMED_SHARE = 0.01
 

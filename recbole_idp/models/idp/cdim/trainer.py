@@ -16,9 +16,9 @@ from recbole_idp import compat
 from recbole_idp.errors import UserError
 from recbole_idp.models.idp.cdim.losses import BEHAVIOUR, TEXT, Neighbourhoods, cdim_losses
 from recbole_idp.models.idp.cdim.neighbours import NOBODY, recall_of_neighbours
-from recbole_idp.progress import progress_bar
 from recbole_idp.storage.checkpoint import load_checkpoint, save_checkpoint
 from recbole_idp.storage.files import fingerprint
+from recbole_idp.terminal.progress import progress_bar
 
 if TYPE_CHECKING:
     from recbole_idp.models.idp.cdim.head import HeadTrainee
