@@ -14,7 +14,6 @@ import torch
 from recbole_idp.errors import UserError
 from recbole_idp.storage.checkpoint import load_checkpoint, save_checkpoint
 from recbole_idp.storage.files import remove_kept
-from recbole_idp.terminal.progress import is_shown
 from recbole_idp.train.random_states import random_states, set_random_states
 from recbole_idp.train.run_trainer import RunTrainer
 from recbole_idp.train.safe_checkpoints import SUFFIX, SafeCheckpoints
@@ -95,7 +94,6 @@ class Resumable(RunTrainer, SafeCheckpoints):
         callback_fn: Callable[[int, float], object] | None = None,
     ) -> tuple[float, dict[str, float]]:
         """Prepare and train the model, or resume; arguments and result as in RecBole."""
-        show_progress = is_shown(show_progress)
         if self.start_epoch == 0:
             with self.preparing():
                 self.prepare_model(train_data.dataset, valid_data.dataset if valid_data else None)
@@ -105,17 +103,6 @@ class Resumable(RunTrainer, SafeCheckpoints):
             best = self._keep_as_prepared(train_data, valid_data, verbose, saved, show_progress)
         self.after_training()
         return best
-
-    def evaluate(
-        self,
-        eval_data: AbstractDataLoader | TargetLoader | None,
-        load_best_model: bool = True,
-        model_file: str | None = None,
-        show_progress: bool = False,
-    ) -> dict[str, float] | None:
-        """Evaluate the model by RecBole's loop, with a progress bar on a terminal; arguments and result as there."""
-        shown = is_shown(show_progress)
-        return super().evaluate(eval_data, load_best_model, model_file, shown)  # type: ignore[misc]  # RecBole's
 
     def _keep_as_prepared(
         self,

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 
+from recbole_idp.terminal.progress import is_shown
 from recbole_idp.train.clock import StageClock
 from recbole_idp.train.measuring import Measuring
 
@@ -97,6 +98,30 @@ class RunTrainer(Measuring):
             The start for :meth:`begin_trial`; None: trials share nothing.
         """
         return None
+
+    def fit(
+        self,
+        train_data: Any,
+        valid_data: Any = None,
+        verbose: bool = True,
+        saved: bool = True,
+        show_progress: bool = False,
+        callback_fn: Callable[[int, float], object] | None = None,
+    ) -> tuple[float, dict[str, float]]:
+        """Train by RecBole's loop, with progress bars on a terminal; arguments and result as there."""
+        fit = super().fit  # type: ignore[misc]  # RecBole's
+        return fit(train_data, valid_data, verbose, saved, is_shown(show_progress), callback_fn)
+
+    def evaluate(
+        self,
+        eval_data: Any,
+        load_best_model: bool = True,
+        model_file: str | None = None,
+        show_progress: bool = False,
+    ) -> dict[str, float] | None:
+        """Evaluate by RecBole's loop, with a progress bar on a terminal; arguments and result as there."""
+        evaluate = super().evaluate  # type: ignore[misc]  # RecBole's
+        return evaluate(eval_data, load_best_model, model_file, is_shown(show_progress))
 
     def prepare_model(self, train_data: Any, valid_data: Any = None) -> None:
         """Load what the model starts from, before training.

@@ -23,11 +23,11 @@ def work(argv, folder, limit=None, confine=None):
     os.chdir(folder)
     for descriptor, name in ((1, "out"), (2, "err")):
         os.dup2(os.open(folder / name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), descriptor)
+    if confine is not None:
+        confine()
     sys.stdout, sys.stderr = os.fdopen(1, "w"), os.fdopen(2, "w", buffering=1)
     if limit is not None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
-    if confine is not None:
-        confine()
     status = main(argv)
     if limit is None:
         (folder / "cpu").write_text(str(sum(os.times()[:4])))
