@@ -139,7 +139,7 @@ def readers() -> dict[str, Reader]:
 
     def reviews(path: Path) -> None:
         file = RawFile(path)
-        read_reviews(file, review_layout(file)[1])
+        read_reviews([file], review_layout(file))
 
     def bundle(path: Path) -> None:
         # With the right checksum, so that the check behind it is reached.

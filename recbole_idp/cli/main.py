@@ -163,7 +163,7 @@ def datasets(options: Options) -> int:
 
 
 def convert(options: Options) -> int:
-    """Convert raw Amazon files."""
+    """Convert raw reviews, ratings and metadata."""
     usage = "convert --reviews=FILE --name=NAME [--metadata=FILE --output=DIR]"
     values = _own_options(options, "recbole_idp.data.amazon.keys:ConvertSettings", ("reviews", "name", "output"), usage)
     from recbole_idp.data.amazon.convert import convert_amazon
@@ -281,7 +281,7 @@ TASKS = {
     ),
     "convert": Task(
         convert,
-        "turn raw Amazon reviews and metadata into RecBole's atomic files",
+        "turn reviews or ratings and metadata (Amazon's, CSV, JSON lines) into RecBole's atomic files",
         keys=("recbole_idp.data.amazon.keys:ConvertSettings",),
         others=False,
     ),

@@ -139,9 +139,14 @@ def titled(title, *names):
 WRONG = [
     Case("cut in the last line", edited(lambda content: content[:-4], INTER), {}, ("shop.inter, line 207 has 2 of 3",)),
     Case("cut in a character", edited(lambda b: b[:-1] + "é".encode()[:1], ITEM), {}, ("shop.item, line 9", "UTF-8")),
-    Case("UTF-16", edited(lambda b: b.decode().encode("utf-16"), INTER), {}, ("shop.inter, line 1", "utf-8")),
+    Case(
+        "UTF-16",
+        edited(lambda b: b.decode().encode("utf-16"), INTER),
+        {},
+        ("shop.inter is UTF-16", "--encoding=utf-16"),
+    ),
     Case("UTF-16, unmarked", edited(lambda b: b.decode().encode("utf-16-le"), ITEM), {}, ("NUL byte",)),
-    Case("zipped", edited(gzip.compress, INTER), {}, ("shop.inter, line 1", "not utf-8")),
+    Case("zipped", edited(gzip.compress, INTER), {}, ("shop.inter is a gzip archive", "unpack it")),
     Case("carriage returns alone", edited(lambda b: b.replace(b"\n", b"\r"), INTER), {}, ("carriage returns alone",)),
     Case("a tab in a title", replaced(ITEM, "red pen 0", "red\tpen 0"), {}, ("shop.item, line 2 has 3 of 2",)),
     Case("a quoted tab", replaced(ITEM, "red pen 0", '"red\tpen 0"'), {}, ("shop.item, line 2 has 3 of 2",)),
