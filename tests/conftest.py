@@ -27,11 +27,12 @@ def pytest_collection_modifyitems(items):
 
 
 @pytest.fixture(scope="session", autouse=True)
-def control_c():
-    """Lets Ctrl-C interrupt where a shell has started the tests in the background, which makes it ignored."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+def signals():
+    """Lets Ctrl-C interrupt and a hang-up end where a shell, or nohup, has started the tests and ignores them."""
+    before = [signal.signal(signal.SIGINT, signal.default_int_handler), signal.signal(signal.SIGHUP, signal.SIG_DFL)]
     yield
-    signal.signal(signal.SIGINT, before)
+    for number, handler in zip((signal.SIGINT, signal.SIGHUP), before, strict=True):
+        signal.signal(number, handler)
 
 
 @pytest.fixture(scope="session")

@@ -319,7 +319,7 @@ COMMANDS = {
     "a long model": (arguments("recommend", f"--trained={LONG}", "--history=si1"), "too long"),
     "a model that is a file": (arguments("recommend", "--trained=made/items.tsv", "--history=a"), "no trained model"),
     "new items in latin-1": (items((ITEM_HEADER + "n1\tcafé\n").encode("latin-1")), "new.item, line 2: not utf-8"),
-    "new items in UTF-16": (items((ITEM_HEADER + "n1\tpen\n").encode("utf-16")), "new.item, line 1: not utf-8"),
+    "new items in UTF-16": (items((ITEM_HEADER + "n1\tpen\n").encode("utf-16")), "new.item is UTF-16 text"),
     "a tab in a new title": (items(ITEM_HEADER + "n1\ta\tb\n"), "new.item, line 2 has 3 of 2"),
     "new items cut off": (items(ITEM_HEADER + "n1"), "new.item, line 2 has 1 of 2"),
     "a NUL in a new title": (items(ITEM_HEADER + "n1\ta\0b\n"), "line 2: a NUL byte"),
