@@ -18,7 +18,7 @@ from recbole_idp.cli.arguments import parse_arguments
 from recbole_idp.cli.columns import columns
 from recbole_idp.cli.console import exit_status
 from recbole_idp.cli.memory import check_loadable, quiet_about_memory
-from recbole_idp.cli.signals import end_undisturbed
+from recbole_idp.cli.signals import end_undisturbed, ignore_at_the_end
 from recbole_idp.cli.streams import usable_streams
 from recbole_idp.cli.threads import share_processors
 from recbole_idp.errors import UserError
@@ -50,7 +50,10 @@ def main(argv: list[str] | None = None) -> int:
         quiet_about_memory()
     arguments = sys.argv[1:] if argv is None else argv
     interrupted = "finished stages are kept, the same command goes on there"
-    return exit_status(lambda: _dispatch(arguments), PROGRAM, interrupted, arguments)
+    status = exit_status(lambda: _dispatch(arguments), PROGRAM, interrupted, arguments)
+    if argv is None:
+        ignore_at_the_end()
+    return status
 
 
 def run(options: Options) -> int:

@@ -97,6 +97,12 @@ def interruption() -> Iterator[Interruption]:
         sys.unraisablehook = show
 
 
+def ignore_at_the_end() -> None:
+    """Ignore signals while the process ends: Python takes its handlers back, and one more Ctrl-C would kill it."""
+    for number in _ENDING:
+        signal.signal(number, signal.SIG_IGN)
+
+
 def end_undisturbed() -> None:
     """Let signals do nothing outside :func:`interruption`: before it nothing is done, after it the process ends.
 
