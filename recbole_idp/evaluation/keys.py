@@ -7,7 +7,7 @@ from pydantic import AfterValidator
 from recbole_idp.config.forms import check_eval_args
 from recbole_idp.config.setting import Affects, Count, Distinct, Natural, Settings, setting
 from recbole_idp.errors import UserError
-from recbole_idp.evaluation.metrics import METRICS, Basis, Key, parse
+from recbole_idp.evaluation.metrics import METRICS, Basis, Key, compares_labels, parse
 
 Metric = Literal[
     "Hit",
@@ -59,6 +59,11 @@ class EvaluationSettings(Settings):
     def check_together(cls, values: dict[str, Any]) -> None:
         """Check that the metrics exist in the mode of ``eval_args``, and that buckets rise."""
         _check_metrics(values["metrics"], values["valid_metric"], values["eval_args"]["mode"])
+        if values["exclude_history"] and compares_labels(values["metrics"]):
+            raise UserError(
+                f"{values['metrics'][0]} compares scores with labels, and exclude_history makes scores infinite: give "
+                "--exclude_history=false"
+            )
         for key in ("popularity_buckets", "history_buckets"):
             if values[key] != sorted(values[key]):
                 raise UserError(f"{key} {values[key]} does not rise: write where buckets begin, the lowest first")

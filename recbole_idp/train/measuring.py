@@ -41,6 +41,7 @@ class Measuring:
         self.rank_collector: RankCollector | None = None
         # A pre-training may be validated by another metric than the configuration that it is derived from.
         self.valid_metric_bigger = not smaller_is_better(config["valid_metric"] or "")
+        self.best_valid_score = -math.inf if self.valid_metric_bigger else math.inf
         if not compares_labels(config["metrics"]):
             self.evaluator = RankEvaluator(config)
             self.eval_collector = self.rank_collector = RankCollector(config, self.evaluator)

@@ -26,7 +26,7 @@ RANKING = [metric.name for metric in METRICS.values() if metric.basis is not Bas
 COMPARING = [metric.name for metric in METRICS.values() if metric.basis is Basis.LABELS]
 # There are 12 items: the last cut-off is beyond the catalogue.
 RANKED = {"metrics": RANKING, "topk": [1, 3, 20], "valid_metric": "GiniIndex@2"}
-COMPARED = {"metrics": COMPARING, "valid_metric": "LogLoss", "eval_args": {"mode": "uni5"}}
+COMPARED = {"metrics": COMPARING, "valid_metric": "LogLoss", "eval_args": {"mode": "uni5"}, "exclude_history": False}
 RECBOLES = ("GRU4Rec", "SASRec", "BERT4Rec", "FDSA", "Pop", "ItemKNN")
 QUICK = ("PositionSASRec", "SASRec", "Pop", "ItemKNN")
 MODELS = [
@@ -168,3 +168,8 @@ def test_labels_that_are_missing_or_all_the_same_are_said_before_training(domain
     changes |= with_labels(domains, "1")
     with pytest.raises(UserError, match="AUC has no value on the valid events of shop"):
         make_parts(configured(domains, model, **changes))
+
+
+def test_scores_that_are_made_infinite_are_not_compared_with_labels(domains):
+    with pytest.raises(UserError, match="--exclude_history=false"):
+        configured(domains, "PositionSASRec", **{**COMPARED, "exclude_history": True})
