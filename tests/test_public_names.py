@@ -44,7 +44,9 @@ def test_what_is_light_to_read_does_not_import_what_is_heavy():
     assert warning_python(code)[0].splitlines() == ["[] True []", "False True"]
 
 
-@pytest.mark.parametrize("before", ["", "import recbole_idp.run.prepare", "import recbole_idp.run.run"])
+@pytest.mark.parametrize(
+    "before", [pytest.param("", marks=pytest.mark.slow), "import recbole_idp.run.prepare", "import recbole_idp.run.run"]
+)
 def test_run_is_callable_whatever_was_imported_before(before):
     code = f"{before}\nimport recbole_idp\nfrom recbole_idp import run\nprint(callable(run), run is recbole_idp.run)"
     assert warning_python(code)[0] == "True True"
@@ -68,7 +70,7 @@ OLD = [
 ]
 
 
-@pytest.mark.parametrize(("line", "home"), OLD)
+@pytest.mark.parametrize(("line", "home"), [OLD[0], *(pytest.param(*old, marks=pytest.mark.slow) for old in OLD[1:])])
 def test_an_old_name_is_the_new_one_and_warns_where_it_is_imported(line, home):
     name = line.rpartition(" ")[2]
     found, warned = warning_python(f"{line}\nfrom {home} import {name} as new\nprint({name} is new)")

@@ -156,7 +156,7 @@ def _utf8_bytes(path: Path, encoding: str) -> bytes:
     if packed := next((name for start, name in _PACKED.items() if data.startswith(start)), None):
         raise UserError(f"{path} is {packed}: unpack it, an atomic file is plain text")
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) and not encoding.lower().startswith("utf-16"):
-        raise UserError(f"{path} is UTF-16 text: set --encoding=utf-16, or save it as UTF-8")
+        raise UserError(f"{path} is UTF-16, not {encoding} text: convert it to UTF-8, or set its encoding to utf-16")
     if not data.strip():
         raise UserError(f"{path} is empty: its first line must name the columns, as in user_id:token")
     try:

@@ -76,7 +76,7 @@ REFUSED = [
     # ---- files
     Case("gzip", edited(gzip.compress, INTER), {}, ("shop.inter is a gzip archive", "unpack it")),
     Case("zip", written(INTER, b"PK\x03\x04\0\0"), {}, ("shop.inter is a zip archive",)),
-    Case("UTF-16", edited(lambda b: b.decode().encode("utf-16"), INTER), {}, ("is UTF-16", "--encoding=utf-16")),
+    Case("UTF-16", edited(lambda b: b.decode().encode("utf-16"), INTER), {}, ("is UTF-16", "to utf-16")),
     Case("an empty line", replaced(INTER, "\nsu1\t", "\n\nsu1\t"), {}, ("shop.inter, line", "1 of 3 fields")),
     Case("quotation marks", replaced(INTER, "user_id:token", '"user_id:token"'), {}, ("line 1", "unknown type")),
     Case("no header", edited(lambda b: b.partition(b"\n")[2], INTER), {}, ("line 1: column 'su0' has no type",)),

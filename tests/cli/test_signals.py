@@ -108,6 +108,7 @@ def nothing_half_written(folder):
     return not [path for path in (folder / "data").rglob(".*") if path.suffix in (".tmp", ".lock")]
 
 
+@pytest.mark.slow
 def test_a_terminal_that_hangs_up_ends_a_run(domains, workplace, processes):
     ours, theirs = pty.openpty()
     process = processes(

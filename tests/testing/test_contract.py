@@ -137,6 +137,7 @@ def wrong(tmp_path_factory):
     return outcomes(folder, "-k", "not learns and not interrupted")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", BROKEN)
 def test_a_model_that_breaks_a_promise_is_told_which(name, wrong):
     part, says = BROKEN[name]
@@ -144,6 +145,7 @@ def test_a_model_that_breaks_a_promise_is_told_which(name, wrong):
     assert message is not None and says in message
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["Prophet", "Unlike", "Backwards"])
 def test_promises_that_are_kept_are_not_reproached(name, wrong):
     part, _ = BROKEN[name]
