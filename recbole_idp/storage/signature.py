@@ -9,10 +9,11 @@ from __future__ import annotations
 import functools
 import hashlib
 import hmac
+import itertools
 import logging
 import os
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -38,10 +39,38 @@ def is_signature(signature: str | None, parts: Iterable[Any]) -> bool:
     return signature is not None and hmac.compare_digest(signature.encode(), signature_of(parts).encode())
 
 
-def file_parts(path: str | Path) -> Iterable[bytes]:
-    """Yield the bytes of a file in blocks."""
+def sign_file(path: str | Path, name: str) -> None:
+    """Append the signature of a file's content to the file.
+
+    Args:
+        path: The file.
+        name: What the content is for; it is signed as well.
+    """
+    signature = signature_of(itertools.chain([name.encode()], _blocks(path, os.path.getsize(path))))
+    with open(path, "ab") as file:
+        file.write(signature.encode())
+
+
+def is_signed_file(path: str | Path, name: str) -> bool:
+    """Return whether this user has signed a file with :func:`sign_file`, and nothing in it has changed.
+
+    Raises:
+        OSError: The file cannot be read.
+    """
+    content = os.path.getsize(path) - 2 * _DIGEST_BYTES
+    if content < 0:
+        return False
     with open(path, "rb") as file:
-        while block := file.read(1 << 20):
+        file.seek(content)
+        signature = file.read()
+    return is_signature(signature.decode("ascii", "replace"), itertools.chain([name.encode()], _blocks(path, content)))
+
+
+def _blocks(path: str | Path, count: int) -> Iterator[bytes]:
+    """Yield the first ``count`` bytes of a file, in blocks."""
+    with open(path, "rb") as file:
+        while count > 0 and (block := file.read(min(count, 1 << 20))):
+            count -= len(block)
             yield block
 
 

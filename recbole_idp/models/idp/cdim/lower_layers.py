@@ -10,11 +10,11 @@ import numpy as np
 import torch
 
 from recbole_idp.content.text.interface import encoding_progress
-from recbole_idp.storage.files import fingerprint, replacing, write_text
-from recbole_idp.storage.signature import file_parts, is_signature, signature_of
+from recbole_idp.storage.files import fingerprint, replacing
+from recbole_idp.storage.signature import is_signed_file, sign_file
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
     from torch import nn
 
@@ -76,9 +76,10 @@ class LowerLayers:
         with encoding_progress(total, show_progress) as advance:
             for number in missing:
                 content = self._compute_block(number, advance)
-                with replacing(self._path(number)) as temporary, open(temporary, "wb") as file:
-                    np.save(file, content, allow_pickle=False)
-                write_text(self._signature(number), signature_of(self._signed(number)))
+                with replacing(self._path(number)) as temporary:
+                    with open(temporary, "wb") as file:
+                        np.save(file, content, allow_pickle=False)
+                    sign_file(temporary, self._name(number))
                 found[number] = self._open(number)
         self._blocks = found
 
@@ -104,19 +105,14 @@ class LowerLayers:
     def _path(self, number: int) -> Path:
         return self._folder / f"block-{number:05d}.npy"
 
-    def _signature(self, number: int) -> Path:
-        """Return the file with the signature of a block, without which the block does not count."""
-        return self._path(number).with_suffix(".signature")
-
-    def _signed(self, number: int) -> Iterator[bytes]:
-        """Yield what is signed: the folder, which is named after encoder and texts, the block's name and content."""
-        yield f"{self._folder.name} {number} ".encode()
-        yield from file_parts(self._path(number))
+    def _name(self, number: int) -> str:
+        """Return what a block is for; the folder is named after encoder and texts."""
+        return f"{self._folder.name} {number}"
 
     def _open(self, number: int) -> np.ndarray | None:
         """Return a block mapped into memory, or None where this user has written none of the right size."""
         try:
-            if not is_signature(self._signature(number).read_text(), self._signed(number)):
+            if not is_signed_file(self._path(number), self._name(number)):
                 return None
             block = np.load(self._path(number), mmap_mode="r", allow_pickle=False)
         except (OSError, ValueError):
