@@ -29,7 +29,7 @@ RECBOLE_MODELS = {
     "ItemKNN": {},
 }
 _KEYS = ("data_path", "checkpoint_dir", "result_dir", "epochs", "topk", "valid_metric", "threads", "state")
-QUICK = ("IDP", "PRECISE", "SASRec", "ItemKNN")
+QUICK = ("PositionSASRec", "SASRec", "ItemKNN")
 # A target whose users repeat items and whose events of the task are those with a high rating alone.
 FILTERED = {"targeted_interval": {"rating": "[4,inf)"}}
 PLAIN = {"targeted_interval": {}}
@@ -129,7 +129,9 @@ CASES = [
             changes,
             id=model
             + "-filtered" * (changes.get("targeted_interval") is not None and bool(changes["targeted_interval"])),
-            marks=() if model in QUICK else pytest.mark.slow,
+            marks=()
+            if model in QUICK or (model == "PRECISE" and changes.get("targeted_interval"))
+            else pytest.mark.slow,
         )
         for model, changes in CASES
     ],
