@@ -96,9 +96,6 @@ RECBOLE_SETTINGS = {
 }
 """The classes that declare the plugin's keys for models of RecBole."""
 
-RECBOLE_TEXT_MODELS = ("FDSA",)
-"""RecBole's models to which the plugin gives the texts of the ``.item`` file."""
-
 _TARGETED = "recbole_idp.models.precise.targeted_data:TargetedDataset"
 _idp = functools.partial(Registration, trainer="recbole_idp.models.idp.transfer:TransferTrainer", transfers=True)
 _unisrec = functools.partial(Registration, trainer="recbole_idp.models.unisrec.trainer:UniSRecTrainer", transfers=True)
@@ -286,7 +283,12 @@ def serves(model: str) -> bool:
 def reads_texts(model: str) -> bool:
     """Return whether a model reads the ``.item`` file without a key that says so."""
     registration = models().get(model)
-    return model in RECBOLE_TEXT_MODELS if registration is None else described(registration).texts
+    return registration is not None and described(registration).texts
+
+
+def reads_items(model: str, load_col: dict[str, Any] | None, selected_features: list[str] | None) -> bool:
+    """Return whether results depend on the ``.item`` file: the model reads it, or a key names something of it."""
+    return reads_texts(model) or "item" in (load_col or {}) or bool(selected_features)
 
 
 def resolve(target: Any) -> Any:

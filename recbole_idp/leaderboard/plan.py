@@ -198,7 +198,7 @@ def job_fingerprint(values: dict[str, Any], transfers: bool) -> str:
     matters |= {"seeds": values["seeds"], "few_shot": values["few_shot"]}
     # The board divides the threads between jobs.
     del matters["threads"]
-    items = registry.reads_texts(values["model"]) or "item" in (values["load_col"] or {})
+    items = registry.reads_items(values["model"], values["load_col"], values.get("selected_features"))
     fixed = values["benchmark_filename"] or []
     hashes: list[dict[str, str] | str] = [_hashes(values["dataset"], values["data_path"], *fixed, with_items=items)]
     if transfers and values["pretrained"]:

@@ -13,7 +13,7 @@ from recbole_idp.content.text.cache import cache_folder
 from recbole_idp.data.content_hashes import content_hashes
 from recbole_idp.errors import UserError
 from recbole_idp.recbole_models.choose import trainer_class
-from recbole_idp.storage.files import check_writable, fingerprint, refusing_failed_writes
+from recbole_idp.storage.files import check_writable, fingerprint, refusing_failed_writes, sha256_of_file
 
 if TYPE_CHECKING:
     from recbole.config import Config
@@ -83,7 +83,14 @@ def data_fingerprint(config: Config, dataset: SequenceDataset) -> str:
     return fingerprint([events, {key: dataset.config[key] for key in keys}])
 
 
-def read_fingerprint(config: Config, dataset: SequenceDataset) -> str:
-    """Return the fingerprint of all of the target that the model reads: its events and, if it reads them, its items."""
-    items = registry.reads_texts(config["model"]) or "item" in (config["load_col"] or {})
-    return fingerprint([data_fingerprint(config, dataset), content_hashes(dataset.location, with_items=items)])
+def read_fingerprint(config: Config, dataset: SequenceDataset, events: str) -> str:
+    """Return the fingerprint of all of the target that the model reads: its events and, if it reads them, its items.
+
+    Args:
+        config: The configuration.
+        dataset: The target.
+        events: Its :func:`data_fingerprint`.
+    """
+    path = dataset.location.item_file
+    read = registry.reads_items(config["model"], config["load_col"], config["selected_features"]) and path.is_file()
+    return fingerprint([events, sha256_of_file(path) if read else None])

@@ -90,7 +90,7 @@ def run(config: Config) -> dict[str, Any]:
 
     data = data_fingerprint(config, dataset)
     bundle = start.bundle if start else None
-    unfinished = Unfinished(config, read_fingerprint(config, dataset), bundle)
+    unfinished = Unfinished(config, read_fingerprint(config, dataset, data), bundle)
     outcomes = {}
     for trial in trials(config, variants):
         with unfinished.locked(trial):
