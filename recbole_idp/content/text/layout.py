@@ -9,7 +9,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from recbole_idp.storage.files import parse_json
+from recbole_idp.storage.files import MOST_JSON_BYTES, parse_json
 from recbole_idp.terminal.printable import printable
 
 MODULES = "modules.json"
@@ -56,22 +56,26 @@ def listed_parts(folder: Path) -> list[tuple[str, str]]:
     return parts
 
 
-def part_config(folder: Path) -> dict[str, Any]:
-    """Return the configuration of a part; empty where there is none.
+def json_object(path: Path, most_bytes: int = MOST_JSON_BYTES) -> dict[str, Any]:
+    """Return an object from a JSON file of an encoder; empty where there is no file.
+
+    Args:
+        path: The file.
+        most_bytes: The most bytes that it may have.
 
     Raises:
-        PartError: It is damaged.
+        PartError: It is damaged, too long, or no object.
     """
-    path = folder / CONFIG
     if not path.is_file():
         return {}
+    name = f"{path.parent.name}/{path.name}"
     try:
-        config = parse_json(path)
+        value = parse_json(path, most_bytes)
     except (ValueError, OSError) as error:
-        raise PartError(f"{folder.name}/{CONFIG} is damaged") from error
-    if not isinstance(config, dict):
-        raise PartError(f"{folder.name}/{CONFIG} is no object")
-    return config
+        raise PartError(f"{name} is damaged") from error
+    if not isinstance(value, dict):
+        raise PartError(f"{name} is no object")
+    return value
 
 
 def _name(kind: Any) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from recbole_idp.content.text.layout import WEIGHTS, WITH_WEIGHTS, PartError, part_config
+from recbole_idp.content.text.layout import CONFIG, WEIGHTS, WITH_WEIGHTS, PartError, json_object
 from recbole_idp.storage.tensors import read_tensors
 
 POOLING_MODES = ("cls", "max", "mean", "mean_sqrt_len_tokens", "weightedmean", "lasttoken")
@@ -157,7 +157,7 @@ def build_part(name: str, folder: Path) -> nn.Module:
     Raises:
         PartError: A parameter is not known, or the weights do not fit.
     """
-    config = part_config(folder)
+    config = json_object(folder / CONFIG)
     part = _BUILDERS[name](config)
     if name in WITH_WEIGHTS:
         try:

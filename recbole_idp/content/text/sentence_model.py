@@ -156,7 +156,8 @@ def _read(folder: Path, read: Callable[[Path, Any], tuple[PreTrainedTokenizerFas
     transformer = read_transformer(folder / listed[0][1])
     tokenizer, limit = read(folder / listed[0][1], transformer.model.config)
     lower_case(folder / listed[0][1], tokenizer)
-    known, size = transformer.model.get_input_embeddings().weight.shape[0], max(tokenizer.get_vocab().values())
+    embeddings = cast(nn.Embedding, transformer.model.get_input_embeddings())
+    known, size = embeddings.weight.shape[0], max(tokenizer.get_vocab().values())
     if size >= known:
         raise PartError(f"{TOKENIZER} has token {size}, and the weights have {known:,} tokens")
     if tokenizer.pad_token is None:

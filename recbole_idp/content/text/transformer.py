@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 import torch
 from torch import nn
 
-from recbole_idp.content.text.layout import CONFIG, WEIGHTS, PartError, part_config
-from recbole_idp.storage.files import parse_json
+from recbole_idp.content.text.layout import CONFIG, WEIGHTS, PartError, json_object
 from recbole_idp.storage.tensors import read_tensors
 from recbole_idp.terminal.printable import printable
 
@@ -119,7 +118,7 @@ def read_transformer(folder: Path) -> Transformer:
         PartError: It is none of :data:`ARCHITECTURES`, names code, or its files do not fit each other.
     """
     tensors = _weights(folder)
-    kind, config = _config(part_config(folder), len(tensors))
+    kind, config = _config(json_object(folder / CONFIG), len(tensors))
     with torch.device("meta"):
         # A copy: a model may write into its configuration.
         sizes = kind(copy.deepcopy(config))
@@ -158,11 +157,11 @@ def read_tokenizer(folder: Path, config: PretrainedConfig) -> tuple[PreTrainedTo
     path = folder / TOKENIZER
     if not path.is_file() or path.stat().st_size > _MOST_TOKENIZER_BYTES:
         raise PartError(f"{TOKENIZER} is missing or too large")
-    settings = _object(folder / TOKENIZER_SETTINGS)
+    settings = json_object(folder / TOKENIZER_SETTINGS, _MOST_TOKENIZER_BYTES)
     special = {key: _token_text(settings[key]) for key in _SPECIAL if settings.get(key) is not None}
     sides = {key: settings[key] for key in ("truncation_side",) if settings.get(key) in ("left", "right")}
     # What the file says of padding and cutting is for other callers, and may be of any size.
-    content = _object(path)
+    content = json_object(path, _MOST_TOKENIZER_BYTES)
     content.update(truncation=None, padding=None)
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=Tokenizer.from_str(json.dumps(content)), **special, **sides)
     return tokenizer, _longest(folder, config, settings.get("model_max_length"))
@@ -181,14 +180,14 @@ def load_tokenizer(folder: Path, config: PretrainedConfig) -> tuple[PreTrainedTo
     Raises:
         PartError: There is no such tokenizer, or it names code.
     """
-    from transformers import AutoTokenizer
+    from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
-    settings = _object(folder / TOKENIZER_SETTINGS)
+    settings = json_object(folder / TOKENIZER_SETTINGS, _MOST_TOKENIZER_BYTES)
     named = settings.get("tokenizer_class")
     if "auto_map" in settings or not (named is None or (isinstance(named, str) and "Tokenizer" in named)):
         raise PartError(f"{TOKENIZER_SETTINGS} names code of its own, which is not run")
     tokenizer = AutoTokenizer.from_pretrained(str(folder), local_files_only=True, trust_remote_code=False)
-    if not tokenizer.is_fast:
+    if not isinstance(tokenizer, PreTrainedTokenizerFast):
         raise PartError(f"it has no {TOKENIZER}, and none can be made of its files")
     return tokenizer, _longest(folder, config, settings.get("model_max_length"))
 
@@ -246,7 +245,7 @@ def lower_case(folder: Path, tokenizer: PreTrainedTokenizerFast) -> None:
 
 def _settings(folder: Path) -> dict[str, Any]:
     """Return the settings by which sentence-transformers runs a transformer, checked."""
-    settings = _object(folder / SETTINGS)
+    settings = json_object(folder / SETTINGS)
     for key, value in settings.items():
         if key not in _SETTINGS and value:
             raise PartError(f"{SETTINGS} has {printable(key)[:40]}, which is not known")
@@ -306,7 +305,7 @@ def _weights(folder: Path) -> dict[str, torch.Tensor]:
     """Return the tensors of a folder, of one file or of those that an index lists."""
     names = [WEIGHTS]
     if not (folder / WEIGHTS).is_file() and (folder / SHARDS).is_file():
-        listed = _object(folder / SHARDS).get("weight_map")
+        listed = json_object(folder / SHARDS).get("weight_map")
         names = sorted({str(name) for name in listed.values()}) if isinstance(listed, dict) else []
         if any("/" in name or "\\" in name or not name.endswith(".safetensors") for name in names):
             raise PartError(f"{SHARDS} names other than files of weights beside it")
@@ -317,19 +316,6 @@ def _weights(folder: Path) -> dict[str, torch.Tensor]:
     except ValueError as error:
         raise PartError(f"{name} cannot be read ({error})") from error
     return {name: value.float() if value.is_floating_point() else value for name, value in tensors.items()}
-
-
-def _object(path: Path) -> dict[str, Any]:
-    """Return an object from a JSON file; empty where there is no file."""
-    if not path.is_file():
-        return {}
-    try:
-        value = parse_json(path, _MOST_TOKENIZER_BYTES)
-    except (ValueError, OSError) as error:
-        raise PartError(f"{path.name} is damaged") from error
-    if not isinstance(value, dict):
-        raise PartError(f"{path.name} is no object")
-    return value
 
 
 def _token_text(token: Any) -> str:
