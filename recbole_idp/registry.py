@@ -55,11 +55,13 @@ class Registration(NamedTuple):
             folder that recommends without RecBole.
         texts: Whether it reads the ``.item`` file, so that its results depend on this file.
         settings: The class that declares its keys, without those of models that it extends; None: there is none.
+        joins: Whether ``shared_users`` may join the target with other domains for it.
+        predicts: The values of the key ``predicts`` that it takes.
     """
 
     model: Any
     trainer: Any = "recbole_idp.train.trainer:SequenceTrainer"
-    dataset: Any = "recbole_idp.data.dataset:SequenceDataset"
+    dataset: Any = "recbole_idp.data.predicted:PredictedDataset"
     properties: Any = None
     package: str = "recbole_idp"
     extends: Any = None
@@ -67,6 +69,8 @@ class Registration(NamedTuple):
     serves: bool = True
     texts: bool = True
     settings: Any = None
+    joins: bool = False
+    predicts: tuple[str, ...] = ("next_item",)
 
 
 SETTINGS = (
@@ -99,8 +103,11 @@ RECBOLE_SETTINGS = {
 _TARGETED = "recbole_idp.models.precise.targeted_data:TargetedDataset"
 _idp = functools.partial(Registration, trainer="recbole_idp.models.idp.transfer:TransferTrainer", transfers=True)
 _unisrec = functools.partial(Registration, trainer="recbole_idp.models.unisrec.trainer:UniSRecTrainer", transfers=True)
+# PRECISE joins users in its universal training, not in the target's histories.
 _precise = functools.partial(Registration, dataset=_TARGETED)
-_universal = functools.partial(_precise, trainer="recbole_idp.models.precise.trainer:PreciseTrainer", transfers=True)
+_universal = functools.partial(
+    _precise, trainer="recbole_idp.models.precise.trainer:PreciseTrainer", transfers=True, joins=True
+)
 
 MODELS = {
     "IDP": _idp("recbole_idp.models.idp.model:IDP", settings="recbole_idp.models.idp.keys:IDPSettings"),
@@ -127,6 +134,7 @@ MODELS = {
     "PositionSASRec": Registration(
         "recbole_idp.models.sasrec.position_sasrec:PositionSASRec",
         texts=False,
+        joins=True,
         settings="recbole_idp.models.sasrec.keys:PositionSASRecSettings",
     ),
     "TextPCASASRec": Registration(
@@ -280,6 +288,18 @@ def serves(model: str) -> bool:
     return registration is not None and described(registration).serves
 
 
+def joins(model: str) -> bool:
+    """Return whether ``shared_users`` may join the target with other domains for a model."""
+    registration = models().get(model)
+    return registration is not None and described(registration).joins
+
+
+def predicts(model: str) -> tuple[str, ...]:
+    """Return the values of the key ``predicts`` that a model takes."""
+    registration = models().get(model)
+    return ("next_item",) if registration is None else described(registration).predicts
+
+
 def reads_texts(model: str) -> bool:
     """Return whether a model reads the ``.item`` file without a key that says so."""
     registration = models().get(model)
@@ -299,7 +319,18 @@ def resolve(target: Any) -> Any:
     return getattr(importlib.import_module(module), name)
 
 
-_OPTIONAL = ("trainer", "dataset", "properties", "extends", "transfers", "serves", "texts", "settings")
+_OPTIONAL = (
+    "trainer",
+    "dataset",
+    "properties",
+    "extends",
+    "transfers",
+    "serves",
+    "texts",
+    "settings",
+    "joins",
+    "predicts",
+)
 _added: dict[str, Registration] = {}
 _additions = 0
 

@@ -88,6 +88,11 @@ class DatasetLocation:
         """The file of the items, which may be missing."""
         return self.folder / f"{self.stem}.item"
 
+    @property
+    def user_file(self) -> Path:
+        """The file of the users, which may be missing."""
+        return self.folder / f"{self.stem}.user"
+
 
 class Available(NamedTuple):
     """One row of :func:`available`.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -17,8 +17,12 @@ from recbole_idp.data.sequences import Sequences, Targets
 from recbole_idp.data.splits import PartRows
 from recbole_idp.errors import UserError
 
+if TYPE_CHECKING:
+    from recbole_idp.data.history_items import HistoryItem
+
 SEQUENCE_END = "sequence_end"
 SEQUENCE_START = "sequence_start"
+OWN_LENGTH = "own_length"
 
 
 class FlatRows:
@@ -26,12 +30,19 @@ class FlatRows:
 
     Attributes:
         sequences: All events of all parts, user after user; set by ``build()``.
+        history_items: Items that are input only; their numbers in histories begin at ``item_num``.
     """
 
     sequences: Sequences
     inter_feat: Any
     item_num: int
+    history_items: Sequence[HistoryItem] = ()
     _rows: PartRows | None = None
+
+    @property
+    def n_inputs(self) -> int:
+        """The number of items that stand in histories: the candidates, padding included, and history items."""
+        return self.item_num + len(self.history_items)
 
     def _flatten(self, users: np.ndarray, items: np.ndarray) -> Interaction:
         """Set the sequences of events in their order, and return the columns of their rows: each event but the first.
@@ -60,10 +71,12 @@ class FlatRows:
         counted = targets.covered()
         if self._rows is not None:
             counted &= self._rows.fresh
-        return np.bincount(targets.sequences.items[counted].numpy(), minlength=self.item_num)
+        return np.bincount(targets.sequences.items[counted].numpy(), minlength=self.item_num)[: self.item_num]
 
     def history_lengths(self) -> np.ndarray:
-        """Return the number of events before the target of each row; int64, shape [R]."""
+        """Return the number of the target's events before the target of each row; int64, shape [R]."""
+        if OWN_LENGTH in self.inter_feat:
+            return self.inter_feat[OWN_LENGTH].numpy()
         return (self.inter_feat[SEQUENCE_END] - self.inter_feat[SEQUENCE_START]).numpy()
 
 
@@ -85,11 +98,7 @@ class SequenceDataset(FlatRows, LiteralReading, SequentialDataset):
         Raises:
             UserError: Nothing is left to train on, or nothing to test.
         """
-        if self.split_by_events():
-            self._change_feat_format()
-            parts = [self._part(rows) for rows in self.part_rows()]
-        else:
-            parts = super().build()
+        parts = self._parts()
         if len(parts[0]) == 0 or len(parts[2]) == 0:
             name = self.config["dataset"]
             raise UserError(
@@ -99,6 +108,13 @@ class SequenceDataset(FlatRows, LiteralReading, SequentialDataset):
         self.check_labels(parts)
         parts[0] = few_shot(parts[0], self.config["train_users_share"], self.config["train_users_seed"])
         return parts
+
+    def _parts(self) -> list[SequenceDataset]:
+        """Return the parts for training, validation and test."""
+        if self.split_by_events():
+            self._change_feat_format()
+            return [self._part(rows) for rows in self.part_rows()]
+        return super().build()
 
     def _change_feat_format(self) -> None:
         """Make rows of the events."""

@@ -62,6 +62,11 @@ class Domains:
         """Return the number of items, padding included. RecBole's models ask for no other field."""
         return len(self.item_tokens)
 
+    @property
+    def n_inputs(self) -> int:
+        """The number of items that stand in histories, padding included."""
+        return len(self.item_tokens)
+
     def split(self, n_valid_users: int, seed: int) -> tuple[TargetLoader, TargetLoader]:
         """Hold out the last event of some users.
 
@@ -90,6 +95,10 @@ class Domains:
 
 class ItemSpace(Protocol):
     """The part of a dataset that gives the number of items."""
+
+    @property
+    def n_inputs(self) -> int:
+        """The number of items that stand in histories, padding included."""
 
     def num(self, field: str) -> int:
         """Return the number of items, padding included."""
@@ -126,6 +135,11 @@ class _View:
         """Return the number of items."""
         return self._whole.num(field)
 
+    @property
+    def n_inputs(self) -> int:
+        """The number of items that stand in histories, padding included."""
+        return self._whole.n_inputs
+
     def targets(self) -> Targets:
         """Return the targets."""
         return self._targets
@@ -147,8 +161,7 @@ def check_domains(sources: SourceSettings, target: str, root: str, with_target: 
         sources: Their names, and those whose users are shared.
         target: Name of the target.
         root: Folder of all datasets.
-        with_target: Whether the target is trained on together with them. Then users may be shared with it, and the list
-            of sources may be empty.
+        with_target: Whether the target is trained on together with them. Then the list of sources may be empty.
 
     Returns:
         The location of each source.
@@ -164,12 +177,12 @@ def check_domains(sources: SourceSettings, target: str, root: str, with_target: 
             raise UserError(f"source_domains names {name} twice: name each domain once")
     if target in names:
         raise UserError(f"{target} is the target and among source_domains: take it out of one of the two")
-    joined = [*names, target] if with_target else names
+    joined = [*names, target]
     for name in {name for group in sources.shared_users for name in group}:
         if name not in joined:
             close = nearest(name, joined)
             hint = f": did you mean {close[0]}?" if close else f": choose from {', '.join(joined)}"
-            raise UserError(f"shared_users names {name}, which is not among source_domains{hint}")
+            raise UserError(f"shared_users names {name}, which is neither the target nor among source_domains{hint}")
     return [locate(name, root) for name in names]
 
 
@@ -234,6 +247,12 @@ def read_domain(config: Config, location: DatasetLocation) -> DomainEvents:
     return DomainEvents(location, tokens[dataset.uid_field], tokens[dataset.iid_field], *arrays)
 
 
+def domain_facts(part: DomainEvents) -> Domain:
+    """Return the facts about a domain that was read."""
+    n_users, hashes = len(np.unique(part.users)), content_hashes(part.location)
+    return Domain(part.location.name, n_users, len(part.item_tokens) - 1, len(part.users), hashes)
+
+
 def _usual_columns(config: Config, location: DatasetLocation) -> dict[str, Any]:
     """Return values of the keys that name columns, for a source that has RecBole's usual ones and not the target's."""
     usual = {key: USUAL_NAMES[key] for key in ("USER_ID_FIELD", "ITEM_ID_FIELD", "TIME_FIELD")}
@@ -268,9 +287,7 @@ def join_domains(parts: Sequence[DomainEvents], shared_users: Sequence[Sequence[
         own = part.item_tokens[1:]
         tokens.extend(own)
         domain_of.append(np.full(len(own), number))
-        n_users = len(np.unique(part.users))
-        name, hashes = part.location.name, content_hashes(part.location)
-        domains.append(Domain(name, n_users, len(own), len(part.users), hashes))
+        domains.append(domain_facts(part))
     users = np.concatenate(number_users(parts, shared_users))
     # RecBole's padding user has a number here as well; its sequence is empty.
     sequences = Sequences.from_events(users, np.concatenate(items), np.concatenate(times))

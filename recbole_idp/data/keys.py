@@ -1,6 +1,11 @@
 """Settings of the data: source domains, and the target's events."""
 
+from collections.abc import Sequence
+from typing import Any, Literal
+
+from recbole_idp import registry
 from recbole_idp.config.setting import Affects, Count, PositiveShare, Seed, Settings, setting
+from recbole_idp.errors import UserError
 
 _BOTH = Affects.PRETRAINING | Affects.TRAINING
 
@@ -11,7 +16,21 @@ class SourceSettings(Settings):
     source_domains: list[str] = setting(
         ["Health", "Clothing", "Beauty", "Toys"], "Datasets to pre-train on, together.", Affects.PRETRAINING
     )
-    shared_users: list[list[str]] = setting([], "Domains whose user ids mean the same people.", Affects.PRETRAINING)
+    shared_users: list[list[str]] = setting(
+        [], "Domains whose user ids mean the same people; the target may be among them.", _BOTH
+    )
+
+
+class PredictionSettings(Settings):
+    """What is predicted on the target."""
+
+    predicts: Literal["next_item", "cold_item", "profile"] = setting(
+        "next_item",
+        "next_item: an item, from the history; cold_item: an item, from events in other domains alone; profile: a "
+        "column of the .user file.",
+        Affects.TRAINING,
+    )
+    profile_field: str | None = setting(None, "The column of the .user file that is predicted.", Affects.TRAINING)
 
 
 class EventSettings(Settings):
@@ -32,5 +51,48 @@ class EventSettings(Settings):
     )
 
 
-class DataSettings(SourceSettings, EventSettings):
+class DataSettings(SourceSettings, PredictionSettings, EventSettings):
     """All settings of the data."""
+
+    @classmethod
+    def check_together(cls, values: dict[str, Any]) -> None:
+        """Check that what is predicted is named.
+
+        Raises:
+            UserError: ``profile_field`` is missing, or names a column although none is predicted.
+        """
+        predicts, field = values["predicts"], values["profile_field"]
+        if predicts == "profile" and not field:
+            raise UserError("predicts: profile needs profile_field, the column of the .user file: --profile_field=age")
+        if predicts != "profile" and field:
+            raise UserError(f"profile_field names {field}, and predicts is {predicts}: give --predicts=profile as well")
+        model, target = values["model"], values["dataset"]
+        if predicts not in (known := registry.predicts(model)):
+            raise UserError(f"{model} predicts {' or '.join(known)}, and predicts is {predicts}: choose another model")
+        others = joined_with(target, values["shared_users"])
+        if others and not registry.joins(model):
+            raise UserError(
+                f"shared_users joins {target} with {', '.join(others)}, and {model} reads the target's own histories: "
+                f"take {target} out, or a model that joins users"
+            )
+        if predicts == "cold_item" and not others:
+            raise UserError(
+                f"predicts: cold_item needs the users' events in other domains: join them with the target, such as "
+                f'--shared_users="[[{target}, OTHER]]"'
+            )
+        if values["benchmark_filename"] and predicts == "profile":
+            raise UserError(
+                "predicts: profile splits users, and benchmark_filename brings a split: give one of the two"
+            )
+
+
+def joined_with(target: str, shared_users: Sequence[Sequence[str]] | None) -> list[str]:
+    """Return the other domains whose user ids mean the same people as the target's, in the order of the groups."""
+    names = [name for group in shared_users or () if target in group for name in group]
+    return list(dict.fromkeys(name for name in names if name != target))
+
+
+def joined_sources(target: str, shared_users: Sequence[Sequence[str]] | None) -> list[list[str]]:
+    """Return the groups of domains whose users are the same, without the target."""
+    groups = [[name for name in group if name != target] for group in shared_users or ()]
+    return [group for group in groups if len(group) > 1]

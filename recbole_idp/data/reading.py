@@ -21,6 +21,8 @@ from recbole_idp.errors import UserError
 if TYPE_CHECKING:
     from recbole.config import Config
     from recbole.data.dataset import Dataset as _MixedInto
+
+    from recbole_idp.data.history_items import JoinedDomains
 else:
     _MixedInto = object
 
@@ -44,6 +46,7 @@ class LiteralReading(_MixedInto):
     Attributes:
         location: Where the atomic files are.
         fixed: What the files of a fixed split hold; None: there are none.
+        joined: What the users did in other domains; None: nothing is joined.
         events: The events in the order of time, with their parts; set by ``build()``.
         seen: Which users and items have a training event; set by ``build()``.
     """
@@ -51,6 +54,7 @@ class LiteralReading(_MixedInto):
     config: Config
     location: DatasetLocation
     fixed: FixedSplit | None = None
+    joined: JoinedDomains | None = None
     events: Events
     seen: Seen
     inter_feat: Any  # RecBole's: a DataFrame while it loads, an Interaction afterwards

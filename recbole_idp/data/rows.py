@@ -89,6 +89,10 @@ class PositionBatches:
         self.sequences, self.max_length = targets.sequences, max_length
         self.batch_size, self.generator = batch_size, generator
         self.firsts, self.lasts = targets.spans()
+        is_target = torch.zeros(targets.sequences.n_events, dtype=torch.bool)
+        is_target[targets.ends] = True
+        self.wanted = targets.sequences.items.masked_fill(~is_target, 0)
+        self.targets_before = torch.cat([torch.zeros(1, dtype=torch.long), is_target.cumsum(0)])
         user = torch.bucketize(self.firsts, self.sequences.offsets, right=True) - 1
         self.user_starts = self.sequences.offsets[user]
         self.n_targets = len(torch.unique(targets.ends))
@@ -97,10 +101,10 @@ class PositionBatches:
         return _batch_count(self.n_targets, self.batch_size)
 
     def _windows(self) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Cut the stretches of targets into windows.
+        """Cut the stretches of events from a first to a last target into windows.
 
         Returns:
-            The first target of each window, one past its last target, and the number of its stretch.
+            The first event of each window that may be a target, one past its last, and the number of its stretch.
         """
         sizes = self.lasts - self.firsts
         long = sizes > self.max_length
@@ -117,20 +121,23 @@ class PositionBatches:
 
     def __iter__(self) -> Iterator[Batch]:
         begin, end, stretch = self._windows()
+        weight = self.targets_before[end] - self.targets_before[begin]
+        if not bool((weight > 0).all()):
+            # Where histories are mixed, a window may hold history items alone.
+            begin, end, stretch, weight = (values[weight > 0] for values in (begin, end, stretch, weight))
         size = end - begin
         # The events before the first target of a window are its context, as far as the row has room.
         context = torch.minimum(begin - self.user_starts[stretch], self.max_length - size + 1)
         start, length = begin - context, context + size - 1
         shuffled = torch.randperm(len(start), generator=self.generator)
-        for rows in _bucketed(shuffled, length, size, self.batch_size, self.generator):
+        for rows in _bucketed(shuffled, length, weight, self.batch_size, self.generator):
             lengths = length[rows]
             items = gather(self.sequences.items, start[rows], lengths)
-            targets = gather(self.sequences.items, start[rows] + 1, lengths)
-            n_targets = int(size[rows].sum())
-            if n_targets < int(lengths.sum()):
+            targets = gather(self.wanted, start[rows] + 1, lengths)
+            if int(size[rows].sum()) < int(lengths.sum()):
                 skipped = torch.arange(items.shape[1]) < (context[rows] - 1).unsqueeze(1)
                 targets.masked_fill_(skipped, 0)
-            yield Batch(((items, targets),), n_targets)
+            yield Batch(((items, targets),), int(weight[rows].sum()))
 
 
 class PrefixBatches:

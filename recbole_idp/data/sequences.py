@@ -103,7 +103,7 @@ class Targets:
         return bounds[:-1].cumsum(0) > 0
 
     def spans(self) -> tuple[torch.Tensor, torch.Tensor]:
-        """Join the targets of each user, where they follow one another, into stretches of events.
+        """Join the targets of each user into a stretch of events, in which other events may stand.
 
         Returns:
             For each stretch the flat index of its first target, and one past that of its last target, in the order of
@@ -113,7 +113,7 @@ class Targets:
         if len(ends) == 0:
             return ends, ends
         user_of = torch.bucketize(ends, self.sequences.offsets, right=True)
-        breaks = (torch.diff(ends) != 1) | (torch.diff(user_of) != 0)
+        breaks = torch.diff(user_of) != 0
         first = torch.cat([torch.tensor([True]), breaks])
         last = torch.cat([breaks, torch.tensor([True])])
         return ends[first], ends[last] + 1

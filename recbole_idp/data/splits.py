@@ -75,6 +75,7 @@ class PartRows:
         ends: Index of each target; int64, shape [R].
         fresh: Whether an event is there for the first time, and not the copy of another's; bool, shape [E].
         events: Number of each target among the dataset's events; int64, shape [R]. None for given histories.
+        times: Exact time of each event; float64, shape [E]. None for given histories.
     """
 
     sequences: Sequences
@@ -83,6 +84,7 @@ class PartRows:
     ends: torch.Tensor
     fresh: torch.Tensor
     events: np.ndarray | None = None
+    times: np.ndarray | None = None
 
     def targets(self) -> Targets:
         """Return the targets."""
@@ -192,11 +194,12 @@ def only_places(users: np.ndarray, times: np.ndarray) -> bool:
     return bool((times % 1 == 0).all() and not repeated.any() and (firsts == lowest).mean() > 0.5)
 
 
-def part_rows(events: Events) -> list[PartRows]:
+def part_rows(events: Events, first_target: int = 1) -> list[PartRows]:
     """Make the targets of each part: the events with an earlier one of their user.
 
     Args:
         events: The events.
+        first_target: Place of the first of a user's events that may be a target.
 
     Returns:
         The targets for training, validation and test.
@@ -207,9 +210,10 @@ def part_rows(events: Events) -> list[PartRows]:
         wanted = np.unique(ordered.users[ordered.parts == part])
         kept = (ordered.parts <= part) & np.isin(ordered.users, wanted)
         users, items, parts = ordered.users[kept], ordered.items[kept], ordered.parts[kept]
+        times = ordered.times[kept]
         place = positions(users)
         first = np.flatnonzero(place == 0)
-        ends = np.flatnonzero((parts == part) & (place > 0))
+        ends = np.flatnonzero((parts == part) & (place >= first_target))
         found.append(
             PartRows(
                 Sequences(torch.from_numpy(items), torch.from_numpy(np.r_[first, len(users)])),
@@ -218,6 +222,7 @@ def part_rows(events: Events) -> list[PartRows]:
                 torch.from_numpy(ends),
                 torch.ones(len(users), dtype=torch.bool),
                 order[kept][ends],
+                times,
             )
         )
     return found

@@ -16,10 +16,11 @@ from recbole_idp.config.resolve import DEFAULT_DATASET, DEFAULT_MODEL, option_la
 from recbole_idp.config.setting import Affects
 from recbole_idp.data.catalog import available, locate, with_fixed_split
 from recbole_idp.data.content_hashes import content_hashes
+from recbole_idp.data.keys import joined_sources, joined_with
 from recbole_idp.errors import UserError
 from recbole_idp.leaderboard.keys import BoardSettings
 from recbole_idp.storage.environment import versions
-from recbole_idp.storage.files import fingerprint
+from recbole_idp.storage.files import fingerprint, sha256_of_file
 from recbole_idp.storage.sealed import content_digest
 
 BOARD_KEYS = tuple(BoardSettings.model_fields)
@@ -128,6 +129,9 @@ class Plan:
             UserError: A key or value is wrong for this model.
         """
         options = {key: value for key, value in self.options.items() if key in model_settings(model, dataset)}
+        if not registry.joins(model) and joined_with(dataset, self.values["shared_users"]):
+            # Other models of the board may join users; this one reads the target alone.
+            options["shared_users"] = _text(joined_sources(dataset, self.values["shared_users"]))
         options.update({key: _text(value) for key, value in self.values["model_options"].get(model, {}).items()})
         options.update(chosen)
         if "transfer" in model_settings(model, dataset):
@@ -168,8 +172,9 @@ def make_plan(options: Mapping[str, str | bool]) -> Plan:
     )
     _check_known(layers, models, datasets)
     # The leaderboard's own keys are the same for every model.
-    kept = [Layer(layer.origin, _known_part(layer.values, models[0], datasets[0])) for layer in layers]
-    values = resolve(kept, models[0], datasets[0]).values
+    first = next((model for model in models if registry.joins(model)), models[0])
+    kept = [Layer(layer.origin, _known_part(layer.values, first, datasets[0])) for layer in layers]
+    values = resolve(kept, first, datasets[0]).values
     if values["baseline"] is not None and values["baseline"] not in models:
         raise UserError(f"baseline {values['baseline']} is none of the models {', '.join(models)}: name one of them")
     for model, given in values["model_options"].items():
@@ -201,6 +206,10 @@ def job_fingerprint(values: dict[str, Any], transfers: bool) -> str:
     items = registry.reads_items(values["model"], values["load_col"], values.get("selected_features"))
     fixed = values["benchmark_filename"] or []
     hashes: list[dict[str, str] | str] = [_hashes(values["dataset"], values["data_path"], *fixed, with_items=items)]
+    for name in joined_with(values["dataset"], values["shared_users"]):
+        hashes.append(_hashes(name, values["data_path"], with_items=items))
+    if values["profile_field"]:
+        hashes.append(sha256_of_file(locate(values["dataset"], values["data_path"]).user_file))
     if transfers and values["pretrained"]:
         hashes.append(content_digest(values["pretrained"]))
     elif transfers:

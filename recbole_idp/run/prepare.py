@@ -9,8 +9,11 @@ import torch
 from recbole.utils import init_logger, init_seed
 
 from recbole_idp import registry
+from recbole_idp.config.derive import data_root
 from recbole_idp.content.text.cache import cache_folder
+from recbole_idp.data.catalog import locate
 from recbole_idp.data.content_hashes import content_hashes
+from recbole_idp.data.keys import joined_with
 from recbole_idp.errors import UserError
 from recbole_idp.recbole_models.choose import trainer_class
 from recbole_idp.storage.files import check_writable, fingerprint, refusing_failed_writes, sha256_of_file
@@ -78,6 +81,9 @@ def data_fingerprint(config: Config, dataset: SequenceDataset) -> str:
     ]
     if dataset.config["benchmark_filename"]:
         keys.append("benchmark_filename")
+    if config["predicts"] not in (None, "next_item"):
+        # Other targets than the next items: their ranks are not to be compared with those.
+        keys += ["predicts", "profile_field", "shared_users"]
     # A dataset may take a part of the events, and says so in its own configuration.
     events = content_hashes(dataset.location, with_items=False)
     return fingerprint([events, {key: dataset.config[key] for key in keys}])
@@ -93,4 +99,11 @@ def read_fingerprint(config: Config, dataset: SequenceDataset, events: str) -> s
     """
     path = dataset.location.item_file
     read = registry.reads_items(config["model"], config["load_col"], config["selected_features"]) and path.is_file()
-    return fingerprint([events, sha256_of_file(path) if read else None])
+    items = sha256_of_file(path) if read else None
+    beside = [
+        content_hashes(locate(name, data_root(config)), with_items=read)
+        for name in joined_with(config["dataset"], config["shared_users"])
+    ]
+    if config["profile_field"]:
+        beside.append({"user": sha256_of_file(dataset.location.user_file)})
+    return fingerprint([events, items, *beside])

@@ -156,6 +156,8 @@ def log_notes(dataset: SequenceDataset, targets: list[int]) -> None:
     for line in (data_notes(dataset), *split_notes(dataset, targets)):
         if line is not None:
             logger.info(line)
+    if dataset.joined is not None:
+        logger.info(dataset.joined.line(dataset.config["dataset"]))
     if (line := overlap_note(dataset)) is not None:
         logger.warning(line)
 

@@ -19,9 +19,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Generic
 
-from recbole_idp.config.derive import as_pretrained, given_values
+from recbole_idp.config.derive import as_pretrained, derive, given_values
 from recbole_idp.config.fingerprint import pretraining_values
 from recbole_idp.data.content_hashes import content_hashes
+from recbole_idp.data.keys import joined_sources
 from recbole_idp.errors import UserError
 from recbole_idp.storage.environment import versions
 from recbole_idp.storage.files import fingerprint, remove_kept
@@ -47,15 +48,21 @@ class Pretraining(ABC, Generic[FolderT]):
     Attributes:
         result: The class that opens the folder.
         prefix: First word of the folder's name.
+        trains_on_target: Whether the target is among the training datasets.
         config: The configuration of pre-training.
         locations: As given.
     """
 
     result: type[FolderT]
     prefix: ClassVar[str]
+    trains_on_target: ClassVar[bool] = False
 
     def __init__(self, config: Config, locations: Sequence[DatasetLocation]) -> None:
         self.config = as_pretrained(config)
+        if not self.trains_on_target:
+            # Who joins the target with sources joins these with one another; the target is not pre-trained on.
+            groups = joined_sources(config["dataset"], config["shared_users"])
+            self.config = derive(self.config, shared_users=groups)
         self.locations = locations
 
     def values(self) -> dict[str, Any]:

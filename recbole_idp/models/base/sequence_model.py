@@ -31,6 +31,10 @@ ROWS: dict[str, type[PositionBatches] | type[PrefixBatches]] = {"position": Posi
 class ModelData(Protocol):
     """The part of a dataset that every model reads."""
 
+    @property
+    def n_inputs(self) -> int:
+        """The number of items that stand in histories: the candidates, padding included, and history items."""
+
     def num(self, field: str) -> int:
         """Return the number of different values of a field, padding included."""
 
@@ -41,7 +45,8 @@ class ModelData(Protocol):
 class SequenceModel(SequentialRecommender):
     """A next-item model: item ids -> item vectors -> sequence encoder -> last state . item vectors -> scores.
 
-    Shapes: B batch, L length, D width, N items, T positions that have a target.
+    Shapes: B batch, L length, D width, N items, T positions that have a target; I inputs, which are the items and,
+    where users are joined with other domains, the items of these.
 
     A RecBole model like any other; :class:`~recbole_idp.train.trainer.SequenceTrainer` calls :meth:`position_loss`
     instead of :meth:`calculate_loss`, which lets one pass over a user's events train every position.
@@ -67,7 +72,8 @@ class SequenceModel(SequentialRecommender):
         self.hidden_size = config["hidden_size"]
         self.initializer_range = config["initializer_range"]
         self.exclude_history = config["exclude_history"]
-        self.item_embedding = nn.Embedding(self.n_items, self.hidden_size, padding_idx=0)
+        self.n_inputs = dataset.n_inputs
+        self.item_embedding = nn.Embedding(self.n_inputs, self.hidden_size, padding_idx=0)
         self.encoder = self.build_encoder(config)
         self.loss = build_loss(
             config["loss_type"],
@@ -113,12 +119,12 @@ class SequenceModel(SequentialRecommender):
             nn.init.zeros_(module.bias)
 
     def item_vectors(self) -> torch.Tensor:
-        """Return the vector of every item, as input and as candidate; shape [N, D]."""
+        """Return the vector of every input; shape [I, D]."""
         return self.item_embedding.weight
 
     def candidate_vectors(self) -> torch.Tensor:
         """Return the vector of every item as candidate, by default the same as at the input; shape [N, D]."""
-        return self.item_vectors()
+        return self.item_vectors()[: self.n_items]
 
     def item_bias(self) -> torch.Tensor | None:
         """Return the bias added to the score of every item; shape [N]. None: no bias."""

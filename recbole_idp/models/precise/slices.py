@@ -247,6 +247,11 @@ class _Published:
     def __init__(self, n_items: int) -> None:
         self._n_items = n_items
 
+    @property
+    def n_inputs(self) -> int:
+        """The number of items that stand in histories, padding included."""
+        return self.num("item_id")
+
     def num(self, field: str) -> int:
         """Return the number of items, whatever the field."""
         return self._n_items

@@ -173,6 +173,7 @@ class UniversalTraining(Pretraining[UniversalModel]):
 
     result = UniversalModel
     prefix = "precise"
+    trains_on_target = True
 
     def __init__(self, config: Config, dataset: SequenceDataset, valid: SequenceDataset | None) -> None:
         super().__init__(config, source_locations(config, with_target=True))
