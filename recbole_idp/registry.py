@@ -135,6 +135,7 @@ MODELS = {
         "recbole_idp.models.sasrec.position_sasrec:PositionSASRec",
         texts=False,
         joins=True,
+        predicts=("next_item", "cold_item", "profile"),
         settings="recbole_idp.models.sasrec.keys:PositionSASRecSettings",
     ),
     "TextPCASASRec": Registration(

@@ -11,10 +11,11 @@ from collections.abc import Iterator
 
 from recbole_idp.errors import UserError
 
-# The words of PyTorch (processor and accelerator), C++, Python's threads, the loader of libraries, and safetensors.
+# The words of PyTorch (processor and accelerator), C++, Python's threads, the loader of libraries, safetensors, and
+# oneDNN, which says no more where it has no memory for a kernel.
 _WORDS = re.compile(
     r"can't allocate memory|out of memory|cannot allocate memory|bad_alloc|can't start new thread|"
-    r"failed to map segment|unable to allocate|\(os error 12\)|insufficient memory",
+    r"failed to map segment|unable to allocate|\(os error 12\)|insufficient memory|could not create a primitive",
     re.IGNORECASE,
 )
 # What Python says where it could not even make an exception.

@@ -19,6 +19,7 @@ import yaml
 
 from recbole_idp import registry
 from recbole_idp.config.checks import check_layer, check_together
+from recbole_idp.config.classes import CLASS_DEFAULTS
 from recbole_idp.config.columns import following
 from recbole_idp.config.declarations import settings_of
 from recbole_idp.config.layers import COMMAND_LINE, CONFIG_DICT, Layer, parse_yaml, read_file, recbole_layers
@@ -80,6 +81,11 @@ def resolve(layers: list[Layer], model: str | None = None, dataset: str | None =
         values["load_col"] = following(values.get("load_col"), defaults, values)
         # Whoever makes the configuration again from what was given needs the same columns.
         defaults["load_col"] = copy.deepcopy(values["load_col"])
+    if values["predicts"] == "profile":
+        for key, value in CLASS_DEFAULTS.items():
+            # Ranks of classes say little; whoever wants them names them.
+            if not any(key in layer.values for layer in checked):
+                values[key] = defaults[key] = copy.deepcopy(value)
     check_supported(model, checked, values, defaults)
     if needs_negatives(model, values):
         _put(_negatives(below), values, origins)

@@ -10,6 +10,7 @@ import torch
 from recbole.config import Config
 from recbole.utils import InputType
 
+from recbole_idp.config.classes import recboles
 from recbole_idp.config.layers import (
     COMMAND_LINE,
     CONFIG_DICT,
@@ -130,11 +131,16 @@ class StrictConfig(Config):
 
     def _set_default_parameters(self) -> None:
         """Let RecBole compute further values; turn its errors into UserError."""
+        metrics = self.final_config_dict["metrics"]
         try:
+            # RecBole asks for the kind of its own metrics only.
+            self.final_config_dict["metrics"] = recboles(metrics)
             super()._set_default_parameters()
         except (ValueError, TypeError, NotImplementedError, RuntimeError) as error:
             # what RecBole refuses, it refuses for what its user wrote
             raise UserError(f"RecBole refuses this configuration: {' '.join(str(error).split())}") from error
+        finally:
+            self.final_config_dict["metrics"] = metrics
         # RecBole derives the input type of CE and BPR alone; BCE reads the same rows as CE
         self.final_config_dict.setdefault("MODEL_INPUT_TYPE", InputType.POINTWISE)
 

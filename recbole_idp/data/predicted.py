@@ -194,14 +194,14 @@ class PredictedDataset(SequenceDataset):
         self._change_feat_format()
         found = predict(self)
         self.joined, self.history_items = found.joined, found.history_items
-        if found.candidates is not None:
-            # What is predicted takes the place of the items: its numbers are theirs, and so is its field.
-            self.field2id_token = {**self.field2id_token, self.iid_field: found.candidates}
-            numbers = {token: number for number, token in enumerate(found.candidates)}
-            self.field2token_id = {**self.field2token_id, self.iid_field: numbers}
         parts = []
         for rows, lengths in zip(found.parts, found.own_lengths, strict=True):
             part = self._part(rows)
             part.inter_feat.update(Interaction({OWN_LENGTH: lengths}))
+            if found.candidates is not None:
+                # What is predicted takes the place of the items: its numbers are theirs, and so is its field.
+                numbers = {token: number for number, token in enumerate(found.candidates)}
+                part.field2id_token = {**self.field2id_token, self.iid_field: found.candidates}
+                part.field2token_id = {**self.field2token_id, self.iid_field: numbers}
             parts.append(part)
         return parts

@@ -13,6 +13,7 @@ import torch
 from recbole.evaluator import Collector
 
 from recbole_idp.errors import UserError
+from recbole_idp.evaluation.classes import CLASS_METRICS
 from recbole_idp.evaluation.gains import gains
 from recbole_idp.evaluation.lists import LIST_METRICS, Lists
 from recbole_idp.evaluation.metrics import Basis, Key, measured
@@ -36,11 +37,15 @@ class Ranked(NamedTuple):
         ranks: Rank of each target, from 1; int64, shape [R].
         areas: Area under the ROC curve of each; float64, shape [R]. Empty where no metric needs it.
         lists: The best items for each, 0 behind the end of a list; int64, shape [R, K]. Empty where no metric needs it.
+        wanted: The item of each target; int64, shape [R].
+        margins: Score of the second of two classes above that of the first; shape [R]. Empty where no metric needs it.
     """
 
     ranks: torch.Tensor
     areas: torch.Tensor
     lists: torch.Tensor
+    wanted: torch.Tensor
+    margins: torch.Tensor
 
 
 class Evaluation(NamedTuple):
@@ -70,7 +75,9 @@ class RankEvaluator:
         tail = config["tail_ratio"]
         self.tail_ratio = _TAIL if tail is None or tail <= 0 else tail
         on_lists = self._based_on(Basis.LISTS)
-        self.list_length = max((key.cutoff or 0 for key in on_lists), default=0)
+        self.on_classes = self._based_on(Basis.CLASSES)
+        # The predicted class is the best one.
+        self.list_length = max((key.cutoff or 0 for key in on_lists), default=1 if self.on_classes else 0)
         self.needs_areas = bool(self._based_on(Basis.CANDIDATES))
         self.needs_counts = any(key.metric.name.lower() in _COUNTED for key in on_lists)
 
@@ -93,7 +100,9 @@ class RankEvaluator:
         ranks = ranks_from_scores(scores, wanted)
         areas = areas_from_scores(scores, wanted) if self.needs_areas else torch.zeros(len(ranks))
         lists = lists_from_scores(scores, self.list_length) if self.list_length else ranks.new_zeros(len(ranks), 0)
-        return Ranked(ranks.cpu(), areas.cpu(), lists.cpu())
+        two = bool(self.on_classes) and scores.shape[1] == 3
+        margins = scores[:, 2] - scores[:, 1] if two else torch.zeros(len(ranks))
+        return Ranked(ranks.cpu(), areas.cpu(), lists.cpu(), wanted.cpu(), margins.cpu())
 
     def evaluate(self, found: Evaluation) -> OrderedDict[str, float]:
         """Compute the metrics.
@@ -104,8 +113,10 @@ class RankEvaluator:
         Returns:
             RecBole's keys and values; with MRR also ``mrr``, over the whole list.
         """
+        # The area has no value for more classes than two.
+        keys = [key for key in self.keys if key.metric.name != "BinaryAUC" or found.n_items == 3]
         # Rounded as NumPy rounds, like RecBole's.
-        return OrderedDict((key.text, float(np.round(self._value(key, found), self.decimals))) for key in self.keys)
+        return OrderedDict((key.text, float(np.round(self._value(key, found), self.decimals))) for key in keys)
 
     def _value(self, key: Key, found: Evaluation) -> float:
         """Return the value of one metric."""
@@ -115,6 +126,9 @@ class RankEvaluator:
             items = found.ranked.lists[:, : key.cutoff].numpy()
             lists = Lists(items, found.n_items, found.counts, self.tail_ratio)
             return LIST_METRICS[key.metric.name.lower()](lists)
+        if key.metric.basis is Basis.CLASSES:
+            wanted, predicted = found.ranked.wanted.numpy(), found.ranked.lists[:, 0].numpy()
+            return CLASS_METRICS[key.metric.name](wanted, predicted, found.ranked.margins.numpy())
         areas = found.ranked.areas[~found.ranked.areas.isnan()]
         if len(areas) == 0:
             raise UserError("GAUC has no value, as no target has another candidate beside it: take it out of metrics")

@@ -51,4 +51,5 @@ _GAINS: dict[str, Callable[[np.ndarray, int], np.ndarray]] = {
     "MRR": lambda ranks, k: 1 / ranks,
     "MAP": lambda ranks, k: 1 / ranks,
     "NDCG": lambda ranks, k: 1 / np.log2(ranks + 1),
+    "Accuracy": lambda ranks, k: (ranks == 1).astype(np.float64),
 }

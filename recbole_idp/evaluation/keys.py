@@ -7,7 +7,7 @@ from pydantic import AfterValidator
 from recbole_idp.config.forms import check_eval_args
 from recbole_idp.config.setting import Affects, Count, Distinct, Natural, Settings, setting
 from recbole_idp.errors import UserError
-from recbole_idp.evaluation.metrics import METRICS, Basis, Key, compares_labels, parse
+from recbole_idp.evaluation.metrics import METRICS, Basis, Key, compares_labels, needs_classes, parse
 
 Metric = Literal[
     "Hit",
@@ -26,6 +26,9 @@ Metric = Literal[
     "MAE",
     "RMSE",
     "LogLoss",
+    "Accuracy",
+    "MacroF1",
+    "BinaryAUC",
 ]
 """The metrics of :mod:`recbole_idp.evaluation.metrics`."""
 
@@ -59,6 +62,10 @@ class EvaluationSettings(Settings):
     def check_together(cls, values: dict[str, Any]) -> None:
         """Check that the metrics exist in the mode of ``eval_args``, and that buckets rise."""
         _check_metrics(values["metrics"], values["valid_metric"], values["eval_args"]["mode"])
+        if (of_classes := needs_classes([*values["metrics"], parse(values["valid_metric"]).metric.name])) and (
+            values["predicts"] != "profile"
+        ):
+            raise UserError(f"{of_classes[0]} is a metric of classes: give --predicts=profile, or name another metric")
         if values["exclude_history"] and compares_labels(values["metrics"]):
             raise UserError(
                 f"{values['metrics'][0]} compares scores with labels, and exclude_history makes scores infinite: give "

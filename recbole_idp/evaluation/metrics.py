@@ -1,4 +1,4 @@
-"""The metrics of RecBole's evaluator: what each is computed from, which is better when smaller, and how it is named.
+"""The metrics of RecBole's evaluator, and those of classes: what each follows from, and which is better when smaller.
 
 RecBole's own table is slow to import; a test compares the two.
 """
@@ -19,10 +19,11 @@ class Basis(enum.Enum):
     CANDIDATES = "the scores of all candidates"
     LISTS = "the recommended lists"
     LABELS = "scores and labels"
+    CLASSES = "the predicted class of each user"
 
 
 class Metric(NamedTuple):
-    """A metric of RecBole's evaluator.
+    """A metric of RecBole's evaluator, or of classes.
 
     Attributes:
         name: As in ``metrics``.
@@ -54,6 +55,9 @@ _ALL = (
     Metric("MAE", Basis.LABELS, cut=False, smaller=True),
     Metric("RMSE", Basis.LABELS, cut=False, smaller=True),
     Metric("LogLoss", Basis.LABELS, cut=False, smaller=True),
+    Metric("Accuracy", Basis.RANKS, cut=False),
+    Metric("MacroF1", Basis.CLASSES, cut=False),
+    Metric("BinaryAUC", Basis.CLASSES, cut=False),
 )
 
 METRICS = {metric.name.lower(): metric for metric in _ALL}
@@ -129,6 +133,11 @@ def measured(metrics: Sequence[str], topk: Sequence[int], valid_metric: str | No
     keys += [Key(metric) for metric in chosen if metric.name.lower() == WHOLE_LIST]
     keys += [parse(valid_metric)] if valid_metric else []
     return list(dict.fromkeys(keys))
+
+
+def needs_classes(metrics: Sequence[str]) -> list[str]:
+    """Return those of these metrics that are of predicted classes alone."""
+    return [name for name in metrics if METRICS[name.lower()].basis is Basis.CLASSES]
 
 
 def compares_labels(metrics: Sequence[str]) -> bool:

@@ -103,6 +103,9 @@ def keep_best(
     """
     if not config["keep_trained"] or not registry.serves(config["model"]):
         return None
+    if dataset.history_items:
+        logging.getLogger().info("no trained model is kept: its folder has no place for items of histories alone")
+        return None
     metric = config["valid_metric"].lower()
     trials = list(outcomes)
     trial = max(reversed(trials), key=lambda trial: goodness(metric, outcomes[trial].facts["valid"].get(metric, 0.0)))

@@ -246,7 +246,7 @@ def run_trial(
         "targets_per_second": round(record.targets_per_second),
         "checkpoint": record.checkpoint,
     }
-    if ranks is not None:
+    if ranks is not None and config["predicts"] != "profile":
         items = test.dataset.inter_feat[config["ITEM_ID_FIELD"]].numpy()
         counts, lengths = train.dataset.item_counts()[items], test.dataset.history_lengths()
         begins = {"popularity": config["popularity_buckets"], "history": config["history_buckets"]}

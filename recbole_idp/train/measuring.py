@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+from recbole_idp.config.classes import recboles
+from recbole_idp.config.derive import derive
 from recbole_idp.errors import UserError
 from recbole_idp.evaluation.candidates import drawing
 from recbole_idp.evaluation.evaluator import RankCollector, RankEvaluator
@@ -37,14 +39,17 @@ class Measuring:
     ranks: torch.Tensor | None = None
 
     def __init__(self, config: Config, model: torch.nn.Module) -> None:
-        super().__init__(config, model)  # type: ignore[call-arg]  # RecBole's
+        # RecBole's evaluator, which is replaced below, knows RecBole's metrics only.
+        known = derive(config, metrics=recboles(config["metrics"]))
+        super().__init__(known, model)  # type: ignore[call-arg]  # RecBole's
+        self.config = config
         self.rank_collector: RankCollector | None = None
         # A pre-training may be validated by another metric than the configuration that it is derived from.
         self.valid_metric_bigger = not smaller_is_better(config["valid_metric"] or "")
         self.best_valid_score = -math.inf if self.valid_metric_bigger else math.inf
         if not compares_labels(config["metrics"]):
             self.evaluator = RankEvaluator(config)
-            self.eval_collector = self.rank_collector = RankCollector(config, self.evaluator)
+            self.eval_collector = self.rank_collector = RankCollector(known, self.evaluator)
 
     def evaluate(
         self,

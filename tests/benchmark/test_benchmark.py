@@ -149,6 +149,8 @@ def test_help_names_every_task(capsys, arguments):
 class EvenItems:
     """As much of a dataset as a model reads: 100 items and padding, each the target of as many events."""
 
+    n_inputs = 101
+
     def num(self, field):
         return 101
 

@@ -38,7 +38,7 @@ def test_scores_that_are_no_numbers_are_an_error():
 
 def of_ranks(ranks):
     """An evaluation in which the ranks alone are known."""
-    return Evaluation(Ranked(ranks, torch.zeros(0), torch.zeros(0, 0)), 0, None)
+    return Evaluation(Ranked(ranks, torch.zeros(0), torch.zeros(0, 0), torch.zeros(0), torch.zeros(0)), 0, None)
 
 
 def test_metrics_agree_with_their_formulas(domains):

@@ -56,7 +56,9 @@ def test_metrics_without_a_value_for_each_user_are_refused(metric):
 def test_means_of_gains_are_the_metrics_of_recbole():
     config = StrictConfig("IDP", "ml-100k", config_dict={"topk": [5, 10], "metric_decimal_place": 12})
     ranks = random_ranks(200)
-    found = Evaluation(Ranked(torch.from_numpy(ranks), torch.zeros(0), torch.zeros(0, 0)), 0, None)
+    found = Evaluation(
+        Ranked(torch.from_numpy(ranks), torch.zeros(0), torch.zeros(0, 0), torch.zeros(0), torch.zeros(0)), 0, None
+    )
     expected = RankEvaluator(config).evaluate(found)
     for metric in ("Hit@5", "NDCG@10", "MRR@10", "MRR"):
         assert gains(ranks, metric).mean() == pytest.approx(expected[metric.lower()], abs=1e-9)

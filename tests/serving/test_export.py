@@ -121,6 +121,9 @@ def test_items_and_cards_are_there_and_whole(out):
     assert "scratch, seed 2020" in card and f"{about['index']['recall']:.4f}" in card and "- Test: hit@1" in card
 
 
+@pytest.mark.skipif(
+    tuple(map(int, torch.__version__.split(".")[:2])) < (2, 12), reason="export needs torch 2.12 or newer"
+)
 def test_without_onnx_one_line_says_what_to_install(made, workplace, capfd, monkeypatch):
     monkeypatch.setitem(sys.modules, "onnx", None)
     refused(capfd, ["export", f"--trained={made}", "--out=out"], 'pip install "recbole_idp[export]"')

@@ -113,6 +113,7 @@ def promises():
     return {name for name in vars(testing.ModelContract) if name.startswith("test_")}
 
 
+@pytest.mark.slow
 def test_the_example_of_the_documentation_keeps_the_contract(tmp_path):
     blocks = testing.__doc__.split("::\n\n")[1]
     lines = textwrap.dedent("\n".join(line for line in blocks.splitlines() if not line or line.startswith("    ")))
