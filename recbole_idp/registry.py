@@ -277,34 +277,35 @@ def _is_recboles(name: str) -> bool:
     return name.isidentifier() and (compat.recbole_folder() / "properties" / "model" / f"{name}.yaml").is_file()
 
 
+def _registered(model: str) -> Registration | None:
+    """Return the complete registration of a model; None for one of RecBole's."""
+    registration = models().get(model)
+    return None if registration is None else described(registration)
+
+
 def transfers(model: str) -> bool:
     """Return whether a model transfers something from source domains."""
-    registration = models().get(model)
-    return registration is not None and described(registration).transfers
+    return (found := _registered(model)) is not None and found.transfers
 
 
 def serves(model: str) -> bool:
     """Return whether a model can be saved as a folder that recommends without RecBole."""
-    registration = models().get(model)
-    return registration is not None and described(registration).serves
+    return (found := _registered(model)) is not None and found.serves
 
 
 def joins(model: str) -> bool:
     """Return whether ``shared_users`` may join the target with other domains for a model."""
-    registration = models().get(model)
-    return registration is not None and described(registration).joins
+    return (found := _registered(model)) is not None and found.joins
 
 
 def predicts(model: str) -> tuple[str, ...]:
     """Return the values of the key ``predicts`` that a model takes."""
-    registration = models().get(model)
-    return ("next_item",) if registration is None else described(registration).predicts
+    return ("next_item",) if (found := _registered(model)) is None else found.predicts
 
 
 def reads_texts(model: str) -> bool:
     """Return whether a model reads the ``.item`` file without a key that says so."""
-    registration = models().get(model)
-    return registration is not None and described(registration).texts
+    return (found := _registered(model)) is not None and found.texts
 
 
 def reads_items(model: str, load_col: dict[str, Any] | None, selected_features: list[str] | None) -> bool:

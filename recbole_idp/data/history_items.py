@@ -15,6 +15,7 @@ from recbole_idp.config.derive import data_root
 from recbole_idp.data.catalog import locate
 from recbole_idp.data.domains import Domain, DomainEvents, domain_facts, read_domain
 from recbole_idp.data.keys import joined_with
+from recbole_idp.data.sequences import positions
 from recbole_idp.data.splits import only_places
 from recbole_idp.errors import UserError
 
@@ -181,5 +182,5 @@ def _places_apart(target: tuple[np.ndarray, np.ndarray], other: tuple[np.ndarray
 def _first_times(users: np.ndarray, times: np.ndarray) -> dict[int, float]:
     """Return the time of each user's first event."""
     order = np.lexsort((times, users))
-    first = np.r_[True, np.diff(users[order]) != 0] if len(users) else np.zeros(0, dtype=bool)
+    first = positions(users[order]) == 0
     return dict(zip(users[order][first].tolist(), times[order][first].tolist(), strict=True))

@@ -20,7 +20,7 @@ from recbole_idp.data.few_shot import training_users
 from recbole_idp.data.history_items import HistoryItem, JoinedDomains, OtherEvents, read_joined_domains
 from recbole_idp.data.keys import joined_with
 from recbole_idp.data.mixed_rows import mixed_rows, own_lengths, without_own_history
-from recbole_idp.data.sequences import Sequences
+from recbole_idp.data.sequences import Sequences, positions
 from recbole_idp.data.splits import TEST, TRAIN, VALID, PartRows, part_rows
 from recbole_idp.data.user_profiles import Profiles, read_profiles
 from recbole_idp.errors import UserError
@@ -144,7 +144,7 @@ def _labelled(dataset: SequenceDataset, profiles: Profiles) -> tuple[np.ndarray,
 
 def _class_rows(users: np.ndarray, items: np.ndarray, times: np.ndarray) -> PartRows:
     """Return rows whose target is the last event of each user; users ascend."""
-    first = np.flatnonzero(np.r_[True, users[1:] != users[:-1]]) if len(users) else np.zeros(0, dtype=np.int64)
+    first = np.flatnonzero(positions(users) == 0)
     offsets = torch.from_numpy(np.r_[first, len(users)])
     fresh = torch.ones(len(users), dtype=torch.bool)
     sequences = Sequences(torch.from_numpy(items), offsets)

@@ -250,7 +250,7 @@ class _Published:
     @property
     def n_inputs(self) -> int:
         """The number of items that stand in histories, padding included."""
-        return self.num("item_id")
+        return self._n_items
 
     def num(self, field: str) -> int:
         """Return the number of items, whatever the field."""
