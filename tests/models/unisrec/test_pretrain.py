@@ -105,6 +105,8 @@ def test_pretraining_loss_is_that_of_the_formulas_with_exact_negatives(domains):
     texts = torch.randn(2, 9, 6, generator=generator).numpy()
 
     class Rows:
+        n_inputs = 10
+
         def num(self, field):
             return 10
 
