@@ -150,6 +150,7 @@ def test_recbole_is_imported_with_any_ray(tmp_path, kind):
     assert python(code, path=[tmp_path]) == "recbole_idp.compat []"
 
 
+@pytest.mark.slow
 def test_a_ray_with_tune_stays_what_it_is(tmp_path):
     (tmp_path / "ray" / "tune").mkdir(parents=True)
     (tmp_path / "ray" / "__init__.py").write_text("__version__ = '2.55.0'\n", encoding="utf-8")

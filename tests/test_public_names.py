@@ -33,20 +33,28 @@ def test_each_public_name_is_the_one_of_its_module():
         recbole_idp.ru  # noqa: B018
 
 
-def test_what_is_light_to_read_does_not_import_what_is_heavy():
+def test_new_names_are_light_to_read_and_warn_of_nothing_and_what_was_never_told_is_gone():
     code = (
         "import sys, recbole_idp\n"
         "def heavy(): return [name for name in ('torch', 'pandas', 'yaml', 'recbole') if name in sys.modules]\n"
         "print(heavy(), callable(recbole_idp.run), heavy())\n"
         "recbole_idp.load\n"
         "print('recbole' in sys.modules, 'torch' in sys.modules)\n"
+        "from recbole_idp import SequenceModel, StrictConfig, pretrain, read_ranks, run\n"
+        "for name in ('recbole_idp.model.text_model', 'recbole_idp.trainer.transfer'):\n"
+        "    try:\n"
+        "        __import__(name)\n"
+        "    except ModuleNotFoundError as error:\n"
+        "        print(error.name)\n"
     )
-    assert warning_python(code)[0].splitlines() == ["[] True []", "False True"]
+    found, warned = warning_python(code)
+    assert "DeprecationWarning" not in warned
+    gone = ["recbole_idp.model.text_model", "recbole_idp.trainer.transfer"]
+    assert found.splitlines() == ["[] True []", "False True", *gone]
 
 
-@pytest.mark.parametrize(
-    "before", [pytest.param("", marks=pytest.mark.slow), "import recbole_idp.run.prepare", "import recbole_idp.run.run"]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("before", ["", "import recbole_idp.run.prepare", "import recbole_idp.run.run"])
 def test_run_is_callable_whatever_was_imported_before(before):
     code = f"{before}\nimport recbole_idp\nfrom recbole_idp import run\nprint(callable(run), run is recbole_idp.run)"
     assert warning_python(code)[0] == "True True"
@@ -76,21 +84,6 @@ def test_an_old_name_is_the_new_one_and_warns_where_it_is_imported(line, home):
     found, warned = warning_python(f"{line}\nfrom {home} import {name} as new\nprint({name} is new)")
     assert found == "True"
     assert f"<string>:1: DeprecationWarning: {line.split()[1]}" in warned and "from recbole_idp" in warned
-
-
-def test_new_names_warn_of_nothing_and_what_was_never_told_is_gone():
-    code = (
-        "import recbole_idp\n"
-        "from recbole_idp import SequenceModel, StrictConfig, pretrain, read_ranks, run\n"
-        "for name in ('recbole_idp.model.text_model', 'recbole_idp.trainer.transfer'):\n"
-        "    try:\n"
-        "        __import__(name)\n"
-        "    except ModuleNotFoundError as error:\n"
-        "        print(error.name)\n"
-    )
-    found, warned = warning_python(code)
-    assert "DeprecationWarning" not in warned
-    assert found.splitlines() == ["recbole_idp.model.text_model", "recbole_idp.trainer.transfer"]
 
 
 def test_no_old_name_lies_in_the_package():

@@ -72,6 +72,7 @@ def test_training_reports_both_sides_and_ratios(capsys):
     assert "times better" in out and "training targets/s" in out and "report.json" in out
 
 
+@pytest.mark.slow
 def test_evaluation_finds_equal_metrics(capsys):
     report, out = report_of(capsys, "evaluation", "--dataset=Small", "--repeats=2")
     assert report["largest_metric_difference"] <= 2 / 40

@@ -4,6 +4,8 @@ import json
 import re
 import shutil
 
+import pytest
+
 from recbole_idp.testing.toy import settings, write_domains
 from tests.support.python import ROOT, python
 
@@ -46,6 +48,7 @@ ROW = """
 YAML = "# ToyPaper: a toy (no paper).\n\ntoy_scale: 1.5                  # (float) paper: factor of item vectors.\n"
 
 
+@pytest.mark.slow
 def test_a_folder_a_row_and_a_yaml_file_make_a_model(tmp_path):
     copy = tmp_path / "checkout"
     for name in ("recbole_idp", "properties"):
