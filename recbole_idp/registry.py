@@ -87,6 +87,9 @@ SETTINGS = (
 SHARED_SETTINGS = "recbole_idp.nn.encoder.keys:TransformerSettings"
 """The class that declares keys with the same meaning in RecBole's models, if their YAML files have them."""
 
+RECBOLE_PARAMETERS = "recbole_idp.recbole_models.keys:ParameterSettings"
+"""The class that declares parameters of RecBole's own models, if their YAML files have them."""
+
 RECBOLE_SETTINGS = {
     "FDSA": "recbole_idp.recbole_models.keys:FeatureSettings",
     "FEARec": "recbole_idp.recbole_models.keys:FEARecSettings",

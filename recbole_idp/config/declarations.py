@@ -46,7 +46,9 @@ def settings_of(model: str, layers: list[Layer]) -> dict[str, Setting]:
     for layer in layers:
         for key, value in layer.values.items():
             values.setdefault(key, []).append(value)
-    shared = _declared_by(registry.SHARED_SETTINGS)
+    shared = dict(_declared_by(registry.SHARED_SETTINGS))
+    if model not in registry.models():
+        shared |= _declared_by(registry.RECBOLE_PARAMETERS)
     for key, defaults in values.items():
         setting = found.get(key) or shared.get(key) or Setting.observed(key, defaults)
         filled = [value for value in defaults if value is not None]
