@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from recbole_idp.evaluation.gains import gains
+from recbole_idp.evaluation.metrics import parse, why_no_test
 from recbole_idp.evaluation.significance import compare, holm, user_means
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 
 METRIC = "NDCG@10"
+"""By which is compared where the watched metric does not follow from ranks."""
 LEVEL = 0.05
 
 BASELINES = ("scratch", "text_pca")
@@ -25,12 +27,20 @@ CONTROLS = (*BASELINES, "random_match")
 """Variants whose gain over a baseline says nothing about matching."""
 
 
-def compare_variants(variants: Mapping[str, dict[str, Any]], ranks: Ranks | None) -> list[dict[str, Any]]:
-    """Compare every variant with each baseline among them, by each user's NDCG@10, averaged over the seeds first.
+def compared_metric(watched: str | None) -> str:
+    """Return the metric by which variants are compared: the watched one, or NDCG@10 where it has no paired test."""
+    return METRIC if watched is None or why_no_test(watched) else parse(watched).title
+
+
+def compare_variants(
+    variants: Mapping[str, dict[str, Any]], ranks: Ranks | None, metric: str = METRIC
+) -> list[dict[str, Any]]:
+    """Compare every variant with each baseline among them by a metric of each user, averaged over the seeds first.
 
     Args:
         variants: The rows of a result, as of :func:`~recbole_idp.report.result.summarise`.
         ranks: Ranks by trial, named ``<row>-<seed>``; None where the protocol has none.
+        metric: The metric, as of :func:`compared_metric`.
 
     Returns:
         One for each pair: ``variant``, ``baseline``, ``train_users_share``, ``metric``, ``seeds``, the fields of
@@ -46,14 +56,15 @@ def compare_variants(variants: Mapping[str, dict[str, Any]], ranks: Ranks | None
         for base_row, baseline in variants.items():
             same_share = baseline["train_users_share"] == variant["train_users_share"]
             if baseline["variant"] in BASELINES and same_share:
+                ours, theirs = _by_user(row, variant, ranks, metric), _by_user(base_row, baseline, ranks, metric)
                 found.append(
                     {
                         "variant": variant["variant"],
                         "baseline": baseline["variant"],
                         "train_users_share": variant["train_users_share"],
-                        "metric": METRIC,
+                        "metric": metric,
                         "seeds": len(variant["runs"]),
-                        **asdict(compare(_by_user(row, variant, ranks), _by_user(base_row, baseline, ranks))),
+                        **asdict(compare(ours, theirs)),
                     }
                 )
     return holm_corrected(found)
@@ -65,8 +76,8 @@ def holm_corrected(comparisons: Sequence[dict[str, Any]]) -> list[dict[str, Any]
     return [{**comparison, "p_holm": p} for comparison, p in zip(comparisons, adjusted, strict=True)]
 
 
-def _by_user(row: str, variant: dict[str, Any], ranks: Ranks) -> tuple[np.ndarray, np.ndarray]:
-    values = gains(np.stack([ranks.trials[f"{row}-{run['seed']}"] for run in variant["runs"]]), METRIC)
+def _by_user(row: str, variant: dict[str, Any], ranks: Ranks, metric: str) -> tuple[np.ndarray, np.ndarray]:
+    values = gains(np.stack([ranks.trials[f"{row}-{run['seed']}"] for run in variant["runs"]]), metric)
     return user_means(values, ranks.users)
 
 

@@ -18,7 +18,7 @@ from recbole_idp.evaluation.buckets import bucket_metrics, novelty_metrics
 from recbole_idp.models.idp.keys import GenerationSettings
 from recbole_idp.models.idp.pretrain import find_or_pretrain
 from recbole_idp.recbole_models.choose import make_dataset, model_class, trainer_class
-from recbole_idp.report.comparison import CONTROLS, compare_variants, prediction_line, verdicts
+from recbole_idp.report.comparison import CONTROLS, compare_variants, prediction_line, compared_metric, verdicts
 from recbole_idp.report.few_shot import PLOT, plot_study
 from recbole_idp.report.ranks import Ranks
 from recbole_idp.report.result import read_result, save_result, summarise
@@ -103,7 +103,7 @@ def run(config: Config) -> dict[str, Any]:
     rows = list(dict.fromkeys(trial.row for trial in outcomes))
     summaries = {row: summarise([outcomes[trial].facts for trial in outcomes if trial.row == row]) for row in rows}
     ranks = collect_ranks(outcomes, test.dataset)
-    comparisons = compare_variants(summaries, ranks)
+    comparisons = compare_variants(summaries, ranks, compared_metric(config["valid_metric"]))
     trained, refusal = None, None
     try:
         trained = keep_best(config, outcomes, start, train.dataset, unfinished.folder.name, titles)

@@ -9,7 +9,7 @@ from scipy import stats
 from recbole_idp.errors import UserError
 from recbole_idp.evaluation.gains import gains
 from recbole_idp.evaluation.significance import holm
-from recbole_idp.report.comparison import compare_variants, comparison_lines, sentence, verdicts
+from recbole_idp.report.comparison import compare_variants, comparison_lines, sentence, compared_metric, verdicts
 from recbole_idp.report.ranks import SUFFIX, Ranks, load_ranks, save_ranks
 from recbole_idp.report.result import read_ranks, read_result, save_result, summarise
 
@@ -162,6 +162,17 @@ def test_each_variant_is_compared_with_each_baseline_over_users_after_averaging_
         assert (one["users"], one["seeds"]) == (300, 2)
         assert one["interval"][0] < one["gain"] < one["interval"][1]
     assert [one["p_holm"] for one in found] == holm([one["p_value"] for one in found])
+
+
+def test_the_watched_metric_is_compared_where_it_follows_from_ranks():
+    names = ("ndcg@5", "Recall@100", "MRR", "precision@3", "GiniIndex@10", "AUC", "GAUC", "LogLoss", None)
+    expected = ["NDCG@5", "Recall@100", "MRR", "Precision@3", *["NDCG@10"] * 5]
+    assert [compared_metric(name) for name in names] == expected
+    variants, ranks = rows_and_ranks({"scratch": 0, "fine_tune": 6})
+    (found,) = compare_variants(variants, ranks, compared_metric("hit@3"))
+    share = np.mean([np.mean(ranks.trials[f"fine_tune-{seed}"] <= 3) for seed in (1, 2)])
+    assert found["metric"] == "Hit@3" and found["ours"] == pytest.approx(share)
+    assert " in Hit@3 (" in sentence(found)
 
 
 def test_several_targets_of_one_user_count_as_one_user():
