@@ -10,7 +10,7 @@ from recbole_idp.config.derive import derive
 from recbole_idp.errors import UserError
 from recbole_idp.evaluation.candidates import drawing
 from recbole_idp.evaluation.evaluator import RankCollector, RankEvaluator
-from recbole_idp.evaluation.metrics import compares_labels, smaller_is_better
+from recbole_idp.evaluation.metrics import compares_labels
 
 if TYPE_CHECKING:
     import torch
@@ -44,9 +44,6 @@ class Measuring:
         super().__init__(known, model)  # type: ignore[call-arg]  # RecBole's
         self.config = config
         self.rank_collector: RankCollector | None = None
-        # A pre-training may be validated by another metric than the configuration that it is derived from.
-        self.valid_metric_bigger = not smaller_is_better(config["valid_metric"] or "")
-        self.best_valid_score = -math.inf if self.valid_metric_bigger else math.inf
         if not compares_labels(config["metrics"]):
             self.evaluator = RankEvaluator(config)
             self.eval_collector = self.rank_collector = RankCollector(known, self.evaluator)

@@ -55,8 +55,9 @@ def source_settings(config: Config, **values: Any) -> Config:
         A copy in which the keys of training have the values of pre-training. Where metrics compare scores with labels,
         it is validated by NDCG@10.
     """
-    # Sources have no labels.
-    validation = {"metrics": ["NDCG"], "valid_metric": "NDCG@10"} if compares_labels(config["metrics"]) else {}
+    # Sources have no labels. RecBole computes the direction once, from what the user gave.
+    ranked = {"metrics": ["NDCG"], "valid_metric": "NDCG@10", "valid_metric_bigger": True}
+    validation = ranked if compares_labels(config["metrics"]) else {}
     return derive(
         config,
         **validation,
