@@ -14,6 +14,7 @@ from recbole_idp.report.board.cells import (
 )
 from recbole_idp.report.board.file import metric_key
 from recbole_idp.report.board.text import gain_text, one_line
+from recbole_idp.report.novelty import novelty_of
 
 # How a value is written by its place: any, best, second.
 _MARKS = ("{}", r"\textbf{{{}}}", r"\underline{{{}}}")
@@ -31,7 +32,7 @@ _ESCAPES = {
 
 
 def board_latex(leaderboard: dict[str, Any]) -> str:
-    """Draw a leaderboard, a table for each board.
+    """Draw a leaderboard, a table for each board, and one of users and items that training has not seen.
 
     Args:
         leaderboard: What :func:`~recbole_idp.report.board.file.read_board` returns.
@@ -41,7 +42,10 @@ def board_latex(leaderboard: dict[str, Any]) -> str:
     """
     parts = [r"% \usepackage{booktabs}"]
     for board in leaderboard["boards"]:
-        parts += ["", _table(leaderboard, board) if board["rows"] else f"% no job of {one_line(board['dataset'])}"]
+        if not board["rows"]:
+            parts += ["", f"% no job of {one_line(board['dataset'])}"]
+            continue
+        parts += ["", _table(leaderboard, board), *_novelty(leaderboard, board)]
     return "\n".join(parts) + "\n"
 
 
@@ -55,17 +59,31 @@ def _table(leaderboard: dict[str, Any], board: dict[str, Any]) -> str:
     columns = columns_of(board, metric)
     against = [f"over {latex(board['baseline'])}"] if comparisons_of(board) else []
     header = ["Model", *(latex(metric_name(name)) for name in columns), *against]
-    rows = [header]
+    rows = []
     for line in lines_of(board, metric, columns):
         gain = [_gain(line)] if against else []
         rows.append([latex(line.row["model"]), *map(_cell, line.cells), *gain])
-    lines = [" & ".join(row) + r" \\" for row in rows]
     said = ". ".join([board_title(board, leaderboard["seeds"]), *legend(board)])
+    return _tabular(header, rows, said)
+
+
+def _novelty(leaderboard: dict[str, Any], board: dict[str, Any]) -> list[str]:
+    """Return the table of users and items that training has not seen, where there are some."""
+    found = novelty_of({row["model"]: [row["buckets"]] for row in board["rows"]})
+    if found is None:
+        return []
+    rows = [[latex(name), *(cell if cell != "-" else "--" for cell in cells)] for name, cells in found.rows.items()]
+    said = f"{board_title(board, leaderboard['seeds'])}. {found.heading}"
+    return ["", _tabular(["Model", *map(latex, found.columns)], rows, said)]
+
+
+def _tabular(header: list[str], rows: list[list[str]], caption: str) -> str:
+    lines = [" & ".join(row) + r" \\" for row in (header, *rows)]
     return "\n".join(
         [
             r"\begin{table*}[t]",
             r"\centering\small",
-            f"\\caption{{{latex(said)}.}}",
+            f"\\caption{{{latex(caption)}.}}",
             f"\\begin{{tabular}}{{l{'r' * (len(header) - 1)}}}",
             r"\toprule",
             lines[0],

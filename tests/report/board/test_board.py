@@ -179,6 +179,28 @@ def test_each_protocol_has_a_table_of_its_own():
     assert "OnlySampled" not in page[page.index('id="board-1"') : page.index('id="board-2"')]
 
 
+# ---- users and items that training has not seen
+
+
+def test_what_training_has_not_seen_has_a_table_everywhere():
+    board = leaderboard()
+    assert "not seen" not in board_text(board) + board_markdown(board) + board_latex(board)
+    row = next(row for row in board["boards"][1]["rows"] if row["model"] == "IDP")
+    groups = (("seen in training", 4000, 0.07), ("not seen in training", 105, 0.0123))
+    row["buckets"]["user_novelty"] = [
+        {"label": label, "users": users, "metrics": {"ndcg@10": value}} for label, users, value in groups
+    ]
+    for drawn in (board_text(board), board_markdown(board)):
+        assert "user seen in training (4,000)" in drawn and "user not seen in training (105)" in drawn
+        assert "0.0123" in drawn
+    latex = board_latex(board)
+    assert latex.count(r"\begin{tabular}") == latex.count(r"\end{table*}") == 3
+    seen = latex.rpartition(r"\begin{table*}")[2]
+    assert r"\caption{Arts, full ranking" in seen and "NDCG@10 apart for users and items" in seen
+    assert "Model & user seen in training (4,000) & user not seen in training (105) \\\\" in seen
+    assert "IDP & 0.0700 & 0.0123 \\\\" in seen and "Pop & -- & -- \\\\" in seen
+
+
 # ---- escaping
 
 
