@@ -101,10 +101,11 @@ def _protocol(values: Mapping[str, Any]) -> str:
 
 def _notes(by_model: Mapping[str, Sequence[Job]], loaded: Loaded) -> list[str]:
     """Return notes on models that rank history items in a way of their own."""
-    counting = [model for model in by_model if model in registry.GENERAL_MODELS]
-    excluding = [model for model, jobs in by_model.items() if loaded[jobs[0]][0]["config"]["exclude_history"]]
+    config = {model: loaded[jobs[0]][0]["config"] for model, jobs in by_model.items()}
+    counting = [name for name in by_model if name in registry.GENERAL_MODELS and not config[name]["repeatable"]]
+    excluding = [name for name in by_model if config[name]["exclude_history"]]
     said = {
-        "do not rank what a user has had (RecBole's rule for models that know no order)": counting,
+        "do not rank what a user has had (repeatable is false)": counting,
         "rank what a user has had last (exclude_history)": [name for name in excluding if name not in counting],
     }
     return [f"{', '.join(models)}: {note}." for note, models in said.items() if models]
