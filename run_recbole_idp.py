@@ -2,7 +2,11 @@
 
 import sys
 
-from recbole_idp.cli.main import main
+try:
+    from recbole_idp.__main__ import main
+except KeyboardInterrupt:
+    # Nothing has begun, and there is nothing to say. 130 is what a shell says of a process that Ctrl-C has ended.
+    sys.exit(130)
 
 if __name__ == "__main__":
     sys.exit(main())

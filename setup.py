@@ -97,5 +97,5 @@ setup(
     packages=[*find_packages(include=["recbole_idp", "recbole_idp.*"]), *PROPERTIES],
     package_dir=PROPERTIES,
     package_data={"recbole_idp": ["py.typed"], **{package: ["*.yaml"] for package in PROPERTIES}},
-    entry_points={"console_scripts": ["recbole-idp = recbole_idp.cli.main:main"]},
+    entry_points={"console_scripts": ["recbole-idp = recbole_idp.__main__:main"]},
 )

@@ -91,7 +91,7 @@ def test_wheel_says_what_it_needs(source, wheel, tmp_path):
     wanted = {f">={compat.PYTHON.low}", f"<{compat.PYTHON.high}"}
     assert set(distribution.metadata["Requires-Python"].split(",")) == wanted
     (point,) = [point for point in distribution.entry_points if point.group == "console_scripts"]
-    assert (point.name, point.value) == ("recbole-idp", "recbole_idp.cli.main:main")
+    assert (point.name, point.value) == ("recbole-idp", "recbole_idp.__main__:main")
     # what is checked again at run time has the same bounds there
     for name, bound in compat.BOUNDS.items():
         expected = {f"=={bound.low}"} if name == "recbole" else {f">={bound.low}", f"<{bound.high}"}

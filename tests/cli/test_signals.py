@@ -13,7 +13,7 @@ import pytest
 from recbole_idp.cli.console import exit_status
 from tests.support.commands import command
 from tests.support.processes import children, on_terminal
-from tests.support.python import start_program
+from tests.support.python import ROOT, run_python, start_program
 
 ENDING = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
 LONG = {"variants": ["fine_tune"], "state": "INFO", "pretrain_epochs": 200, "pretrain_stopping_step": 200}
@@ -106,6 +106,30 @@ def wait_for(process, path, text):
 
 def nothing_half_written(folder):
     return not [path for path in (folder / "data").rglob(".*") if path.suffix in (".tmp", ".lock")]
+
+
+EARLY = """
+import os, signal, sys
+
+class Striking:
+    def find_spec(self, name, path, target=None):
+        if name == "recbole_idp.cli.console":
+            os.kill(os.getpid(), signal.SIGINT)
+
+sys.meta_path.insert(0, Striking())
+"""
+PROGRAMS = {
+    "checkout": [str(ROOT / "run_recbole_idp.py")],
+    "module": ["-m", "recbole_idp"],
+    "console": ["-c", "import sys; from recbole_idp.__main__ import main; sys.exit(main())"],
+}
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_control_c_before_anything_has_begun_is_silent(program, tmp_path):
+    (tmp_path / "sitecustomize.py").write_text(EARLY)
+    done = run_python(*PROGRAMS[program], "--version", path=[tmp_path], cwd=tmp_path)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
 
 
 @pytest.mark.slow
