@@ -8,7 +8,7 @@ are known where a YAML file of the model has them.
 from __future__ import annotations
 
 import enum
-import importlib.util
+import importlib
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
@@ -88,9 +88,13 @@ def _never(refusal: str, *harmless: Any) -> Support:
 
 
 def _wandb(model: str, value: Any, values: Mapping[str, Any]) -> str | None:
-    """Refuse Weights & Biases where it is not installed."""
-    if value and importlib.util.find_spec("wandb") is None:
-        return "the package wandb is not installed: pip install wandb, or remove it"
+    """Refuse Weights & Biases where it is not installed, or lacks what it needs itself."""
+    if not value:
+        return None
+    try:
+        importlib.import_module("wandb")
+    except Exception as error:
+        return f"the package wandb cannot be imported ({error}): pip install wandb, or remove it"
     return None
 
 

@@ -2,6 +2,8 @@
 
 import functools
 import importlib.util
+import sys
+import types
 
 import pytest
 import yaml
@@ -269,13 +271,13 @@ def test_what_does_not_work_is_refused_with_its_reason(model, values, says):
     assert says in refusal(accepted, model, **values)
 
 
-def test_weights_and_biases_needs_its_package(monkeypatch):
-    find = importlib.util.find_spec
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name, *rest: None if name == "wandb" else find(name, *rest))
-    assert "pip install wandb" in refusal(accepted, "SASRec", log_wandb=True)
-    monkeypatch.setattr(
-        importlib.util, "find_spec", lambda name, *rest: find("json" if name == "wandb" else name, *rest)
-    )
+def test_weights_and_biases_needs_its_package(monkeypatch, tmp_path):
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "wandb", raising=False)
+    (tmp_path / "wandb.py").write_text("import no_such_part_of_wandb\n")
+    line = refusal(accepted, "SASRec", log_wandb=True)
+    assert "wandb cannot be imported (No module named 'no_such_part_of_wandb'): pip install wandb" in line
+    monkeypatch.setitem(sys.modules, "wandb", types.ModuleType("wandb"))
     assert accepted("SASRec", log_wandb=True)["log_wandb"] is True
 
 
