@@ -97,3 +97,11 @@ def processes():
     from tests.support.processes import starter
 
     yield from starter()
+
+
+@pytest.fixture
+def server():
+    """A web server on this machine; see tests/support/web.py."""
+    from tests.support.web import serving
+
+    yield from serving()

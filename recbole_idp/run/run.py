@@ -18,7 +18,7 @@ from recbole_idp.evaluation.buckets import bucket_metrics, novelty_metrics
 from recbole_idp.models.idp.keys import GenerationSettings
 from recbole_idp.models.idp.pretrain import find_or_pretrain
 from recbole_idp.recbole_models.choose import make_dataset, model_class, trainer_class
-from recbole_idp.report.comparison import CONTROLS, compare_variants, prediction_line, compared_metric, verdicts
+from recbole_idp.report.comparison import CONTROLS, compare_variants, compared_metric, prediction_line, verdicts
 from recbole_idp.report.few_shot import PLOT, plot_study
 from recbole_idp.report.ranks import Ranks
 from recbole_idp.report.result import read_result, save_result, summarise

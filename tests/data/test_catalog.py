@@ -1,11 +1,8 @@
 """A data set's name leads to its files, and no download leaves half of one."""
 
 import hashlib
-import io
 import stat
-import threading
 import zipfile
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
@@ -14,64 +11,13 @@ from recbole_idp.data.catalog import ALIASES, available, locate, recbole_urls
 from recbole_idp.data.folders import read_source
 from tests.support.commands import refusal
 from tests.support.headers import INTER_HEADER, ITEM_HEADER
+from tests.support.web import zipped
 
 INTER = INTER_HEADER + "u\ti\t1\n"
 ITEM = ITEM_HEADER + "i\tPen\n"
 
 
-def zipped(files):
-    """Returns the bytes of a zip; a name may be a ``ZipInfo``."""
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, text in files.items():
-            archive.writestr(name, text)
-    return buffer.getvalue()
-
-
 GOOD = zipped({"Pens/Amazon_Pens.inter": INTER, "Pens/Amazon_Pens.item": ITEM, "__MACOSX/._Amazon_Pens.inter": "x"})
-
-
-class Served(ThreadingHTTPServer):
-    """A web server on this machine; ``pages`` maps paths to (bytes, Content-Length)."""
-
-    def __init__(self):
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.pages = {}
-        self.requests = []
-
-    def offer(self, content, length=None):
-        """Serves ``content`` at a new URL, which is returned."""
-        path = f"/{len(self.pages)}.zip"
-        self.pages[path] = (content, len(content) if length is None else length)
-        return f"http://127.0.0.1:{self.server_port}{path}"
-
-
-class Handler(BaseHTTPRequestHandler):
-    """Answers from the server's pages."""
-
-    def do_GET(self):
-        self.server.requests.append(self.path)
-        if self.path not in self.server.pages:
-            self.send_error(404)
-            return
-        content, length = self.server.pages[self.path]
-        self.send_response(200)
-        self.send_header("Content-Length", str(length))
-        self.end_headers()
-        self.wfile.write(content)
-
-    def log_message(self, *arguments):
-        """Keeps the tests' output quiet."""
-
-
-@pytest.fixture
-def server():
-    with Served() as served:
-        thread = threading.Thread(target=served.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        yield served
-        served.shutdown()
-        thread.join()
 
 
 def folder_with(root, name, **files):
@@ -201,7 +147,9 @@ def test_download_is_compared_with_the_earlier_one(tmp_path, server):
     assert locate("Pens", tmp_path, urls={"Pens": url}).inter_file.is_file()
     for path in (found.inter_file, found.item_file):
         path.unlink()
-    server.pages = {path: (content + b"\0", length + 1) for path, (content, length) in server.pages.items()}
+    server.pages = {
+        path: (content + b"\0", length + 1, *more) for path, (content, length, *more) in server.pages.items()
+    }
     fails("of the earlier download", "Pens", tmp_path, urls={"Pens": url})
     assert [path.name for path in found.folder.iterdir()] == ["source.json"]
 

@@ -9,7 +9,7 @@ from scipy import stats
 from recbole_idp.errors import UserError
 from recbole_idp.evaluation.gains import gains
 from recbole_idp.evaluation.significance import holm
-from recbole_idp.report.comparison import compare_variants, comparison_lines, sentence, compared_metric, verdicts
+from recbole_idp.report.comparison import compare_variants, compared_metric, comparison_lines, sentence, verdicts
 from recbole_idp.report.ranks import SUFFIX, Ranks, load_ranks, save_ranks
 from recbole_idp.report.result import read_ranks, read_result, save_result, summarise
 

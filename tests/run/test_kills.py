@@ -1,5 +1,6 @@
 """Kill -9 at random moments of each kind of job: the next run goes on, and finds what an uninterrupted one finds."""
 
+import functools
 import json
 import os
 import random
@@ -13,12 +14,13 @@ from safetensors.torch import load_file
 
 from recbole_idp.cli.main import main
 from recbole_idp.report.result import read_ranks, read_result
-from recbole_idp.testing.toy import title, write_dataset, write_domains
+from recbole_idp.testing.toy import write_dataset, write_domains
 from tests.run import test_warm_up
 from tests.support import commands
+from tests.support.headers import INTER_HEADER
 from tests.support.precise import SMALL
 from tests.support.processes import killed_after
-from tests.support.trained import make_trained
+from tests.support.web import Gate, offered, zipped
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore:pkg_resources")]
 LONG = {"pretrain_epochs": 15, "pretrain_stopping_step": 15, "epochs": 15, "stopping_step": 15}
@@ -143,21 +145,6 @@ def test_after_kills_at_random_moments_no_user_is_lost(processes, tmp_path):
 # ---- tasks that make a folder
 
 
-@pytest.fixture(scope="module")
-def made(tmp_path_factory):
-    """A trained folder ``mine-fine_tune`` beside its bundle, new items, and raw reviews."""
-    folder = tmp_path_factory.mktemp("made")
-    make_trained(folder)
-    texts = [f"n{number}\t{title(number % 40)} {number}" for number in range(20_000)]
-    (folder / "new.item").write_text("item_id:token\ttitle:token_seq\n" + "\n".join(texts) + "\n")
-    reviews = [
-        f'{{"overall": 5, "reviewerID": "u{number % 900}", "asin": "a{number % 700}", "unixReviewTime": {number}}}\n'
-        for number in range(300_000)
-    ]
-    (folder / "reviews.json").write_text("".join(reviews))
-    return folder
-
-
 # The command with the place of what it reads and the folder that it makes, and how often it is killed.
 MAKERS = {
     "add-items": (["--trained={made}/data/saved/mine-fine_tune", "--items={made}/new.item", "--out={out}/new"], 2),
@@ -196,6 +183,55 @@ def test_after_kills_at_random_moments_a_folder_is_whole(task, made, processes, 
     process.join(120)
     assert process.exitcode == 0, (tmp_path / "err").read_text()
     assert content(tmp_path / "struck") == content(tmp_path / "whole")
+
+
+# ---- datasets that are made on their first use
+
+
+def test_after_kills_at_random_moments_a_carved_dataset_is_whole(processes, tmp_path):
+    whole, struck = tmp_path / "whole", tmp_path / "struck"
+    for folder in (whole, struck):
+        folder.mkdir()
+
+    def start(folder):
+        return processes(folder, commands.pop(folder, "ml-100k-target"))
+
+    process = start(whole)
+    process.join(120)
+    assert process.exitcode == 0, (whole / "err").read_text()
+    carved = content(whole / "data" / "ml-100k-target")
+    assert len(carved) == 3
+    draw, all_of_it = random.Random("carve"), float((whole / "cpu").read_text())
+    for _ in range(4):
+        assert killed_after(start(struck), draw.uniform(0.05, 0.6) * all_of_it) == -signal.SIGKILL
+        place = struck / "data" / "ml-100k-target"
+        assert not place.exists() or content(place) == carved
+    process = start(struck)
+    process.join(120)
+    assert process.exitcode == 0, (struck / "err").read_text()
+    assert content(struck / "data" / "ml-100k-target") == carved
+    assert [path.name for path in (struck / "data").glob("*ml-100k*")] == ["ml-100k-target"]
+
+
+def test_a_kill_in_a_download_leaves_nothing_and_the_next_one_is_whole(processes, server, tmp_path):
+    rows = "".join(f"u{number % 50}\ti{number * 7 % 30}\t{number}\n" for number in range(2000))
+    gate = Gate(1)
+    url = server.offer(zipped({"web.inter": INTER_HEADER + rows}), between=gate)
+
+    def start():
+        return processes(tmp_path, commands.pop(tmp_path, "web"), confine=functools.partial(offered, "web", url))
+
+    process = start()
+    assert gate.reached.wait(60)
+    process.kill()
+    process.join(60)
+    assert process.exitcode == -signal.SIGKILL and not (tmp_path / "data" / "web").exists()
+    gate.open()
+    process = start()
+    process.join(120)
+    assert process.exitcode == 0, (tmp_path / "err").read_text()
+    assert (tmp_path / "data" / "web" / "web.inter").read_text() == INTER_HEADER + rows
+    assert [path.name for path in (tmp_path / "data").glob("*web*")] == ["web"]
 
 
 def test_after_kills_at_random_moments_a_replay_ends_the_same(processes, tmp_path):

@@ -1,42 +1,29 @@
 """Two processes that do the same in one folder at once: both end well, with equal results and nothing left over."""
 
+import functools
 import json
 import shutil
 
 import pytest
 
 from recbole_idp.report.result import read_ranks, read_result
-from recbole_idp.testing.toy import title, write_domains
+from recbole_idp.testing.toy import write_domains
 from tests.run import test_warm_up
-from tests.support.commands import command
-from tests.support.trained import bundle_of, make_trained
+from tests.support.commands import command, pop
+from tests.support.headers import INTER_HEADER
+from tests.support.trained import bundle_of
+from tests.support.web import Gate, offered, zipped
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore:pkg_resources")]
 LONG = {"pretrain_epochs": 15, "pretrain_stopping_step": 15, "epochs": 15, "stopping_step": 15}
 
 
-@pytest.fixture(scope="module")
-def made(tmp_path_factory):
-    """A trained folder beside its bundle, new items, users and raw reviews. Not to be changed."""
-    folder = tmp_path_factory.mktemp("made")
-    make_trained(folder)
-    texts = [f"n{number}\t{title(number % 40)} {number}" for number in range(2000)]
-    (folder / "new.item").write_text("item_id:token\ttitle:token_seq\n" + "\n".join(texts) + "\n")
-    (folder / "users").write_text("".join(f"user {n}\tsi{n % 8} si{(n + 1) % 8}\n" for n in range(20_000)))
-    reviews = [
-        f'{{"overall": 5, "reviewerID": "u{number % 90}", "asin": "a{number % 70}", "unixReviewTime": {number}}}\n'
-        for number in range(20_000)
-    ]
-    (folder / "reviews.json").write_text("".join(reviews))
-    return folder
-
-
-def together(processes, folder, *argv, count=2):
+def together(processes, folder, *argv, count=2, confine=None):
     """Runs a command several times at once in folders of their own; returns how each ended, and what it printed."""
     places = [folder / f"place-{number}" for number in range(count)]
     for place in places:
         place.mkdir(exist_ok=True)
-    started = [processes(place, list(argv)) for place in places]
+    started = [processes(place, list(argv), confine=confine) for place in places]
     for process in started:
         process.join(180)
     return [(process.exitcode, (place / "err").read_text()) for process, place in zip(started, places, strict=True)]
@@ -47,9 +34,6 @@ def assert_nothing_left(folder):
     assert not left
     assert not list(folder.rglob("*.parts"))
 
-
-NOT_OF_POP = ("hidden_size", "inner_size", "n_layers", "hidden_dropout_prob", "attn_dropout_prob", "epoch_steps")
-NOT_OF_POP += ("pretrain_batch_size", "pretrain_negatives", "pretrain_valid_users", "pretrain_epochs")
 
 TRAININGS = {
     "run": ("run", {"model": "IDP", **LONG, "variants": ["zero_shot", "fine_tune", "scratch"]}),
@@ -113,12 +97,27 @@ def test_pages_of_matches(processes, tmp_path):
 
 
 def test_carving_of_ml_100k(processes, tmp_path):
-    argv = command(tmp_path, model="Pop", dataset="ml-100k-target", source_domains=None, **dict.fromkeys(NOT_OF_POP))
-    for status, err in together(processes, tmp_path, *argv):
+    for status, err in together(processes, tmp_path, *pop(tmp_path, "ml-100k-target")):
         assert status == 0, err
     first, second = (numbers(path) for path in (tmp_path / "data" / "results").glob("*.json"))
     assert first == second
     assert [path.name for path in (tmp_path / "data").glob("ml-100k-*")] == ["ml-100k-target"]
+    assert_nothing_left(tmp_path)
+
+
+def test_downloads_of_one_dataset(processes, server, tmp_path):
+    rows = "".join(f"u{number % 50}\ti{number * 7 % 30}\t{number}\n" for number in range(2000))
+    gate = Gate(2)
+    url = server.offer(zipped({"web.inter": INTER_HEADER + rows}), between=gate)
+    confine = functools.partial(offered, "web", url)
+    for status, err in together(processes, tmp_path, *pop(tmp_path, "web"), confine=confine):
+        assert status == 0 and err.count("\n") == err.count("waiting for it"), err
+    # Both were in the middle of it at once.
+    assert len(server.requests) == 2 and gate.reached.is_set()
+    first, second = (numbers(path) for path in (tmp_path / "data" / "results").glob("*.json"))
+    assert first == second
+    assert (tmp_path / "data" / "web" / "web.inter").read_text() == INTER_HEADER + rows
+    assert [path.name for path in (tmp_path / "data").glob("*web*")] == ["web"]
     assert_nothing_left(tmp_path)
 
 
@@ -147,7 +146,7 @@ def test_of_those_that_make_the_same_one_makes_it_and_the_other_says_so(task, ma
 
 def test_pages_of_one_leaderboard(processes, tmp_path):
     write_domains(tmp_path / "data")
-    argv = command(tmp_path, "leaderboard", model="Pop", source_domains=None, **dict.fromkeys(NOT_OF_POP))
+    argv = pop(tmp_path, "shop", task="leaderboard")
     ((status, err),) = together(processes, tmp_path, *argv, count=1)
     assert status == 0, err
     (path,) = (tmp_path / "data" / "results").glob("leaderboard-*.json")

@@ -20,6 +20,15 @@ def command(folder, task="run", dataset="shop", **changes):
     return [task, *options({"dataset": dataset, **settings(folder / "data", **changes)})]
 
 
+_NOT_OF_POP = ("hidden_size", "inner_size", "n_layers", "hidden_dropout_prob", "attn_dropout_prob", "epoch_steps")
+_NOT_OF_POP += ("pretrain_batch_size", "pretrain_negatives", "pretrain_valid_users", "pretrain_epochs")
+
+
+def pop(folder, dataset, task="run"):
+    """Returns the arguments of the shortest of all runs: RecBole's Pop on a dataset below ``folder / "data"``."""
+    return command(folder, task, dataset, model="Pop", source_domains=None, **dict.fromkeys(_NOT_OF_POP))
+
+
 def printed(capture, *argv, status=0):
     """Runs a command that prints nothing to stderr; returns what it prints."""
     assert recbole_idp(list(argv)) == status
