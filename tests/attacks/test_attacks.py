@@ -1,5 +1,6 @@
 """Hostile files are refused: the attacks and the fuzzer of attacks/, in processes of their own under limits."""
 
+import itertools
 import re
 from pathlib import Path
 
