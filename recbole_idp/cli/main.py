@@ -21,6 +21,7 @@ from recbole_idp.cli.memory import check_loadable, quiet_about_memory
 from recbole_idp.cli.signals import end_undisturbed, ignore_at_the_end
 from recbole_idp.cli.streams import usable_streams
 from recbole_idp.cli.threads import share_processors
+from recbole_idp.data.convert.formats import FORMATS
 from recbole_idp.errors import UserError
 
 if TYPE_CHECKING:
@@ -166,19 +167,33 @@ def datasets(options: Options) -> int:
 
 
 def convert(options: Options) -> int:
-    """Convert raw reviews, ratings and metadata."""
-    usage = "convert --reviews=FILE --name=NAME [--metadata=FILE --output=DIR]"
-    values = _own_options(options, "recbole_idp.data.amazon.keys:ConvertSettings", ("reviews", "name", "output"), usage)
-    from recbole_idp.data.amazon.convert import convert_amazon
-
-    print(convert_amazon(**values))
+    """Convert the files of other formats."""
+    given = {key: value for key, value in options.items() if key == "format"}
+    name = _own_options(given, (_CONVERT,), (), "")["format"]
+    form = FORMATS[name]
+    _refuse_others_options(options, name)
+    values = _own_options(options, (_CONVERT, form.keys), form.needed, form.usage)
+    del values["format"]
+    print(registry.resolve(form.convert)(**values))
     return 0
+
+
+def _refuse_others_options(options: Options, name: str) -> None:
+    """Raise UserError for an option of convert that belongs to another format alone."""
+    from recbole_idp.config.setting import declared_by
+
+    takers = {form: declared_by(registry.resolve(entry.keys)) for form, entry in FORMATS.items()}
+    for key in options:
+        found = [form for form, keys in takers.items() if key in keys]
+        if found and name not in found:
+            formats = " and ".join(f"--format={form}" for form in found)
+            raise UserError(f"--{key} belongs to {formats}, and this is --format={name}: {FORMATS[name].usage}")
 
 
 def report(options: Options) -> int:
     """Make a leaderboard again from its JSON file."""
     usage = "report --result=FILE.json [--output=DIR]"
-    values = _own_options(options, "recbole_idp.report.keys:ReportSettings", ("result",), usage)
+    values = _own_options(options, ("recbole_idp.report.keys:ReportSettings",), ("result",), usage)
     from recbole_idp.report.board.redraw import redraw
 
     redraw(**values)
@@ -188,7 +203,7 @@ def report(options: Options) -> int:
 def recommend(options: Options) -> int:
     """Recommend items by a trained model."""
     usage = 'recommend --trained=DIR --history="ID,ID" [--k=10], or --user=ID, or --users=FILE --out=FILE'
-    values = _own_options(options, "recbole_idp.serving.keys:RecommendSettings", ("trained",), usage)
+    values = _own_options(options, ("recbole_idp.serving.keys:RecommendSettings",), ("trained",), usage)
     from recbole_idp.cli import trained
 
     trained.recommend(**values)
@@ -198,7 +213,7 @@ def recommend(options: Options) -> int:
 def add_items(options: Options) -> int:
     """Add new items to a trained model."""
     usage = "add-items --trained=DIR --items=FILE.item --out=DIR [--pretrained=DIR]"
-    values = _own_options(options, "recbole_idp.serving.keys:AddItemsSettings", ("trained", "items", "out"), usage)
+    values = _own_options(options, ("recbole_idp.serving.keys:AddItemsSettings",), ("trained", "items", "out"), usage)
     from recbole_idp.cli import trained
 
     trained.add_items(**values)
@@ -208,7 +223,7 @@ def add_items(options: Options) -> int:
 def export(options: Options) -> int:
     """Export a trained model for use without Python."""
     usage = "export --trained=DIR --out=DIR [--index=ivf]"
-    values = _own_options(options, "recbole_idp.serving.keys:ExportSettings", ("trained", "out"), usage)
+    values = _own_options(options, ("recbole_idp.serving.keys:ExportSettings",), ("trained", "out"), usage)
     from recbole_idp.cli import trained
 
     trained.export(**values)
@@ -242,6 +257,7 @@ class Task(NamedTuple):
 
 _RUN, _SOURCES = "recbole_idp.run.keys:RunSettings", "recbole_idp.data.keys:SourceSettings"
 _COMPARED, _PLACES = "recbole_idp.run.keys:ComparisonSettings", "recbole_idp.run.keys:PlaceSettings"
+_CONVERT = "recbole_idp.data.convert.keys:ConvertSettings"
 _BOARD, _STUDY = "recbole_idp.leaderboard.keys:BoardSettings", "recbole_idp.models.precise.keys:WarmUpSettings"
 
 # The modules with PyTorch and RecBole that tasks need.
@@ -284,8 +300,8 @@ TASKS = {
     ),
     "convert": Task(
         convert,
-        "turn reviews or ratings and metadata (Amazon's, CSV, JSON lines) into RecBole's atomic files",
-        keys=("recbole_idp.data.amazon.keys:ConvertSettings",),
+        "turn reviews, ratings and metadata (Amazon's, CSV, JSON lines), or other formats, into RecBole's atomic files",
+        keys=(_CONVERT, *(entry.keys for entry in FORMATS.values())),
         others=False,
     ),
     "recommend": Task(
@@ -369,12 +385,12 @@ def _task_help(name: str) -> str:
     return "\n\n".join(parts)
 
 
-def _own_options(options: dict[str, str | bool], group: str, needed: Iterable[str], usage: str) -> dict[str, Any]:
+def _own_options(options: Options, groups: Iterable[str], needed: Iterable[str], usage: str) -> dict[str, Any]:
     """Check the options of a task that has options of its own instead of keys.
 
     Args:
         options: The given options.
-        group: "module:Class" of their declarations.
+        groups: "module:Class" of their declarations.
         needed: Options that must be given.
         usage: Usage of the task, for messages.
 
@@ -388,7 +404,7 @@ def _own_options(options: dict[str, str | bool], group: str, needed: Iterable[st
     from recbole_idp.config.layers import COMMAND_LINE, Layer
     from recbole_idp.config.setting import declared_by
 
-    settings = declared_by(registry.resolve(group))
+    settings = {key: declared for group in groups for key, declared in declared_by(registry.resolve(group)).items()}
     defaults = {name: setting.default for name, setting in settings.items()}
     values = {**defaults, **check_layer(Layer(COMMAND_LINE, options), settings)}
     for key in needed:

@@ -13,13 +13,12 @@ import pandas as pd
 
 from recbole_idp.data.amazon.filtering import core_mask
 from recbole_idp.data.amazon.items import ITEM_TYPES, Metadata, read_metadata
-from recbole_idp.data.amazon.lines import RawFile
+from recbole_idp.data.convert.datasets import building_dataset, free_folder
+from recbole_idp.data.convert.lines import RawFile
 from recbole_idp.data.amazon.parts import parts_beside
 from recbole_idp.data.amazon.reviews import read_reviews, review_layout
 from recbole_idp.data.atomic import INTER_TYPES, write_atomic
-from recbole_idp.data.folders import SOURCE_FILE, dataset_folder, write_source
 from recbole_idp.errors import UserError
-from recbole_idp.storage.folders import only_folder
 
 
 @dataclass(frozen=True)
@@ -92,10 +91,8 @@ def convert_amazon(
             filters leave nothing, or the metadata describe none of the items. Or the folder is there already or cannot
             be written.
     """
-    folder = dataset_folder(output, name)
-    if not name.isprintable():
-        raise UserError(f"{name!r} cannot be printed: choose another name for the data set")
-    _check_arguments(folder, k_core, min_length)
+    folder = free_folder(output, name)
+    _check_arguments(k_core, min_length)
     try:
         return _convert(folder, reviews, metadata, name, k_core, min_length)
     except MemoryError:
@@ -132,9 +129,8 @@ def _convert(
         catalog = found.frame
         malformed += metadata_file.malformed
         notes += _encoding_notes([metadata_file])
-    with only_folder(folder, note=SOURCE_FILE) as building:
-        origin = f"converted from reviews ({layout.name} layout)"
-        write_source(building, origin=origin, k_core=k_core, min_length=min_length)
+    origin = f"converted from reviews ({layout.name} layout)"
+    with building_dataset(folder, origin=origin, k_core=k_core, min_length=min_length) as building:
         types = {column: kind for column, kind in INTER_TYPES.items() if layout.has_ratings or column != "rating"}
         write_atomic(building / f"{name}.inter", inter, types)
         if catalog is not None:
@@ -184,10 +180,8 @@ def _metadata_notes(found: Metadata, metadata: str | Path, reviews: str | Path) 
     return [f"{metadata} describes {found.described:,} of {len(tokens):,} items only: is it of the same category?"]
 
 
-def _check_arguments(folder: Path, k_core: int | None, min_length: int | None) -> None:
+def _check_arguments(k_core: int | None, min_length: int | None) -> None:
     """Check the arguments before any work."""
-    if folder.exists():
-        raise UserError(f"{folder} is there already: delete it or choose another name")
     for key, value in (("k_core", k_core), ("min_length", min_length)):
         if value is not None and value < 1:
             raise UserError(f"{key} is {value}: it must be 1 or more")

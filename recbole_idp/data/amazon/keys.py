@@ -1,9 +1,9 @@
-"""Options of the task convert."""
+"""Options of the task convert for reviews and metadata."""
 
 from recbole_idp.config.setting import Affects, Count, Settings, setting
 
 
-class ConvertSettings(Settings):
+class AmazonSettings(Settings):
     """Make atomic files of raw reviews and metadata."""
 
     reviews: str | None = setting(
@@ -12,7 +12,5 @@ class ConvertSettings(Settings):
         Affects.OUTPUT,
     )
     metadata: str | None = setting(None, "File of the items' texts, in any of these forms.", Affects.OUTPUT)
-    name: str | None = setting(None, "Name of the dataset.", Affects.OUTPUT)
-    output: str | None = setting("dataset/", "Folder for the dataset's folder.", Affects.OUTPUT)
     k_core: Count | None = setting(None, "Events that every user and item has, at least.", Affects.OUTPUT)
     min_length: Count | None = setting(None, "Events that every user has, at least.", Affects.OUTPUT)

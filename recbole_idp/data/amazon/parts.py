@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
-from recbole_idp.data.amazon.lines import RawFile
+from recbole_idp.data.convert.lines import RawFile
 from recbole_idp.data.amazon.reviews import Layout
 
 _PARTS = ("train", "valid", "test")

@@ -10,7 +10,9 @@ import warnings
 import zlib
 from collections.abc import Callable, Generator, Iterable, Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import IO, Any, TypeVar
+
+from tqdm import tqdm
 
 from recbole_idp.errors import UserError
 from recbole_idp.terminal.progress import progress_bar
@@ -33,6 +35,77 @@ _Record = TypeVar("_Record")
 _Text = TypeVar("_Text", str, list[str])
 # What parsing a malformed line can raise; the last two because of very deep nesting.
 _LINE_FAULTS = (ValueError, SyntaxError, KeyError, TypeError, ArithmeticError, RecursionError, MemoryError)
+
+
+class OpenFile:
+    """A raw file that is open, unpacked on the way.
+
+    Args:
+        path: The file, for messages.
+        raw: The file as it lies on the disk.
+        stream: Its content.
+        bar: The progress bar over the bytes on the disk.
+    """
+
+    def __init__(self, path: Path, raw: IO[bytes], stream: IO[bytes], bar: tqdm) -> None:
+        self._path, self._raw, self._stream, self._bar = path, raw, stream, bar
+        self._unpacked = 0
+
+    def read_line(self) -> bytes:
+        """Return the next line with its end, or its first ``MOST_LINE_BYTES`` + 1 bytes; empty at the end."""
+        return self._counted(self._stream.readline(MOST_LINE_BYTES + 1))
+
+    def read_block(self, size: int) -> bytes:
+        """Return the next ``size`` bytes, fewer at the end."""
+        return self._counted(self._stream.read(size))
+
+    def advance(self) -> None:
+        """Advance the progress bar to where the file is read."""
+        self._bar.update(self._raw.tell() - self._bar.n)
+
+    def _counted(self, content: bytes) -> bytes:
+        """Return the content; raise UserError where an archive unpacks to more than texts do."""
+        self._unpacked += len(content)
+        if self._unpacked > _CHECKED_FROM and self._unpacked > MOST_RATIO * self._raw.tell():
+            raise UserError(
+                f"{self._path} unpacks to more than {MOST_RATIO} times its size, as no data do; give another file"
+            )
+        return content
+
+
+@contextlib.contextmanager
+def open_raw(path: Path, progress: bool = True) -> Iterator[OpenFile]:
+    """Open a file for reading, gzipped or not, with a progress bar.
+
+    Args:
+        path: The file.
+        progress: Whether to show the bar, on terminals only.
+
+    Raises:
+        UserError: The file is missing, cannot be read or is a damaged gzip archive, which may show in the block.
+    """
+    try:
+        with open(path, "rb") as raw:
+            zipped = raw.read(2) == _GZIP_MAGIC
+            size = raw.seek(0, io.SEEK_END)
+            raw.seek(0)
+            options: dict[str, Any] = {"unit": "B", "unit_scale": True, "desc": path.name}
+            with (
+                gzip.open(raw) if zipped else contextlib.nullcontext(raw) as stream,
+                progress_bar(shown=progress, total=size, **options) as bar,
+            ):
+                yield OpenFile(path, raw, stream, bar)
+    except FileNotFoundError:
+        raise UserError(f"no file {path}: check the path") from None
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise UserError(f"{path} is a damaged gzip archive ({error}): download it again") from error
+    except OSError as error:
+        raise UserError(f"cannot read {path} ({error.strerror}): check the path and its permissions") from error
+
+
+def too_long(path: Path, number: int) -> UserError:
+    """Return the error for a line of more than ``MOST_LINE_BYTES``."""
+    return UserError(f"{path}: line {number} has more than {MOST_LINE_BYTES:,} bytes; give another file")
 
 
 class RawFile:
@@ -60,44 +133,19 @@ class RawFile:
         Raises:
             UserError: The file is missing, cannot be read or is a damaged gzip archive.
         """
-        try:
-            with open(self.path, "rb") as raw:
-                zipped = raw.read(2) == _GZIP_MAGIC
-                size = raw.seek(0, io.SEEK_END)
-                raw.seek(0)
-                options: dict[str, Any] = {"unit": "B", "unit_scale": True, "desc": self.path.name}
-                with (
-                    gzip.open(raw) if zipped else contextlib.nullcontext(raw) as stream,
-                    progress_bar(shown=progress, total=size, **options) as bar,
-                ):
-                    unpacked = blank = 0
-                    for number, line in enumerate(iter(lambda: stream.readline(MOST_LINE_BYTES + 1), b""), start=1):
-                        unpacked += len(line)
-                        self._check_sizes(number, len(line), unpacked, raw.tell())
-                        if number % _LINES_PER_UPDATE == 0:
-                            bar.update(raw.tell() - bar.n)
-                        # A table's first and last fields may be empty: blanks and tabs stay.
-                        text = self._decoded(line).rstrip("\r\n")
-                        if text.strip():
-                            yield number, text.removeprefix("\ufeff")
-                        elif (blank := blank + 1) > _MOST_BLANK:
-                            raise UserError(f"{self.path} has more than {_MOST_BLANK:,} empty lines; give another file")
-        except FileNotFoundError:
-            raise UserError(f"no file {self.path}: check the path") from None
-        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-            raise UserError(f"{self.path} is a damaged gzip archive ({error}): download it again") from error
-        except OSError as error:
-            message = f"cannot read {self.path} ({error.strerror}): check the path and its permissions"
-            raise UserError(message) from error
-
-    def _check_sizes(self, number: int, line_bytes: int, unpacked: int, packed: int) -> None:
-        """Raise UserError where a line is no record, or an archive unpacks to more than texts do."""
-        if line_bytes > MOST_LINE_BYTES:
-            raise UserError(f"{self.path}: line {number} has more than {MOST_LINE_BYTES:,} bytes; give another file")
-        if unpacked > _CHECKED_FROM and unpacked > MOST_RATIO * packed:
-            raise UserError(
-                f"{self.path} unpacks to more than {MOST_RATIO} times its size, as no reviews do; give another file"
-            )
+        with open_raw(self.path, progress) as file:
+            blank = 0
+            for number, line in enumerate(iter(file.read_line, b""), start=1):
+                if len(line) > MOST_LINE_BYTES:
+                    raise too_long(self.path, number)
+                if number % _LINES_PER_UPDATE == 0:
+                    file.advance()
+                # A table's first and last fields may be empty: blanks and tabs stay.
+                text = self._decoded(line).rstrip("\r\n")
+                if text.strip():
+                    yield number, text.removeprefix("\ufeff")
+                elif (blank := blank + 1) > _MOST_BLANK:
+                    raise UserError(f"{self.path} has more than {_MOST_BLANK:,} empty lines; give another file")
 
     def _decoded(self, line: bytes) -> str:
         """Return a line as text, and count those that are no UTF-8."""
