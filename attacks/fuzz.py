@@ -111,9 +111,9 @@ def readers() -> dict[str, Reader]:
     """Return all readers by name."""
     from recbole_idp.config.layers import read_file
     from recbole_idp.content.text.layout import PartError, listed_parts
-    from recbole_idp.data.convert.lines import RawFile
     from recbole_idp.data.amazon.reviews import read_reviews, review_layout
     from recbole_idp.data.atomic import read_atomic
+    from recbole_idp.data.convert.lines import RawFile
     from recbole_idp.data.item_text import read_item_texts
     from recbole_idp.report.board.file import read_board
     from recbole_idp.report.board.text import board_text

@@ -8,8 +8,9 @@ from __future__ import annotations
 import importlib.util
 import json
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import recbole_idp
@@ -246,6 +247,7 @@ class Task(NamedTuple):
         dry: Whether it takes ``--dry_run``.
         keys: "module:Class" of the declarations of its own keys, which its ``--help`` lists.
         others: Whether it takes the keys of a model as well.
+        kinds: An option -> "module:Class" of the keys that the task takes with it, besides.
     """
 
     do: Any
@@ -253,6 +255,7 @@ class Task(NamedTuple):
     dry: bool = False
     keys: tuple[str, ...] = ()
     others: bool = True
+    kinds: Mapping[str, str] = MappingProxyType({})
 
 
 _RUN, _SOURCES = "recbole_idp.run.keys:RunSettings", "recbole_idp.data.keys:SourceSettings"
@@ -301,7 +304,8 @@ TASKS = {
     "convert": Task(
         convert,
         "turn reviews, ratings and metadata (Amazon's, CSV, JSON lines), or other formats, into RecBole's atomic files",
-        keys=(_CONVERT, *(entry.keys for entry in FORMATS.values())),
+        keys=(_CONVERT,),
+        kinds={f"--format={name}": entry.keys for name, entry in FORMATS.items()},
         others=False,
     ),
     "recommend": Task(
@@ -376,10 +380,11 @@ def _task_help(name: str) -> str:
     from recbole_idp.config import reference
 
     task = TASKS[name]
-    rows = [(f"--{key}", *more) for key, *more in reference.rows_of(map(registry.resolve, task.keys))]
     parts = [f"usage: {PROGRAM} {name} [--key=value ...]\n\n{task.purpose}"]
-    if rows:
-        parts.append(f"keys, with their types and defaults:\n{columns(rows, indent='  ')}")
+    groups = {"keys": task.keys, **{f"keys with {option}": (group,) for option, group in task.kinds.items()}}
+    for title, keys in groups.items():
+        if rows := [(f"--{key}", *more) for key, *more in reference.rows_of(map(registry.resolve, keys))]:
+            parts.append(f"{title}, with their types and defaults:\n{columns(rows, indent='  ')}")
     if task.others:
         parts.append(f"It takes the keys of a model as well, which {PROGRAM} keys --model=NAME lists.")
     return "\n\n".join(parts)

@@ -8,6 +8,8 @@ from recbole_idp.errors import UserError
 from recbole_idp.storage.files import parse_json, write_json
 
 SOURCE_FILE = "source.json"
+CLOCK = "clock"
+"""What ``source.json`` calls the clock of timestamps that are no real times: those of one clock can be compared."""
 _LONGEST_NAME = 255
 
 
@@ -52,3 +54,9 @@ def read_source(folder: str | Path) -> dict[str, Any]:
     except (OSError, ValueError):
         return {}
     return facts if isinstance(facts, dict) else {}
+
+
+def clock_of(folder: str | Path) -> str | None:
+    """Return the name of the clock of the timestamps in ``folder``; None where none is noted, as for real times."""
+    clock = read_source(folder).get(CLOCK)
+    return clock if isinstance(clock, str) else None

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from recbole_idp.config.derive import data_root
-from recbole_idp.data.catalog import locate
+from recbole_idp.data.catalog import DatasetLocation, locate
 from recbole_idp.data.domains import Domain, DomainEvents, domain_facts, read_domain
+from recbole_idp.data.folders import SOURCE_FILE, clock_of
 from recbole_idp.data.keys import joined_with
 from recbole_idp.data.sequences import positions
 from recbole_idp.data.splits import only_places
@@ -105,7 +106,8 @@ def read_joined_domains(
     for location in locations:
         read = read_domain(config, location)
         found = _of_users(read, users, len(items))
-        check_one_clock(target, (target_users, target_times), location.name, (found.users, found.times))
+        if not _same_clock(locate(target, data_root(config)), location):
+            check_one_clock(target, (target_users, target_times), location.name, (found.users, found.times))
         domains.append(domain_facts(read))
         items += [HistoryItem(location.name, token) for token in read.item_tokens[1:]]
         parts.append(found)
@@ -118,6 +120,22 @@ def read_joined_domains(
             "same people must be equal in the files"
         )
     return JoinedDomains(domains, items, events, joined)
+
+
+def _same_clock(target: DatasetLocation, other: DatasetLocation) -> bool:
+    """Return whether the files of two domains say that their times can be compared.
+
+    Raises:
+        UserError: They say that these cannot.
+    """
+    clock, others = clock_of(target.folder), clock_of(other.folder)
+    if clock != others:
+        ordered = target if clock is not None else other
+        raise UserError(
+            f"shared_users joins {target.name} and {other.name}, and the timestamps of {ordered.name} are places in an "
+            f"order of its own ({ordered.folder / SOURCE_FILE}): what came first cannot be told, so give real times"
+        )
+    return clock is not None
 
 
 def _of_users(read: DomainEvents, users: Mapping[str, int], first_item: int) -> OtherEvents:

@@ -13,11 +13,11 @@ import pandas as pd
 
 from recbole_idp.data.amazon.filtering import core_mask
 from recbole_idp.data.amazon.items import ITEM_TYPES, Metadata, read_metadata
-from recbole_idp.data.convert.datasets import building_dataset, free_folder
-from recbole_idp.data.convert.lines import RawFile
 from recbole_idp.data.amazon.parts import parts_beside
 from recbole_idp.data.amazon.reviews import read_reviews, review_layout
 from recbole_idp.data.atomic import INTER_TYPES, write_atomic
+from recbole_idp.data.convert.datasets import building_dataset, free_folder
+from recbole_idp.data.convert.lines import RawFile
 from recbole_idp.errors import UserError
 
 

@@ -6,8 +6,8 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
-from recbole_idp.data.convert.lines import RawFile
 from recbole_idp.data.amazon.reviews import Layout
+from recbole_idp.data.convert.lines import RawFile
 
 _PARTS = ("train", "valid", "test")
 _NAME = re.compile(rf"(?P<stem>(?:.*[._-])?)(?P<part>{'|'.join(_PARTS)})(?P<ending>\.[\w.]+)", re.IGNORECASE)

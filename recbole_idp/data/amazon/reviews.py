@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from recbole_idp.data.convert.lines import RawFile, parse_record
 from recbole_idp.data.amazon.tables import EVENT_NAMES, Table, find_columns, missing_columns, split_header
+from recbole_idp.data.convert.lines import RawFile, parse_record
 from recbole_idp.data.times import parse_date
 from recbole_idp.errors import UserError
 

@@ -10,7 +10,7 @@ import warnings
 import zlib
 from collections.abc import Callable, Generator, Iterable, Iterator
 from pathlib import Path
-from typing import IO, Any, TypeVar
+from typing import IO, Any, TypeVar, cast
 
 from tqdm import tqdm
 
@@ -94,7 +94,7 @@ def open_raw(path: Path, progress: bool = True) -> Iterator[OpenFile]:
                 gzip.open(raw) if zipped else contextlib.nullcontext(raw) as stream,
                 progress_bar(shown=progress, total=size, **options) as bar,
             ):
-                yield OpenFile(path, raw, stream, bar)
+                yield OpenFile(path, raw, cast(IO[bytes], stream), bar)
     except FileNotFoundError:
         raise UserError(f"no file {path}: check the path") from None
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:

@@ -24,10 +24,10 @@ class ConureSettings(Settings):
     """Make atomic files of the files of several tasks on one source vocabulary."""
 
     pretraining: str | None = setting(None, "File of source ids, a user a line.", Affects.OUTPUT)
-    targets: dict[str, str] | None = setting(
+    targets: dict | None = setting(
         None, "Files whose targets are items: name of the target -> its file.", Affects.OUTPUT
     )
-    labels: dict[str, str] | None = setting(
+    labels: dict | None = setting(
         None, "Files whose targets are classes: column of the .user file -> its file.", Affects.OUTPUT
     )
     users: Identity = setting("history", _WHO, Affects.OUTPUT)
