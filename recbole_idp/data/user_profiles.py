@@ -100,16 +100,15 @@ def _texts(values: pd.Series, kind: str, path: Path) -> list[str]:
         numbers = values.to_numpy(dtype=np.float64)
         with np.errstate(invalid="ignore"):
             wrong = ~np.isnan(numbers) & ((numbers != np.floor(numbers)) | (np.abs(numbers) >= 2**53))
-        texts = ["" if missing else str(number) for number, missing in zip(numbers, np.isnan(numbers), strict=True)]
-        texts = [text.removesuffix(".0") for text in texts]
+        texts = ["" if number != number else f"{number:.17g}" for number in numbers.tolist()]
     else:
         texts = [text.strip() for text in values.astype(str)]
         wrong = np.array([kind != "token" and bool(text) and not _INTEGER.fullmatch(text) for text in texts])
     if wrong.any():
         row = int(np.argmax(wrong))
         raise UserError(
-            f"{path}, line {row + 2}: {values.name} is {texts[row][:60]!r}, and a column of type {kind} has classes where "
-            f"all its values are whole numbers: write classes as {values.name}:token"
+            f"{path}, line {row + 2}: {values.name} is {texts[row][:60]!r}, and a column of type {kind} has classes "
+            f"only where all its values are whole numbers: write classes as {values.name}:token"
         )
     return texts
 
@@ -132,6 +131,6 @@ def _check_classes(classes: Sequence[str], labels: np.ndarray, field: str, path:
         name, more = classes[rare[0]][:60], f" (and {len(rare) - 1:,} more classes)" if len(rare) > 1 else ""
         users = "1 user" if counts[rare[0]] == 1 else f"{counts[rare[0]]} users"
         raise UserError(
-            f"{path}: {users} of the class {name!r} of {field}{more}, and a class needs {FEWEST}, to train, validate and "
+            f"{path}: the class {name!r} of {field} has {users}{more}, and needs {FEWEST}, to train, validate and "
             "test: join it with another one, or empty it"
         )
