@@ -22,11 +22,10 @@ class Parts:
         folder: An empty folder.
         columns: Names of the columns, of whole numbers, ``user_id`` among them.
         file_bytes: The size of the file that the rows come from.
-        part_bytes: How many bytes a part should have.
     """
 
-    def __init__(self, folder: Path, columns: Sequence[str], file_bytes: int, part_bytes: int = _PART_BYTES) -> None:
-        count = min(_MOST_PARTS, 1 + _GROWTH * file_bytes // part_bytes)
+    def __init__(self, folder: Path, columns: Sequence[str], file_bytes: int) -> None:
+        count = min(_MOST_PARTS, 1 + _GROWTH * file_bytes // _PART_BYTES)
         self._paths = [folder / f"{number}.rows" for number in range(count)]
         self._type = np.dtype([("hash", np.uint64), *((name, np.int64) for name in columns)])
 

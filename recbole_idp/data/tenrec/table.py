@@ -83,17 +83,16 @@ def read_layout(path: Path, behaviour: str) -> Layout:
     return Layout(path, names, behaviour)
 
 
-def read_rows(layout: Layout, size: int = BLOCK_BYTES) -> Iterator[Rows]:
+def read_rows(layout: Layout) -> Iterator[Rows]:
     """Yield the rows of a file of which the behaviour is 1, block by block.
 
     Args:
         layout: The columns of the file.
-        size: Bytes of a block, about.
 
     Raises:
         UserError: The file cannot be read, or a row is malformed.
     """
-    for block in read_blocks(layout.path, size):
+    for block in read_blocks(layout.path, BLOCK_BYTES):
         body = block
         if block.first == 1:
             body = Block(2, block.data.partition(b"\n")[2])
