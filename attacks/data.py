@@ -21,6 +21,9 @@ def attacks(samples: Samples, yard: Yard) -> Iterator[Attack]:
     yield from _configurations(yard)
     yield from _archives(yard)
     yield from _reviews(yard)
+    yield from _tenrec(yard)
+    yield from _sequences(yard)
+    yield from _profiles(yard)
     yield from _users(yard)
 
 
@@ -192,6 +195,111 @@ def _reviews(yard: Yard) -> Iterator[Attack]:
             f"reviews: a data set named {name!r}",
             lambda path=path, name=name: convert_amazon(path, None, name, path.parent / "data"),
         )
+
+
+def _tenrec(yard: Yard) -> Iterator[Attack]:
+    """Yield csv files for ``convert --format=tenrec``."""
+    from recbole_idp.data.tenrec.convert import convert_tenrec
+
+    header, row = b"user_id,item_id,click,gender,age\n", b"1,2,1,1,3\n"
+    contents: dict[str, Callable[[], bytes]] = {
+        "empty": lambda: b"",
+        "a header alone": lambda: header,
+        "no header": lambda: row * 3,
+        "escape sequences in the header": lambda: b"\x1b]0;owned\x07," + header.replace(b"click", b"\x1b[2J"),
+        "a column twice": lambda: header.replace(b"age", b"user_id") + row,
+        "100,000 columns": lambda: b"a," * 100_000 + b"\n",
+        "a field less": lambda: header + row + b"1,2,1,1\n",
+        "a field more": lambda: header + row + b"1,2,1,1,3,4\n",
+        "quotation marks": lambda: header + b'"1,2,1,1,3\n' + row * 5,
+        "NUL bytes": lambda: header + b"1,\x002,1,1,3\n",
+        "a pickle": yard.pickle,
+        "noise": lambda: bytes(range(1, 256)) * 50,
+        "not UTF-8": lambda: header + b"1,\xff,1,1,3\n",
+        "an id of 400 digits": lambda: header + b"9" * 400 + b",2,1,1,3\n",
+        "an id of 65 bits": lambda: header + b"36893488147419103232,2,1,1,3\n",
+        "an id that is code": lambda: header + b"__import__('os'),2,1,1,3\n",
+        "an age that is NaN's brother": lambda: header + b"1,2,1,1,1e999\n",
+        "a click that is a number": lambda: header + b"1,2,5,1,3\n",
+        "a line of eight megabytes": lambda: header + row + b"1" * (1 << 23) + b",2,1,1,3\n",
+        "a bomb of one line": lambda: gzip.compress(header + bytes(100_000_000)),
+        "a bomb of empty lines": lambda: gzip.compress(header + b"\n" * 100_000_000),
+        "a bomb of rows": lambda: gzip.compress(header + row * 10_000_000),
+        "ten million empty lines": lambda: header + b"\n" * 10_000_000 + b"x",
+        "a damaged archive": lambda: gzip.compress(header + row * 1000)[:-20],
+    }
+    for name, content in contents.items():
+        path = yard.new("tenrec.csv")
+        path.write_bytes(content())
+        yield Attack(f"Tenrec: {name}", lambda path=path: convert_tenrec(path, "x", path.parent / "data"))
+
+
+def _sequences(yard: Yard) -> Iterator[Attack]:
+    """Yield text files for ``convert --format=peterrec`` and ``--format=conure``."""
+    from recbole_idp.data.peterrec.convert import convert_conure, convert_peterrec
+
+    line = b"0,0,15,208,77,,12\n"
+    contents: dict[str, Callable[[], bytes]] = {
+        "empty": lambda: b"",
+        "zeros alone": lambda: b"0,0,0\n" * 5,
+        "code": lambda: b"{'1': __import__('os')}\n" * 5,
+        "a pickle": yard.pickle,
+        "noise": lambda: bytes(range(1, 256)) * 50,
+        "not UTF-8": lambda: line + b"1,\xff,,1\n",
+        "an id of 400 digits": lambda: line + b"9" * 400 + b",,1\n",
+        "a line without targets": lambda: line + b"1,2,3\n",
+        "a line with targets twice": lambda: line + b"1,2,,3,,4\n",
+        "commas alone": lambda: line + b"," * 1000 + b"\n",
+        "an escape sequence": lambda: line + b"1,\x1b[2J,,1\n",
+        "a line of eight megabytes": lambda: line + b"1," * (1 << 22) + b",1\n",
+        "a bomb of lines": lambda: gzip.compress(line * 5_000_000),
+        "a damaged archive": lambda: gzip.compress(line * 1000)[:-20],
+    }
+    for name, content in contents.items():
+        path = yard.new("sequences")
+        path.write_bytes(content())
+        yield Attack(f"sequences: {name}", lambda path=path: convert_peterrec(path, "x", path.parent / "data"))
+    for name in ("../x", "/tmp/x", "", "\x1b[2J", "x\n"):
+        path = yard.new("sequences")
+        path.write_bytes(line)
+        yield Attack(
+            f"sequences: a target named {name!r}",
+            lambda path=path, name=name: convert_conure("x", path.parent / "data", targets={name: str(path)}),
+        )
+        yield Attack(
+            f"sequences: a column named {name!r}",
+            lambda path=path, name=name: convert_conure("x", path.parent / "data", labels={name: str(path)}),
+        )
+
+
+def _profiles(yard: Yard) -> Iterator[Attack]:
+    """Yield ``.user`` files."""
+    from recbole_idp.data.catalog import DatasetLocation
+    from recbole_idp.data.user_profiles import read_profiles
+
+    header, rows = b"user_id:token\tage:token\n", b"".join(b"u%d\t%d\n" % (n, n % 2) for n in range(8))
+    contents = {
+        "empty": b"",
+        "a header alone": header,
+        "no types": header.replace(b":token", b"") + rows,
+        "a column twice": header.replace(b"user_id", b"age") + rows,
+        "another column": header.replace(b"age", b"job") + rows,
+        "a user twice": header + rows * 2,
+        "an empty id": header + rows + b"\t1\n",
+        "a class of one user": header + rows + b"u9\t\x1b[2J\n",
+        "one class": header + rows.replace(b"\t1", b"\t0"),
+        "texts": header.replace(b"age:token", b"age:token_seq") + rows + b"u9\ta long text\n",
+        "measures": header.replace(b"age:token", b"age:float") + rows + b"u9\t0.5\n",
+        "a measure that is infinite": header.replace(b"age:token", b"age:float") + rows + b"u9\t1e999\n",
+        "not UTF-8": header + rows + b"u9\t\xff\n",
+        "a field more": header + rows + b"u9\t1\t2\n",
+    }
+    config = {"USER_ID_FIELD": "user_id", "field_separator": "\t", "encoding": "utf-8"}
+    for name, content in contents.items():
+        path = yard.new("shop.user")
+        path.write_bytes(content)
+        location = DatasetLocation("shop", path.parent, "shop", "an attack")
+        yield Attack(f"profiles: {name}", lambda location=location: read_profiles(config, location, "age"))
 
 
 def _users(yard: Yard) -> Iterator[Attack]:

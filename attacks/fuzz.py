@@ -24,6 +24,12 @@ _WORDS = (
 )  # fmt: skip
 
 
+_TENREC = b"""user_id,item_id,click,follow,like,share,video_category,watching_times,gender,age
+1,10023,1,0,0,0,1,2,1,3
+1,555,1,0,1,0,1,1,1,3
+2,98,0,0,0,0,\\N,0,2,5
+"""
+_PROFILES = b"user_id:token\tage:token\n" + b"".join(b"u%d\t%d\n" % (user, user % 2) for user in range(8))
 SEEDS = Path(__file__).parent / "seeds"
 
 
@@ -113,8 +119,12 @@ def readers() -> dict[str, Reader]:
     from recbole_idp.content.text.layout import PartError, listed_parts
     from recbole_idp.data.amazon.reviews import read_reviews, review_layout
     from recbole_idp.data.atomic import read_atomic
+    from recbole_idp.data.catalog import DatasetLocation
     from recbole_idp.data.convert.lines import RawFile
     from recbole_idp.data.item_text import read_item_texts
+    from recbole_idp.data.peterrec.lines import has_targets, read_lines
+    from recbole_idp.data.tenrec.table import read_layout, read_rows
+    from recbole_idp.data.user_profiles import read_profiles
     from recbole_idp.report.board.file import read_board
     from recbole_idp.report.board.text import board_text
     from recbole_idp.report.result import markdown_table, read_result
@@ -140,6 +150,19 @@ def readers() -> dict[str, Reader]:
     def reviews(path: Path) -> None:
         file = RawFile(path)
         read_reviews([file], review_layout(file))
+
+    def tenrec(path: Path) -> None:
+        for _ in read_rows(read_layout(path, "click")):
+            pass
+
+    def sequences(path: Path) -> None:
+        for _ in read_lines(path, has_targets(path)):
+            pass
+
+    def profiles(path: Path) -> None:
+        path.replace(path.with_name("shop.user"))
+        config = {"USER_ID_FIELD": "user_id", "field_separator": "\t", "encoding": "utf-8"}
+        read_profiles(config, DatasetLocation("shop", path.parent, "shop", "fuzzed"), "age")
 
     def bundle(path: Path) -> None:
         # With the right checksum, so that the check behind it is reached.
@@ -171,6 +194,11 @@ def readers() -> dict[str, Reader]:
         "result": Reader([result], lambda path: markdown_table(read_result(path))),
         "board": Reader([board], lambda path: board_text(read_board(path))),
         "reviews": Reader([line * 3 for line in lines], reviews),
+        "tenrec": Reader([_TENREC], tenrec),
+        "sequences": Reader([b"0,0,15,208,77\n0,5,15,92,4\n" * 2, b"0,0,15,208,,77\n0,92,4,,15,8\n"], sequences),
+        "profiles": Reader(
+            [b"user_id:token\tage:token\n" + b"".join(b"u%d\t%d\n" % (n, n % 2) for n in range(8))], profiles
+        ),
         "users": Reader(
             [b"u1\ti1 i2\nu2\ti3\n", b"user_id:token\titem_id:token\ttimestamp:float\nu\ti\t1\nu\tj\t0\n"],
             lambda path: list(UsersFile(path)),

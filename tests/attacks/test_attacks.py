@@ -42,7 +42,10 @@ def readers():
     return readers()
 
 
-NAMES = ("atomic", "items", "yaml", "tensors", "checkpoint", "bundle", "modules", "result", "board", "reviews", "users")
+NAMES = (
+    "atomic", "items", "yaml", "tensors", "checkpoint", "bundle", "modules", "result", "board", "reviews", "tenrec",
+    "sequences", "profiles", "users",
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -20,6 +20,7 @@ _IDS = ("user_id", "item_id")
 _MISSING = ["", "\\N"]
 # The most that a float64 column holds exactly.
 _MOST = 2**53
+_NO_ID = "not a whole number from 0 on, below 2^53"
 _COMMA, _NEWLINE = ord(","), ord("\n")
 
 
@@ -108,7 +109,8 @@ def _rows(layout: Layout, block: Block) -> Rows:
     if len(frame) != count:
         raise UserError(f"{layout.path}, line {block.first} and after it: a control character stands in a row")
     for name in _IDS:
-        _check(layout, block, name, frame[name].to_numpy() < 0, "not a whole number from 0 on")
+        ids = frame[name].to_numpy()
+        _check(layout, block, name, (ids < 0) | (ids >= _MOST), _NO_ID)
     done = frame[layout.behaviour].to_numpy()
     _check(layout, block, layout.behaviour, ~(np.isnan(done) | (done == 0) | (done == 1)), "neither 0 nor 1")
     for name in facts:
@@ -151,7 +153,9 @@ def _parse(layout: Layout, block: Block, numbers: Sequence[str]) -> pd.DataFrame
     kinds = {place: np.int64 if name in _IDS else np.float64 for place, name in titles.items()}
     missing = {place: _MISSING for place, name in titles.items() if name not in _IDS}
     try:
-        frame = pd.read_csv(io.BytesIO(block.data), dtype=kinds, na_values=missing, **options)
+        # Numbers that no int64 holds are cast with a warning, and refused afterwards.
+        with np.errstate(invalid="ignore"):
+            frame = pd.read_csv(io.BytesIO(block.data), dtype=kinds, na_values=missing, **options)
     except (ValueError, OverflowError):
         # pandas does not say where; read texts to find the line. Whole numbers such as 7.0 are taken.
         texts = pd.read_csv(io.BytesIO(block.data), dtype=str, na_filter=False, **options)
@@ -167,7 +171,7 @@ def _numbers(layout: Layout, block: Block, name: str, texts: pd.Series) -> np.nd
         return values
     with np.errstate(invalid="ignore"):
         whole = (values == np.floor(values)) & (values >= 0)
-    _check(layout, block, name, ~whole | (values >= _MOST), "not a whole number from 0 on, below 2^53")
+    _check(layout, block, name, ~whole | (values >= _MOST), _NO_ID)
     return values.astype(np.int64)
 
 

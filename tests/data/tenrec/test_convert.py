@@ -250,7 +250,11 @@ def test_stages_are_told(tmp_path, capsys):
     assert "5 of 6 rows of a.csv have click = 1" in lines[0]
 
 
-def test_large_ids_keep_all_digits(tmp_path):
-    large = 2**62 + 1
-    convert_tenrec(write(tmp_path / "a.csv", TASK_3, [f"{large},{large - 2},1,1,1"]), "T", tmp_path)
-    assert histories(tmp_path / "T") == {str(large): [str(large - 2)]}
+def test_ids_keep_all_their_digits_or_are_refused(tmp_path):
+    """Beyond 2^53 pandas merges ids that are written with a point."""
+    large = 2**53 - 1
+    convert_tenrec(write(tmp_path / "a.csv", TASK_3, [f"{large},{large - 1},1,1,1"]), "T", tmp_path)
+    assert histories(tmp_path / "T") == {str(large): [str(large - 1)]}
+    for number in (f"{2**53}", f"{2**53 + 1}.0", f"{2**63}", "1e30"):
+        path = write(tmp_path / "b.csv", TASK_3, [f"{number},1,1,1,1"])
+        assert "below 2^53" in refusal(convert_tenrec, path, "U", tmp_path)
