@@ -114,6 +114,26 @@ def test_convert_checks_its_own_options(capsys):
     assert "none.json" in refused(capsys, ["convert", "--reviews=none.json", "--name=Mine"])
 
 
+def test_convert_takes_the_options_of_its_format(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert "did you mean tenrec?" in refused(capsys, ["convert", "--format=tenrc"])
+    line = refused(capsys, ["convert", "--format=tenrec", "--reviews=a"])
+    assert "--reviews belongs to --format=amazon, and this is --format=tenrec" in line
+    assert "--file belongs to --format=tenrec and --format=peterrec" in refused(capsys, ["convert", "--file=a"])
+    assert "convert needs --file" in refused(capsys, ["convert", "--format=peterrec", "--name=a"])
+    line = refused(capsys, ["convert", "--format=tenrec", "--file=a", "--name=b", "--behaviour=lik"])
+    assert "did you mean like?" in line
+    assert "targets must be a map" in refused(capsys, ["convert", "--format=conure", "--name=a", "--targets=x"])
+    assert "needs files" in refused(capsys, ["convert", "--format=conure", "--name=a"])
+    (tmp_path / "events.csv").write_text("user_id,item_id,click,gender,age\n1,2,1,1,3\n1,2\n")
+    refused(capsys, ["convert", "--format=tenrec", "--file=events.csv", "--name=b"], "events.csv, line 3 has 2 of 5")
+    assert not list(tmp_path.glob("dataset/*"))
+    (tmp_path / "clicks").write_text("0,5,6,,7\n")
+    out = printed(capsys, "convert", "--format=conure", "--name=b", "--targets={clicks: clicks}", "--output=.")
+    assert "b-clicks: 1 target interactions" in out and (tmp_path / "b-clicks" / "b-clicks.inter").is_file()
+    assert printed(capsys, "convert", "--help").count("with their types and defaults") == 5
+
+
 def test_a_task_with_keys_of_its_own_lists_them(capsys):
     said = refused(capsys, ["report", "--data_path=dataset"])
     assert "unknown key --data_path on the command line: it takes --result, --output" in said

@@ -38,6 +38,7 @@ def toy_template(tmp_path_factory):
     (place / "new.item").write_text(f"item_id:token\ttitle:token_seq\nnew1\t{title(20)}\n")
     (place / "BOARD.json").write_text(json.dumps(leaderboard()))
     _write_amazon(place)
+    _write_tenrec_and_peterrec(place)
     office = ["--data_path=DIR", "--dataset=Office"]
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(place)
@@ -78,3 +79,14 @@ def _write_amazon(place):
     for name, rows in {"Office_Products": reviews, "meta_Office_Products": items}.items():
         with gzip.open(place / f"{name}.json.gz", "wt") as file:
             file.writelines(json.dumps(row) + "\n" for row in rows)
+
+
+def _write_tenrec_and_peterrec(place):
+    """Writes small files in the forms of Tenrec, PeterRec and Conure."""
+    columns = "user_id,item_id,click,follow,like,share,video_category,watching_times,gender,age"
+    rows = [f"{user},{item},1,0,{item % 2},0,1,1,1,3" for user in range(4) for item in range(6)]
+    for name in ("QK-video.csv", "cold_data.csv"):
+        (place / name).write_text("\n".join([columns, *rows]) + "\n")
+    histories = [f"0,0,{user + 1},{user + 2},{user + 3}" for user in range(4)]
+    for name, ending in {"source.csv": "", "coldrec.csv": ",,7,8", "age.csv": ",,2"}.items():
+        (place / name).write_text("".join(f"{history}{ending}\n" for history in histories))

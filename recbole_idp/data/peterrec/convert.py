@@ -186,7 +186,7 @@ def convert_conure(
 def _files(key: str, given: Mapping[str, str] | None) -> Mapping[str, str]:
     """Return the files by name; raise UserError where a name or a file is no text."""
     for name, file in (given or {}).items():
-        if not isinstance(name, str) or not isinstance(file, str) or not file:
+        if not (isinstance(name, str) and name and isinstance(file, str) and file):
             raise UserError(
                 f'{key} has {file!r} for {name!r}: write a name and a file, as in --{key}="{{clicks: FILE}}"'
             )

@@ -154,7 +154,8 @@ def test_wrong_arguments(tmp_path):
         convert_conure, "C", out, targets={"a": str(tuned)}, labels={"a": str(tuned)}
     )
     assert "no data set's name" in refusal(convert_conure, "C", out, targets={"../a": str(tuned)})
-    assert "write a name and a file" in refusal(convert_conure, "C", out, targets={"a": 1})
+    for wrong in ({"a": 1}, {"": str(tuned)}, {1: str(tuned)}, {"a": None}):
+        assert "write a name and a file" in refusal(convert_conure, "C", out, targets=wrong)
     assert "line 1 has no two commas" in refusal(convert_conure, "C", out, targets={"a": str(plain)})
     assert f"{tuned}, line 1 has targets" in refusal(convert_conure, "C", out, pretraining=str(tuned))
     write(tmp_path / "c", "1,2,,1\n1,2,,2\n")
