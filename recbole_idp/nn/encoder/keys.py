@@ -1,11 +1,14 @@
 """Settings of the sequence encoders."""
 
-from typing import Literal
+from typing import Annotated, Literal
+
+import annotated_types
 
 from recbole_idp.config.setting import Affects, Count, Dropout, Layers, Number, Settings, setting
 
 _BOTH = Affects.PRETRAINING | Affects.TRAINING
 
+Dilations = Annotated[list[Layers], annotated_types.MinLen(1)]
 Activation = Literal["gelu", "relu", "swish", "tanh", "sigmoid"]
 
 
@@ -31,3 +34,13 @@ class GRUSettings(Settings):
     )
     gru_layers: Layers = setting(1, "default: layers of the GRU (RecBole: num_layers).", _BOTH)
     gru_dropout_prob: Dropout = setting(0.3, "default: dropout on the item embeddings (RecBole: dropout_prob).", _BOTH)
+
+
+class DilatedSettings(Settings):
+    """Dilated convolutions, as NextItNet has them."""
+
+    hidden_size: Count = setting(64, "default: width of item vectors and encoder.", _BOTH)
+    kernel_size: Layers = setting(3, "paper: events that a convolution looks at.", _BOTH)
+    dilations: Dilations = setting([1, 4], "paper: events between them, block after block.", _BOTH)
+    block_num: Layers = setting(4, "paper: how often the list of dilations is repeated.", _BOTH)
+    initializer_range: Number = setting(0.02, "paper: standard deviation of the initial weights.", _BOTH)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import torch
 from torch import nn
 from torch.nn import functional
 
+from recbole_idp.nn.adapters.sockets import Socket
 from recbole_idp.nn.dropout import Dropout, dropout_mask
 
 if TYPE_CHECKING:
@@ -95,24 +96,37 @@ class Block(nn.Module):
     Args:
         settings: Sizes, dropout and activation.
         causal: Whether a position attends to itself and earlier ones only.
+
+    Attributes:
+        sockets: Where adapters are grafted: behind each layer and its dropout.
     """
+
+    sockets: ClassVar[tuple[str, ...]] = ("attention_socket", "feed_forward_socket")
 
     def __init__(self, settings: TransformerSettings, causal: bool) -> None:
         super().__init__()
         width, inner = settings.hidden_size, settings.inner_size
         self.attention = SelfAttention(width, settings.n_heads, settings.attn_dropout_prob, causal)
+        self.attention_socket = Socket()
         self.attention_norm = nn.LayerNorm(width, eps=settings.layer_norm_eps)
         self.inner = nn.Linear(width, inner)
         self.outer = nn.Linear(inner, width)
+        self.feed_forward_socket = Socket()
         self.feed_forward_norm = nn.LayerNorm(width, eps=settings.layer_norm_eps)
         self.activation = ACTIVATIONS[settings.hidden_act]
         self.dropout = Dropout(settings.hidden_dropout_prob)
 
     def forward(self, states: torch.Tensor, padding: torch.Tensor | None) -> torch.Tensor:
         """Return the next layer's states; shapes as in :class:`SelfAttention`."""
-        states = self.attention_norm(states + self.dropout(self.attention(states, padding)))
-        fed = self.outer(self.activation(self.inner(states)))
-        return self.feed_forward_norm(states + self.dropout(fed))
+        attended = self.dropout(self.attention(states, padding))
+        states = self.attention_norm(states + self.attention_socket(attended, states))
+        fed = self.dropout(self.outer(self.activation(self.inner(states))))
+        return self.feed_forward_norm(states + self.feed_forward_socket(fed, states))
+
+    @property
+    def second_norm(self) -> nn.LayerNorm:
+        """The norm behind the feed-forward layer."""
+        return self.feed_forward_norm
 
 
 class TransformerEncoder(nn.Module):

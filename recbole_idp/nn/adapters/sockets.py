@@ -1,0 +1,142 @@
+"""Sockets: the places in an encoder's blocks where an adapter can be grafted.
+
+    sublayer's input -> sublayer -> its output -> socket -> what the block goes on with
+
+An empty socket returns the output. It has no weights, so that an encoder's weights have the same names with and without
+adapters, and what was pre-trained without them can be loaded after they were grafted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import ClassVar, Literal, Protocol
+
+import torch
+from torch import nn
+
+Insertion = Literal["serial", "serial_one", "parallel", "parallel_reference"]
+"""Where adapters are inserted; see :func:`graft`."""
+
+
+class Socket(nn.Module):
+    """An empty socket."""
+
+    def forward(self, output: torch.Tensor, given: torch.Tensor) -> torch.Tensor:
+        """Return what the block goes on with.
+
+        Args:
+            output: What the sublayer returned; shape [..., D].
+            given: What the sublayer was given; shape [..., D].
+
+        Returns:
+            Shape [..., D].
+        """
+        return output
+
+
+class Grafted(Socket):
+    """A socket that holds an adapter.
+
+    Args:
+        adapter: Maps vectors [..., D] to changes [..., D], without adding them to the vectors.
+    """
+
+    def __init__(self, adapter: nn.Module) -> None:
+        super().__init__()
+        self.adapter = adapter
+
+
+class Serial(Grafted):
+    """The adapter reads the sublayer's output v: v + A(v)."""
+
+    def forward(self, output: torch.Tensor, given: torch.Tensor) -> torch.Tensor:
+        """Return the changed output; shapes as in :class:`Socket`."""
+        return output + self.adapter(output)
+
+
+class Parallel(Grafted):
+    """The adapter reads the sublayer's input x: v + A(x)."""
+
+    def forward(self, output: torch.Tensor, given: torch.Tensor) -> torch.Tensor:
+        """Return the changed output; shapes as in :class:`Socket`."""
+        return output + self.adapter(given)
+
+
+class ParallelReference(Grafted):
+    """PeterRec's code: the adapter has a skip of its own, so that the input is added once more: v + x + A(x).
+
+    The encoder then starts elsewhere than where its pre-training ended.
+    """
+
+    def forward(self, output: torch.Tensor, given: torch.Tensor) -> torch.Tensor:
+        """Return the changed output; shapes as in :class:`Socket`."""
+        return output + given + self.adapter(given)
+
+
+class GraftedBlock(Protocol):
+    """A block of an encoder, as :func:`graft` needs it."""
+
+    sockets: ClassVar[tuple[str, ...]]
+    """Names of its attributes that are sockets, in the order of its sublayers."""
+
+    @property
+    def second_norm(self) -> nn.LayerNorm:
+        """The norm of its last sublayer."""
+
+
+class GraftedEncoder(Protocol):
+    """An encoder, as :func:`graft` needs it."""
+
+    blocks: nn.ModuleList
+
+
+_INSERTIONS: dict[str, tuple[type[Grafted], slice]] = {
+    "serial": (Serial, slice(None)),
+    "serial_one": (Serial, slice(-1, None)),
+    "parallel": (Parallel, slice(None)),
+    "parallel_reference": (ParallelReference, slice(None)),
+}
+
+
+def graft(encoder: GraftedEncoder, insertion: Insertion, make: Callable[[], nn.Module]) -> list[nn.Module]:
+    """Graft adapters into all blocks of an encoder (PeterRec, section 3.3).
+
+    Args:
+        encoder: The encoder. What its sockets held before is replaced.
+        insertion: ``serial``: behind both sublayers of a block; ``serial_one``: behind the second; ``parallel``: beside
+            both, without a skip of the adapter's own; ``parallel_reference``: beside both, with it.
+        make: Makes an adapter, which maps [..., D] to [..., D] and has no skip.
+
+    Returns:
+        The adapters, in the order of the encoder.
+    """
+    kind, where = _INSERTIONS[insertion]
+    adapters = []
+    for block in encoder.blocks:
+        for name in block.sockets[where]:  # type: ignore[index]  # blocks are GraftedBlock
+            adapters.append(make())
+            setattr(block, name, kind(adapters[-1]))
+    return adapters
+
+
+def second_norms(encoder: GraftedEncoder) -> list[nn.Module]:
+    """Return the norm of each block's last sublayer, which PeterRec trains together with its adapters."""
+    return [block.second_norm for block in encoder.blocks]  # type: ignore[misc]  # blocks are GraftedBlock
+
+
+def train_only(model: nn.Module, parts: Iterable[nn.Module | nn.Parameter]) -> None:
+    """Freeze a model but for some parts.
+
+    Args:
+        model: The model.
+        parts: Modules and parameters of it that are trained.
+    """
+    model.requires_grad_(False)
+    for part in parts:
+        part.requires_grad_(True)
+
+
+def trained_share(model: nn.Module) -> float:
+    """Return the share of a model's parameters that are trained, from 0 to 1."""
+    sizes = [(parameter.numel(), parameter.requires_grad) for parameter in model.parameters()]
+    return sum(size for size, trained in sizes if trained) / max(1, sum(size for size, _ in sizes))
