@@ -11,8 +11,9 @@ from torch.nn import functional
 
 from recbole_idp.models.precise.user_head import HeadedEncoder, UserHead
 from recbole_idp.nn.encoder.bert4rec import BERT4RecEncoder
+from recbole_idp.nn.encoder.dilated import DilatedEncoder
 from recbole_idp.nn.encoder.gru import GRUEncoder
-from recbole_idp.nn.encoder.keys import GRUSettings, TransformerSettings
+from recbole_idp.nn.encoder.keys import DilatedSettings, GRUSettings, TransformerSettings
 from recbole_idp.nn.encoder.transformer import TransformerEncoder
 from recbole_idp.storage.schema import check_schema
 
@@ -22,18 +23,19 @@ KINDS = {
     "SASRec": (*_EVERY, *_BLOCKS),
     "BERT4Rec": (*_EVERY, *_BLOCKS),
     "GRU4Rec": (*_EVERY, "gru_hidden_size", "gru_layers"),
+    "NextItNet": (*_EVERY, "kernel_size", "dilations", "block_num"),
     "PRECISE": (*_EVERY, *_BLOCKS, "targeted_length", "head_size", "user_head"),
 }
 """Size keys of each kind of encoder."""
 
-_SIZES = {"hidden_act": str, "layer_norm_eps": float, "user_head": str}
-_LAYERS = ("n_layers", "gru_layers")
+_SIZES: dict[str, Any] = {"hidden_act": str, "layer_norm_eps": float, "user_head": str, "dilations": [int]}
 # A weight and its axis for each size that decides on how much memory an encoder takes.
 _OF_BLOCKS = {"inner_size": ("blocks.0.inner.weight", 0), "MAX_ITEM_LIST_LENGTH": ("position_embedding.weight", 0)}
 _WEIGHTS = {
     "SASRec": _OF_BLOCKS,
     "BERT4Rec": _OF_BLOCKS,
     "GRU4Rec": {"gru_hidden_size": ("gru.weight_hh_l0", 1)},
+    "NextItNet": {"kernel_size": ("blocks.0.first.weight", 0)},
     "PRECISE": {
         **{size: (f"encoder.{name}", axis) for size, (name, axis) in _OF_BLOCKS.items()},
         "head_size": ("head.inner.weight", 0),
@@ -141,6 +143,10 @@ def _gru4rec(sizes: Mapping[str, Any]) -> GRUEncoder:
     return GRUEncoder(sizes["hidden_size"], settings)
 
 
+def _nextitnet(sizes: Mapping[str, Any]) -> DilatedEncoder:
+    return DilatedEncoder(DilatedSettings(**{key: sizes[key] for key in DilatedSettings.model_fields if key in sizes}))
+
+
 def _precise(sizes: Mapping[str, Any]) -> HeadedEncoder:
     encoder = TransformerEncoder(_transformer(sizes), sizes["MAX_ITEM_LIST_LENGTH"], causal=False)
     head = UserHead(sizes["targeted_length"], sizes["hidden_size"], sizes["head_size"], sizes["user_head"])
@@ -156,6 +162,7 @@ _BUILDERS: dict[str, Callable[[Mapping[str, Any]], nn.Module]] = {
     "SASRec": _sasrec,
     "BERT4Rec": _bert4rec,
     "GRU4Rec": _gru4rec,
+    "NextItNet": _nextitnet,
     "PRECISE": _precise,
 }
 
@@ -163,17 +170,24 @@ _BUILDERS: dict[str, Callable[[Mapping[str, Any]], nn.Module]] = {
 def _check_sizes(sizes: Mapping[str, Any], state: Mapping[str, torch.Tensor]) -> None:
     """Raise ValueError where sizes are not those of the weights; wrong ones could exhaust memory."""
     check_schema(sizes, {key: _SIZES.get(key, int) for key in KINDS[sizes["kind"]]}, "encoder")
-    if any(size <= 0 for size in sizes.values() if not isinstance(size, str)):
+    numbers = [size for value in sizes.values() for size in (value if isinstance(value, list) else [value])]
+    if any(size <= 0 for size in numbers if not isinstance(size, str)):
         raise ValueError("a size of its encoder is not positive")
     if sizes["hidden_size"] % sizes.get("n_heads", 1):
         raise ValueError("its heads do not divide its width")
-    if any(sizes.get(key, 0) > len(state) for key in _LAYERS):
+    if _n_layers(sizes) > len(state):
         raise ValueError("it has fewer layers than its description says")
     for key, (name, axis) in _WEIGHTS[sizes["kind"]].items():
         if state[name].shape[axis] != sizes[key]:
             raise ValueError(f"{key} is {sizes[key]} in its description, and {state[name].shape[axis]} in its weights")
     if not 0 < sizes.get("targeted_length", 1) <= sizes["MAX_ITEM_LIST_LENGTH"]:
         raise ValueError("its user vectors are made of more events than its encoder has positions for")
+
+
+def _n_layers(sizes: Mapping[str, Any]) -> int:
+    """Return how many layers an encoder of these sizes has."""
+    blocks = sizes.get("block_num", 0) * len(sizes.get("dilations", ()))
+    return max(sizes.get("n_layers", 0), sizes.get("gru_layers", 0), blocks)
 
 
 def history_length(description: Mapping[str, Any]) -> int:
