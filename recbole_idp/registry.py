@@ -160,6 +160,15 @@ MODELS = {
         settings="recbole_idp.models.unisrec.keys:UniSRecSettings",
     ),
     "UniSRec_IDt": _unisrec("recbole_idp.models.unisrec.model:UniSRec_IDt", extends="UniSRec"),
+    "PeterRec": Registration(
+        "recbole_idp.models.peterrec.model:PeterRec",
+        "recbole_idp.models.peterrec.trainer:PeterRecTrainer",
+        transfers=True,
+        texts=False,
+        joins=True,
+        predicts=("next_item", "cold_item", "profile"),
+        settings="recbole_idp.models.peterrec.keys:PeterRecSettings",
+    ),
     "PRECISE": _universal(
         "recbole_idp.models.precise.model:PRECISE", settings="recbole_idp.models.precise.keys:PRECISESettings"
     ),

@@ -245,6 +245,7 @@ def run_trial(
         "seconds": round(seconds, 2),
         "targets_per_second": round(record.targets_per_second),
         "checkpoint": record.checkpoint,
+        **record.facts,
     }
     if ranks is not None and config["predicts"] != "profile":
         items = test.dataset.inter_feat[config["ITEM_ID_FIELD"]].numpy()

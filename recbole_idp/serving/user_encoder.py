@@ -9,33 +9,58 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from recbole_idp.models.peterrec.encoder import add_patches, user_encoder
 from recbole_idp.models.precise.user_head import HeadedEncoder, UserHead
+from recbole_idp.nn.adapters.sockets import INSERTIONS
 from recbole_idp.nn.encoder.bert4rec import BERT4RecEncoder
 from recbole_idp.nn.encoder.dilated import DilatedEncoder
 from recbole_idp.nn.encoder.gru import GRUEncoder
 from recbole_idp.nn.encoder.keys import DilatedSettings, GRUSettings, TransformerSettings
+from recbole_idp.nn.encoder.token import TokenEncoder
 from recbole_idp.nn.encoder.transformer import TransformerEncoder
 from recbole_idp.storage.schema import check_schema
 
 _BLOCKS = ("n_layers", "n_heads", "inner_size", "hidden_act", "layer_norm_eps")
+_CONVOLUTIONS = ("kernel_size", "dilations", "block_num")
+_PATCHES = ("insertion", "cardinality")
 _EVERY = ("hidden_size", "MAX_ITEM_LIST_LENGTH")
 KINDS = {
     "SASRec": (*_EVERY, *_BLOCKS),
     "BERT4Rec": (*_EVERY, *_BLOCKS),
     "GRU4Rec": (*_EVERY, "gru_hidden_size", "gru_layers"),
-    "NextItNet": (*_EVERY, "kernel_size", "dilations", "block_num"),
+    "NextItNet": (*_EVERY, *_CONVOLUTIONS),
+    "NextItNetToken": (*_EVERY, *_CONVOLUTIONS),
+    "NextItNetPatched": (*_EVERY, *_CONVOLUTIONS, *_PATCHES),
+    "SASRecToken": (*_EVERY, *_BLOCKS),
+    "SASRecPatched": (*_EVERY, *_BLOCKS, *_PATCHES),
     "PRECISE": (*_EVERY, *_BLOCKS, "targeted_length", "head_size", "user_head"),
 }
 """Size keys of each kind of encoder."""
 
-_SIZES: dict[str, Any] = {"hidden_act": str, "layer_norm_eps": float, "user_head": str, "dilations": [int]}
-# A weight and its axis for each size that decides on how much memory an encoder takes.
+_SIZES: dict[str, Any] = {
+    "hidden_act": str,
+    "layer_norm_eps": float,
+    "user_head": str,
+    "dilations": [int],
+    "insertion": set(INSERTIONS),
+}
+# A weight and its axis for each size that decides on how much memory an encoder takes, and how much longer the axis is.
 _OF_BLOCKS = {"inner_size": ("blocks.0.inner.weight", 0), "MAX_ITEM_LIST_LENGTH": ("position_embedding.weight", 0)}
-_WEIGHTS = {
+# The token has a position of its own.
+_OF_TOKEN_BLOCKS = {
+    "inner_size": ("encoder.blocks.0.inner.weight", 0),
+    "MAX_ITEM_LIST_LENGTH": ("encoder.position_embedding.weight", 0, 1),
+}
+_OF_TOKEN_CONVOLUTIONS = {"kernel_size": ("encoder.blocks.0.first.weight", 0)}
+_WEIGHTS: dict[str, dict[str, tuple[Any, ...]]] = {
     "SASRec": _OF_BLOCKS,
     "BERT4Rec": _OF_BLOCKS,
     "GRU4Rec": {"gru_hidden_size": ("gru.weight_hh_l0", 1)},
     "NextItNet": {"kernel_size": ("blocks.0.first.weight", 0)},
+    "NextItNetToken": _OF_TOKEN_CONVOLUTIONS,
+    "NextItNetPatched": _OF_TOKEN_CONVOLUTIONS,
+    "SASRecToken": _OF_TOKEN_BLOCKS,
+    "SASRecPatched": _OF_TOKEN_BLOCKS,
     "PRECISE": {
         **{size: (f"encoder.{name}", axis) for size, (name, axis) in _OF_BLOCKS.items()},
         "head_size": ("head.inner.weight", 0),
@@ -147,6 +172,16 @@ def _nextitnet(sizes: Mapping[str, Any]) -> DilatedEncoder:
     return DilatedEncoder(DilatedSettings(**{key: sizes[key] for key in DilatedSettings.model_fields if key in sizes}))
 
 
+def _with_token(sizes: Mapping[str, Any]) -> TokenEncoder:
+    return user_encoder(sizes["kind"].removesuffix("Token"), sizes)
+
+
+def _with_patches(sizes: Mapping[str, Any]) -> TokenEncoder:
+    encoder = user_encoder(sizes["kind"].removesuffix("Patched"), sizes)
+    add_patches(encoder, sizes["hidden_size"], sizes["insertion"], sizes["cardinality"])
+    return encoder
+
+
 def _precise(sizes: Mapping[str, Any]) -> HeadedEncoder:
     encoder = TransformerEncoder(_transformer(sizes), sizes["MAX_ITEM_LIST_LENGTH"], causal=False)
     head = UserHead(sizes["targeted_length"], sizes["hidden_size"], sizes["head_size"], sizes["user_head"])
@@ -163,6 +198,10 @@ _BUILDERS: dict[str, Callable[[Mapping[str, Any]], nn.Module]] = {
     "BERT4Rec": _bert4rec,
     "GRU4Rec": _gru4rec,
     "NextItNet": _nextitnet,
+    "NextItNetToken": _with_token,
+    "NextItNetPatched": _with_patches,
+    "SASRecToken": _with_token,
+    "SASRecPatched": _with_patches,
     "PRECISE": _precise,
 }
 
@@ -177,9 +216,9 @@ def _check_sizes(sizes: Mapping[str, Any], state: Mapping[str, torch.Tensor]) ->
         raise ValueError("its heads do not divide its width")
     if _n_layers(sizes) > len(state):
         raise ValueError("it has fewer layers than its description says")
-    for key, (name, axis) in _WEIGHTS[sizes["kind"]].items():
-        if state[name].shape[axis] != sizes[key]:
-            raise ValueError(f"{key} is {sizes[key]} in its description, and {state[name].shape[axis]} in its weights")
+    for key, (name, axis, *more) in _WEIGHTS[sizes["kind"]].items():
+        if (found := state[name].shape[axis] - sum(more)) != sizes[key]:
+            raise ValueError(f"{key} is {sizes[key]} in its description, and {found} in its weights")
     if not 0 < sizes.get("targeted_length", 1) <= sizes["MAX_ITEM_LIST_LENGTH"]:
         raise ValueError("its user vectors are made of more events than its encoder has positions for")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +29,7 @@ class TrainingRecord:
         earlier_seconds: Seconds of training before this process; see :class:`~recbole_idp.train.resumable.Resumable`.
         preparation_seconds: Seconds of preparing the start of training in this process.
         checkpoint: File of the best model; None if nothing is saved.
+        facts: Further JSON-serialisable facts of the model.
     """
 
     ranks: torch.Tensor | None
@@ -36,6 +37,7 @@ class TrainingRecord:
     earlier_seconds: float
     preparation_seconds: float
     checkpoint: str | None
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
 
 class RunTrainer(Measuring):
@@ -156,6 +158,10 @@ class RunTrainer(Measuring):
         if self.saved_model_file:
             Path(self.saved_model_file).unlink(missing_ok=True)
 
+    def facts(self) -> dict[str, Any]:
+        """Return further JSON-serialisable facts of the trained model, by name, for the result."""
+        return {}
+
     def record(self) -> TrainingRecord:
         """Return the facts of the training; call it after ``evaluate``."""
         return TrainingRecord(
@@ -164,4 +170,5 @@ class RunTrainer(Measuring):
             earlier_seconds=self.earlier_seconds,
             preparation_seconds=self.preparation_seconds,
             checkpoint=self.saved_model_file,
+            facts=self.facts(),
         )

@@ -24,7 +24,12 @@ def weights_of(model: nn.Module, *parts: str) -> dict[str, torch.Tensor]:
 
 
 def take_over(
-    module: nn.Module, weights: Mapping[str, torch.Tensor], parts: Sequence[str], keys: Sequence[str], what: str
+    module: nn.Module,
+    weights: Mapping[str, torch.Tensor],
+    parts: Sequence[str],
+    keys: Sequence[str],
+    what: str,
+    without: str | None = None,
 ) -> None:
     """Load pre-trained weights into the same parts of another model.
 
@@ -34,11 +39,13 @@ def take_over(
         parts: Names of the parts.
         keys: Keys that must be equal in both trainings for the weights to fit.
         what: What was pre-trained, as the message calls it.
+        without: Weights with this in their names are the model's own, and stay as they are; None: there are none.
 
     Raises:
         UserError: The weights are of other names or sizes than the model's.
     """
     own = {name: value.shape for name, value in weights_of(module, *parts).items()}
+    own = {name: shape for name, shape in own.items() if without is None or without not in name}
     given = {name: value.shape for name, value in weights.items()}
     if own != given:
         names = sorted(own.keys() | given.keys())

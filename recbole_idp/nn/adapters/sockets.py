@@ -17,6 +17,9 @@ from torch import nn
 Insertion = Literal["serial", "serial_one", "parallel", "parallel_reference"]
 """Where adapters are inserted; see :func:`graft`."""
 
+ADAPTER = ".adapter."
+"""Part of the name of each weight of an adapter in its encoder."""
+
 
 class Socket(nn.Module):
     """An empty socket."""
@@ -90,12 +93,13 @@ class GraftedEncoder(Protocol):
     blocks: nn.ModuleList
 
 
-_INSERTIONS: dict[str, tuple[type[Grafted], slice]] = {
+INSERTIONS: dict[str, tuple[type[Grafted], slice]] = {
     "serial": (Serial, slice(None)),
     "serial_one": (Serial, slice(-1, None)),
     "parallel": (Parallel, slice(None)),
     "parallel_reference": (ParallelReference, slice(None)),
 }
+"""The kind of the sockets, and which of a block's they are, by the insertion."""
 
 
 def graft(encoder: GraftedEncoder, insertion: Insertion, make: Callable[[], nn.Module]) -> list[nn.Module]:
@@ -110,7 +114,7 @@ def graft(encoder: GraftedEncoder, insertion: Insertion, make: Callable[[], nn.M
     Returns:
         The adapters, in the order of the encoder.
     """
-    kind, where = _INSERTIONS[insertion]
+    kind, where = INSERTIONS[insertion]
     adapters = []
     for block in encoder.blocks:
         for name in block.sockets[where]:  # type: ignore[index]  # blocks are GraftedBlock

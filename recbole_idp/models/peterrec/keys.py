@@ -1,0 +1,39 @@
+"""Settings of PeterRec (SIGIR 2020)."""
+
+from typing import Literal
+
+from recbole_idp.config.setting import Affects, Count, Distinct, Number, setting
+from recbole_idp.nn.adapters.sockets import Insertion
+from recbole_idp.nn.encoder.causal import CausalKind
+from recbole_idp.nn.encoder.keys import DilatedSettings, TransformerSettings
+from recbole_idp.train.keys import TargetLossSettings
+
+_BOTH = Affects.PRETRAINING | Affects.TRAINING
+
+Tuning = Literal["scratch", "head", "full", "patches"]
+
+
+class PeterRecSettings(TransformerSettings, DilatedSettings, TargetLossSettings):
+    """PeterRec on dilated convolutions, or on SASRec's blocks."""
+
+    hidden_size: Count = setting(64, "default: width of item vectors and encoder; paper: 256.", _BOTH)
+    initializer_range: Number = setting(0.02, "paper: standard deviation of the initial weights.", _BOTH)
+    encoder: CausalKind = setting("NextItNet", "paper: NextItNet, dilated convolutions; SASRec.", _BOTH)
+    training_rows: Literal["prefix"] = setting("prefix", "paper: prefix, one target for each user.", Affects.TRAINING)
+    transfer: Tuning = setting(
+        "patches",
+        "paper: patches; full, all parameters; head, the table alone; control: scratch.",
+        Affects.TRAINING,
+    )
+    variants: Distinct[Tuning] = setting(
+        ["scratch", "head", "full", "patches"], "Variants to train and evaluate, side by side.", Affects.OUTPUT
+    )
+    insertion: Insertion = setting(
+        "serial",
+        "paper: serial or parallel; serial_one: one patch a block; parallel_reference: as in its code.",
+        Affects.TRAINING,
+    )
+    cardinality: Count = setting(1, "paper: branches of a patch.", Affects.TRAINING)
+    table_penalty: Number = setting(
+        0.0, "default: weight of half the squared norm of the table; paper's code: 0.02.", Affects.TRAINING
+    )

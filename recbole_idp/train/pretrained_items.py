@@ -1,0 +1,62 @@
+"""Pre-trained folders whose weights hold a row for each source item, by which a target finds them again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from recbole_idp.errors import UserError
+from recbole_idp.train.pretrained_folder import PretrainedWeights, read_table, table_text
+
+if TYPE_CHECKING:
+    from recbole_idp.data.domains import Domains
+
+ITEMS = "items.tsv"
+"""The file that names the items."""
+ITEM_TABLE = "item_embedding.weight"
+"""The weights with a row for each item, row 0 being padding."""
+
+
+@dataclass(frozen=True)
+class PretrainedItems(PretrainedWeights):
+    """The weights of a model that was trained on the items of source domains. S source items, D width.
+
+    Attributes:
+        items: Domain and id of the items of rows 1 to S.
+    """
+
+    items: list[tuple[str, str]]
+
+    @classmethod
+    def read_parts(cls, folder: Path, description: Mapping[str, Any]) -> dict[str, Any]:
+        """Read weights and items, and check that they fit each other."""
+        found = super().read_parts(folder, description)
+        domains, tokens = read_table(folder / ITEMS, 2)
+        table = found["state"].get(ITEM_TABLE)
+        if table is None or table.dim() != 2 or len(table) != len(tokens) + 1:
+            raise UserError(f"{folder} has no vector for each of its {len(tokens):,} items: pre-train again")
+        return {**found, "items": list(zip(domains, tokens, strict=True))}
+
+    def rows_of(self, items: Sequence[tuple[str, str]]) -> torch.Tensor:
+        """Return the rows of some items.
+
+        Args:
+            items: Domain and id of each; length K.
+
+        Returns:
+            Row numbers, 0 for an item that is not there; int64, shape [K].
+        """
+        row_of = {item: row for row, item in enumerate(self.items, 1)}
+        return torch.tensor([row_of.get((domain, token), 0) for domain, token in items], dtype=torch.long)
+
+
+def items_text(domains: Domains) -> str:
+    """Return the content of :data:`ITEMS`: domain and id of each item, in the order of their rows."""
+    names = [domain.name for domain in domains.domains]
+    return table_text(
+        ("domain", "item_id"), [names[number] for number in domains.item_domain[1:]], domains.item_tokens[1:]
+    )

@@ -1,0 +1,41 @@
+"""The sequences that a model of users is pre-trained on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from recbole_idp.config.derive import data_root
+from recbole_idp.data.catalog import locate
+from recbole_idp.data.domains import Domains, join_domains, read_domain, source_locations
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from recbole.config import Config
+
+    from recbole_idp.data.catalog import DatasetLocation
+
+
+def is_own_source(config: Config) -> bool:
+    """Return whether the dataset's own sequences are the source: a profile is predicted, and no source is named."""
+    return config["predicts"] == "profile" and not config["source_domains"]
+
+
+def sequence_locations(config: Config) -> list[DatasetLocation]:
+    """Check the datasets whose sequences are the source, and find their files.
+
+    Raises:
+        UserError: No dataset is named, or one cannot be used.
+    """
+    if is_own_source(config):
+        return [locate(config["dataset"], data_root(config))]
+    return source_locations(config)
+
+
+def load_sequences(config: Config, locations: Sequence[DatasetLocation]) -> Domains:
+    """Read the sequences of these datasets; users are joined as ``shared_users`` says.
+
+    Raises:
+        UserError: A dataset cannot be read.
+    """
+    return join_domains([read_domain(config, location) for location in locations], config["shared_users"])
