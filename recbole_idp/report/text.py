@@ -28,7 +28,7 @@ def report_text(result: dict[str, Any], path: Path) -> str:
     runs = {name: [run.get("buckets", {}) for run in row["runs"]] for name, row in result["variants"].items()}
     if groups := novelty_table(runs):
         parts += ["", groups]
-    lines = comparison_lines(result)
+    lines = [*filter(None, [trained_line(result)]), *comparison_lines(result)]
     # Ranks are missing where scores are compared with labels.
     if not result["comparisons"] and not result.get("ranks") and (watched := watched_in(result)):
         lines += filter(None, [why_no_test(watched)])
@@ -39,6 +39,14 @@ def report_text(result: dict[str, Any], path: Path) -> str:
     if (plot := path.with_suffix(PLOT)).is_file():
         parts.append(f"Plot: {plot}")
     return "\n".join(parts)
+
+
+def trained_line(result: dict[str, Any]) -> str | None:
+    """Return which share of the parameters each row trains, in one line; None where all train all, or do not say."""
+    shares = {name: row["runs"][0].get("trained_share", 1) for name, row in result["variants"].items()}
+    if all(share == 1 for share in shares.values()):
+        return None
+    return "Trained parameters: " + ", ".join(f"{name} {100 * share:.3g} %" for name, share in shares.items())
 
 
 def title(result: dict[str, Any]) -> str:

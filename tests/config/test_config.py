@@ -9,7 +9,7 @@ from typing import get_args
 import pytest
 from recbole.config import Config
 
-from recbole_idp.config.layers import parse_yaml, properties_folder, read_file, recbole_layers
+from recbole_idp.config.layers import Layer, parse_yaml, properties_folder, read_file, recbole_layers
 from recbole_idp.config.model_defaults import model_layers
 from recbole_idp.config.resolve import option_layers, resolve, user_layers
 from recbole_idp.config.strict import StrictConfig, build_config
@@ -266,9 +266,9 @@ def test_properties_are_plain_and_their_choices_valid():
         assert read_file(path) or path.read_text().rstrip().endswith("{}"), path
         name = "IDP" if path.parent.name != "model" else path.stem
         dataset = path.stem if path.parent.name == "dataset" else "any"
-        layers = model_layers(name, dataset)
+        values = {key: value for layer in model_layers(name, dataset) for key, value in layer.values.items()}
         # the defaults pass the checks that users' values have to pass
-        assert resolve(layers, name if path.parent.name == "model" else "IDP", dataset)
+        assert resolve([Layer(str(path), values)], name if path.parent.name == "model" else "IDP", dataset)
 
 
 def test_table_of_metrics_is_recboles():

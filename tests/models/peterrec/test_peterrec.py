@@ -129,9 +129,10 @@ def test_a_folder_of_other_sizes_is_refused(people, capfd):
         refused(capfd, ["run", "--model=PeterRec", "--dataset=films", *argv], f"was pre-trained with {key}=")
 
 
-def test_the_next_film_is_predicted_from_books_and_films(people):
+def test_the_next_film_is_predicted_from_books_and_films(people, capsys):
     result = run(people, variants=["scratch", "patches"], epochs=25, learning_rate=0.01, **JOINED)
     assert result["variants"]["patches"]["test"]["hit@5"] > 0.8
+    assert "Trained parameters: scratch 100 %, patches " in capsys.readouterr().out
     # Films have their vectors as candidates, which are trained; books those of the pre-training.
     assert result["variants"]["patches"]["runs"][0]["trained_share"] < 0.5
 
