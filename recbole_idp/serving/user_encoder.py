@@ -9,11 +9,12 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from recbole_idp.models.peterrec.encoder import add_patches, user_encoder
+from recbole_idp.models.peterrec.encoder import add_patches
 from recbole_idp.models.precise.user_head import HeadedEncoder, UserHead
 from recbole_idp.nn.adapters.sockets import INSERTIONS
 from recbole_idp.nn.encoder.bert4rec import BERT4RecEncoder
-from recbole_idp.nn.encoder.dilated import DilatedEncoder
+from recbole_idp.nn.encoder.causal import user_encoder
+from recbole_idp.nn.encoder.dilated import DilatedEncoder, PostActivationBlock, PreActivationBlock
 from recbole_idp.nn.encoder.gru import GRUEncoder
 from recbole_idp.nn.encoder.keys import DilatedSettings, GRUSettings, TransformerSettings
 from recbole_idp.nn.encoder.token import TokenEncoder
@@ -31,6 +32,7 @@ KINDS = {
     "NextItNet": (*_EVERY, *_CONVOLUTIONS),
     "NextItNetToken": (*_EVERY, *_CONVOLUTIONS),
     "NextItNetPatched": (*_EVERY, *_CONVOLUTIONS, *_PATCHES),
+    "ConureToken": (*_EVERY, *_CONVOLUTIONS),
     "SASRecToken": (*_EVERY, *_BLOCKS),
     "SASRecPatched": (*_EVERY, *_BLOCKS, *_PATCHES),
     "PRECISE": (*_EVERY, *_BLOCKS, "targeted_length", "head_size", "user_head"),
@@ -59,6 +61,7 @@ _WEIGHTS: dict[str, dict[str, tuple[Any, ...]]] = {
     "NextItNet": {"kernel_size": ("blocks.0.first.weight", 0)},
     "NextItNetToken": _OF_TOKEN_CONVOLUTIONS,
     "NextItNetPatched": _OF_TOKEN_CONVOLUTIONS,
+    "ConureToken": _OF_TOKEN_CONVOLUTIONS,
     "SASRecToken": _OF_TOKEN_BLOCKS,
     "SASRecPatched": _OF_TOKEN_BLOCKS,
     "PRECISE": {
@@ -173,11 +176,15 @@ def _nextitnet(sizes: Mapping[str, Any]) -> DilatedEncoder:
 
 
 def _with_token(sizes: Mapping[str, Any]) -> TokenEncoder:
-    return user_encoder(sizes["kind"].removesuffix("Token"), sizes)
+    return user_encoder(sizes["kind"].removesuffix("Token"), sizes, PostActivationBlock)
+
+
+def _conure(sizes: Mapping[str, Any]) -> TokenEncoder:
+    return user_encoder("NextItNet", sizes, PreActivationBlock)
 
 
 def _with_patches(sizes: Mapping[str, Any]) -> TokenEncoder:
-    encoder = user_encoder(sizes["kind"].removesuffix("Patched"), sizes)
+    encoder = user_encoder(sizes["kind"].removesuffix("Patched"), sizes, PostActivationBlock)
     add_patches(encoder, sizes["hidden_size"], sizes["insertion"], sizes["cardinality"])
     return encoder
 
@@ -200,6 +207,7 @@ _BUILDERS: dict[str, Callable[[Mapping[str, Any]], nn.Module]] = {
     "NextItNet": _nextitnet,
     "NextItNetToken": _with_token,
     "NextItNetPatched": _with_patches,
+    "ConureToken": _conure,
     "SASRecToken": _with_token,
     "SASRecPatched": _with_patches,
     "PRECISE": _precise,

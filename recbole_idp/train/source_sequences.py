@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from recbole.config import Config
 
     from recbole_idp.data.catalog import DatasetLocation
+    from recbole_idp.train.clock import StageClock
 
 
 def is_own_source(config: Config) -> bool:
@@ -32,10 +33,22 @@ def sequence_locations(config: Config) -> list[DatasetLocation]:
     return source_locations(config)
 
 
-def load_sequences(config: Config, locations: Sequence[DatasetLocation]) -> Domains:
+def load_sequences(config: Config, locations: Sequence[DatasetLocation], clock: StageClock) -> Domains:
     """Read the sequences of these datasets; users are joined as ``shared_users`` says.
+
+    Args:
+        config: The configuration of pre-training.
+        locations: Locations of the datasets.
+        clock: Where the stage ``read`` is timed.
+
+    Returns:
+        The merged data.
 
     Raises:
         UserError: A dataset cannot be read.
     """
-    return join_domains([read_domain(config, location) for location in locations], config["shared_users"])
+    with clock.stage("read", f"reading {', '.join(location.name for location in locations)}") as facts:
+        domains = join_domains([read_domain(config, location) for location in locations], config["shared_users"])
+        facts["source_interactions"] = domains.sequences.n_events
+        facts["source_items"] = len(domains.item_tokens) - 1
+    return domains

@@ -9,10 +9,11 @@ from torch import nn
 
 from recbole_idp.models.base.transferred import take_over
 from recbole_idp.models.base.two_tables import TwoTablesModel
-from recbole_idp.models.peterrec.encoder import add_patches, user_encoder
+from recbole_idp.models.peterrec.encoder import add_patches
 from recbole_idp.models.peterrec.keys import PeterRecSettings
 from recbole_idp.nn.adapters.sockets import ADAPTER, second_norms, train_only
-from recbole_idp.nn.encoder.causal import SIZES
+from recbole_idp.nn.encoder.causal import SIZES, user_encoder
+from recbole_idp.nn.encoder.dilated import PostActivationBlock
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -54,7 +55,7 @@ class PeterRec(TwoTablesModel):
 
     def build_encoder(self, config: Config) -> TokenEncoder:
         """Build the encoder that reads the user at [TCL]."""
-        return user_encoder(self.kind, config, self.initializer_range)
+        return user_encoder(self.kind, config, PostActivationBlock, self.initializer_range)
 
     def start_from(self, state: Mapping[str, torch.Tensor], rows: torch.Tensor) -> None:
         """Load the pre-trained encoder, and the pre-trained vectors of the history items.

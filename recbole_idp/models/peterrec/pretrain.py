@@ -5,26 +5,26 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-import torch
-from torch import nn
-
-from recbole_idp.errors import UserError
-from recbole_idp.models.base.sequence_model import SequenceModel
+from recbole_idp.models.base.source_next_item import (
+    SourceNextItem,
+    check_sizes,
+    encoder_sizes,
+    source_next_item_settings,
+    without_other_encoder,
+)
 from recbole_idp.models.base.transferred import weights_of
-from recbole_idp.models.peterrec.encoder import bare_encoder
-from recbole_idp.nn.encoder.causal import SIZES
+from recbole_idp.nn.encoder.dilated import PostActivationBlock
 from recbole_idp.storage.schema import ObjectOf
 from recbole_idp.storage.sealed import FolderFormat
 from recbole_idp.train.pretrained import Pretraining, find_or_make
 from recbole_idp.train.pretrained_folder import WEIGHTS, FolderContent, card_text, metrics_text
 from recbole_idp.train.pretrained_items import ITEMS, PretrainedItems, items_text
 from recbole_idp.train.source_sequences import is_own_source, load_sequences, sequence_locations
-from recbole_idp.train.source_training import chosen_values, source_settings, train_resumably
+from recbole_idp.train.source_training import train_resumably
 
 if TYPE_CHECKING:
     from recbole.config import Config
 
-    from recbole_idp.models.base.sequence_model import ModelData
     from recbole_idp.train.clock import StageClock
 
 
@@ -41,38 +41,10 @@ class PretrainedPeterRec(PretrainedItems):
     )
 
 
-class PeterRecPretraining(SequenceModel):
-    """The next item at every position of the source sequences (PeterRec, section 3.2).
+class PeterRecPretraining(SourceNextItem):
+    """The next item at every position of the source sequences (PeterRec, section 3.2)."""
 
-    item ids -> item vectors -> encoder -> states . softmax weights + bias -> scores
-
-    Args:
-        config: The configuration of pre-training.
-        dataset: The joined source domains.
-
-    Attributes:
-        softmax (nn.Embedding): Vectors of the items as candidates, apart from those of the input; shape [N, D].
-        bias (nn.Parameter): Shape [N].
-    """
-
-    def __init__(self, config: Config, dataset: ModelData) -> None:
-        self.kind = config["encoder"]
-        super().__init__(config, dataset)
-        self.softmax = nn.Embedding(self.n_items, self.hidden_size)
-        nn.init.normal_(self.softmax.weight, std=0.01)
-        self.bias = nn.Parameter(torch.full((self.n_items,), 0.1))
-
-    def build_encoder(self, config: Config) -> nn.Module:
-        """Build the encoder without [TCL]."""
-        return bare_encoder(self.kind, config)
-
-    def candidate_vectors(self) -> torch.Tensor:
-        """Return the softmax weights; shape [N, D]."""
-        return self.softmax.weight
-
-    def item_bias(self) -> torch.Tensor:
-        """Return the bias; shape [N]."""
-        return self.bias
+    block = PostActivationBlock
 
 
 class NextItemPretraining(Pretraining[PretrainedPeterRec]):
@@ -94,24 +66,13 @@ class NextItemPretraining(Pretraining[PretrainedPeterRec]):
 
     def values(self) -> dict[str, Any]:
         """Return the keys that decide on the result; those of the other encoder do not."""
-        unread = {key for kind, keys in SIZES.items() if kind != self.config["encoder"] for key in keys}
-        unread -= set(SIZES[self.config["encoder"]])
-        return {key: value for key, value in super().values().items() if key not in unread}
+        return without_other_encoder(super().values())
 
     def train(self, clock: StageClock) -> FolderContent:
         """Train on the source sequences; see :class:`Pretraining`."""
         config = self.config
-        with clock.stage("read", f"reading {', '.join(self.dataset_names())}") as facts:
-            domains = load_sequences(config, self.locations)
-            facts["source_interactions"] = domains.sequences.n_events
-            facts["source_items"] = len(domains.item_tokens) - 1
-        settings = source_settings(
-            config,
-            training_rows="position",
-            loss_type="CE",
-            train_negatives=config["pretrain_negatives"],
-            exclude_history=False,
-        )
+        domains = load_sequences(config, self.locations, clock)
+        settings = source_next_item_settings(config)
         loaders = domains.split(config["pretrain_valid_users"], config["seed"])
 
         def make_model() -> PeterRecPretraining:
@@ -124,7 +85,7 @@ class NextItemPretraining(Pretraining[PretrainedPeterRec]):
             domains=domains.domains,
             valid=valid,
             weights={WEIGHTS: weights_of(trainer.model, "item_embedding", "encoder")},
-            facts={"sizes": _sizes(config)},
+            facts={"sizes": encoder_sizes(config)},
             texts={ITEMS: items_text(domains)},
         )
 
@@ -141,11 +102,6 @@ class NextItemPretraining(Pretraining[PretrainedPeterRec]):
             },
             "--model=PeterRec --dataset=NAME",
         )
-
-
-def _sizes(config: Config) -> dict[str, Any]:
-    """Return the keys that decide on whether weights fit, and their values."""
-    return chosen_values(config, "encoder", *SIZES[config["encoder"]])
 
 
 def find_or_pretrain(config: Config, clock: StageClock | None = None) -> PretrainedPeterRec:
@@ -166,11 +122,5 @@ def find_or_pretrain(config: Config, clock: StageClock | None = None) -> Pretrai
     found = PretrainedPeterRec.open(config["pretrained"])
     if not is_own_source(config):
         found.check_target(config["dataset"])
-    for key, value in _sizes(config).items():
-        if found.description["sizes"].get(key) != value:
-            given = found.description["sizes"].get(key)
-            raise UserError(
-                f"{found.folder} was pre-trained with {key}={given}, this run has {value}: give --{key}={given}, or "
-                "pre-train with the other value"
-            )
+    check_sizes(config, found.description["sizes"], found.folder)
     return found

@@ -1,0 +1,100 @@
+"""Pre-training of a causal encoder on source sequences: the next item at every position."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import torch
+from torch import nn
+
+from recbole_idp.errors import UserError
+from recbole_idp.models.base.sequence_model import SequenceModel
+from recbole_idp.nn.encoder.causal import SIZES, causal_encoder
+from recbole_idp.train.source_training import chosen_values, source_settings
+
+if TYPE_CHECKING:
+    from recbole.config import Config
+
+    from recbole_idp.models.base.sequence_model import ModelData
+    from recbole_idp.nn.encoder.dilated import DilatedBlock
+
+
+class SourceNextItem(SequenceModel):
+    """The pre-training of PeterRec and of Conure's first task.
+
+    item ids -> item vectors -> encoder -> states . softmax weights + bias -> scores
+
+    Args:
+        config: The configuration of pre-training; see :func:`source_next_item_settings`.
+        dataset: The joined source domains.
+
+    Attributes:
+        block: The class of the blocks of convolutions.
+        softmax (nn.Embedding): Vectors of the items as candidates, apart from those of the input; shape [N, D].
+        bias (nn.Parameter): Shape [N].
+    """
+
+    block: ClassVar[type[DilatedBlock]]
+
+    def __init__(self, config: Config, dataset: ModelData) -> None:
+        super().__init__(config, dataset)
+        self.softmax = nn.Embedding(self.n_items, self.hidden_size)
+        nn.init.normal_(self.softmax.weight, std=0.01)
+        self.bias = nn.Parameter(torch.full((self.n_items,), 0.1))
+
+    def build_encoder(self, config: Config) -> nn.Module:
+        """Build the encoder, with a place for the token of later tasks."""
+        return causal_encoder(config["encoder"], config, self.block)
+
+    def candidate_vectors(self) -> torch.Tensor:
+        """Return the softmax weights; shape [N, D]."""
+        return self.softmax.weight
+
+    def item_bias(self) -> torch.Tensor:
+        """Return the bias; shape [N]."""
+        return self.bias
+
+
+def source_next_item_settings(config: Config, **values: Any) -> Config:
+    """Return the configuration of this pre-training, from the target's; see :func:`source_settings`."""
+    return source_settings(
+        config,
+        training_rows="position",
+        loss_type="CE",
+        train_negatives=config["pretrain_negatives"],
+        exclude_history=False,
+        **values,
+    )
+
+
+def encoder_sizes(config: Config) -> dict[str, Any]:
+    """Return the keys that decide on whether the encoder's weights fit, and their values."""
+    return chosen_values(config, "encoder", *SIZES[config["encoder"]])
+
+
+def without_other_encoder(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out the keys of encoders other than the one that ``encoder`` names."""
+    kind = values["encoder"]
+    unread = {key for other, keys in SIZES.items() if other != kind for key in keys} - set(SIZES[kind])
+    return {key: value for key, value in values.items() if key not in unread}
+
+
+def check_sizes(config: Config, sizes: Mapping[str, Any], folder: Path) -> None:
+    """Check that the encoder of a folder has the sizes of a configuration.
+
+    Args:
+        config: The configuration.
+        sizes: What :func:`encoder_sizes` returned in pre-training.
+        folder: The folder.
+
+    Raises:
+        UserError: A size differs.
+    """
+    for key, value in encoder_sizes(config).items():
+        if sizes.get(key) != value:
+            raise UserError(
+                f"{folder} was pre-trained with {key}={sizes.get(key)}, this run has {value}: give "
+                f"--{key}={sizes.get(key)}, or pre-train with the other value"
+            )
