@@ -169,6 +169,15 @@ MODELS = {
         predicts=("next_item", "cold_item", "profile"),
         settings="recbole_idp.models.peterrec.keys:PeterRecSettings",
     ),
+    "Conure": Registration(
+        "recbole_idp.models.conure.model:Conure",
+        "recbole_idp.models.conure.trainer:ConureTrainer",
+        transfers=True,
+        texts=False,
+        joins=True,
+        predicts=("next_item", "cold_item", "profile"),
+        settings="recbole_idp.models.conure.keys:ConureSettings",
+    ),
     "PRECISE": _universal(
         "recbole_idp.models.precise.model:PRECISE", settings="recbole_idp.models.precise.keys:PRECISESettings"
     ),

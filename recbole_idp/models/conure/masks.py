@@ -13,7 +13,7 @@ no weights leaves it as it is. As every entry has one owner, the masks of two ta
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import torch
 from torch import nn
@@ -179,36 +179,37 @@ class OwnedNetwork:
                     "let earlier tasks keep less, give another share, or start another network"
                 )
 
-    def load_owners(self, owners: Mapping[str, torch.Tensor], kept: Mapping[str, list[int]], what: str) -> None:
-        """Load owners after checking them.
-
-        Args:
-            owners: As :meth:`owners` returned them.
-            kept: How many entries each task of the list owns, by the names of the matrices.
-            what: Where they come from, as the message calls it.
-
-        Raises:
-            UserError: They are not those that were written: entries are missing, owned by no task of the list, or were
-                taken from one task by another.
-        """
-        own = self.owners()
-        for name, owner in own.items():
-            given = owners.get(name)
-            if given is None or given.dtype != torch.uint8 or given.shape != owner.shape:
-                raise UserError(
-                    f"{what} has no owners of {name} that fit this network: do not use it, or train it again"
-                )
-            counts = torch.bincount(given.flatten().long(), minlength=1 + len(kept[name]))[1:].tolist()
-            if counts != list(kept[name]):
-                raise UserError(
-                    f"{what} is damaged: its tasks own {counts} entries of {name}, and owned {list(kept[name])} when "
-                    "it was written: do not use it, train it again"
-                )
-        for name, owner in own.items():
-            owner.copy_(owners[name])
+    def plain_state(self, encoder: nn.Module) -> dict[str, torch.Tensor]:
+        """Return the weights of the encoder as the current phase uses them, by the names of one without masks."""
+        state = {name: value for name, value in encoder.state_dict().items() if ".parametrizations." not in name}
+        return {**state, **{f"{name}.weight": layer.weight.detach() for name, layer in self._layers.items()}}  # type: ignore[union-attr,operator]
 
     def _owned(self) -> dict[str, OwnedWeights]:
         return {name: layer.parametrizations.weight[0] for name, layer in self._layers.items()}  # type: ignore[union-attr,index,misc]
+
+
+def check_owners(owners: Mapping[str, torch.Tensor], kept: Sequence[Mapping[str, int]], what: str) -> None:
+    """Check that each weight has the owner that it had when a network was written.
+
+    Args:
+        owners: Owner of each entry, by the names of the matrices.
+        kept: How many entries of each matrix each task owned, in the order of the tasks.
+        what: Where they come from, as the message calls it.
+
+    Raises:
+        UserError: Entries are owned by no task, or a task has taken another's.
+    """
+    for name in kept[0].keys() | owners.keys():
+        wanted = [task.get(name, 0) for task in kept]
+        owner = owners.get(name)
+        if owner is None or owner.dtype != torch.uint8:
+            raise UserError(f"{what} does not say which task owns which weight of {name}: do not use it")
+        counts = torch.bincount(owner.flatten().long(), minlength=1 + len(kept))[1:].tolist()
+        if counts != wanted:
+            raise UserError(
+                f"{what} is damaged: its tasks own {counts} weights of {name}, and owned {wanted} when it was written, "
+                "so that their masks overlap or lack weights: do not use it"
+            )
 
 
 def _pruned_layers(encoder: nn.Module) -> list[tuple[str, nn.Module]]:

@@ -10,6 +10,7 @@ from recbole_idp.models.conure.masks import (
     OwnedNetwork,
     OwnedWeights,
     Phase,
+    check_owners,
     largest,
     largest_as_in_reference,
     task_shares,
@@ -170,19 +171,28 @@ def test_a_task_that_would_get_nothing_is_refused():
 
 def test_damaged_owners_are_refused():
     network = OwnedNetwork(DilatedEncoder(SMALL, PreActivationBlock))
-    kept = {name: [number] for name, number in network.prune(1, 0.3).items()}
-    for name, number in network.prune(2, 0.2).items():
-        kept[name].append(number)
+    kept = [network.prune(1, 0.3), network.prune(2, 0.2)]
     good = {name: owner.clone() for name, owner in network.owners().items()}
-    fresh = OwnedNetwork(DilatedEncoder(SMALL, PreActivationBlock))
-    for damage in (taken, unknown, wide, missing):
+    check_owners(good, kept, "the folder")
+    for damage, says in ((taken, "overlap"), (unknown, "overlap"), (wide, "does not say"), (missing, "does not say")):
         owners = {name: owner.clone() for name, owner in good.items()}
         damage(owners)
-        with pytest.raises(UserError, match=r"the folder (is damaged|has no owners).*blocks.1.second"):
-            fresh.load_owners(owners, kept, "the folder")
-        assert not any(owner.any() for owner in fresh.owners().values())
-    fresh.load_owners(good, kept, "the folder")
-    assert all(torch.equal(owner, good[name]) for name, owner in fresh.owners().items())
+        with pytest.raises(UserError, match=rf"the folder .*blocks\.1\.second.*|{says}") as found:
+            check_owners(owners, kept, "the folder")
+        assert says in str(found.value)
+
+
+def test_the_state_without_masks_gives_the_states_of_the_task():
+    torch.manual_seed(0)
+    encoder = DilatedEncoder(SMALL, PreActivationBlock)
+    network = OwnedNetwork(encoder)
+    network.prune(1, 0.3)
+    network.enter(Phase.INFER, 1)
+    plain = DilatedEncoder(SMALL, PreActivationBlock)
+    plain.load_state_dict(network.plain_state(encoder))
+    vectors, padding = torch.randn(2, 9, 8), torch.zeros(2, 9, dtype=torch.bool)
+    with torch.no_grad():
+        assert torch.equal(plain(vectors, padding), encoder(vectors, padding))
 
 
 def taken(owners):

@@ -13,6 +13,7 @@ from recbole_idp.storage.checkpoint import load_checkpoint
 from recbole_idp.testing import ModelContract, configured, with_random_weights
 from recbole_idp.testing.toy import settings
 from tests.support.commands import refused
+from tests.support.people import JOINED, write_people
 
 pytestmark = pytest.mark.filterwarnings("ignore:pkg_resources")
 SMALL = {"block_num": 1, "MAX_ITEM_LIST_LENGTH": 8}
@@ -30,26 +31,6 @@ class TestPeterRecOnSASRec(ModelContract):
     random_start = {"transfer": "scratch"}
     # It has to learn from positions which event is the last before the token: easy where there is hardly another.
     learning = {"MAX_ITEM_LIST_LENGTH": 2}
-
-
-def write_people(folder):
-    """Writes two domains with the same users and times in one order, and whether a user began at an even item."""
-    lines = {name: ["user_id:token\titem_id:token\ttimestamp:float"] for name in ("books", "films")}
-    users = ["user_id:token\tside:token"]
-    for user in range(60):
-        start = user % 8
-        for step in range(6):
-            lines["books"].append(f"u{user}\tb{(start + step) % 8}\t{1000 + 10 * step}")
-            lines["films"].append(f"u{user}\tf{(start + step) % 8}\t{1005 + 10 * step}")
-        users.append(f"u{user}\t{'even' if start % 2 == 0 else 'odd'}")
-    for name, rows in lines.items():
-        (folder / name).mkdir(parents=True)
-        (folder / name / f"{name}.inter").write_text("\n".join(rows) + "\n")
-    (folder / "films" / "films.user").write_text("\n".join(users) + "\n")
-    return folder
-
-
-JOINED = {"source_domains": ["books"], "shared_users": [["books", "films"]]}
 
 
 def run(folder, **changes):

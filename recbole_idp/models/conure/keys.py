@@ -1,0 +1,42 @@
+"""Settings of Conure (SIGIR 2021)."""
+
+from typing import Annotated, Literal
+
+import annotated_types
+
+from recbole_idp.config.setting import Affects, Count, Distinct, Number, setting
+from recbole_idp.nn.encoder.causal import CausalKind
+from recbole_idp.nn.encoder.keys import DilatedSettings, TransformerSettings
+from recbole_idp.train.keys import TargetLossSettings
+
+_BOTH = Affects.PRETRAINING | Affects.TRAINING
+
+Learning = Literal["scratch", "learn", "stored"]
+PartOfOne = Annotated[float, annotated_types.Gt(0), annotated_types.Lt(1)]
+
+
+class ConureSettings(TransformerSettings, DilatedSettings, TargetLossSettings):
+    """Conure on dilated convolutions, or on SASRec's blocks."""
+
+    hidden_size: Count = setting(64, "default: width of item vectors and encoder; paper: 256.", _BOTH)
+    initializer_range: Number = setting(0.02, "paper: standard deviation of the initial weights.", _BOTH)
+    encoder: CausalKind = setting("NextItNet", "paper: NextItNet, dilated convolutions; SASRec.", _BOTH)
+    pruned: PartOfOne = setting(
+        0.7, "paper: share of the free weights that a task gives back; 0.5 from the seventh task on.", _BOTH
+    )
+    kept_rule: Literal["exact", "reference"] = setting(
+        "exact", "default: exactly the share is kept; reference: one more, and ties, as in the paper's code.", _BOTH
+    )
+    retrain_epochs: Count = setting(30, "default: epochs after pruning, at most.", _BOTH)
+    training_rows: Literal["prefix"] = setting("prefix", "paper: prefix, one target for each row.", Affects.TRAINING)
+    transfer: Learning = setting(
+        "learn",
+        "paper: learn, the folder's next task; stored, a task as the folder has it; control: scratch, alone.",
+        Affects.TRAINING,
+    )
+    variants: Distinct[Learning] = setting(
+        ["scratch", "learn"], "Variants to train and evaluate, side by side.", Affects.OUTPUT
+    )
+    task_name: str | None = setting(
+        None, "Name of the task in the folder; None: dataset, what is predicted, and its column.", Affects.OUTPUT
+    )

@@ -1,0 +1,25 @@
+"""Two domains with the same people, and what they are like."""
+
+
+def write_people(folder):
+    """Writes books and films of the same users, with times of one clock, and a column of two classes.
+
+    A user's first item decides on all of them, in both domains, and on the class.
+    """
+    lines = {name: ["user_id:token\titem_id:token\ttimestamp:float"] for name in ("books", "films")}
+    users = ["user_id:token\tside:token"]
+    for user in range(60):
+        start = user % 8
+        for step in range(6):
+            lines["books"].append(f"u{user}\tb{(start + step) % 8}\t{1000 + 10 * step}")
+            lines["films"].append(f"u{user}\tf{(start + step) % 8}\t{1005 + 10 * step}")
+        users.append(f"u{user}\t{'even' if start % 2 == 0 else 'odd'}")
+    for name, rows in lines.items():
+        (folder / name).mkdir(parents=True)
+        (folder / name / f"{name}.inter").write_text("\n".join(rows) + "\n")
+    (folder / "films" / "films.user").write_text("\n".join(users) + "\n")
+    return folder
+
+
+JOINED = {"source_domains": ["books"], "shared_users": [["books", "films"]]}
+"""The keys that join their users."""
