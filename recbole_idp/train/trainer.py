@@ -51,7 +51,7 @@ class SequenceTrainer(Resumable, Trainer):
     learning_rate: float
     weight_decay: float
 
-    counters = ("cur_step", "trained_targets", "trained_seconds")
+    counters: tuple[str, ...] = ("cur_step", "trained_targets", "trained_seconds")
 
     def __init__(self, config: Config, model: nn.Module) -> None:
         super().__init__(config, model)

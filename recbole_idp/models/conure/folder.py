@@ -91,7 +91,7 @@ class ConureFolder(PretrainedItems):
             width = found["state"][ITEM_TABLE].shape[1]
             if shapes != [(len(ids) + 1, width), (width,), (len(ids) + 1,)]:
                 raise UserError(f"{folder} has no vector for each candidate of its task {facts['name']}: do not use it")
-            tasks.append(Task(facts, *(tensors[name] for name in _TENSORS), ids))  # type: ignore[arg-type]
+            tasks.append(Task(about=facts, ids=ids, **{name: tensors[name] for name in _TENSORS}))
         return {**found, "tasks": tasks}
 
     def names(self) -> list[str]:

@@ -32,7 +32,7 @@ class TwoPhaseTrainer(SequenceTrainer):
         retrains (int): 1 in the second phase, else 0.
     """
 
-    counters = (*SequenceTrainer.counters, "retrains")
+    counters: tuple[str, ...] = (*SequenceTrainer.counters, "retrains")
 
     @classmethod
     def check_config(cls, config: Config) -> None:
