@@ -23,3 +23,5 @@ def write_people(folder):
 
 JOINED = {"source_domains": ["books"], "shared_users": [["books", "films"]]}
 """The keys that join their users."""
+CLASSES = {"metrics": ["Accuracy", "MacroF1", "BinaryAUC"], "valid_metric": "Accuracy"}
+"""The metrics of their class."""

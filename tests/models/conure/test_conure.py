@@ -16,7 +16,7 @@ from recbole_idp.run.run import run as run_job
 from recbole_idp.testing import ModelContract, configured
 from recbole_idp.testing.toy import settings
 from tests.support.commands import refused
-from tests.support.people import JOINED, write_people
+from tests.support.people import CLASSES, JOINED, write_people
 from tests.support.trained import change_tensors, resealed
 
 pytestmark = pytest.mark.filterwarnings("ignore:pkg_resources")
@@ -52,7 +52,7 @@ def people(workplace):
     return write_people(workplace / "data")
 
 
-PROFILE = {"predicts": "profile", "profile_field": "side", "topk": [1], "valid_metric": "Hit@1"}
+PROFILE = {"predicts": "profile", "profile_field": "side", **CLASSES}
 TASKS = [{"predicts": "cold_item"}, PROFILE, {}]
 
 
