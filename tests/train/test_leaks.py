@@ -30,6 +30,7 @@ RECBOLE_MODELS = {
 }
 _KEYS = ("data_path", "checkpoint_dir", "result_dir", "epochs", "topk", "valid_metric", "threads", "state")
 QUICK = ("PositionSASRec", "SASRec", "ItemKNN")
+SECOND_PHASE = {"Conure": {"retrain_epochs": 1}}
 # A target whose users repeat items and whose events of the task are those with a high rating alone.
 FILTERED = {"targeted_interval": {"rating": "[4,inf)"}}
 PLAIN = {"targeted_interval": {}}
@@ -116,7 +117,7 @@ def assert_equal(first, second):
 
 
 CASES = [
-    *((model, {}) for model in (*MODELS, *RECBOLE_MODELS) if not model.startswith("PRECISE")),
+    *((model, SECOND_PHASE.get(model, {})) for model in (*MODELS, *RECBOLE_MODELS) if not model.startswith("PRECISE")),
     *((model, {**SMALL, **part}) for model in MODELS if model.startswith("PRECISE") for part in (FILTERED, PLAIN)),
 ]
 
