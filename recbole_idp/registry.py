@@ -106,6 +106,13 @@ RECBOLE_SETTINGS = {
 _TARGETED = "recbole_idp.models.precise.targeted_data:TargetedDataset"
 _idp = functools.partial(Registration, trainer="recbole_idp.models.idp.transfer:TransferTrainer", transfers=True)
 _unisrec = functools.partial(Registration, trainer="recbole_idp.models.unisrec.trainer:UniSRecTrainer", transfers=True)
+_clue = functools.partial(
+    Registration,
+    trainer="recbole_idp.models.clue.trainer:CLUETrainer",
+    texts=False,
+    joins=True,
+    predicts=("next_item", "cold_item", "profile"),
+)
 # PRECISE joins users in its universal training, not in the target's histories.
 _precise = functools.partial(Registration, dataset=_TARGETED)
 _universal = functools.partial(
@@ -168,6 +175,23 @@ MODELS = {
         joins=True,
         predicts=("next_item", "cold_item", "profile"),
         settings="recbole_idp.models.peterrec.keys:PeterRecSettings",
+    ),
+    "CLUE": _clue(
+        "recbole_idp.models.clue.model:CLUE", transfers=True, settings="recbole_idp.models.clue.keys:CLUESettings"
+    ),
+    "CLUE_zero": _clue(
+        "recbole_idp.models.clue.model:CLUE", extends="CLUE", settings="recbole_idp.models.clue.keys:CLUEZeroSettings"
+    ),
+    "DACDR": Registration(
+        "recbole_idp.models.dacdr.model:DACDR",
+        "recbole_idp.models.dacdr.trainer:DACDRTrainer",
+        "recbole_idp.models.dacdr.data:TwoDomainDataset",
+        extends="PositionSASRec",
+        transfers=True,
+        texts=False,
+        joins=True,
+        predicts=("next_item", "cold_item"),
+        settings="recbole_idp.models.dacdr.keys:DACDRSettings",
     ),
     "Conure": Registration(
         "recbole_idp.models.conure.model:Conure",

@@ -9,6 +9,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from recbole_idp.models.dacdr.encoders import SharedPrivateEncoder
+from recbole_idp.models.dacdr.tower import UserTower
 from recbole_idp.models.peterrec.encoder import add_patches
 from recbole_idp.models.precise.user_head import HeadedEncoder, UserHead
 from recbole_idp.nn.adapters.sockets import INSERTIONS
@@ -35,6 +37,7 @@ KINDS = {
     "ConureToken": (*_EVERY, *_CONVOLUTIONS),
     "SASRecToken": (*_EVERY, *_BLOCKS),
     "SASRecPatched": (*_EVERY, *_BLOCKS, *_PATCHES),
+    "DACDR": (*_EVERY, *_BLOCKS),
     "PRECISE": (*_EVERY, *_BLOCKS, "targeted_length", "head_size", "user_head"),
 }
 """Size keys of each kind of encoder."""
@@ -64,6 +67,7 @@ _WEIGHTS: dict[str, dict[str, tuple[Any, ...]]] = {
     "ConureToken": _OF_TOKEN_CONVOLUTIONS,
     "SASRecToken": _OF_TOKEN_BLOCKS,
     "SASRecPatched": _OF_TOKEN_BLOCKS,
+    "DACDR": {size: (f"encoder.{name}", axis) for size, (name, axis) in _OF_BLOCKS.items()},
     "PRECISE": {
         **{size: (f"encoder.{name}", axis) for size, (name, axis) in _OF_BLOCKS.items()},
         "head_size": ("head.inner.weight", 0),
@@ -189,6 +193,11 @@ def _with_patches(sizes: Mapping[str, Any]) -> TokenEncoder:
     return encoder
 
 
+def _dacdr(sizes: Mapping[str, Any]) -> UserTower:
+    encoder = TransformerEncoder(_transformer(sizes), sizes["MAX_ITEM_LIST_LENGTH"])
+    return UserTower(encoder, SharedPrivateEncoder(sizes["hidden_size"], 0.0))
+
+
 def _precise(sizes: Mapping[str, Any]) -> HeadedEncoder:
     encoder = TransformerEncoder(_transformer(sizes), sizes["MAX_ITEM_LIST_LENGTH"], causal=False)
     head = UserHead(sizes["targeted_length"], sizes["hidden_size"], sizes["head_size"], sizes["user_head"])
@@ -210,6 +219,7 @@ _BUILDERS: dict[str, Callable[[Mapping[str, Any]], nn.Module]] = {
     "ConureToken": _conure,
     "SASRecToken": _with_token,
     "SASRecPatched": _with_patches,
+    "DACDR": _dacdr,
     "PRECISE": _precise,
 }
 

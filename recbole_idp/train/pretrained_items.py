@@ -14,6 +14,7 @@ from recbole_idp.train.pretrained_folder import PretrainedWeights, read_table, t
 
 if TYPE_CHECKING:
     from recbole_idp.data.domains import Domains
+    from recbole_idp.data.history_items import HistoryItem
 
 ITEMS = "items.tsv"
 """The file that names the items."""
@@ -52,6 +53,26 @@ class PretrainedItems(PretrainedWeights):
         """
         row_of = {item: row for row, item in enumerate(self.items, 1)}
         return torch.tensor([row_of.get((domain, token), 0) for domain, token in items], dtype=torch.long)
+
+    def history_rows(self, items: Sequence[HistoryItem]) -> torch.Tensor:
+        """Return the rows of the items that stand in a target's histories.
+
+        Args:
+            items: The history items; length S.
+
+        Returns:
+            Row numbers, 0 for an item that is not there; int64, shape [S].
+
+        Raises:
+            UserError: None of them is there.
+        """
+        rows = self.rows_of(items)
+        if len(rows) and not rows.any():
+            raise UserError(
+                f"{self.folder} has none of the items of the histories, which are of "
+                f"{', '.join(sorted({item.domain for item in items}))}: pre-train on these domains"
+            )
+        return rows
 
 
 def items_text(domains: Domains) -> str:

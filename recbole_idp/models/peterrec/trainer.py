@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from recbole_idp.errors import UserError
 from recbole_idp.models.peterrec.pretrain import find_or_pretrain
 from recbole_idp.nn.adapters.sockets import trained_share
 from recbole_idp.train.source_sequences import sequence_locations
@@ -61,13 +60,7 @@ class PeterRecTrainer(SequenceTrainer):
         if self.config["transfer"] == "scratch":
             return
         pretrained = find_or_pretrain(self.config)
-        rows = pretrained.rows_of(train_data.history_items)
-        if len(rows) and not rows.any():
-            raise UserError(
-                f"{pretrained.folder} has none of the items of the histories, which are of "
-                f"{', '.join(sorted({item.domain for item in train_data.history_items}))}: pre-train on these domains"
-            )
-        self.model.start_from(pretrained.state, rows)
+        self.model.start_from(pretrained.state, pretrained.history_rows(train_data.history_items))
 
     def facts(self) -> dict[str, Any]:
         """Return the share of parameters that are trained."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from recbole_idp.data.rows import Batch
+from recbole_idp.data.views import without
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -72,9 +73,5 @@ class ViewBatches:
         drawn = torch.rand(items.shape, generator=self.generator) < self.item_drop_ratio
         drops_items = torch.rand(len(items), 1, generator=self.generator) < self.item_drop_coefficient
         dropped = drawn & drops_items & (places > 0)
-        # What is left moves to the left, in its order.
-        order = torch.argsort((dropped | (events == 0)).long(), dim=1, stable=True)
-        views = events.masked_fill(dropped, 0).gather(1, order)
-        reworded = (drawn & ~drops_items).gather(1, order) & (views > 0)
-        width = int((views > 0).sum(1).max())
-        return views[:, :width], reworded[:, :width]
+        views, reworded = without(events, dropped, drawn & ~drops_items)
+        return views, reworded

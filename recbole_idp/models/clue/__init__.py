@@ -1,0 +1,1 @@
+"""CLUE: user encoders pre-trained by comparing two views of a sequence (ICDM 2021)."""
