@@ -12,7 +12,7 @@ from recbole.utils import init_seed
 from recbole_idp.config.derive import derive
 from recbole_idp.data.domain_texts import domain_texts
 from recbole_idp.data.domains import Domains, TargetLoader, load_domains
-from recbole_idp.evaluation.metrics import compares_labels
+from recbole_idp.evaluation.metrics import compares_labels, needs_classes, parse
 from recbole_idp.train.trainer import SequenceTrainer
 
 if TYPE_CHECKING:
@@ -53,11 +53,12 @@ def source_settings(config: Config, **values: Any) -> Config:
 
     Returns:
         A copy in which the keys of training have the values of pre-training. Where metrics compare scores with labels,
-        it is validated by NDCG@10.
+        or are those of classes, it is validated by NDCG@10.
     """
-    # Sources have no labels. RecBole computes the direction once, from what the user gave.
+    # Sources have no labels and no classes. RecBole computes the direction once, from what the user gave.
+    given = [*config["metrics"], parse(config["valid_metric"]).metric.name]
     ranked = {"metrics": ["NDCG"], "valid_metric": "NDCG@10", "valid_metric_bigger": True}
-    validation = ranked if compares_labels(config["metrics"]) else {}
+    validation = ranked if compares_labels(config["metrics"]) or needs_classes(given) else {}
     return derive(
         config,
         **validation,

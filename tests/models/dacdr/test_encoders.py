@@ -114,11 +114,13 @@ def trained_adversary(strength, overlap_weight):
     return float(domain_accuracy(*logits)), overlaps
 
 
+@pytest.mark.slow
 def test_domains_can_be_told_apart_unless_the_gradient_is_reversed():
     assert trained_adversary(0.0, 0)[0] > 0.95
     assert trained_adversary(1.0, 0)[0] < 0.7
 
 
+@pytest.mark.slow
 def test_the_overlap_goes_down_where_it_is_weighed():
     weighed, free = trained_adversary(1.0, 10)[1], trained_adversary(1.0, 0)[1]
     assert weighed[0] == free[0]
