@@ -120,7 +120,12 @@ _universal = functools.partial(
 )
 
 MODELS = {
-    "IDP": _idp("recbole_idp.models.idp.model:IDP", settings="recbole_idp.models.idp.keys:IDPSettings"),
+    "IDP": _idp(
+        "recbole_idp.models.idp.model:IDP",
+        joins=True,
+        predicts=("next_item", "cold_item"),
+        settings="recbole_idp.models.idp.keys:IDPSettings",
+    ),
     "IDP_IDt": _idp(
         "recbole_idp.models.idp.id_plus_text:IDP_IDt",
         extends="IDP",
@@ -134,6 +139,8 @@ MODELS = {
     "IDP_GRU4Rec": _idp(
         "recbole_idp.models.idp.gru4rec:IDP_GRU4Rec",
         extends="IDP",
+        joins=True,
+        predicts=("next_item", "cold_item"),
         settings="recbole_idp.models.idp.keys:IDPGRU4RecSettings",
     ),
     "IDP_BS": _idp(

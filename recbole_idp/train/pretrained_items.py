@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -51,8 +51,7 @@ class PretrainedItems(PretrainedWeights):
         Returns:
             Row numbers, 0 for an item that is not there; int64, shape [K].
         """
-        row_of = {item: row for row, item in enumerate(self.items, 1)}
-        return torch.tensor([row_of.get((domain, token), 0) for domain, token in items], dtype=torch.long)
+        return row_numbers(self.items, items)
 
     def history_rows(self, items: Sequence[HistoryItem]) -> torch.Tensor:
         """Return the rows of the items that stand in a target's histories.
@@ -73,6 +72,20 @@ class PretrainedItems(PretrainedWeights):
                 f"{', '.join(sorted({item.domain for item in items}))}: pre-train on these domains"
             )
         return rows
+
+
+def row_numbers(known: Iterable[tuple[str, str]], wanted: Iterable[tuple[str, str]]) -> torch.Tensor:
+    """Return the rows of some items.
+
+    Args:
+        known: Domain and id of the items of rows 1, 2, ...
+        wanted: Domain and id of each item; length K.
+
+    Returns:
+        Row numbers, 0 for an item that is not known; int64, shape [K].
+    """
+    row_of = {item: row for row, item in enumerate(known, 1)}
+    return torch.tensor([row_of.get((domain, token), 0) for domain, token in wanted], dtype=torch.long)
 
 
 def items_text(domains: Domains) -> str:

@@ -23,6 +23,7 @@ from recbole_idp.train.pretrained_folder import (
     read_table,
     table_text,
 )
+from recbole_idp.train.pretrained_items import row_numbers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from recbole_idp.content.text.encoding import TextEncoding
     from recbole_idp.content.text.interface import TextEncoder
     from recbole_idp.data.domains import Domain
+    from recbole_idp.data.history_items import HistoryItem
     from recbole_idp.models.idp.cdim.matchers import EncoderMatcher, HeadMatcher
     from recbole_idp.models.idp.source_model import SourceModel
 
@@ -114,6 +116,34 @@ class Bundle(PretrainedFolder):
             "encoder": encoder,
             **names._asdict(),
         }
+
+    def ids_of(self, items: Sequence[HistoryItem]) -> tuple[torch.Tensor, int]:
+        """Return the IDs of items that stand in a target's histories.
+
+        Args:
+            items: The history items; length K.
+
+        Returns:
+            Their IDs, shape [K, D], the mean of their domain's for an item that was not pre-trained; and how many such
+            items there are.
+
+        Raises:
+            UserError: The bundle was pre-trained on none of the items of a domain.
+        """
+        rows = row_numbers(
+            zip(self.domains, self.tokens, strict=True), [(item.domain, " ".join(item.token.split())) for item in items]
+        )
+        found = self.item_embeddings[rows - 1].clone()
+        domain_of = np.array([item.domain for item in items])
+        for name in dict.fromkeys(domain_of.tolist()):
+            own = torch.from_numpy(domain_of == name)
+            if not (known := own & (rows > 0)).any():
+                raise UserError(
+                    f"shared_users joins the target with {name}, and {self.folder} has none of its items: pre-train on "
+                    f"{name} as well, or leave it out of shared_users"
+                )
+            found[own & (rows == 0)] = found[known].mean(0)
+        return found, int((rows == 0).sum())
 
     def matcher(self, encoding: TextEncoding) -> FrozenMatcher | HeadMatcher | EncoderMatcher:
         """Return what makes the vectors of target texts comparable with :attr:`adapted_vectors`.

@@ -27,7 +27,7 @@ def behaviour_vectors(targets: Targets, n_items: int, seed: int, rows: np.ndarra
     """
     from sklearn.utils.extmath import randomized_svd
 
-    before, after = following(targets, slice(None) if rows is None else rows)
+    before, after = following(targets, slice(None) if rows is None else rows, n_items)
     apart = before != after
     counts = sparse.coo_matrix((np.ones(apart.sum()), (before[apart], after[apart])), shape=(n_items, n_items)).tocsr()
     counts = (counts + counts.T).tocoo()
@@ -41,15 +41,18 @@ def behaviour_vectors(targets: Targets, n_items: int, seed: int, rows: np.ndarra
     return (left * np.sqrt(strength)).astype(np.float32)
 
 
-def following(targets: Targets, rows: np.ndarray | slice) -> tuple[np.ndarray, np.ndarray]:
+def following(targets: Targets, rows: np.ndarray | slice, n_items: int) -> tuple[np.ndarray, np.ndarray]:
     """Look up the events before some targets.
 
     Args:
         targets: Items are numbered from 1.
-        rows: Numbers of R targets, or a slice of them.
+        rows: Numbers of targets, or a slice of them.
+        n_items: Number of items T. Targets that follow an event in another domain are left out.
 
     Returns:
-        The item just before each target, and the target; numbered from 0, shape [R] each.
+        The item just before each of R targets, and the target; numbered from 0, shape [R] each.
     """
     ends = targets.ends[rows]
-    return targets.sequences.items[ends - 1].numpy() - 1, targets.sequences.items[ends].numpy() - 1
+    before, after = (targets.sequences.items[places].numpy() - 1 for places in (ends - 1, ends))
+    own = before < n_items
+    return before[own], after[own]

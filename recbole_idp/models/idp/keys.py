@@ -94,6 +94,11 @@ class GenerationSettings(Settings):
     generated_prior: Number = setting(
         32.0, "paper: 0; default: pull towards the generated IDs, in training events.", Affects.TRAINING
     )
+    history_ids: Literal["frozen", "trained"] = setting(
+        "frozen",
+        "default: frozen, IDs of joined source domains stay as pre-trained; trained, they are trained on.",
+        Affects.TRAINING,
+    )
     transfer: Variant = setting(
         "fine_tune",
         "paper: zero_shot, fine_tune or new_encoder; controls: scratch, random_match.",

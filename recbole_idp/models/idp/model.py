@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from recbole.utils import get_model
+from torch.nn import functional
 
 from recbole_idp.errors import UserError
 from recbole_idp.models.base.sequence_model import ModelData, SequenceModel, target_counts
 from recbole_idp.models.base.serving import Serving
 from recbole_idp.models.base.transferred import TRANSFORMER_KEYS, take_over
+from recbole_idp.nn.lookup import lookup
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -27,7 +29,8 @@ class IDP(SequenceModel):
 
     item ids -> E^T (generated from matched source items) + positions -> SASRec blocks -> last state . E^T -> scores
 
-    Shapes: B batch, L length, D width, N items.
+    Shapes: B batch, L length, D width, N items; I inputs, which are the items and, where users are joined with source
+    domains, the items of these: IDs of both live in one space, and the encoder was trained on the latter.
 
     Built from a configuration alone this is SASRec with random weights. :meth:`start_from` loads the pre-trained ones;
     :class:`~recbole_idp.models.idp.transfer.TransferTrainer` calls it before training.
@@ -37,8 +40,11 @@ class IDP(SequenceModel):
         can_be_pretrained: Whether it can be trained on source domains; not where it reads one domain's texts.
         encoder_kind: Kind of the sequence encoder; another kind's weights do not fit.
         encoder_keys: Keys that must be equal before and after the transfer for its weights to fit.
-        generated: The IDs before training, all zero where they started at random; shape [N, D].
+        generated: The IDs before training, all zero where they started at random; shape [I, D].
         prior_weight (float): Weight of an item's squared distance from it in the mean loss.
+        prior_rows (int): Number of inputs that are held by the prior: without history items that are not pre-trained,
+            or are not trained.
+        history_is_frozen (bool): Whether the IDs of history items stay those of the pre-training.
     """
 
     generated: torch.Tensor
@@ -51,6 +57,7 @@ class IDP(SequenceModel):
         super().__init__(config, dataset)
         self.register_buffer("generated", torch.zeros_like(self.item_embedding.weight))
         self.prior_weight = config["generated_prior"] / float(target_counts(dataset, self.n_items).sum())
+        self.history_is_frozen, self.prior_rows = False, self.n_items
 
     @classmethod
     def describe_encoder(cls, config: Config) -> dict[str, Any]:
@@ -60,6 +67,27 @@ class IDP(SequenceModel):
     def serving(self) -> Serving:
         """Return the parts that compute scores; items that are added later are generated as the first ones were."""
         return dataclasses.replace(super().serving(), takes_generated_items=True)
+
+    def encode(self, items: torch.Tensor) -> torch.Tensor:
+        """Encode sequences; as in :class:`SequenceModel`."""
+        if not self.history_is_frozen:
+            return super().encode(items)
+        other, table = (items >= self.n_items).unsqueeze(2), self.item_embedding.weight
+        own = lookup(table, items.masked_fill(other.squeeze(2), 0))
+        vectors = torch.where(other, functional.embedding(items, table.detach()), own)
+        return self.encoder(vectors, items == 0)
+
+    def start_history_from(self, ids: torch.Tensor, frozen: bool) -> None:
+        """Load the pre-trained IDs of the history items.
+
+        Args:
+            ids: Shape [I - N, D].
+            frozen: Whether they stay as they are.
+        """
+        with torch.no_grad():
+            self.item_embedding.weight[self.n_items :] = ids.to(self.item_embedding.weight)
+            self.generated[self.n_items :] = self.item_embedding.weight[self.n_items :]
+        self.history_is_frozen, self.prior_rows = frozen, self.n_items if frozen else self.n_inputs
 
     def start_from(self, generated: torch.Tensor, encoder: Mapping[str, torch.Tensor] | None = None) -> None:
         """Load pre-trained weights (IDP, the three ways of use downstream).
@@ -72,8 +100,8 @@ class IDP(SequenceModel):
             UserError: The encoder's weights are of other sizes than this model's.
         """
         with torch.no_grad():
-            self.item_embedding.weight[1:] = generated.to(self.item_embedding.weight)
-            self.generated.copy_(self.item_embedding.weight)
+            self.item_embedding.weight[1 : self.n_items] = generated.to(self.item_embedding.weight)
+            self.generated[: self.n_items] = self.item_embedding.weight[: self.n_items]
         if encoder is None:
             return
         weights = {f"encoder.{name}": value for name, value in encoder.items()}
@@ -102,7 +130,8 @@ class IDP(SequenceModel):
         """Return the weighted squared distance of the IDs from those generated; 0 where they started at random."""
         if not self.prior_weight or not self.generated.any():
             return 0.0
-        return self.prior_weight * (self.item_embedding.weight - self.generated).pow(2).sum()
+        moved = self.item_embedding.weight[: self.prior_rows] - self.generated[: self.prior_rows]
+        return self.prior_weight * moved.pow(2).sum()
 
 
 def check_encoder(config: Config, pretrained: Mapping[str, Any], variants: Sequence[str]) -> None:

@@ -106,7 +106,7 @@ def gain_figures(
     margins: dict[str, list[np.ndarray]] = {name: [] for name in ("own", *others)}
     asked = 0
     for rest, part in _parts(targets, draw):
-        questions = _questions(targets, part, draw)
+        questions = _questions(targets, part, len(generated), draw)
         own = behaviour_vectors(targets, len(generated), seed, rest)
         for name, vectors in {"own": own, **others}.items():
             margins[name].append(_margins(vectors, *questions))
@@ -143,10 +143,10 @@ def _parts(targets: Targets, draw: np.random.Generator) -> Iterator[tuple[np.nda
 
 
 def _questions(
-    targets: Targets, rows: np.ndarray, draw: np.random.Generator
+    targets: Targets, rows: np.ndarray, n_items: int, draw: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Draw items, those that followed them, and others; no two of the three are the same; shape [Q] each."""
-    before, after = following(targets, draw.permutation(rows))
+    before, after = following(targets, draw.permutation(rows), n_items)
     other = draw.permutation(after)
     apart = np.flatnonzero((before != after) & (other != after) & (other != before))[:QUESTIONS]
     return before[apart], after[apart], other[apart]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,8 @@ from recbole_idp.content.text.encoder import open_text_encoder
 from recbole_idp.content.text.encoding import TextEncoding
 from recbole_idp.data.dataset import SequenceDataset
 from recbole_idp.data.domains import source_locations
+from recbole_idp.data.keys import joined_with
+from recbole_idp.errors import UserError
 from recbole_idp.models.base.text_vectors import target_texts
 from recbole_idp.models.idp.bundle import Bundle
 from recbole_idp.models.idp.generation import Evidence, generate, neighbours, principal_components
@@ -30,6 +33,7 @@ from recbole_idp.train.trainer import SequenceTrainer
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from recbole_idp.data.history_items import HistoryItem
     from recbole_idp.models.idp.model import IDP
 
 
@@ -116,7 +120,34 @@ def prepare_start(
     return TransferStart(bundle, matches, frozen_vectors, vectors)
 
 
-def initialise(model: IDP, variant: str, start: TransferStart, settings: GenerationSettings, seed: int) -> None:
+def check_joined(config: Config) -> None:
+    """Check, before any work, that the domains whose users are joined with the target's are pre-trained on.
+
+    Raises:
+        UserError: One is not: its items have no IDs.
+    """
+    joined = joined_with(config["dataset"], config["shared_users"])
+    if joined and config["pretrained"]:
+        bundle = Bundle.open(config["pretrained"])
+        names, where, remedy = set(bundle.domains), str(bundle.folder), "pre-train on it as well"
+    else:
+        names, where, remedy = set(config["source_domains"]), "source_domains", "add it there"
+    for name in joined:
+        if name not in names:
+            raise UserError(
+                f"shared_users joins {config['dataset']} with {name}, which is not among the domains of {where}: its "
+                f"items have no pre-trained IDs, so {remedy}, or leave it out of shared_users"
+            )
+
+
+def initialise(
+    model: IDP,
+    variant: str,
+    start: TransferStart,
+    settings: GenerationSettings,
+    seed: int,
+    history_items: Sequence[HistoryItem] = (),
+) -> None:
     """Load the weights that a variant starts from into a new model.
 
     Args:
@@ -125,9 +156,19 @@ def initialise(model: IDP, variant: str, start: TransferStart, settings: Generat
         start: What was pre-trained and matched; not used for ``scratch``.
         settings: Settings of generation.
         seed: Seed of the draw of random matches.
+        history_items: Items of source domains that stand in histories. Without sources their IDs are random, and
+            trained.
     """
     if variant == "scratch":
         return
+    if history_items and variant not in SOURCELESS:
+        ids, missing = start.bundle.ids_of(history_items)
+        model.start_history_from(ids, frozen=settings.history_ids == "frozen")
+        if missing:
+            logging.getLogger().info(
+                f"{missing:,} of {len(history_items):,} items of other domains were not pre-trained: each has the mean "
+                "ID of its domain"
+            )
     encoder = None if variant in OWN_ENCODER else start.bundle.encoder
     if variant == "text_pca":
         generated = principal_components(start.frozen_vectors, model.hidden_size, settings.generated_spread)
@@ -165,8 +206,11 @@ class TransferTrainer(SequenceTrainer):
     @classmethod
     def check_sources(cls, config: Config, variants: Sequence[str]) -> None:
         """Check the source domains, unless nothing is pre-trained on them."""
-        if not set(variants) <= set(SOURCELESS) and not config["pretrained"]:
+        if set(variants) <= set(SOURCELESS):
+            return
+        if not config["pretrained"]:
             source_locations(config)
+        check_joined(config)
 
     @classmethod
     def prepare_start(
@@ -180,7 +224,8 @@ class TransferTrainer(SequenceTrainer):
         variant = self.config["transfer"]
         if self.start is None and variant != "scratch":
             self.start = prepare_start(self.config, train_data, [variant])
-        initialise(self.model, variant, self.start, GenerationSettings.of(self.config), self.config["seed"])
+        settings, seed = GenerationSettings.of(self.config), self.config["seed"]
+        initialise(self.model, variant, self.start, settings, seed, train_data.history_items)
 
     def is_trained(self) -> bool:
         """Return whether the variant is trained on the target: all but ``zero_shot`` are."""
