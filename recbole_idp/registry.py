@@ -105,7 +105,13 @@ RECBOLE_SETTINGS = {
 
 _TARGETED = "recbole_idp.models.precise.targeted_data:TargetedDataset"
 _idp = functools.partial(Registration, trainer="recbole_idp.models.idp.transfer:TransferTrainer", transfers=True)
-_unisrec = functools.partial(Registration, trainer="recbole_idp.models.unisrec.trainer:UniSRecTrainer", transfers=True)
+_unisrec = functools.partial(
+    Registration,
+    trainer="recbole_idp.models.unisrec.trainer:UniSRecTrainer",
+    transfers=True,
+    joins=True,
+    predicts=("next_item", "cold_item"),
+)
 _clue = functools.partial(
     Registration,
     trainer="recbole_idp.models.clue.trainer:CLUETrainer",

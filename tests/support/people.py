@@ -1,10 +1,12 @@
 """Two domains with the same people, and what they are like."""
 
+from recbole_idp.testing.toy import title
+
 
 def write_people(folder):
     """Writes books and films of the same users, with times of one clock, and a column of two classes.
 
-    A user's first item decides on all of them, in both domains, and on the class.
+    A user's first item decides on all of them, in both domains, and on the class. Book n and film n have one title.
     """
     lines = {name: ["user_id:token\titem_id:token\ttimestamp:float"] for name in ("books", "films")}
     users = ["user_id:token\tside:token"]
@@ -17,6 +19,8 @@ def write_people(folder):
     for name, rows in lines.items():
         (folder / name).mkdir(parents=True)
         (folder / name / f"{name}.inter").write_text("\n".join(rows) + "\n")
+        titles = "".join(f"{name[0]}{number}\t{title(number)}\n" for number in range(8))
+        (folder / name / f"{name}.item").write_text("item_id:token\ttitle:token_seq\n" + titles)
     (folder / "films" / "films.user").write_text("\n".join(users) + "\n")
     return folder
 

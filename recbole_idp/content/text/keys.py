@@ -21,6 +21,6 @@ class TextSettings(Settings):
     text_fields: list[str] | None = setting(
         None, "Text columns of the target's .item file; None: all of them.", Affects.TRAINING
     )
-    source_text_fields: list[str] | None = setting(None, "The same for the source domains.", Affects.PRETRAINING)
+    source_text_fields: list[str] | None = setting(None, "The same for the source domains.", _BOTH)
     text_length: Count = setting(2000, "Characters of text kept per item.", _BOTH)
     text_tokens: Count = setting(64, "Tokens of text read per item.", _BOTH)

@@ -32,11 +32,11 @@ class EncodedItemsModel(SequenceModel):
         self._step_vectors, self._cached_vectors, self._cached_versions = None, None, None
 
     def encode_items(self) -> torch.Tensor:
-        """Compute the vector of every item; shape [N, D]. Subclasses implement it."""
+        """Compute the vector of every input; shape [I, D]. Subclasses implement it."""
         raise NotImplementedError
 
     def item_vectors(self) -> torch.Tensor:
-        """Return the vector of every item, as input and as candidate; shape [N, D]."""
+        """Return the vector of every input; the first N are those of the candidates; shape [I, D]."""
         if self._step_vectors is not None:
             return self._step_vectors
         if self.training or torch.is_grad_enabled():

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
+from recbole_idp.config.derive import data_root
+from recbole_idp.data.catalog import locate
 from recbole_idp.data.domain_texts import check_any_text, item_texts
 from recbole_idp.search.vectors import normalised
 
@@ -34,20 +37,48 @@ def target_texts(encoding: TextEncoding, dataset: SequenceDataset) -> list[str]:
     return texts
 
 
+def input_texts(encoding: TextEncoding, dataset: SequenceDataset) -> list[str]:
+    """Read the texts of all items that stand in a dataset's histories: its own, and those of joined domains.
+
+    Args:
+        encoding: Columns and length of the texts.
+        dataset: The target.
+
+    Returns:
+        Text of inputs 1 to I - 1, blank where an item has none.
+
+    Raises:
+        UserError: The dataset, or a joined domain, has no texts.
+    """
+    return [*target_texts(encoding, dataset), *_history_texts(encoding, dataset)]
+
+
+def _history_texts(encoding: TextEncoding, dataset: SequenceDataset) -> list[str]:
+    """Return the text of each item of joined domains; these stand together by domain."""
+    texts: list[str] = []
+    for name, items in itertools.groupby(dataset.history_items, key=lambda item: item.domain):
+        location = locate(name, data_root(dataset.config))
+        read = item_texts(location, encoding.settings.source_text_fields, encoding.file_format)
+        found = read.for_items([item.token for item in items])
+        check_any_text(found, name, "source_text_fields")
+        texts += found
+    return texts
+
+
 def frozen_text_vectors(encoding: TextEncoding, dataset: SequenceDataset) -> np.ndarray:
-    """Encode the texts of a dataset's items, or read their vectors from the cache.
+    """Encode the texts of a dataset's items and of those of joined domains, or read their vectors from the cache.
 
     Args:
         encoding: Settings of texts and text encoder.
         dataset: The target.
 
     Returns:
-        Vectors of items 1 to N - 1, zero for items without text; shape [N - 1, W].
+        Vectors of inputs 1 to I - 1, zero for items without text; shape [I - 1, W].
 
     Raises:
-        UserError: The dataset has no texts, or the encoder cannot be loaded.
+        UserError: There are no texts, or the encoder cannot be loaded.
     """
-    texts = target_texts(encoding, dataset)
+    texts = input_texts(encoding, dataset)
     # Models draw the same first weights whether or not their texts had to be encoded first.
     with torch.random.fork_rng(devices=[]):
         vectors, _ = encoding.encode(encoding.load_encoder().fit(texts), texts)

@@ -124,11 +124,8 @@ class Bundle(PretrainedFolder):
             items: The history items; length K.
 
         Returns:
-            Their IDs, shape [K, D], the mean of their domain's for an item that was not pre-trained; and how many such
-            items there are.
-
-        Raises:
-            UserError: The bundle was pre-trained on none of the items of a domain.
+            Their IDs, shape [K, D], the mean of all of its domain for an item that was not pre-trained; and how many
+            such items there are.
         """
         rows = row_numbers(
             zip(self.domains, self.tokens, strict=True), [(item.domain, " ".join(item.token.split())) for item in items]
@@ -137,12 +134,8 @@ class Bundle(PretrainedFolder):
         domain_of = np.array([item.domain for item in items])
         for name in dict.fromkeys(domain_of.tolist()):
             own = torch.from_numpy(domain_of == name)
-            if not (known := own & (rows > 0)).any():
-                raise UserError(
-                    f"shared_users joins the target with {name}, and {self.folder} has none of its items: pre-train on "
-                    f"{name} as well, or leave it out of shared_users"
-                )
-            found[own & (rows == 0)] = found[known].mean(0)
+            pretrained = torch.tensor([domain == name for domain in self.domains])
+            found[own & (rows == 0)] = self.item_embeddings[pretrained].mean(0)
         return found, int((rows == 0).sum())
 
     def matcher(self, encoding: TextEncoding) -> FrozenMatcher | HeadMatcher | EncoderMatcher:

@@ -120,23 +120,17 @@ def prepare_start(
     return TransferStart(bundle, matches, frozen_vectors, vectors)
 
 
-def check_joined(config: Config) -> None:
+def check_joined(bundle: Bundle, config: Config) -> None:
     """Check, before any work, that the domains whose users are joined with the target's are pre-trained on.
 
     Raises:
         UserError: One is not: its items have no IDs.
     """
-    joined = joined_with(config["dataset"], config["shared_users"])
-    if joined and config["pretrained"]:
-        bundle = Bundle.open(config["pretrained"])
-        names, where, remedy = set(bundle.domains), str(bundle.folder), "pre-train on it as well"
-    else:
-        names, where, remedy = set(config["source_domains"]), "source_domains", "add it there"
-    for name in joined:
-        if name not in names:
+    for name in joined_with(config["dataset"], config["shared_users"]):
+        if name not in bundle.domains:
             raise UserError(
-                f"shared_users joins {config['dataset']} with {name}, which is not among the domains of {where}: its "
-                f"items have no pre-trained IDs, so {remedy}, or leave it out of shared_users"
+                f"shared_users joins {config['dataset']} with {name}, and {bundle.folder} has none of its items: "
+                f"pre-train on {name} as well, or leave it out of shared_users"
             )
 
 
@@ -208,9 +202,10 @@ class TransferTrainer(SequenceTrainer):
         """Check the source domains, unless nothing is pre-trained on them."""
         if set(variants) <= set(SOURCELESS):
             return
-        if not config["pretrained"]:
+        if config["pretrained"]:
+            check_joined(Bundle.open(config["pretrained"]), config)
+        else:
             source_locations(config)
-        check_joined(config)
 
     @classmethod
     def prepare_start(

@@ -13,6 +13,7 @@ from recbole_idp.models.base.text_model import TextModel
 from recbole_idp.models.base.text_vectors import frozen_text_vectors
 from recbole_idp.models.base.transferred import TRANSFORMER_KEYS, take_over, weights_of
 from recbole_idp.models.unisrec.adaptor import MixtureAdaptor
+from recbole_idp.nn.lookup import lookup
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -51,7 +52,7 @@ class UniSRec(TextModel):
         self._cached_candidates: tuple[torch.Tensor | None, torch.Tensor | None] = (None, None)
 
     def read_texts(self, config: Config, dataset: SequenceDataset) -> torch.Tensor:
-        """Return the text vectors of all items as the adaptor reads them; shape [N, W]."""
+        """Return the text vectors of all inputs as the adaptor reads them; shape [I, W]."""
         return adaptor_inputs(frozen_text_vectors(TextEncoding.of(config), dataset))
 
     def build_item_encoder(self, config: Config, text_width: int) -> MixtureAdaptor:
@@ -62,10 +63,10 @@ class UniSRec(TextModel):
         """Return the vector of every item as candidate, of length one; shape [N, D]."""
         vectors = self.item_vectors()
         if vectors is not self._cached_vectors:
-            return unit(vectors)
+            return unit(vectors[: self.n_items])
         # Evaluation asks for each chunk of users, and a large catalogue takes long to be divided.
         if self._cached_candidates[0] is not vectors:
-            self._cached_candidates = (vectors, unit(vectors))
+            self._cached_candidates = (vectors, unit(vectors[: self.n_items]))
         return self._cached_candidates[1]  # type: ignore[return-value]  # set together with the first
 
     def encode(self, items: torch.Tensor) -> torch.Tensor:
@@ -77,11 +78,11 @@ class UniSRec(TextModel):
         return dataclasses.replace(super().serving(), temperature=self.temperature)
 
     def start_from(self, state: Mapping[str, torch.Tensor], text_vectors: np.ndarray) -> None:
-        """Load pre-trained weights, and the target's text vectors by their text encoder.
+        """Load pre-trained weights, and the text vectors by their text encoder.
 
         Args:
             state: Weights of ``encoder`` and ``item_encoder``, named as in this model.
-            text_vectors: Vectors of items 1 to N - 1; shape [N - 1, W].
+            text_vectors: Vectors of inputs 1 to I - 1; shape [I - 1, W].
 
         Raises:
             UserError: The weights are of other sizes than this model's.
@@ -105,8 +106,12 @@ class UniSRec_IDt(UniSRec):
     def _remove_ids(self) -> None:
         """Keep the IDs."""
 
+    def encode_rows(self, rows: torch.Tensor) -> torch.Tensor:
+        """Compute the vectors of some inputs; as in :class:`TextModel`."""
+        return super().encode_rows(rows) + lookup(self.item_embedding.weight, rows)
+
     def encode_items(self) -> torch.Tensor:
-        """Compute the vector of every item; shape [N, D]."""
+        """Compute the vector of every input; shape [I, D]."""
         return super().encode_items() + self.item_embedding.weight
 
 
@@ -122,10 +127,10 @@ def adaptor_inputs(vectors: np.ndarray) -> torch.Tensor:
     that of sentence encoders often one.
 
     Args:
-        vectors: Vectors of items 1 to N - 1, zero for items without text; shape [N - 1, W].
+        vectors: Vectors of inputs 1 to I - 1, zero for items without text; shape [I - 1, W].
 
     Returns:
-        Of length sqrt(W), zero for the padding item and for items without text; shape [N, W].
+        Of length sqrt(W), zero for the padding item and for items without text; shape [I, W].
     """
     padded = torch.nn.functional.pad(torch.from_numpy(vectors), (0, 0, 1, 0))
     return unit(padded) * padded.shape[1] ** 0.5

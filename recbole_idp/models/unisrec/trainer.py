@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from recbole_idp.content.text.encoder import open_text_encoder
 from recbole_idp.content.text.encoding import TextEncoding
 from recbole_idp.errors import UserError
-from recbole_idp.models.base.text_vectors import target_texts
+from recbole_idp.models.base.text_vectors import input_texts
 from recbole_idp.models.unisrec.pretrain import find_or_pretrain
 from recbole_idp.train.pretrained_folder import TEXT_ENCODER
 from recbole_idp.train.trainer import SequenceTrainer
@@ -43,11 +43,11 @@ class UniSRecTrainer(SequenceTrainer):
             model.freeze_blocks()
 
     def prepare_model(self, train_data: SequenceDataset, valid_data: SequenceDataset | None = None) -> None:
-        """Load the pre-trained weights into the model, and the target's text vectors by their encoder."""
+        """Load the pre-trained weights into the model, and the text vectors of all inputs by their encoder."""
         if self.config["transfer"] == "scratch":
             return
         encoding = TextEncoding.of(self.config)
-        texts = target_texts(encoding, train_data)
+        texts = input_texts(encoding, train_data)
         pretrained = find_or_pretrain(self.config)
         encoder = open_text_encoder(pretrained.folder / TEXT_ENCODER, device=encoding.device)
         vectors, _ = encoding.encode(encoder, texts)
