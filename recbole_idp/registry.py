@@ -307,6 +307,11 @@ def _sequential_models() -> list[str]:
     return sorted(name for name in names if name.lower() in modules)
 
 
+def is_model(name: str) -> bool:
+    """Return whether a model of this name can be run."""
+    return name in (*models(), *recbole_models(), *GENERAL_MODELS)
+
+
 def check_model(name: str) -> None:
     """Check that a model of this name exists.
 
@@ -316,16 +321,15 @@ def check_model(name: str) -> None:
     Raises:
         UserError: No model has this name.
     """
-    known = [*models(), *recbole_models(), *GENERAL_MODELS]
     if name in REFUSED_MODELS:
         raise UserError(f"RecBole's model {name} {REFUSED_MODELS[name]}: choose one that the task 'models' lists")
-    if name not in known:
+    if not is_model(name):
         if _is_recboles(name):
             raise UserError(
                 f"RecBole's model {name} is no sequential one, and of others {' and '.join(GENERAL_MODELS)} alone can "
                 "be run: choose one that the task 'models' lists"
             )
-        matches = nearest(name, known)
+        matches = nearest(name, [*models(), *recbole_models(), *GENERAL_MODELS])
         remedy = f"did you mean {matches[0]}?" if matches else "the task 'models' lists them"
         raise UserError(f"unknown model {name!r}: {remedy}")
 

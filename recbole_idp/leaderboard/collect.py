@@ -40,7 +40,7 @@ def collect(
         plan: The plan of the leaderboard.
         results: The result files of the jobs that were finished.
         failed: Why the other jobs were not finished.
-        tuned: What tuning has chosen, by model and dataset.
+        tuned: What tuning has chosen, by row and dataset.
 
     Returns:
         The leaderboard, with the structure that :func:`~recbole_idp.report.board.file.read_board` checks.
@@ -72,10 +72,10 @@ def _board(
 ) -> dict[str, Any]:
     dataset, data, protocol = key
     facts = loaded[jobs[0]][0]["data"] if jobs else {}
-    by_model = {model: [job for job in jobs if job.model == model] for model in plan.models}
+    by_model = {row: [job for job in jobs if job.row == row] for row in plan.rows}
     by_model = {model: found for model, found in by_model.items() if found}
     rows = [_row(found, loaded, tuned.get((model, dataset))) for model, found in by_model.items()]
-    baseline = plan.values["baseline"] or _best_baseline(rows, plan.metric)
+    baseline = plan.values["baseline"] or _best_baseline(rows, plan.rows, plan.metric)
     return {
         "dataset": dataset,
         "data_fingerprint": data,
@@ -83,9 +83,7 @@ def _board(
         **{name: facts.get(name) for name in ("users", "items", "interactions")},
         "rows": rows,
         "failed": [
-            {"model": job.model, "seed": job.seed, "error": why}
-            for job, why in failed.items()
-            if job.dataset == dataset
+            {"model": job.row, "seed": job.seed, "error": why} for job, why in failed.items() if job.dataset == dataset
         ],
         "baseline": baseline,
         "comparisons": _comparisons(by_model, loaded, baseline, plan.metric) if baseline else [],
@@ -102,7 +100,8 @@ def _protocol(values: Mapping[str, Any]) -> str:
 def _notes(by_model: Mapping[str, Sequence[Job]], loaded: Loaded) -> list[str]:
     """Return notes on models that rank history items in a way of their own."""
     config = {model: loaded[jobs[0]][0]["config"] for model, jobs in by_model.items()}
-    counting = [name for name in by_model if name in registry.GENERAL_MODELS and not config[name]["repeatable"]]
+    general = [name for name, jobs in by_model.items() if jobs[0].model in registry.GENERAL_MODELS]
+    counting = [name for name in general if not config[name]["repeatable"]]
     excluding = [name for name in by_model if config[name]["exclude_history"]]
     said = {
         "do not rank what a user has had (repeatable is false)": counting,
@@ -122,7 +121,7 @@ def _row(jobs: Sequence[Job], loaded: Loaded, tuned: dict[str, Any] | None) -> d
     results = [loaded[job][0] for job in jobs]
     runs = [_main(result)["runs"][0] for result in results]
     return {
-        "model": jobs[0].model,
+        "model": jobs[0].row,
         "transfers": jobs[0].transfers,
         "tuned": tuned,
         "runs": [{key: run[key] for key in ("seed", "test", "valid", "seconds", "targets_per_second")} for run in runs],
@@ -186,9 +185,10 @@ def _few_shot(results: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     ]
 
 
-def _best_baseline(rows: Sequence[dict[str, Any]], metric: str) -> str | None:
-    """Return the baseline whose validation is best, or None where there is none."""
-    found = [row for row in rows if row["model"] not in registry.models() or row["model"] in COMPARED_WITH]
+def _best_baseline(rows: Sequence[dict[str, Any]], models: Mapping[str, str], metric: str) -> str | None:
+    """Return the baseline whose validation is best, or None where there is none; ``models`` are those of the rows."""
+    compared = {row for row, model in models.items() if model not in registry.models() or model in COMPARED_WITH}
+    found = [row for row in rows if row["model"] in compared]
     if not found or len(rows) < 2:
         return None
     means = {row["model"]: statistics.fmean(run["valid"][metric.lower()] for run in row["runs"]) for row in found}

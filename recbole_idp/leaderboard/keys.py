@@ -14,7 +14,9 @@ class BoardSettings(Settings):
     )
     tune: Natural = setting(0, "Settings to try for each model, chosen on validation; 0: none.", Affects.OUTPUT)
     model_options: dict = setting(
-        {}, "Options of one model alone, e.g. {UniSRec: {pretrain_epochs: 3}}.", Affects.OUTPUT
+        {},
+        "Options of one row alone, e.g. {UniSRec: {pretrain_epochs: 3}}; with model, a row of any name.",
+        Affects.OUTPUT,
     )
     baseline: str | None = setting(
         None, "Model that others are compared with; None: the baseline best on validation.", Affects.OUTPUT

@@ -58,6 +58,7 @@ class Job:
     """One training of one model on one dataset with one seed.
 
     Attributes:
+        row: The name of its row on the board; the model's, unless the row has options of its own.
         model: The model's name.
         dataset: The dataset's name.
         seed: The seed.
@@ -67,6 +68,7 @@ class Job:
         fingerprint: Digits for everything that its numbers depend on.
     """
 
+    row: str
     model: str
     dataset: str
     seed: int
@@ -78,7 +80,7 @@ class Job:
     @property
     def name(self) -> str:
         """The name that is shown to users."""
-        return f"{self.model} on {self.dataset}, seed {self.seed}"
+        return f"{self.row} on {self.dataset}, seed {self.seed}"
 
     def arguments(self) -> list[str]:
         """Return the job as arguments of the command line."""
@@ -95,14 +97,14 @@ class Plan:
     """A leaderboard before any job is run.
 
     Attributes:
-        models: Names of the models.
+        rows: Names of the rows, and the model of each.
         datasets: Names of the datasets.
         seeds: The seeds.
         options: All options that are passed on to jobs.
         values: Every key's value for the first model; the keys of the leaderboard are among them.
     """
 
-    models: list[str]
+    rows: dict[str, str]
     datasets: list[str]
     seeds: list[int]
     options: dict[str, Any]
@@ -113,11 +115,11 @@ class Plan:
         """The metric that models are compared and tuned by."""
         return self.values["valid_metric"]
 
-    def job(self, model: str, dataset: str, seed: int, **chosen: Any) -> Job:
+    def job(self, row: str, dataset: str, seed: int, **chosen: Any) -> Job:
         """Make a job.
 
         Args:
-            model: The model's name.
+            row: The row's name.
             dataset: The dataset's name.
             seed: The seed.
             **chosen: Values that tuning has chosen; they override the options.
@@ -128,21 +130,23 @@ class Plan:
         Raises:
             UserError: A key or value is wrong for this model.
         """
+        model = self.rows[row]
         options = {key: value for key, value in self.options.items() if key in model_settings(model, dataset)}
         if not registry.joins(model) and joined_with(dataset, self.values["shared_users"]):
             # Other models of the board may join users; this one reads the target alone.
             options["shared_users"] = _text(joined_sources(dataset, self.values["shared_users"]))
-        options.update({key: _text(value) for key, value in self.values["model_options"].get(model, {}).items()})
+        own = self.values["model_options"].get(row, {})
+        options.update({key: _text(value) for key, value in own.items() if key != "model"})
         options.update(chosen)
         if "transfer" in model_settings(model, dataset):
             options["variants"] = options.get("transfer") or _default_transfer(model, dataset)
         values = resolve(option_layers({**options, "model": model, "dataset": dataset, "seeds": str(seed)})).values
         transfers = registry.transfers(model)
-        return Job(model, dataset, seed, options, values, transfers, job_fingerprint(values, transfers))
+        return Job(row, model, dataset, seed, options, values, transfers, job_fingerprint(values, transfers))
 
     def jobs(self) -> list[Job]:
-        """Make a job for every combination, ordered by dataset, then model, then seed."""
-        return [self.job(m, d, s) for d in self.datasets for m in self.models for s in self.seeds]
+        """Make a job for every combination, ordered by dataset, then row, then seed."""
+        return [self.job(r, d, s) for d in self.datasets for r in self.rows for s in self.seeds]
 
 
 def is_leaderboard(options: Mapping[str, str | bool]) -> bool:
@@ -163,25 +167,25 @@ def make_plan(options: Mapping[str, str | bool]) -> Plan:
     Raises:
         UserError: A name, key or value is wrong.
     """
-    models = _names("model", options.get("model", DEFAULT_MODEL))
+    names = _names("model", options.get("model", DEFAULT_MODEL))
     datasets = _names("dataset", options.get("dataset", DEFAULT_DATASET))
-    for model in models:
-        registry.check_model(model)
     layers = option_layers(
         {key: value for key, value in options.items() if key not in ("model", "dataset", "variants")}
     )
+    rows = {name: _model_of(name, _own_options(layers)) for name in names}
+    models = list(dict.fromkeys(rows.values()))
     _check_known(layers, models, datasets)
     # The leaderboard's own keys are the same for every model.
     first = next((model for model in models if registry.joins(model)), models[0])
     kept = [Layer(layer.origin, _known_part(layer.values, first, datasets[0])) for layer in layers]
     values = resolve(kept, first, datasets[0]).values
-    if values["baseline"] is not None and values["baseline"] not in models:
-        raise UserError(f"baseline {values['baseline']} is none of the models {', '.join(models)}: name one of them")
-    for model, given in values["model_options"].items():
-        if model not in models or not isinstance(given, dict):
-            raise UserError(f"model_options has {model}: {given}: write {{MODEL: {{key: value}}}}, MODEL on the board")
+    if values["baseline"] is not None and values["baseline"] not in rows:
+        raise UserError(f"baseline {values['baseline']} is none of the models {', '.join(rows)}: name one of them")
+    for row, given in values["model_options"].items():
+        if row not in rows or not isinstance(given, dict):
+            raise UserError(f"model_options has {row}: {given}: write {{MODEL: {{key: value}}}}, MODEL on the board")
         if same := [key for key in _SAME_FOR_ALL if key in given]:
-            raise UserError(f"model_options has {same[0]} of {model}: a board measures all alike, give --{same[0]}")
+            raise UserError(f"model_options has {same[0]} of {row}: a board measures all alike, give --{same[0]}")
     sources = values["source_domains"] if any(map(registry.transfers, models)) and not values["pretrained"] else []
     known = {row.name for row in available(values["data_path"])}
     for name in {*datasets, *sources} - known:
@@ -189,7 +193,30 @@ def make_plan(options: Mapping[str, str | bool]) -> Plan:
         locate(name, values["data_path"])
     seeds = values["seeds"] or [values["seed"]]
     handed_on = {key: value for layer in layers for key, value in layer.values.items() if key not in _NOT_FOR_JOBS}
-    return Plan(models, datasets, seeds, {key: _text(value) for key, value in handed_on.items()}, values)
+    return Plan(rows, datasets, seeds, {key: _text(value) for key, value in handed_on.items()}, values)
+
+
+def _own_options(layers: Sequence[Layer]) -> dict[str, Any]:
+    """Return the options of rows alone: the last that is given."""
+    given = [Layer(layer.origin, {k: v for k, v in layer.values.items() if k == "model_options"}) for layer in layers]
+    return resolve(given, DEFAULT_MODEL, DEFAULT_DATASET).values["model_options"]
+
+
+def _model_of(row: str, own_options: Mapping[str, Any]) -> str:
+    """Return the model of a row: the one that its own options name, or else the one of its name.
+
+    Raises:
+        UserError: There is no such model, or the row has the name of another one.
+    """
+    own = own_options.get(row)
+    named = own.get("model") if isinstance(own, dict) else None
+    if named is None:
+        registry.check_model(row)
+        return row
+    registry.check_model(named)
+    if row != named and registry.is_model(row):
+        raise UserError(f"model_options gives {row} the model {named}, and {row} is a model: give the row another name")
+    return named
 
 
 @functools.cache

@@ -47,26 +47,26 @@ def choose_settings(
         run: Function that runs jobs, as :func:`~recbole_idp.leaderboard.schedule.run_jobs` does.
 
     Returns:
-        The jobs of all seeds with the chosen settings; and by model and dataset ``budget`` (the settings tried),
+        The jobs of all seeds with the chosen settings; and by row and dataset ``budget`` (the settings tried),
         ``chosen`` and ``valid``.
     """
     budget, first = plan.values["tune"], plan.seeds[0]
     tried = {
-        (model, dataset): [
-            (chosen, plan.job(model, dataset, first, **chosen))
+        (row, dataset): [
+            (chosen, plan.job(row, dataset, first, **chosen))
             for chosen in settings_of(model, budget, plan.options, first)
         ]
         for dataset in plan.datasets
-        for model in plan.models
+        for row, model in plan.rows.items()
     }
     results, _ = run([job for settings in tried.values() for _, job in settings])
     jobs, tuned = [], {}
-    for (model, dataset), settings in tried.items():
+    for (row, dataset), settings in tried.items():
         scores = [(_valid(results[job], plan.metric), chosen) for chosen, job in settings if job in results]
         valid, chosen = max(scores, key=lambda score: goodness(plan.metric, score[0]), default=(None, {}))
         if valid is not None:
-            tuned[model, dataset] = {"budget": len(settings), "chosen": chosen, "valid": valid}
-        jobs += [plan.job(model, dataset, seed, **chosen) for seed in plan.seeds]
+            tuned[row, dataset] = {"budget": len(settings), "chosen": chosen, "valid": valid}
+        jobs += [plan.job(row, dataset, seed, **chosen) for seed in plan.seeds]
     return jobs, tuned
 
 

@@ -89,6 +89,21 @@ def test_a_job_gets_the_keys_that_its_model_has(domains):
     assert "--n_heads=1" in by_model["PositionSASRec"] and "--n_heads=1" not in by_model["Pop"]
 
 
+def test_a_row_of_another_name_is_a_model_with_options_of_its_own(domains):
+    own = "{one head: {model: PositionSASRec, n_heads: 1}}"
+    plan = make_plan(options(domains, model="PositionSASRec,one head", model_options=own, baseline="one head"))
+    one, other = plan.jobs()
+    assert (one.row, one.model, other.row, other.model) == ("PositionSASRec", "PositionSASRec", "one head", one.model)
+    assert other.arguments()[0] == "--model=PositionSASRec" and "--n_heads=1" in other.arguments()
+    assert "model" not in other.options and other.name == "one head on shop, seed 2020"
+    assert one.fingerprint != other.fingerprint
+    results, failed = work(plan.jobs(), InProcess())
+    (board,) = collect(plan, results, failed, {})["boards"]
+    assert [row["model"] for row in board["rows"]] == ["PositionSASRec", "one head"]
+    assert [row["variant"] for row in board["comparisons"]] == ["PositionSASRec"]
+    assert "--model=PositionSASRec" in board["rows"][1]["command"]
+
+
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
@@ -101,6 +116,8 @@ def test_a_job_gets_the_keys_that_its_model_has(domains):
         ({"metrics": "NDGC"}, "NDGC"),
         ({"jobs": "0"}, "jobs"),
         ({"model_options": "{IDP: {epochs: 1}}"}, "model_options has IDP"),
+        ({"model": "Pop,IDP", "model_options": "{Pop: {model: IDP}}"}, "Pop is a model: give the row another name"),
+        ({"model": "Pop,mine", "model_options": "{mine: {model: SASRek}}"}, "unknown model 'SASRek': did you mean"),
         ({"model_options": "{Pop: {topk: [5]}}"}, "model_options has topk of Pop: a board measures all alike"),
         ({"metrics": "Recall", "valid_metric": "Recal@10"}, "valid_metric Recal@10 is no metric: did you mean Recall"),
         ({"dataset": "shop,nowhere"}, "nowhere"),
