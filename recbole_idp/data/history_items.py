@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -61,21 +61,40 @@ class JoinedDomains:
         items: The items of all domains, S in all.
         events: The events of joined users.
         joined: Whether a user of the target has an event in another domain, by user number; bool, shape [U].
+        unused: How many of the events are in no history, as nothing later of their user is predicted.
     """
 
     domains: Sequence[Domain]
     items: Sequence[HistoryItem]
     events: OtherEvents
     joined: np.ndarray
+    unused: int = 0
 
-    def line(self, target: str) -> str:
-        """Return how many users are joined, and what they bring, in one line."""
-        names = ", ".join(domain.name for domain in self.domains)
-        users, count = int(self.joined.sum()), len(self.joined) - 1
-        return (
-            f"{users:,} of {count:,} users of {target} are joined with {names}: they bring {len(self.events.users):,} "
-            "events, which are history only"
-        )
+    def facts(self) -> dict[str, Any]:
+        """Return how many users are joined, and what they bring, as results hold it."""
+        return {
+            "domains": [domain.name for domain in self.domains],
+            "joined_users": int(self.joined.sum()),
+            "users": len(self.joined) - 1,
+            "events": len(self.events.users),
+            "unused_events": self.unused,
+        }
+
+
+def joined_line(target: str, facts: Mapping[str, Any]) -> str:
+    """Return how many users are joined, and what they bring, in one line.
+
+    Args:
+        target: Name of the target.
+        facts: What :meth:`JoinedDomains.facts` returns.
+    """
+    line = (
+        f"{facts['joined_users']:,} of {facts['users']:,} users of {target} are joined with "
+        f"{', '.join(facts['domains'])}: they bring {facts['events']:,} events, which are history only"
+    )
+    if not facts["unused_events"]:
+        return line
+    return f"{line}; {facts['unused_events']:,} of them are before nothing that is predicted, and are not used"
 
 
 def read_joined_domains(

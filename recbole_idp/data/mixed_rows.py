@@ -5,6 +5,7 @@ Ids from the number of candidates on are history items; see :mod:`recbole_idp.da
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -57,6 +58,25 @@ def mixed_rows(rows: PartRows, others: OtherEvents, first_other: int) -> PartRow
     return PartRows(
         Sequences(torch.from_numpy(items), offsets), rows.owners, starts, ends, fresh, rows.events, all_times
     )
+
+
+def count_unused(parts: Iterable[PartRows], others: OtherEvents) -> int:
+    """Count the events in other domains that no history holds: none is strictly before a target of its user.
+
+    Args:
+        parts: All parts, with the times of their events; parts without targets are left out of account.
+        others: The events in other domains.
+    """
+    latest = np.full(int(others.users.max(initial=0)) + 1, -np.inf)
+    for rows in parts:
+        if not len(rows.ends):
+            continue
+        if rows.times is None:
+            raise ValueError("rows without times cannot be compared with other events")
+        users, times = rows.users().numpy(), rows.times[rows.ends.numpy()]
+        known = users < len(latest)
+        np.maximum.at(latest, users[known], times[known])
+    return int((others.times >= latest[others.users]).sum())
 
 
 def own_lengths(rows: PartRows, n_candidates: int) -> torch.Tensor:

@@ -7,6 +7,7 @@ profile     a column of the ``.user`` file, from all of the user's events (Peter
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -19,7 +20,7 @@ from recbole_idp.data.dataset import OWN_LENGTH, SequenceDataset
 from recbole_idp.data.few_shot import training_users
 from recbole_idp.data.history_items import HistoryItem, JoinedDomains, OtherEvents, read_joined_domains
 from recbole_idp.data.keys import joined_with
-from recbole_idp.data.mixed_rows import mixed_rows, own_lengths, without_own_history
+from recbole_idp.data.mixed_rows import count_unused, mixed_rows, own_lengths, without_own_history
 from recbole_idp.data.sequences import Sequences, positions
 from recbole_idp.data.splits import TEST, TRAIN, VALID, PartRows, part_rows
 from recbole_idp.data.user_profiles import Profiles, read_profiles
@@ -65,7 +66,7 @@ def _next_item(dataset: SequenceDataset) -> Predicted:
     """Make the rows of mixed histories: the targets are those of the target's own histories."""
     joined = _joined(dataset)
     parts = [_mixed(rows, joined.events, dataset.item_num) for rows in dataset.part_rows()]
-    return _of_items(parts, dataset, joined)
+    return _of_items(parts, dataset, _counted(joined, parts))
 
 
 def _cold_item(dataset: SequenceDataset) -> Predicted:
@@ -79,7 +80,7 @@ def _cold_item(dataset: SequenceDataset) -> Predicted:
             f"no event of {dataset.config['dataset']} that is trained or tested on has an earlier one of its user in "
             f"{names}: nothing can be predicted from there"
         )
-    return _of_items(parts, dataset, joined)
+    return _of_items(parts, dataset, _counted(joined, all_rows))
 
 
 def _of_items(parts: Sequence[PartRows], dataset: SequenceDataset, joined: JoinedDomains) -> Predicted:
@@ -109,7 +110,9 @@ def _profile(dataset: SequenceDataset) -> Predicted:
         order = np.argsort(users, kind="stable")
         rows = _class_rows(users[order], items[order], times[order])
         parts.append(rows if joined is None else _mixed(rows, joined.events, n_candidates + len(own)))
-    lengths = [rows.ends - rows.starts for rows in parts]
+    if joined is not None:
+        joined = _counted(joined, parts)
+    lengths = [own_lengths(rows, n_candidates + len(own)) for rows in parts]
     items = [*own, *(joined.items if joined else ())]
     return Predicted(parts, lengths, items, joined, np.array(["[PAD]", *profiles.classes]))
 
@@ -175,6 +178,11 @@ def _joined(dataset: SequenceDataset) -> JoinedDomains:
 def _mixed(rows: PartRows, events: OtherEvents, n_candidates: int) -> PartRows:
     """Return rows with mixed histories; an empty part stays as it is."""
     return mixed_rows(rows, events, n_candidates) if len(rows.ends) else rows
+
+
+def _counted(joined: JoinedDomains, parts: Sequence[PartRows]) -> JoinedDomains:
+    """Return what users did in other domains, with the number of events that no history of the parts holds."""
+    return dataclasses.replace(joined, unused=count_unused(parts, joined.events))
 
 
 _PREDICTIONS = {"next_item": _next_item, "cold_item": _cold_item, "profile": _profile}

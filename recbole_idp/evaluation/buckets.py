@@ -67,9 +67,42 @@ def novelty_metrics(
     for name, seen in (("user_novelty", users_seen), ("item_novelty", items_seen)):
         groups = ((SEEN, np.asarray(seen)), (UNSEEN, ~np.asarray(seen)))
         if groups[1][1].any():
-            filled = [(label, inside) for label, inside in groups if inside.any()]
-            found[name] = [_bucket(np.asarray(ranks)[inside], label, METRICS) for label, inside in filled]
+            found[name] = _filled(np.asarray(ranks), groups, METRICS)
     return found
+
+
+JOINED, NOT_JOINED = "joined", "not joined"
+
+
+def joined_metrics(
+    ranks: npt.ArrayLike,
+    joined: npt.ArrayLike,
+    own_history: npt.ArrayLike,
+    begins: Sequence[int],
+    names: Iterable[str] = METRICS,
+) -> dict[str, list[dict[str, Any]]]:
+    """Compute metrics apart for targets of users who are joined with other domains.
+
+    Args:
+        ranks: Rank of each test target, from 1; shape [R].
+        joined: Whether the target's user has an event in another domain; bool, shape [R].
+        own_history: Events of the target's own domain before the target; shape [R].
+        begins: Where the buckets of ``own_history`` begin.
+        names: The metrics.
+
+    Returns:
+        Under ``joined`` two buckets as of :func:`bucket_metrics`, one where all users or none are joined. Under
+        ``joined_history`` the buckets of joined users by ``own_history``; there is no entry where none has targets.
+    """
+    ranks, joined, names = np.asarray(ranks), np.asarray(joined), list(names)
+    groups = _filled(ranks, ((JOINED, joined), (NOT_JOINED, ~joined)), names)
+    by_length = _buckets(ranks[joined], np.asarray(own_history)[joined], begins, names)
+    return {name: buckets for name, buckets in (("joined", groups), ("joined_history", by_length)) if buckets}
+
+
+def _filled(ranks: np.ndarray, groups: Iterable[tuple[str, np.ndarray]], names: Iterable[str]) -> list[dict[str, Any]]:
+    """Return a bucket for each group that has targets."""
+    return [_bucket(ranks[inside], label, names) for label, inside in groups if inside.any()]
 
 
 def _bucket(ranks: np.ndarray, label: str, names: Iterable[str]) -> dict[str, Any]:

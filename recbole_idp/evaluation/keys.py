@@ -57,6 +57,11 @@ class EvaluationSettings(Settings):
     history_buckets: Distinct[Natural] = setting(
         [1, 3, 6, 11, 21], "The same by the events of the history.", Affects.EVALUATION
     )
+    joined_history_buckets: Distinct[Natural] = setting(
+        [1, 4, 9],
+        "The same by the target's own events, for the users alone whom shared_users joins with other domains.",
+        Affects.EVALUATION,
+    )
 
     @classmethod
     def check_together(cls, values: dict[str, Any]) -> None:
@@ -71,7 +76,7 @@ class EvaluationSettings(Settings):
                 f"{values['metrics'][0]} compares scores with labels, and exclude_history makes scores infinite: give "
                 "--exclude_history=false"
             )
-        for key in ("popularity_buckets", "history_buckets"):
+        for key in ("popularity_buckets", "history_buckets", "joined_history_buckets"):
             if values[key] != sorted(values[key]):
                 raise UserError(f"{key} {values[key]} does not rise: write where buckets begin, the lowest first")
 

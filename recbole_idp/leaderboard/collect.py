@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from recbole_idp import registry
+from recbole_idp.data.history_items import joined_line
 from recbole_idp.evaluation.gains import gains
 from recbole_idp.evaluation.metrics import goodness, why_no_test
 from recbole_idp.evaluation.significance import compare, user_means
@@ -87,7 +88,7 @@ def _board(
         ],
         "baseline": baseline,
         "comparisons": _comparisons(by_model, loaded, baseline, plan.metric) if baseline else [],
-        "notes": [*_notes(by_model, loaded), *_untested(plan.metric)],
+        "notes": [*_notes(by_model, loaded), *_joined(by_model, loaded), *_untested(plan.metric)],
     }
 
 
@@ -108,6 +109,16 @@ def _notes(by_model: Mapping[str, Sequence[Job]], loaded: Loaded) -> list[str]:
         "rank what a user has had last (exclude_history)": [name for name in excluding if name not in counting],
     }
     return [f"{', '.join(models)}: {note}." for note, models in said.items() if models]
+
+
+def _joined(by_model: Mapping[str, Sequence[Job]], loaded: Loaded) -> list[str]:
+    """Return notes on models whose histories hold events of joined users in other domains."""
+    models: dict[str, list[str]] = {}
+    for model, jobs in by_model.items():
+        result = loaded[jobs[0]][0]
+        if facts := result.get("joined"):
+            models.setdefault(joined_line(result["dataset"], facts), []).append(model)
+    return [f"{', '.join(names)}: {line}." for line, names in models.items()]
 
 
 def _untested(metric: str) -> list[str]:

@@ -50,6 +50,7 @@ _SAME_FOR_ALL = (
     "benchmark_filename",
     "popularity_buckets",
     "history_buckets",
+    "joined_history_buckets",
 )
 
 

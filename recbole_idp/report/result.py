@@ -11,7 +11,7 @@ from recbole_idp.evaluation.metrics import best_of
 from recbole_idp.report.ranks import SUFFIX, Ranks, load_ranks, save_ranks
 from recbole_idp.report.shown import shown
 from recbole_idp.storage.files import read_json, unused, write_json
-from recbole_idp.storage.schema import Nullable, ObjectOf, SchemaError, check_schema
+from recbole_idp.storage.schema import Nullable, ObjectOf, OptionalKey, SchemaError, check_schema
 
 # 2: several seeds, and ranks in a file of their own.
 FORMAT = 2
@@ -66,6 +66,9 @@ _SCHEMA = {
     "few_shot": Nullable([float]),
     "peak_memory_mb": float,
     "data": {"users": int, "items": int, "interactions": int},
+    "joined": OptionalKey(
+        Nullable({"domains": [str], "joined_users": int, "users": int, "events": int, "unused_events": int})
+    ),
     "config": ObjectOf(),
     "stages": ObjectOf({"seconds": float}),
     "variants": ObjectOf(_ROW),

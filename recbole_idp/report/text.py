@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from recbole_idp.data.history_items import joined_line
 from recbole_idp.evaluation.metrics import why_no_test
+from recbole_idp.report.apart import apart
 from recbole_idp.report.comparison import METRIC, comparison_lines
 from recbole_idp.report.few_shot import PLOT, study_table
-from recbole_idp.report.novelty import novelty_table
 from recbole_idp.report.result import markdown_table, measured_in, shown_of, watched_in
 from recbole_idp.report.shown import shown
 
@@ -26,9 +27,10 @@ def report_text(result: dict[str, Any], path: Path) -> str:
     if left_out := not_shown(result):
         parts.append(f"\nAlso measured: {', '.join(left_out)} (in the result)")
     runs = {name: [run.get("buckets", {}) for run in row["runs"]] for name, row in result["variants"].items()}
-    if groups := novelty_table(runs):
-        parts += ["", groups]
-    lines = [*filter(None, [trained_line(result)]), *comparison_lines(result)]
+    for groups in apart(runs):
+        parts += ["", groups.markdown()]
+    lines = [joined_line(result["dataset"], result["joined"])] if result.get("joined") else []
+    lines += [*filter(None, [trained_line(result)]), *comparison_lines(result)]
     # Ranks are missing where scores are compared with labels.
     if not result["comparisons"] and not result.get("ranks") and (watched := watched_in(result)):
         lines += filter(None, [why_no_test(watched)])

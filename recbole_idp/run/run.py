@@ -12,9 +12,9 @@ from recbole.utils import init_seed
 
 from recbole_idp.config.derive import given_values
 from recbole_idp.data.few_shot import few_shot_loader
+from recbole_idp.data.history_items import joined_line
 from recbole_idp.data.notes import data_notes, overlap_note, split_notes
 from recbole_idp.errors import UserError
-from recbole_idp.evaluation.buckets import bucket_metrics, novelty_metrics
 from recbole_idp.models.idp.keys import GenerationSettings
 from recbole_idp.models.idp.pretrain import find_or_pretrain
 from recbole_idp.recbole_models.choose import make_dataset, model_class, trainer_class
@@ -24,6 +24,7 @@ from recbole_idp.report.ranks import Ranks
 from recbole_idp.report.result import read_result, save_result, summarise
 from recbole_idp.report.text import report_text, study_metrics
 from recbole_idp.run.best_model import check_trained_dir, keep_best, read_titles, trial_settings
+from recbole_idp.run.buckets import joined_targets, test_buckets
 from recbole_idp.run.prepare import data_fingerprint, prepare, read_fingerprint
 from recbole_idp.run.trials import Outcome, trials
 from recbole_idp.run.unfinished import Unfinished
@@ -114,6 +115,7 @@ def run(config: Config) -> dict[str, Any]:
         "model": config["model"],
         "dataset": config["dataset"],
         "data": size,
+        "joined": test.dataset.joined and test.dataset.joined.facts(),
         "data_fingerprint": data,
         "protocol": config["eval_args"]["mode"]["test"],
         "seed": config["seed"],
@@ -157,7 +159,7 @@ def log_notes(dataset: SequenceDataset, targets: list[int]) -> None:
         if line is not None:
             logger.info(line)
     if dataset.joined is not None:
-        logger.info(dataset.joined.line(dataset.config["dataset"]))
+        logger.info(joined_line(dataset.config["dataset"], dataset.joined.facts()))
     if (line := overlap_note(dataset)) is not None:
         logger.warning(line)
 
@@ -247,14 +249,8 @@ def run_trial(
         "checkpoint": record.checkpoint,
         **record.facts,
     }
-    if ranks is not None and config["predicts"] != "profile":
-        items = test.dataset.inter_feat[config["ITEM_ID_FIELD"]].numpy()
-        counts, lengths = train.dataset.item_counts()[items], test.dataset.history_lengths()
-        begins = {"popularity": config["popularity_buckets"], "history": config["history_buckets"]}
-        facts["buckets"] = bucket_metrics(ranks, counts, lengths, begins, config["valid_metric"])
-        if test.dataset.split_by_events():
-            seen, users = test.dataset.seen, test.dataset.inter_feat[config["USER_ID_FIELD"]].numpy()
-            facts["buckets"] |= novelty_metrics(ranks, seen.users[users], seen.items[items])
+    if ranks is not None:
+        facts["buckets"] = test_buckets(config, ranks, train.dataset, test.dataset, joined_targets(test.dataset))
     return Outcome(facts, ranks)
 
 

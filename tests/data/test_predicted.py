@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from recbole_idp.config.strict import StrictConfig
-from recbole_idp.data.history_items import HistoryItem, OtherEvents
-from recbole_idp.data.mixed_rows import mixed_rows, own_lengths, without_own_history
+from recbole_idp.data.history_items import HistoryItem, OtherEvents, joined_line
+from recbole_idp.data.mixed_rows import count_unused, mixed_rows, own_lengths, without_own_history
 from recbole_idp.data.rows import PositionBatches, PrefixBatches
 from recbole_idp.data.sequences import Targets
 from recbole_idp.data.splits import TEST, TRAIN, Events, part_rows
@@ -72,7 +72,13 @@ def test_histories_hold_what_came_strictly_before(tmp_path, data):
     assert dataset.history_items == [HistoryItem("books", token) for token in ("x", "y", "z")]
     assert test.history_lengths().tolist() == [3, 2, 2]
     assert train.item_counts().tolist() == [0, 2, 3, 1, 0]
-    assert "2 of 3 users of shop are joined with books: they bring 5 events" in dataset.joined.line("shop")
+    # Ann's x at 99 and bob's y at 50 come after all that is predicted for them.
+    facts = {"domains": ["books"], "joined_users": 2, "users": 3, "events": 5, "unused_events": 2}
+    assert dataset.joined.facts() == facts
+    assert joined_line("shop", facts) == (
+        "2 of 3 users of shop are joined with books: they bring 5 events, which are history only; 2 of them are before "
+        "nothing that is predicted, and are not used"
+    )
 
 
 def test_targets_are_those_without_the_join(tmp_path, data):
@@ -194,6 +200,18 @@ def test_mixed_rows_are_what_plain_loops_give(seed):
             assert histories == expected
         assert mixed.targets().items.tolist() == events.items[rows.events].tolist()
         assert own_lengths(mixed, 9).tolist() == [sum(item < 9 for item in history) for history in wanted]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_events_that_no_history_holds_are_counted(seed):
+    events, others = drawn(seed)
+    parts = [mixed_rows(part_rows(events)[part], others, 9) for part in (TRAIN, TEST)]
+    latest = {}
+    for rows in parts:
+        for user, end in zip(rows.users().tolist(), rows.ends.tolist(), strict=True):
+            latest[user] = max(latest.get(user, 0), rows.times[end])
+    unused = [time >= latest.get(user, 0) for user, time in zip(others.users, others.times, strict=True)]
+    assert 0 < count_unused(parts, others) == sum(unused) < len(unused)
 
 
 @pytest.mark.parametrize("length", [3, 50])

@@ -3,6 +3,7 @@
 from typing import Any
 
 from recbole_idp.evaluation.metrics import metric_name
+from recbole_idp.report.apart import apart
 from recbole_idp.report.board.cells import (
     Cell,
     Line,
@@ -14,7 +15,6 @@ from recbole_idp.report.board.cells import (
 )
 from recbole_idp.report.board.file import metric_key
 from recbole_idp.report.board.text import gain_text, one_line
-from recbole_idp.report.novelty import novelty_of
 
 # How a value is written by its place: any, best, second.
 _MARKS = ("{}", r"\textbf{{{}}}", r"\underline{{{}}}")
@@ -45,7 +45,7 @@ def board_latex(leaderboard: dict[str, Any]) -> str:
         if not board["rows"]:
             parts += ["", f"% no job of {one_line(board['dataset'])}"]
             continue
-        parts += ["", _table(leaderboard, board), *_novelty(leaderboard, board)]
+        parts += ["", _table(leaderboard, board), *_apart(leaderboard, board)]
     return "\n".join(parts) + "\n"
 
 
@@ -67,14 +67,14 @@ def _table(leaderboard: dict[str, Any], board: dict[str, Any]) -> str:
     return _tabular(header, rows, said)
 
 
-def _novelty(leaderboard: dict[str, Any], board: dict[str, Any]) -> list[str]:
-    """Return the table of users and items that training has not seen, where there are some."""
-    found = novelty_of({row["model"]: [row["buckets"]] for row in board["rows"]})
-    if found is None:
-        return []
-    rows = [[latex(name), *(cell if cell != "-" else "--" for cell in cells)] for name, cells in found.rows.items()]
-    said = f"{board_title(board, leaderboard['seeds'])}. {found.heading}"
-    return ["", _tabular(["Model", *map(latex, found.columns)], rows, said)]
+def _apart(leaderboard: dict[str, Any], board: dict[str, Any]) -> list[str]:
+    """Return the tables of groups of test targets, where there are some."""
+    parts = []
+    for found in apart({row["model"]: [row["buckets"]] for row in board["rows"]}):
+        rows = [[latex(name), *(cell if cell != "-" else "--" for cell in cells)] for name, cells in found.rows.items()]
+        said = f"{board_title(board, leaderboard['seeds'])}. {found.heading}"
+        parts += ["", _tabular(["Model", *map(latex, found.columns)], rows, said)]
+    return parts
 
 
 def _tabular(header: list[str], rows: list[list[str]], caption: str) -> str:

@@ -54,6 +54,8 @@ _BUCKETS = {
     "history": "by the number of events in the user's history",
     "user_novelty": "by whether training has seen the user",
     "item_novelty": "by whether training has seen the right item",
+    "joined": "by whether the user is joined with other domains",
+    "joined_history": "of joined users by the number of the target's events in their history",
 }
 
 

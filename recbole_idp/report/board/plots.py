@@ -76,7 +76,7 @@ def plot_buckets(board: dict[str, Any], metric: str, kind: str) -> str:
     Args:
         board: One of ``boards``, with rows.
         metric: The metric that the bars show.
-        kind: Which buckets: ``popularity``, ``history``, ``user_novelty`` or ``item_novelty``.
+        kind: Which buckets, such as ``popularity`` or ``history``.
 
     Returns:
         An SVG element; empty where no row has such buckets with the metric.

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from recbole_idp.evaluation.metrics import metric_name
+from recbole_idp.report.apart import apart
 from recbole_idp.report.board.cells import (
     Cell,
     Line,
@@ -20,7 +21,6 @@ from recbole_idp.report.board.cells import (
 )
 from recbole_idp.report.board.file import metric_key
 from recbole_idp.report.comparison import sentence
-from recbole_idp.report.novelty import novelty_table
 from recbole_idp.report.result import table
 from recbole_idp.report.shown import COLUMNS
 from recbole_idp.terminal.printable import printable
@@ -46,8 +46,8 @@ def board_text(leaderboard: dict[str, Any]) -> str:
     for board in leaderboard["boards"]:
         parts += [f"\n{one_line(board_title(board, leaderboard['seeds']))}\n{facts(board)}\n"]
         parts += _table(leaderboard, board, _TERMINAL_COLUMNS, _TERMINAL, one_line)
-        if groups := novelty_table({one_line(row["model"]): [row["buckets"]] for row in board["rows"]}):
-            parts += ["", groups]
+        for groups in apart({one_line(row["model"]): [row["buckets"]] for row in board["rows"]}):
+            parts += ["", groups.markdown()]
         # The best and the second have marks that need a word where nothing renders them.
         marks = ["**best**, _second_"] if len(board["rows"]) > 1 else []
         parts += ["", *map(one_line, [*marks, *legend(board), *sentences(board)[:1], *failures(board)])]
@@ -75,8 +75,8 @@ def board_markdown(leaderboard: dict[str, Any]) -> str:
     for board in leaderboard["boards"]:
         parts += ["", f"## {markdown(board_title(board, leaderboard['seeds']))}", "", markdown(facts(board)), ""]
         parts += _table(leaderboard, board, COLUMNS, _MARKDOWN, markdown)
-        if groups := novelty_table({markdown(row["model"]): [row["buckets"]] for row in board["rows"]}):
-            parts += ["", groups]
+        for groups in apart({markdown(row["model"]): [row["buckets"]] for row in board["rows"]}):
+            parts += ["", groups.markdown()]
         said = [*legend(board), *sentences(board), *failures(board), *board["notes"]]
         parts += ["", *(f"- {markdown(line)}" for line in said)]
         if board["rows"]:
