@@ -16,7 +16,9 @@ RESAMPLES = 2000
 _CHUNK_ELEMENTS = 1 << 22
 
 
-def user_means(values: np.ndarray | Sequence[Sequence[float]], users: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+def user_means(
+    values: np.ndarray | Sequence[Sequence[float]], users: Sequence[str] | np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """Average over the seeds, then over the targets of each user.
 
     Args:

@@ -18,6 +18,7 @@ from recbole_idp.evaluation.metrics import goodness, why_no_test
 from recbole_idp.evaluation.significance import compare, user_means
 from recbole_idp.leaderboard.job_folder import load
 from recbole_idp.report.comparison import holm_corrected
+from recbole_idp.report.result import with_join
 from recbole_idp.storage.environment import command_line, versions
 
 if TYPE_CHECKING:
@@ -151,7 +152,7 @@ def _with_seeds(jobs: Sequence[Job]) -> str:
 
 def _main(result: dict[str, Any]) -> dict[str, Any]:
     """Return the row of a job's result that the board shows: in a few-shot study the one with the most users."""
-    return max(result["variants"].values(), key=lambda row: row["train_users_share"])
+    return max(with_join(result).values(), key=lambda row: row["train_users_share"])
 
 
 def _spread(metrics: Sequence[Mapping[str, float]]) -> dict[str, dict[str, float]]:
@@ -177,7 +178,7 @@ def _mean_buckets(found: Sequence[dict[str, Any]]) -> dict[str, list[dict[str, A
 
 
 def _few_shot(results: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    shares = sorted({row["train_users_share"] for row in results[0]["variants"].values()})
+    shares = sorted({row["train_users_share"] for row in with_join(results[0]).values()})
     if len(shares) < 2:
         return []
     return [
@@ -187,7 +188,7 @@ def _few_shot(results: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
                 [
                     row["test"]
                     for result in results
-                    for row in result["variants"].values()
+                    for row in with_join(result).values()
                     if row["train_users_share"] == share
                 ]
             ),

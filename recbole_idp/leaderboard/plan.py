@@ -142,6 +142,9 @@ class Plan:
         if "transfer" in model_settings(model, dataset):
             options["variants"] = options.get("transfer") or _default_transfer(model, dataset)
         values = resolve(option_layers({**options, "model": model, "dataset": dataset, "seeds": str(seed)})).values
+        if values["compare_join"] and "compare_join" not in options and joined_with(dataset, values["shared_users"]):
+            # A board compares rows; what the join brings to one of them is trained where it is asked for.
+            options["compare_join"], values["compare_join"] = "false", False
         transfers = registry.transfers(model)
         return Job(row, model, dataset, seed, options, values, transfers, job_fingerprint(values, transfers))
 
@@ -229,6 +232,8 @@ def job_fingerprint(values: dict[str, Any], transfers: bool) -> str:
     """Return 16 hexadecimal digits for what a job's numbers depend on: its values, the content of data, versions."""
     matters = values_that_affect(values, values["model"], Affects.ALL)
     matters |= {"seeds": values["seeds"], "few_shot": values["few_shot"]}
+    if values["compare_join"] and joined_with(values["dataset"], values["shared_users"]):
+        matters["compare_join"] = True
     # The board divides the threads between jobs.
     del matters["threads"]
     items = registry.reads_items(values["model"], values["load_col"], values.get("selected_features"))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from recbole_idp.config.layers import properties_folder, read_file
 from recbole_idp.evaluation.metrics import best_of, goodness
 from recbole_idp.leaderboard.job_folder import load
+from recbole_idp.report.result import with_join
 
 if TYPE_CHECKING:
     from recbole_idp.leaderboard.plan import Job, Plan
@@ -73,4 +74,4 @@ def choose_settings(
 def _valid(path: Path, metric: str) -> float:
     """Return a validation metric of a job's result."""
     result, _ = load(path)
-    return best_of(metric, (row["valid"][metric.lower()] for row in result["variants"].values()))
+    return best_of(metric, (row["valid"][metric.lower()] for row in with_join(result).values()))

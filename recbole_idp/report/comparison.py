@@ -11,6 +11,7 @@ import numpy as np
 from recbole_idp.evaluation.gains import gains
 from recbole_idp.evaluation.metrics import parse, why_no_test
 from recbole_idp.evaluation.significance import compare, holm, user_means
+from recbole_idp.report.result import not_joined
 
 if TYPE_CHECKING:
     from recbole_idp.report.ranks import Ranks
@@ -27,9 +28,9 @@ CONTROLS = (*BASELINES, "random_match")
 """Variants whose gain over a baseline says nothing about matching."""
 
 
-def compared_metric(watched: str | None) -> str:
-    """Return the metric by which variants are compared: the watched one, or NDCG@10 where it has no paired test."""
-    return METRIC if watched is None or why_no_test(watched) else parse(watched).title
+def compared_metric(watched: str | None, otherwise: str = METRIC) -> str:
+    """Return the metric by which variants are compared: the watched one, or another where it has no paired test."""
+    return otherwise if watched is None or why_no_test(watched) else parse(watched).title
 
 
 def compare_variants(
@@ -57,17 +58,62 @@ def compare_variants(
             same_share = baseline["train_users_share"] == variant["train_users_share"]
             if baseline["variant"] in BASELINES and same_share:
                 ours, theirs = _by_user(row, variant, ranks, metric), _by_user(base_row, baseline, ranks, metric)
-                found.append(
-                    {
-                        "variant": variant["variant"],
-                        "baseline": baseline["variant"],
-                        "train_users_share": variant["train_users_share"],
-                        "metric": metric,
-                        "seeds": len(variant["runs"]),
-                        **asdict(compare(ours, theirs)),
-                    }
-                )
+                found.append(_compared(variant, baseline, metric, ours, theirs))
     return holm_corrected(found)
+
+
+ALL_USERS, JOINED_USERS = "all test users", "joined users"
+"""The users over whom a model is compared with itself without the join."""
+
+
+def compare_joins(
+    variants: Mapping[str, dict[str, Any]], ranks: Ranks | None, joined: np.ndarray | None, metric: str = METRIC
+) -> list[dict[str, Any]]:
+    """Compare each row with the same model without the join, over all test users and over joined users alone.
+
+    Args:
+        variants: The rows of a result, as of :func:`~recbole_idp.report.result.summarise`.
+        ranks: Ranks by trial, named ``<row>-<seed>``; None where the protocol has none.
+        joined: Whether the user of each test target is joined; bool, shape [R]. None: nobody is.
+        metric: The metric, as of :func:`compared_metric`.
+
+    Returns:
+        As of :func:`compare_variants`, with ``over``, the users. Where all are joined, or none of the tested ones, each
+        row is compared once.
+    """
+    if ranks is None or joined is None:
+        return []
+    groups = {ALL_USERS: np.ones_like(joined)}
+    if joined.any() and not joined.all():
+        groups[JOINED_USERS] = joined
+    found = []
+    for row, variant in variants.items():
+        alone = variants.get(not_joined(row))
+        if alone is None:
+            continue
+        for over, inside in groups.items():
+            ours = _by_user(row, variant, ranks, metric, inside)
+            theirs = _by_user(not_joined(row), alone, ranks, metric, inside)
+            found.append({**_compared(variant, alone, metric, ours, theirs), "over": over})
+    return holm_corrected(found)
+
+
+def join_lines(joined: dict[str, Any]) -> list[str]:
+    """Put into words what a result says of the same models without the join.
+
+    Args:
+        joined: The result's ``joined``, with ``comparisons`` and ``refused``.
+
+    Returns:
+        The lines.
+    """
+    comparisons = joined["comparisons"]
+    said = {ALL_USERS: "", JOINED_USERS: "Joined users alone: "}
+    lines = [said.get(one["over"], "") + sentence(one, len(comparisons)) for one in comparisons]
+    rows: dict[str, list[str]] = {}
+    for row, why in joined["refused"].items():
+        rows.setdefault(why, []).append(row)
+    return [*lines, *(f"No {', '.join(names)}: {why}" for why, names in rows.items())]
 
 
 def holm_corrected(comparisons: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -76,9 +122,31 @@ def holm_corrected(comparisons: Sequence[dict[str, Any]]) -> list[dict[str, Any]
     return [{**comparison, "p_holm": p} for comparison, p in zip(comparisons, adjusted, strict=True)]
 
 
-def _by_user(row: str, variant: dict[str, Any], ranks: Ranks, metric: str) -> tuple[np.ndarray, np.ndarray]:
+def _compared(
+    variant: dict[str, Any],
+    baseline: dict[str, Any],
+    metric: str,
+    ours: tuple[np.ndarray, np.ndarray],
+    theirs: tuple[np.ndarray, np.ndarray],
+) -> dict[str, Any]:
+    """Return the comparison of two rows by a metric of each user."""
+    return {
+        "variant": variant["variant"],
+        "baseline": baseline["variant"],
+        "train_users_share": variant["train_users_share"],
+        "metric": metric,
+        "seeds": len(variant["runs"]),
+        **asdict(compare(ours, theirs)),
+    }
+
+
+def _by_user(
+    row: str, variant: dict[str, Any], ranks: Ranks, metric: str, inside: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return users and their means over seeds and targets; of some targets alone where ``inside`` says so."""
     values = gains(np.stack([ranks.trials[f"{row}-{run['seed']}"] for run in variant["runs"]]), metric)
-    return user_means(values, ranks.users)
+    users = np.asarray(ranks.users)
+    return user_means(values, users) if inside is None else user_means(values[:, inside], users[inside])
 
 
 def verdicts(comparisons: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

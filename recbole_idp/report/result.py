@@ -56,6 +56,16 @@ _ROW = {
     "train_users": int,
     "runs": [_RUN],
 }
+_COMPARED = {**COMPARISON, "train_users_share": float}
+_JOINED = {
+    "domains": [str],
+    "joined_users": int,
+    "users": int,
+    "events": int,
+    "unused_events": int,
+    "comparisons": [{**_COMPARED, "over": str}],
+    "refused": ObjectOf(str),
+}
 _SCHEMA = {
     "model": str,
     "dataset": str,
@@ -66,18 +76,26 @@ _SCHEMA = {
     "few_shot": Nullable([float]),
     "peak_memory_mb": float,
     "data": {"users": int, "items": int, "interactions": int},
-    "joined": OptionalKey(
-        Nullable({"domains": [str], "joined_users": int, "users": int, "events": int, "unused_events": int})
-    ),
+    "joined": OptionalKey(Nullable(_JOINED)),
     "config": ObjectOf(),
     "stages": ObjectOf({"seconds": float}),
     "variants": ObjectOf(_ROW),
-    "comparisons": [{**COMPARISON, "train_users_share": float}],
+    "comparisons": [_COMPARED],
     "transfer_helped": [
         {"baseline": str, "train_users_share": float, "variant": str, "helped": {"yes", "no", "unclear"}}
     ],
     "prediction": Nullable({"train_users_share": float, "verdict": {"likely", "unclear", "unlikely"}, "reason": str}),
 }
+
+
+def not_joined(row: str) -> str:
+    """Return the name of the row that is the same without the join."""
+    return f"{row} (not joined)"
+
+
+def with_join(result: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return the rows of a result without those that show the same model without the join."""
+    return {name: row for name, row in result["variants"].items() if row.get("joined", True)}
 
 
 def summarise(runs: Sequence[dict[str, Any]]) -> dict[str, Any]:
@@ -88,9 +106,11 @@ def summarise(runs: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
     Returns:
         Means of ``test``, ``valid``, ``seconds`` and ``targets_per_second``; with several seeds also the standard
-        deviations ``test_deviation`` and ``valid_deviation`` (n - 1); and the ``runs`` themselves.
+        deviations ``test_deviation`` and ``valid_deviation`` (n - 1); ``joined`` where the runs have it; and the
+        ``runs`` themselves.
     """
-    summary = {key: runs[0][key] for key in ("variant", "train_users_share", "train_users")}
+    kept = ("variant", "joined", "train_users_share", "train_users")
+    summary = {key: runs[0][key] for key in kept if key in runs[0]}
     for part in ("test", "valid"):
         values = {name: [run[part][name] for run in runs] for name in runs[0][part]}
         summary[part] = {name: _mean(numbers) for name, numbers in values.items()}

@@ -39,6 +39,11 @@ class ComparisonSettings(Settings):
         "Variants to train and evaluate, side by side.",
         Affects.OUTPUT,
     )
+    compare_join: bool = setting(
+        True,
+        "Whether each variant is trained without the target in shared_users as well, where it is there.",
+        Affects.OUTPUT,
+    )
 
 
 class InspectionSettings(Settings):

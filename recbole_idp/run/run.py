@@ -18,20 +18,32 @@ from recbole_idp.errors import UserError
 from recbole_idp.models.idp.keys import GenerationSettings
 from recbole_idp.models.idp.pretrain import find_or_pretrain
 from recbole_idp.recbole_models.choose import make_dataset, model_class, trainer_class
-from recbole_idp.report.comparison import CONTROLS, compare_variants, compared_metric, prediction_line, verdicts
+from recbole_idp.report.comparison import (
+    CONTROLS,
+    METRIC,
+    compare_joins,
+    compare_variants,
+    compared_metric,
+    prediction_line,
+    verdicts,
+)
 from recbole_idp.report.few_shot import PLOT, plot_study
 from recbole_idp.report.ranks import Ranks
 from recbole_idp.report.result import read_result, save_result, summarise
 from recbole_idp.report.text import report_text, study_metrics
 from recbole_idp.run.best_model import check_trained_dir, keep_best, read_titles, trial_settings
 from recbole_idp.run.buckets import joined_targets, test_buckets
+from recbole_idp.run.not_joined import Side, read_not_joined
 from recbole_idp.run.prepare import data_fingerprint, prepare, read_fingerprint
 from recbole_idp.run.trials import Outcome, trials
 from recbole_idp.run.unfinished import Unfinished
 from recbole_idp.storage.environment import command_line, versions
 from recbole_idp.train.clock import StageClock, peak_memory_mb
+from recbole_idp.train.pretrained_items import NoCommonItems
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     import numpy as np
     from recbole.config import Config
 
@@ -83,31 +95,35 @@ def run(config: Config) -> dict[str, Any]:
         size = {"users": dataset.user_num - 1, "items": dataset.item_num - 1, "interactions": dataset.inter_num}
         train, valid, test = data_preparation(config, dataset)
         logger.info(dataset)
+        alone = read_not_joined(config, test.dataset)
         titles = read_titles(config, train.dataset)
         log_notes(dataset, [len(loader.dataset) for loader in (train, valid, test)])
 
     start = trainer.prepare_start(config, train.dataset, variants, clock)
     prediction = predict_gain(config, start, train.dataset, variants, clock)
+    sides = {True: Side(config, (train, valid, test), start)}
+    if alone is not None:
+        # Found again by its fingerprint: what is pre-trained knows nothing of the join with the target.
+        start_alone = trainer.prepare_start(alone.config, alone.loaders[0].dataset, variants, clock)
+        sides[False] = alone._replace(start=start_alone)
 
     data = data_fingerprint(config, dataset)
     bundle = start.bundle if start else None
     unfinished = Unfinished(config, read_fingerprint(config, dataset, data), bundle)
-    outcomes = {}
-    for trial in trials(config, variants):
-        with unfinished.locked(trial):
-            outcome = unfinished.find(trial)
-            if outcome is None:
-                outcome = run_trial(config, trial, start, (train, valid, test), clock, unfinished.resume_file(trial))
-                unfinished.save(trial, outcome)
-            outcomes[trial] = outcome
+    planned = trials(config, variants, list(sides))
+    joined = joined_targets(test.dataset)
+    outcomes, refused = run_trials(planned, sides, unfinished, joined, clock)
 
     rows = list(dict.fromkeys(trial.row for trial in outcomes))
     summaries = {row: summarise([outcomes[trial].facts for trial in outcomes if trial.row == row]) for row in rows}
     ranks = collect_ranks(outcomes, test.dataset)
-    comparisons = compare_variants(summaries, ranks, compared_metric(config["valid_metric"]))
+    metric = compared_metric(config["valid_metric"], "Accuracy" if config["predicts"] == "profile" else METRIC)
+    joined_rows = {row: summary for row, summary in summaries.items() if summary.get("joined", True)}
+    comparisons = compare_variants(joined_rows, ranks, metric)
     trained, refusal = None, None
     try:
-        trained = keep_best(config, outcomes, start, train.dataset, unfinished.folder.name, titles)
+        to_keep = {trial: outcome for trial, outcome in outcomes.items() if trial.joined}
+        trained = keep_best(config, to_keep, start, train.dataset, unfinished.folder.name, titles)
     except Exception as error:
         # The trained folder is a convenience: whatever keeps it from being made, the result is not lost.
         refusal = error
@@ -115,7 +131,12 @@ def run(config: Config) -> dict[str, Any]:
         "model": config["model"],
         "dataset": config["dataset"],
         "data": size,
-        "joined": test.dataset.joined and test.dataset.joined.facts(),
+        "joined": test.dataset.joined
+        and {
+            **test.dataset.joined.facts(),
+            "comparisons": compare_joins(summaries, ranks, joined, metric),
+            "refused": refused,
+        },
         "data_fingerprint": data,
         "protocol": config["eval_args"]["mode"]["test"],
         "seed": config["seed"],
@@ -136,7 +157,7 @@ def run(config: Config) -> dict[str, Any]:
         "command": command_line(),
     }
     path = save_result(result, config["result_dir"], ranks)
-    unfinished.discard(outcomes)
+    unfinished.discard(planned)
     if config["few_shot"]:
         plot_study(result, study_metrics(result)[0], path.with_suffix(PLOT))
     print(report_text(read_result(path), path))
@@ -188,6 +209,49 @@ def predict_gain(
     return {"train_users_share": config["train_users_share"], **prediction}
 
 
+def run_trials(
+    planned: Sequence[Trial],
+    sides: Mapping[bool, Side],
+    unfinished: Unfinished,
+    joined: np.ndarray | None,
+    clock: StageClock,
+) -> tuple[dict[Trial, Outcome], dict[str, str]]:
+    """Run trials, or find what an interrupted run has finished of them.
+
+    Args:
+        planned: The trials.
+        sides: What they are trained on, with users joined and without.
+        unfinished: Where finished trials are kept.
+        joined: Whether the user of each test target is joined; see :func:`~recbole_idp.run.buckets.joined_targets`.
+        clock: Where stages are timed.
+
+    Returns:
+        The outcomes; and for each row without the join that is not possible the reason.
+    """
+    outcomes: dict[Trial, Outcome] = {}
+    refused: dict[str, str] = {}
+    for trial in planned:
+        if trial.row in refused:
+            continue
+        config, loaders, start = sides[trial.joined]
+        with unfinished.locked(trial):
+            outcome = unfinished.find(trial)
+            if outcome is None:
+                try:
+                    resume_file = unfinished.resume_file(trial)
+                    outcome = run_trial(config, trial, start, loaders, clock, resume_file, joined)
+                except NoCommonItems as error:
+                    if trial.joined:
+                        raise
+                    # The model itself has its result: without the join there is nothing that it could start from.
+                    refused[trial.row] = str(error)
+                    logging.getLogger().info(f"no {trial.row}: {error}")
+                    continue
+                unfinished.save(trial, outcome)
+            outcomes[trial] = outcome
+    return outcomes, refused
+
+
 def run_trial(
     config: Config,
     trial: Trial,
@@ -195,6 +259,7 @@ def run_trial(
     loaders: tuple[Any, ...],
     clock: StageClock,
     resume_file: Path | None = None,
+    joined: np.ndarray | None = None,
 ) -> Outcome:
     """Make, train and evaluate one variant of the target model with one seed.
 
@@ -208,6 +273,7 @@ def run_trial(
         loaders: RecBole's loaders for training, validation and test.
         clock: Where stages are timed.
         resume_file: Saved state, from which an interrupted training resumes; None: training starts again.
+        joined: Whether the user of each test target is joined with other domains; shape [R]. None: nobody is.
 
     Returns:
         Metrics, seconds (without pre-training), training speed and ranks.
@@ -238,7 +304,8 @@ def run_trial(
     seconds = time.perf_counter() - began + record.earlier_seconds - record.preparation_seconds
     ranks = None if record.ranks is None else record.ranks.numpy().astype("int32")
     facts = {
-        "variant": variant,
+        "variant": trial.title,
+        **({} if trial.joined else {"joined": False}),
         "seed": seed,
         "train_users_share": share,
         "train_users": len(set(train.dataset.user_tokens())),
@@ -250,7 +317,7 @@ def run_trial(
         **record.facts,
     }
     if ranks is not None:
-        facts["buckets"] = test_buckets(config, ranks, train.dataset, test.dataset, joined_targets(test.dataset))
+        facts["buckets"] = test_buckets(config, ranks, train.dataset, test.dataset, joined)
     return Outcome(facts, ranks)
 
 

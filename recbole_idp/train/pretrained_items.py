@@ -22,6 +22,10 @@ ITEM_TABLE = "item_embedding.weight"
 """The weights with a row for each item, row 0 being padding."""
 
 
+class NoCommonItems(UserError):
+    """The histories of a target hold none of the items that were pre-trained on."""
+
+
 @dataclass(frozen=True)
 class PretrainedItems(PretrainedWeights):
     """The weights of a model that was trained on the items of source domains. S source items, D width.
@@ -63,11 +67,11 @@ class PretrainedItems(PretrainedWeights):
             Row numbers, 0 for an item that is not there; int64, shape [S].
 
         Raises:
-            UserError: None of them is there.
+            NoCommonItems: None of them is there.
         """
         rows = self.rows_of(items)
         if len(rows) and not rows.any():
-            raise UserError(
+            raise NoCommonItems(
                 f"{self.folder} has none of the items of the histories, which are of "
                 f"{', '.join(sorted({item.domain for item in items}))}: pre-train on these domains"
             )

@@ -19,7 +19,7 @@ from recbole_idp.nn.adapters.sockets import trained_share
 from recbole_idp.storage.environment import versions
 from recbole_idp.storage.files import fingerprint
 from recbole_idp.train.pretrained_folder import write_folder
-from recbole_idp.train.pretrained_items import ITEM_TABLE, ITEMS
+from recbole_idp.train.pretrained_items import ITEM_TABLE, ITEMS, NoCommonItems
 from recbole_idp.train.source_sequences import sequence_locations
 from recbole_idp.train.trainer import SequenceTrainer
 
@@ -87,7 +87,7 @@ class ConureTrainer(TwoPhaseTrainer):
         rows = found.rows_of(train_data.history_items)
         if len(rows) and not rows.any():
             names = ", ".join(sorted({item.domain for item in train_data.history_items}))
-            raise UserError(
+            raise NoCommonItems(
                 f"{found.folder} has none of the items of the histories, which are of {names}: its first task must be "
                 "on them"
             )
