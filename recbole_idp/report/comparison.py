@@ -62,6 +62,51 @@ def compare_variants(
     return holm_corrected(found)
 
 
+def compare_with_baselines(
+    variants: Mapping[str, dict[str, Any]],
+    ranks: Ranks | None,
+    baselines: Mapping[str, dict[str, Any]],
+    baseline_ranks: Mapping[str, np.ndarray],
+    metric: str,
+) -> list[dict[str, Any]]:
+    """Compare each row with baselines of the same share of the training users, which no seed decides on.
+
+    Args:
+        variants: The rows of a result, as of :func:`~recbole_idp.report.result.summarise`.
+        ranks: Ranks by trial, named ``<row>-<seed>``; None where the protocol has none.
+        baselines: The rows of the baselines.
+        baseline_ranks: Rank of each test target by the row's name; shape [R].
+        metric: The metric, as of :func:`compared_metric`.
+
+    Returns:
+        As of :func:`compare_variants`.
+    """
+    if ranks is None:
+        return []
+    found = []
+    for row, variant in variants.items():
+        for name, baseline in baselines.items():
+            if baseline["train_users_share"] == variant["train_users_share"]:
+                theirs = user_means(gains(baseline_ranks[name][np.newaxis], metric), ranks.users)
+                found.append(_compared(variant, baseline, metric, _by_user(row, variant, ranks, metric), theirs))
+    return holm_corrected(found)
+
+
+def baseline_lines(result: dict[str, Any]) -> list[str]:
+    """Put into words whether the model is above the baselines of a profile, and how these were trained.
+
+    Args:
+        result: With ``baselines`` and ``baseline_comparisons``, or without.
+    """
+    comparisons, lines = result.get("baseline_comparisons", []), []
+    for row, baseline in result.get("baselines", {}).items():
+        if baseline["strength"] is not None:
+            chosen = ", chosen on validation" if baseline["valid"] else ""
+            ended = "" if baseline["converged"] else "; its training was cut off before it converged"
+            lines.append(f"{row} on bags of items: C {baseline['strength']:g}{chosen}{ended}")
+    return [*lines, *(sentence(one, len(comparisons)) for one in comparisons)]
+
+
 ALL_USERS, JOINED_USERS = "all test users", "joined users"
 """The users over whom a model is compared with itself without the join."""
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from recbole_idp.evaluation.metrics import best_of
 from recbole_idp.report.plot import CURVES, MARKERS
-from recbole_idp.report.result import cell, table
+from recbole_idp.report.result import cell, table, with_baselines
 from recbole_idp.storage.files import replacing
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def study(result: dict[str, Any]) -> dict[str, dict[float, dict[str, Any]]]:
         The row of each variant and share.
     """
     found: dict[str, dict[float, dict[str, Any]]] = {}
-    for row in result["variants"].values():
+    for row in with_baselines(result).values():
         found.setdefault(row["variant"], {})[row["train_users_share"]] = row
     return found
 

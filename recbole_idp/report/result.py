@@ -66,6 +66,16 @@ _JOINED = {
     "comparisons": [{**_COMPARED, "over": str}],
     "refused": ObjectOf(str),
 }
+_BASELINE = {
+    "variant": str,
+    "train_users_share": float,
+    "train_users": int,
+    "test": METRICS,
+    "valid": METRICS,
+    "seconds": float,
+    "strength": Nullable(float),
+    "converged": bool,
+}
 _SCHEMA = {
     "model": str,
     "dataset": str,
@@ -77,6 +87,8 @@ _SCHEMA = {
     "peak_memory_mb": float,
     "data": {"users": int, "items": int, "interactions": int},
     "joined": OptionalKey(Nullable(_JOINED)),
+    "baselines": OptionalKey(ObjectOf(_BASELINE)),
+    "baseline_comparisons": OptionalKey([_COMPARED]),
     "config": ObjectOf(),
     "stages": ObjectOf({"seconds": float}),
     "variants": ObjectOf(_ROW),
@@ -96,6 +108,11 @@ def not_joined(row: str) -> str:
 def with_join(result: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """Return the rows of a result without those that show the same model without the join."""
     return {name: row for name, row in result["variants"].items() if row.get("joined", True)}
+
+
+def with_baselines(result: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return the rows that tables show: those of the variants, and those of a profile's baselines."""
+    return {**result["variants"], **result.get("baselines", {})}
 
 
 def summarise(runs: Sequence[dict[str, Any]]) -> dict[str, Any]:
@@ -234,7 +251,7 @@ def markdown_table(result: dict[str, Any]) -> str:
     Returns:
         A Markdown table; the best value of each metric is bold, standard deviations follow their means.
     """
-    variants, columns = result["variants"], shown_of(result)
+    variants, columns = with_baselines(result), shown_of(result)
     best = {
         name: best_of(name, (variant["test"][name] for variant in variants.values() if name in variant["test"]))
         for name in columns

@@ -7,7 +7,7 @@ from typing import Any
 from recbole_idp.data.history_items import joined_line
 from recbole_idp.evaluation.metrics import why_no_test
 from recbole_idp.report.apart import apart
-from recbole_idp.report.comparison import METRIC, comparison_lines, join_lines
+from recbole_idp.report.comparison import METRIC, baseline_lines, comparison_lines, join_lines
 from recbole_idp.report.few_shot import PLOT, study_table
 from recbole_idp.report.result import markdown_table, measured_in, shown_of, watched_in
 from recbole_idp.report.shown import shown
@@ -31,7 +31,7 @@ def report_text(result: dict[str, Any], path: Path) -> str:
         parts += ["", groups.markdown()]
     joined = result.get("joined")
     lines = [joined_line(result["dataset"], joined), *join_lines(joined)] if joined else []
-    lines += [*filter(None, [trained_line(result)]), *comparison_lines(result)]
+    lines += [*filter(None, [trained_line(result)]), *comparison_lines(result), *baseline_lines(result)]
     # Ranks are missing where scores are compared with labels.
     if not result["comparisons"] and not result.get("ranks") and (watched := watched_in(result)):
         lines += filter(None, [why_no_test(watched)])

@@ -23,6 +23,7 @@ from recbole_idp.report.comparison import (
     METRIC,
     compare_joins,
     compare_variants,
+    compare_with_baselines,
     compared_metric,
     prediction_line,
     verdicts,
@@ -33,6 +34,7 @@ from recbole_idp.report.result import read_result, save_result, summarise
 from recbole_idp.report.text import report_text, study_metrics
 from recbole_idp.run.best_model import check_trained_dir, keep_best, read_titles, trial_settings
 from recbole_idp.run.buckets import joined_targets, test_buckets
+from recbole_idp.run.class_baselines import class_baselines
 from recbole_idp.run.not_joined import Side, read_not_joined
 from recbole_idp.run.prepare import data_fingerprint, prepare, read_fingerprint
 from recbole_idp.run.trials import Outcome, trials
@@ -120,6 +122,7 @@ def run(config: Config) -> dict[str, Any]:
     metric = compared_metric(config["valid_metric"], "Accuracy" if config["predicts"] == "profile" else METRIC)
     joined_rows = {row: summary for row, summary in summaries.items() if summary.get("joined", True)}
     comparisons = compare_variants(joined_rows, ranks, metric)
+    baselines = class_baselines(config, (train, valid, test), clock)
     trained, refusal = None, None
     try:
         to_keep = {trial: outcome for trial, outcome in outcomes.items() if trial.joined}
@@ -145,6 +148,8 @@ def run(config: Config) -> dict[str, Any]:
         "variants": summaries,
         "comparisons": comparisons,
         "transfer_helped": verdicts(comparisons),
+        "baselines": baselines.rows,
+        "baseline_comparisons": compare_with_baselines(joined_rows, ranks, *baselines, metric),
         "prediction": prediction,
         "stages": clock.stages,
         # The stages' seconds are without those of trials that an interrupted run had finished.
