@@ -154,7 +154,8 @@ def _majority(data: ClassData, n_users: int) -> torch.Tensor:
 def _measured(data: ClassData, evaluator: RankEvaluator, scores: list[torch.Tensor], began: float) -> ClassBaseline:
     """Return the metrics of scores of the validation and of the test users."""
     counts = np.bincount(data.train.items.numpy(), minlength=data.n_classes + 1)
-    measured, ranks = [], []
+    measured: list[dict[str, float]] = []
+    ranks: list[np.ndarray] = []
     for part, of_part in zip((data.valid, data.test), scores, strict=True):
         if not len(part):
             measured.append({})
