@@ -38,12 +38,17 @@ def bucket_metrics(
         Under ``popularity`` and ``history`` the buckets that have targets, in order: ``label`` (``1 to 4``, ``20 and
         more``), ``users`` (targets in it) and ``metrics``.
     """
-    key = parse(watched)
-    metrics = dict.fromkeys([*METRICS, *([key.title] if key.metric.basis is Basis.RANKS else [])])
+    metrics = with_watched(METRICS, watched)
     sizes = {"popularity": popularity, "history": history}
     return {
         name: _buckets(np.asarray(ranks), np.asarray(values), begins[name], metrics) for name, values in sizes.items()
     }
+
+
+def with_watched(names: Iterable[str], watched: str) -> list[str]:
+    """Return names of metrics, with the watched one if it follows from ranks, each once."""
+    key = parse(watched)
+    return list(dict.fromkeys([*names, *([key.title] if key.metric.basis is Basis.RANKS else [])]))
 
 
 SEEN, UNSEEN = "seen in training", "not seen in training"

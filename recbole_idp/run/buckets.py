@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from recbole_idp.evaluation.buckets import METRICS, bucket_metrics, joined_metrics, novelty_metrics
+from recbole_idp.evaluation.buckets import METRICS, bucket_metrics, joined_metrics, novelty_metrics, with_watched
 
 if TYPE_CHECKING:
     import numpy as np
@@ -52,6 +52,6 @@ def test_buckets(
             seen, users = test.seen, test.inter_feat[config["USER_ID_FIELD"]].numpy()
             found |= novelty_metrics(ranks, seen.users[users], seen.items[items])
     if joined is not None:
-        names = ["Accuracy"] if of_classes else METRICS
+        names = with_watched(["Accuracy"] if of_classes else METRICS, config["valid_metric"])
         found |= joined_metrics(ranks, joined, lengths, config["joined_history_buckets"], names)
     return found

@@ -18,8 +18,11 @@ from recbole_idp.leaderboard.plan import is_leaderboard, make_plan
 from recbole_idp.leaderboard.schedule import run_jobs, seconds_left
 from recbole_idp.leaderboard.tuning import settings_of
 from recbole_idp.report.board.file import read_board, save_board
-from recbole_idp.report.board.text import board_text
+from recbole_idp.report.board.latex import board_latex
+from recbole_idp.report.board.page import board_page
+from recbole_idp.report.board.text import board_markdown, board_text
 from recbole_idp.testing.toy import TINY
+from tests.support.people import JOINED, write_people
 
 SMALL = {key: str(value) for key, value in TINY.items() if key in ("hidden_size", "inner_size", "n_layers", "epochs")}
 
@@ -349,3 +352,33 @@ def test_a_dry_run_lists_the_jobs_and_runs_none(domains, capsys):
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 1 + 2 * 2 and "PositionSASRec on shop, seed 2" in lines[-1] and "--seeds=2" in lines[-1]
     assert not Path("saved", "leaderboard").exists()
+
+
+@pytest.mark.parametrize("asked", [{}, {"compare_join": "true", "few_shot": "0.5,1"}], ids=["usual", "compared"])
+def test_a_board_tells_of_joined_users_and_shows_the_joined_model(workplace, asked):
+    people = write_people(workplace / "data", readers=40)
+    joined = {"shared_users": json.dumps(JOINED["shared_users"]), "dataset": "films", **asked}
+    plan = make_plan(options(people, metrics="NDCG", **joined))
+    results, failed = work(plan.jobs(), InProcess())
+    save_board(collect(plan, results, failed, {}), "board.json")
+    saved = read_board("board.json")
+    (board,) = saved["boards"]
+    assert not failed and [row["model"] for row in board["rows"]] == ["Pop", "PositionSASRec"]
+    (note,) = board["notes"]
+    assert note.startswith("PositionSASRec: 40 of 60 users of films are joined with books: they bring 240 events")
+    pop, ours = board["rows"]
+    assert "joined" not in pop["buckets"]
+    assert [(one["label"], one["users"]) for one in ours["buckets"]["joined"]] == [("joined", 40), ("not joined", 20)]
+    (path,) = [path for job, path in results.items() if job.model == "PositionSASRec"]
+    rows = json.loads(path.read_text())["variants"]
+    assert len(rows) == (4 if asked else 1)
+    assert ours["mean"] == rows["PositionSASRec@1" if asked else "PositionSASRec"]["test"]
+    assert [one["mean"] for one in ours["few_shot"]] == [
+        rows[f"PositionSASRec@{share}"]["test"] for share in (("0.5", "1") if asked else ())
+    ]
+    page = board_page(saved)
+    assert all(note[:-1] in drawn for drawn in (board_text(saved), board_markdown(saved), page))
+    for drawn in (board_text(saved), board_markdown(saved), board_latex(saved)):
+        assert "joined, history 4 to 8 (40)" in drawn
+    assert "by whether the user is joined with other domains" in page
+    assert "of joined users by the number of the target's events" in page

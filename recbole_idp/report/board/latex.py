@@ -32,7 +32,7 @@ _ESCAPES = {
 
 
 def board_latex(leaderboard: dict[str, Any]) -> str:
-    """Draw a leaderboard, a table for each board, and one of users and items that training has not seen.
+    """Draw a leaderboard, a table for each board, and those of groups of test targets.
 
     Args:
         leaderboard: What :func:`~recbole_idp.report.board.file.read_board` returns.
