@@ -354,7 +354,9 @@ def test_a_dry_run_lists_the_jobs_and_runs_none(domains, capsys):
     assert not Path("saved", "leaderboard").exists()
 
 
-@pytest.mark.parametrize("asked", [{}, {"compare_join": "true", "few_shot": "0.5,1"}], ids=["usual", "compared"])
+@pytest.mark.parametrize(
+    "asked", [{}, pytest.param({"compare_join": "true", "few_shot": "0.5,1"}, marks=pytest.mark.slow)]
+)
 def test_a_board_tells_of_joined_users_and_shows_the_joined_model(workplace, asked):
     people = write_people(workplace / "data", readers=40)
     joined = {"shared_users": json.dumps(JOINED["shared_users"]), "dataset": "films", **asked}
