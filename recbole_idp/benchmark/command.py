@@ -73,6 +73,11 @@ TASKS = {
         "read the source domains and train on them for --steps steps (100)",
         {"steps": Option(100, 1), "output": OUTPUT},
     ),
+    "encoders": Task(
+        "encoders",
+        "pre-train PeterRec on each of its encoders, and IDP, on the source domains for --steps steps (20)",
+        {"steps": Option(20, 1), "output": OUTPUT},
+    ),
     "baselines": Task(
         "baselines",
         "train RecBole's own models for --steps steps (4), without padding and in RecBole's loop",
@@ -136,7 +141,7 @@ def _run(task: str, options: dict[str, str | bool]) -> None:
     if task != "new_items":
         # An epoch of RecBole is one pass.
         config = derive(config, epoch_steps=1)
-    name = "-".join(config["source_domains"]) if task == "pretraining" else config["dataset"]
+    name = "-".join(config["source_domains"]) if task in ("pretraining", "encoders") else config["dataset"]
     output = Path(own.pop("output") or Path(config["result_dir"]) / f"benchmark-{task}-{_file_name(name)}.json")
     _check_writable(output)
     # RecBole's log would drown the table.

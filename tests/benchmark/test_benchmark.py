@@ -140,6 +140,16 @@ def test_mistakes_are_refused_in_one_line(capsys, arguments, line):
     refused(capsys, arguments, line, main=main, name="recbole_idp.benchmark", progress=("[benchmark] ",))
 
 
+@pytest.mark.slow
+def test_encoders_are_pre_trained_beside_idp(capsys):
+    report, out = report_of(capsys, "encoders", "--source_domains=Small,Other", "--steps=2")
+    names = ["IDP", "PeterRec on SASRec", "PeterRec on NextItNet"]
+    assert list(report["ours"]) == names and report["ours"]["IDP"]["relative_to_idp"] == 1
+    for facts in report["ours"].values():
+        assert facts["steps"] == 2 and facts["targets"] > 0 and facts["targets_per_cpu_second"] > 0
+    assert "PeterRec on NextItNet, relative to IDP" in out
+
+
 @pytest.mark.parametrize("arguments", [[], ["help"], ["training", "--help"]])
 def test_help_names_every_task(capsys, arguments):
     assert main(arguments) == 0
