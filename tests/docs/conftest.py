@@ -11,7 +11,22 @@ from recbole_idp.cli.main import main
 from recbole_idp.testing.toy import TINY, title, write_dataset
 from tests.support.boards import leaderboard
 
-DATASETS = ("Health", "Clothing", "Beauty", "Toys", "Electronics", "Office", "Arts", "NAME", "ml-1m", "ml-100k")
+DATASETS = (
+    "Health",
+    "Clothing",
+    "Beauty",
+    "Toys",
+    "Electronics",
+    "Office",
+    "Arts",
+    "NAME",
+    "ml-1m",
+    "ml-100k",
+    "CrossKitchen",
+    "CrossFood",
+)
+# Their users are the same people.
+SAME_PEOPLE = ("Beauty", "Toys", "Office", "CrossKitchen", "CrossFood")
 # Users' and items' ids that the pages name.
 NAMES = {"Officei0": "B000J05GKA", "Officei1": "B004ZOT5KS", "Officeu0": "USER"}
 # Keys that a model without an encoder does not know.
@@ -37,6 +52,8 @@ def toy_template(tmp_path_factory):
     (place / "users.tsv").write_text("one\tB000J05GKA B004ZOT5KS\ntwo\tOfficei3\n")
     (place / "new.item").write_text(f"item_id:token\ttitle:token_seq\nnew1\t{title(20)}\n")
     (place / "BOARD.json").write_text(json.dumps(leaderboard()))
+    users = [f"ml-1mu{number}\t{(18, 25, 35)[number % 3]}\t{'FM'[number % 2]}\n" for number in range(30)]
+    (place / "DIR" / "ml-1m" / "ml-1m.user").write_text("".join(["user_id:token\tage:token\tgender:token\n", *users]))
     _write_amazon(place)
     _write_tenrec_and_peterrec(place)
     office = ["--data_path=DIR", "--dataset=Office"]
@@ -45,6 +62,10 @@ def toy_template(tmp_path_factory):
         assert main(["run", *office, "--config_files=toy.yaml", "--variants=fine_tune", "--trained_dir=office"]) == 0
         (bundle,) = (place / "saved").glob("pretrain-*")
         bundle.rename(place / "BUNDLE")
+        joined = ["--source_domains=Beauty,Toys", "--shared_users=[[Office, Beauty, Toys]]", "--predicts=cold_item"]
+        assert main(["run", *office, *joined, "--model=Conure", "--config_files=toy.yaml", "--variants=learn"]) == 0
+        (conure,) = (place / "saved").glob("conure-Office-*")
+        conure.rename(place / "CONURE")
         precise = ["--model=PRECISE_TT", "--config_files=toy.yaml precise.yaml", "--trained_dir=PRECISE_FOLDER"]
         assert main(["run", *office, *precise]) == 0
     return place
@@ -63,6 +84,8 @@ def _complete(path):
     lines = path.read_text().splitlines()
     if path.suffix == ".inter":
         rows = [line.split("\t") for line in lines[1:]]
+        if path.stem in SAME_PEOPLE:
+            rows = [[NAMES.get(row[0], row[0].removeprefix(path.stem)), *row[1:]] for row in rows]
         rows = [[*row[:2], str(1_000_000 + 60 * i), str(3 + i % 3)] for i, row in enumerate(rows)]
         lines = [f"{lines[0]}\trating:float", *("\t".join(row) for row in rows)]
     path.write_text("".join("\t".join(NAMES.get(value, value) for value in line.split("\t")) + "\n" for line in lines))
