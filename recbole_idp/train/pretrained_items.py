@@ -14,7 +14,7 @@ from recbole_idp.train.pretrained_folder import PretrainedWeights, read_table, t
 
 if TYPE_CHECKING:
     from recbole_idp.data.domains import Domains
-    from recbole_idp.data.history_items import HistoryItem
+    from recbole_idp.data.item_names import HistoryItem
 
 ITEMS = "items.tsv"
 """The file that names the items."""
