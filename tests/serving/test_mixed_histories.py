@@ -257,7 +257,7 @@ def test_a_folder_to_give_away_holds_no_user(workplace):
         path.write_text(path.read_text().replace("\nu", "\nperson-"))
     users = sorted(histories_of(data, ["films"]))
     assert len(users) == 60 and all(user.startswith("person-") for user in users)
-    for model in ("PositionSASRec", "DACDR"):
+    for model in OF_MODEL:
         folder = trained_on(data, model, keep_users=False)["trained"]["folder"]
         trained = TrainedModel.open(folder)
         assert trained.users is None
@@ -267,6 +267,11 @@ def test_a_folder_to_give_away_holds_no_user(workplace):
         # Nothing has a row for each user or each event.
         sizes = {size for tensor in load_file(trained.folder / "model.safetensors").values() for size in tensor.shape}
         assert not sizes & {60, 61, 360, 720}
+    # Nor do those that are pre-trained and given to other runs.
+    made = sorted(path.name.partition("-")[0] for path in (data / "saved").iterdir() if path.is_dir())
+    assert made == ["clue", "conure", "conure", "peterrec", *["trained"] * 5]
+    files = [path for path in (data / "saved").glob("*/**/*") if path.is_file()]
+    assert len(files) > 30 and not [path for path in files if b"person" in path.read_bytes()]
     kept = trained_on(data, "PositionSASRec", keep_users=True)["trained"]["folder"]
     assert any(b"person-1\n" in path.read_bytes() for path in TrainedModel.open(kept).folder.iterdir())
 
