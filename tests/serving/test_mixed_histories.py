@@ -1,6 +1,5 @@
 """Trained folders whose histories hold items of several domains: the model's scores, names, users, and privacy."""
 
-import dataclasses
 import json
 import shutil
 
@@ -21,7 +20,7 @@ from recbole_idp.testing import configured
 from tests.support.commands import refusal, refused
 from tests.support.headers import ITEM_HEADER
 from tests.support.people import CLASSES, JOINED, write_people
-from tests.support.trained import bundle_of, change_tensors, make_trained, resealed
+from tests.support.trained import bundle_of, change_tensors, resealed
 
 pytestmark = pytest.mark.filterwarnings("ignore:pkg_resources")
 
@@ -32,6 +31,8 @@ OF_MODEL = {
     "CLUE": {"variants": ["fine_tune"], "pretrain_batch_size": 16},
     "Conure": {"variants": ["learn"], "block_num": 1, "retrain_epochs": 1},
     "DACDR": {},
+    "IDP": {"variants": ["fine_tune"]},
+    "UniSRec": {"n_experts": 2},
 }
 
 
@@ -99,7 +100,7 @@ def test_a_user_of_the_folder_gets_the_scores_of_the_model_for_the_full_mixed_hi
         assert {item.item for item in one} == {f"f{number}" for number in range(8)} - set(histories[user])
 
 
-@pytest.mark.parametrize("model", ["PeterRec", "CLUE", "Conure", "DACDR"])
+@pytest.mark.parametrize("model", list(OF_MODEL)[1:])
 def test_each_model_keeps_a_folder_with_its_own_scores(workplace, model):
     data = write_people(workplace / "data")
     result = trained_on(data, model)
@@ -199,29 +200,21 @@ def test_a_batch_equals_the_loop_of_singles(folder):
 
 
 def test_items_that_are_added_stand_before_those_of_other_domains(workplace):
-    """A model of generated items is given items of another domain, which add-items has to keep in their places."""
-    folder = make_trained(workplace, keep_users=True)
-    plain = TrainedModel.open(folder)
-    others = [HistoryItem("pens", f"x{number}") for number in range(3)]
-    vectors = torch.cat([plain.item_vectors, torch.randn(3, 16, generator=torch.Generator().manual_seed(0))])
-    items = plain.users.items.clone()
-    items[::2] = plain.n_items + items[::2] % 3
-    mixed = dataclasses.replace(
-        plain, item_vectors=vectors, history_items=others, users=dataclasses.replace(plain.users, items=items)
-    )
-    mixed.save(workplace / "mixed")
+    data = write_people(workplace / "data")
+    folder = trained_on(data, "IDP")["trained"]["folder"]
     (workplace / "new.item").write_text(ITEM_HEADER + "n1\tblue pen\nn2\tdesk ruler\n")
-    argv = [f"--items={workplace / 'new.item'}", f"--pretrained={bundle_of(folder.parent)}"]
-    for name, trained in {"more": workplace / "mixed", "plainly": folder}.items():
-        assert main(["add-items", f"--trained={trained}", f"--out={workplace / name}", *argv]) == 0
-    before, after, plainly = (recbole_idp.load(workplace / name) for name in ("mixed", "more", "plainly"))
-    assert after.trained.tokens == plainly.trained.tokens and after.trained.history_items == others
-    assert torch.equal(after.trained.candidate_vectors, plainly.trained.candidate_vectors)
+    argv = [f"--items={workplace / 'new.item'}", f"--pretrained={bundle_of(data / 'saved')}"]
+    assert main(["add-items", f"--trained={folder}", f"--out={workplace / 'more'}", *argv]) == 0
+    before, after = recbole_idp.load(folder), recbole_idp.load(workplace / "more")
+    assert after.trained.tokens == [*before.trained.tokens, "n1", "n2"]
+    assert after.trained.history_items == before.trained.history_items and len(after.trained.history_items) == 8
+    assert after.trained.item_vectors.shape == (19, 16) and after.trained.candidate_vectors.shape == (11, 16)
     assert "candidate_vectors" not in load_file(workplace / "more" / "model.safetensors")
-    histories = [["pens:x1", "si2"], ["si3", "pens:x0", "pens:x2"], ["si1"]]
+    histories = [["books:b1", "f2"], ["f3", "books:b0", "books:b2"], ["f1"]]
     scores = [one.scores([one.numbers(history) for history in histories])[:, 1:9] for one in (before, after)]
     torch.testing.assert_close(*scores)
     assert {"n1", "n2"} <= {one.item for one in after.recommend(histories, k=20)[0]}
+    assert after.recommend([["n1", "books:b1"]], k=3)[0]
     assert named(before.trained) == named(after.trained)
 
 
@@ -262,14 +255,18 @@ def test_a_folder_to_give_away_holds_no_user(workplace):
         trained = TrainedModel.open(folder)
         assert trained.users is None
         contents = {path.name: path.read_bytes() for path in trained.folder.iterdir()}
-        assert set(contents) == {"README.md", "history_items.tsv", "items.tsv", "model.safetensors", "trained.json"}
+        # IDP keeps what its items were generated from.
+        generated = {"transfer.safetensors"} if model == "IDP" else set()
+        usual = {"README.md", "history_items.tsv", "items.tsv", "model.safetensors", "trained.json"}
+        assert set(contents) == usual | generated
         assert not [name for name, content in contents.items() if b"person" in content]
         # Nothing has a row for each user or each event.
-        sizes = {size for tensor in load_file(trained.folder / "model.safetensors").values() for size in tensor.shape}
+        tensors = [value for path in trained.folder.glob("*.safetensors") for value in load_file(path).values()]
+        sizes = {size for tensor in tensors for size in tensor.shape}
         assert not sizes & {60, 61, 360, 720}
     # Nor do those that are pre-trained and given to other runs.
     made = sorted(path.name.partition("-")[0] for path in (data / "saved").iterdir() if path.is_dir())
-    assert made == ["clue", "conure", "conure", "peterrec", *["trained"] * 5]
+    assert made == ["cache", "clue", "conure", "conure", "peterrec", "pretrain", *["trained"] * 7, "unisrec"]
     files = [path for path in (data / "saved").glob("*/**/*") if path.is_file()]
     assert len(files) > 30 and not [path for path in files if b"person" in path.read_bytes()]
     kept = trained_on(data, "PositionSASRec", keep_users=True)["trained"]["folder"]
