@@ -34,23 +34,26 @@ class Kind(NamedTuple):
 
 def kinds(samples: Samples) -> list[Kind]:
     """Return the kinds of sealed folders."""
+    from recbole_idp.models.clue.pretrain import PretrainedCLUE
+    from recbole_idp.models.conure.folder import ConureFolder
     from recbole_idp.models.idp.bundle import Bundle
+    from recbole_idp.models.peterrec.pretrain import PretrainedPeterRec
     from recbole_idp.models.precise.universal import UniversalModel
     from recbole_idp.models.unisrec.pretrain import PretrainedUniSRec
     from recbole_idp.serving.trained_model import FORMAT, TrainedModel
 
+    weights, items = ("weights.safetensors",), ("items.tsv",)
+    tasks = (*weights, "task-1.safetensors", "task-2.safetensors")
+    users = ("model.safetensors", "users.safetensors")
     return [
         Kind("bundle", samples.bundle, Bundle.folder_format, Bundle.open, ("items.safetensors",), ("items.tsv",)),
         Kind("UniSRec", samples.unisrec, PretrainedUniSRec.folder_format, PretrainedUniSRec.open, ()),
         Kind("PRECISE", samples.precise, UniversalModel.folder_format, UniversalModel.open, (), ("items.tsv",)),
-        Kind(
-            "trained model",
-            samples.trained,
-            FORMAT,
-            TrainedModel.open,
-            ("model.safetensors", "users.safetensors"),
-            ("items.tsv",),
-        ),
+        Kind("PeterRec", samples.peterrec, PretrainedPeterRec.folder_format, PretrainedPeterRec.open, weights, items),
+        Kind("CLUE", samples.clue, PretrainedCLUE.folder_format, PretrainedCLUE.open, weights, items),
+        Kind("Conure", samples.conure, ConureFolder.folder_format, ConureFolder.open, tasks, items),
+        Kind("trained model", samples.trained, FORMAT, TrainedModel.open, users, items),
+        Kind("mixed histories", samples.mixed, FORMAT, TrainedModel.open, users, ("items.tsv", "history_items.tsv")),
     ]
 
 
@@ -62,6 +65,7 @@ def attacks(samples: Samples, yard: Yard) -> Iterator[Attack]:
         yield from _tensors(kind, yard)
         yield from _tables(kind, yard)
     yield from _heads(samples, yard)
+    yield from _tasks(samples, yard)
 
 
 def _descriptions(kind: Kind, yard: Yard) -> Iterator[Attack]:
@@ -87,7 +91,7 @@ def _descriptions(kind: Kind, yard: Yard) -> Iterator[Attack]:
     }
     read = set(kind.folder_format.schema) | {"format", "version"}
     for name, values in changes.items():
-        if not set(values) <= read or (kind.name == "trained model" and "fingerprint" in values):
+        if not set(values) <= read:
             continue
         folder = yard.copy(kind.sample)
         reseal(folder, kind.folder_format, **values)
@@ -222,3 +226,70 @@ def _heads(samples: Samples, yard: Yard) -> Iterator[Attack]:
         folder = yard.copy(path.parent)
         damage(folder / path.name)
         yield Attack(f"head: {name}", lambda folder=folder: open_matcher("head", folder, yard.root / "cache"))
+
+
+def _tasks(samples: Samples, yard: Yard) -> Iterator[Attack]:
+    """Yield folders of Conure whose tasks take weights from each other, or are not those of their list."""
+    from recbole_idp.models.conure.folder import OWNER, ConureFolder
+
+    folder_format = ConureFolder.folder_format
+    tasks = json.loads((samples.conure / folder_format.description_file).read_text(encoding="utf-8"))["tasks"]
+    first, second = tasks
+    lists: dict[str, Any] = {
+        "no task": [],
+        "a task less": [first],
+        "a task twice": [first, second, second],
+        "a task that is not there": [first, second, {**second, "name": "another"}],
+        "two tasks of one name": [first, {**second, "name": first["name"]}],
+        "tasks in the other order": [second, first],
+        "tasks that keep nothing": [first, {**second, "kept": {}}],
+        "tasks that keep less than nothing": [first, {**second, "kept": dict.fromkeys(second["kept"], -1)}],
+        "tasks that keep a matrix that is not there": [first, {**second, "kept": {**second["kept"], "another": 1}}],
+        "tasks that keep words": [first, {**second, "kept": dict.fromkeys(second["kept"], "all")}],
+        "tasks without names": [first, {"kept": second["kept"]}],
+        "tasks that are numbers": [1, 2],
+        "a share beyond one": [first, {**second, "pruned": 7.0}],
+    }
+    for name, value in lists.items():
+        folder = yard.copy(samples.conure)
+        reseal(folder, folder_format, tasks=value)
+        yield Attack(f"Conure: {name}", lambda folder=folder: ConureFolder.open(folder))
+    for name, change in _owner_changes().items():
+        folder = yard.copy(samples.conure)
+        _change_owners(folder / "weights.safetensors", OWNER, change)
+        reseal(folder, folder_format)
+        yield Attack(f"Conure: {name}", lambda folder=folder: ConureFolder.open(folder))
+
+
+def _owner_changes() -> dict[str, Callable]:
+    """Return changes of the owners of a matrix, by name; None: it is left out."""
+    import torch
+
+    def moved(old: int, new: int) -> Callable:
+        def change(owner: torch.Tensor) -> torch.Tensor:
+            changed = owner.clone()
+            changed.view(-1)[int((owner.view(-1) == old).nonzero()[0])] = new
+            return changed
+
+        return change
+
+    return {
+        "a weight of the first task taken by the second": moved(1, 2),
+        "a weight of the first task that is free": moved(1, 0),
+        "a free weight that is owned": moved(0, 1),
+        "a weight of a task that is not there": moved(1, 200),
+        "all weights owned by one task": torch.ones_like,
+        "owners of another type": lambda owner: owner.long(),
+        "owners that are fractions": lambda owner: owner.float(),
+        "no owners": lambda owner: None,
+    }
+
+
+def _change_owners(path: Path, suffix: str, change: Callable) -> None:
+    """Write the weights anew with other owners of the first matrix."""
+    from safetensors.torch import load_file, save_file
+
+    tensors = load_file(path)
+    name = sorted(name for name in tensors if name.endswith(suffix))[0]
+    changed = {**tensors, name: change(tensors[name])}
+    save_file({name: tensor for name, tensor in changed.items() if tensor is not None}, path)

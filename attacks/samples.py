@@ -13,7 +13,11 @@ class Samples(NamedTuple):
         bundle: A bundle of IDP.
         unisrec: A pre-trained UniSRec.
         precise: A universal PRECISE.
+        peterrec: A pre-trained PeterRec.
+        clue: A pre-trained CLUE.
+        conure: A Conure that has learned two tasks.
         trained: A trained model.
+        mixed: A trained model whose histories hold items of two domains.
         encoder: A saved text encoder that is a transformer.
         lsa: A saved text encoder without weights.
         chosen: A transformer in the layout of Hugging Face, as a user names one.
@@ -26,7 +30,11 @@ class Samples(NamedTuple):
     bundle: Path
     unisrec: Path
     precise: Path
+    peterrec: Path
+    clue: Path
+    conure: Path
     trained: Path
+    mixed: Path
     encoder: Path
     lsa: Path
     chosen: Path
@@ -51,6 +59,7 @@ def make_samples(folder: Path) -> Samples:
     from recbole_idp.testing.toy import WORDS, write_domains
     from tests.support.boards import leaderboard
     from tests.support.encoders import write_bert
+    from tests.support.people import JOINED, write_people
 
     here = Path.cwd()
     os.chdir(folder)
@@ -62,6 +71,13 @@ def make_samples(folder: Path) -> Samples:
         run(configured(data, "UniSRec", n_experts=3, **changes))
         small = {"semantic_size": 8, "token_count": 2, "token_width": 4, "n_experts": 3, "targeted_length": 6}
         run(configured(data, "PRECISE", head_size=32, epochs=1, **small))
+        short = {"epochs": 1, "pretrain_epochs": 1}
+        run(configured(data, "PeterRec", variants=["head"], block_num=1, **short))
+        run(configured(data, "CLUE", variants=["fine_tune"], pretrain_batch_size=16, **short))
+        learned = run(configured(data, "Conure", variants=["learn"], block_num=1, retrain_epochs=1, **short))
+        people, mixed = write_people(folder / "people"), folder / "mixed"
+        joined = {**JOINED, "trained_dir": str(mixed), "keep_users": True}
+        run(configured(people, "PositionSASRec", "films", epochs=1, **joined))
     finally:
         os.chdir(here)
     chosen = folder / "chosen"
@@ -72,13 +88,21 @@ def make_samples(folder: Path) -> Samples:
     board.write_text(json.dumps(leaderboard()), encoding="utf-8")
     saved = data / "saved"
     (bundle,), (unisrec,) = saved.glob("pretrain-*"), saved.glob("unisrec-*")
-    precise = next(path.parent for path in saved.glob("*/precise.json"))
+    precise, peterrec, clue = (
+        next(path.parent for path in saved.glob(f"*/{name}.json")) for name in ("precise", "peterrec", "clue")
+    )
+    # Not the network after its first task, which lies beside.
+    conure = Path(learned["variants"]["learn"]["runs"][0]["conure"])
     result = next((data / "results").glob("IDP-*.json"))
     return Samples(
         bundle=bundle,
         unisrec=unisrec,
         precise=precise,
+        peterrec=peterrec,
+        clue=clue,
+        conure=conure,
         trained=trained,
+        mixed=mixed,
         encoder=folder / "encoder",
         lsa=bundle / "text_encoder",
         chosen=chosen,

@@ -39,7 +39,11 @@ def make_app(folder: Path):
     about = json.loads((folder / "export.json").read_text(encoding="utf-8"))
     with open(folder / "items.tsv", encoding="utf-8", newline="") as file:
         items = list(csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE))[1:]
-    number = {item: place for place, (item, _) in enumerate(items, 1)}
+    # Items that stand in histories alone are named as domain:item, and have the numbers after the others.
+    others = folder / "history_items.tsv"
+    alone = others.read_text(encoding="utf-8").splitlines()[1:] if others.is_file() else []
+    names = [item for item, _ in items] + [line.replace("\t", ":") for line in alone]
+    number = {name: place for place, name in reversed(list(enumerate(names, 1)))}
     vectors = np.load(folder / "items.npy")
     session = onnxruntime.InferenceSession(str(folder / "user_encoder.onnx"))
     app = FastAPI()
@@ -47,12 +51,14 @@ def make_app(folder: Path):
     @app.get("/recommend")
     def recommend(history: str, k: int = 10):
         known = [number[item] for item in history.split(",") if item in number]
-        if not known or not 0 < k <= 1000:
+        # A model of cold-start reads those of other domains alone.
+        read = [place for place in known if about.get("reads_own", True) or place > len(items)]
+        if not read or not 0 < k <= 1000:
             raise HTTPException(422, "give known items in history, and k from 1 to 1000")
-        recent = np.array([known[-about["history_length"] :]])
+        recent = np.array([read[-about["history_length"] :]])
         (states,) = session.run(None, {"items": recent, "lengths": np.array([recent.shape[1]])})
         scores = vectors @ states[0]
-        scores[np.array(known) - 1] = -np.inf
+        scores[[place - 1 for place in known if place <= len(items)]] = -np.inf
         best = [row for row in np.argsort(-scores)[:k] if scores[row] > -np.inf]
         return [{"item": items[row][0], "title": items[row][1], "score": float(scores[row])} for row in best]
 

@@ -57,6 +57,8 @@ class Registration(NamedTuple):
         settings: The class that declares its keys, without those of models that it extends; None: there is none.
         joins: Whether ``shared_users`` may join the target with other domains for it.
         predicts: The values of the key ``predicts`` that it takes.
+        reads_sources: Whether it reads the source domains while it is trained on the target, not in a pre-training
+            before.
     """
 
     model: Any
@@ -71,6 +73,7 @@ class Registration(NamedTuple):
     settings: Any = None
     joins: bool = False
     predicts: tuple[str, ...] = ("next_item",)
+    reads_sources: bool = False
 
 
 SETTINGS = (
@@ -204,6 +207,7 @@ MODELS = {
         texts=False,
         joins=True,
         predicts=("next_item", "cold_item"),
+        reads_sources=True,
         settings="recbole_idp.models.dacdr.keys:DACDRSettings",
     ),
     "Conure": Registration(
@@ -365,6 +369,11 @@ def predicts(model: str) -> tuple[str, ...]:
     return ("next_item",) if (found := _registered(model)) is None else found.predicts
 
 
+def reads_sources(model: str) -> bool:
+    """Return whether a model reads the source domains while it is trained on the target."""
+    return (found := _registered(model)) is not None and found.reads_sources
+
+
 def reads_texts(model: str) -> bool:
     """Return whether a model reads the ``.item`` file without a key that says so."""
     return (found := _registered(model)) is not None and found.texts
@@ -394,6 +403,7 @@ _OPTIONAL = (
     "settings",
     "joins",
     "predicts",
+    "reads_sources",
 )
 _added: dict[str, Registration] = {}
 _additions = 0

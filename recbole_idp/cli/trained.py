@@ -34,7 +34,8 @@ def recommend(
 
     Args:
         trained: The model's folder.
-        history: Item ids, separated by commas, the latest last; the recommendations are printed.
+        history: Item ids, separated by commas, the latest last, those of other domains as ``domain:item``; the
+            recommendations are printed.
         user: Id of a user of the folder; the recommendations are printed.
         users: A file of histories; see :class:`~recbole_idp.serving.users_file.UsersFile`.
         out: File for the recommendations of ``users``.
@@ -73,7 +74,8 @@ def recommend(
     if done["resumed"]:
         _say(f"{done['resumed']:,} users were done by an interrupted run")
     if done["unknown"]:
-        _say(f"{done['unknown']:,} events with items that the model does not know were skipped")
+        where = f" ({_known(recommender)})" if recommender.trained.domains else ""
+        _say(f"{done['unknown']:,} events with items that the model does not know were skipped{where}")
     if done["empty"]:
         _say(f"{done['empty']:,} users have no item that the model knows, and get no recommendation")
     print(f"{out}: {done['users']:,} users")
@@ -85,16 +87,33 @@ def _answer(recommender: Recommender, text: str, k: int, exclude_seen: bool) -> 
     if not history:
         raise UserError('--history names no item: write ids and commas, as in --history="ID,ID"')
     unknown = recommender.unknown(history)
-    if len(unknown) == len(history):
-        known = ", ".join(recommender.trained.tokens[:_SHOWN])
+    if not recommender.read(recommender.numbers(history)):
         raise UserError(
-            f"none of the {len(history)} items of --history is known to the model: its ids are like {known}"
+            f"none of the {len(history)} items of --history is known to the model{_only_others(recommender)}: "
+            f"{_known(recommender)}"
         )
     if unknown:
         more = f" and {len(unknown) - _SHOWN} more" if len(unknown) > _SHOWN else ""
-        _say(f"unknown to the model and skipped: {', '.join(unknown[:_SHOWN])}{more}")
+        where = f" ({_known(recommender)})" if recommender.trained.domains else ""
+        _say(f"unknown to the model and skipped: {', '.join(unknown[:_SHOWN])}{more}{where}")
     (found,) = recommender.recommend([history], k, exclude_seen)
     return _table(found)
+
+
+def _only_others(recommender: Recommender) -> str:
+    """Return the words for a model that reads no items of the target; empty for others."""
+    trained = recommender.trained
+    reads_own = trained.read_numbers.start == 1
+    return "" if reads_own else f", which reads no items of {trained.description['dataset']} in a history"
+
+
+def _known(recommender: Recommender) -> str:
+    """Return what ids look like, and the domains whose items can stand in a history."""
+    trained = recommender.trained
+    tokens = [] if _only_others(recommender) else trained.tokens[:_SHOWN]
+    of_others = f"items of other domains are named as domain:item, of {', '.join(trained.domains)}"
+    parts = [f"its ids are like {', '.join(tokens)}"] if tokens else []
+    return "; ".join([*parts, of_others] if trained.domains else parts)
 
 
 def _table(found: Sequence[Recommendation]) -> str:

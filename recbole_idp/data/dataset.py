@@ -18,7 +18,7 @@ from recbole_idp.data.splits import PartRows
 from recbole_idp.errors import UserError
 
 if TYPE_CHECKING:
-    from recbole_idp.data.history_items import HistoryItem
+    from recbole_idp.data.item_names import HistoryItem
 
 SEQUENCE_END = "sequence_end"
 SEQUENCE_START = "sequence_start"
@@ -64,6 +64,10 @@ class FlatRows:
     def _own_sequences(self) -> Sequences:
         """Return the sequences that the rows of this part are views into."""
         return self.sequences if self._rows is None else self._rows.sequences
+
+    def user_histories(self) -> Sequences:
+        """Return all events of each user, of all parts, as a history may hold them; a sequence for each user number."""
+        return self.sequences
 
     def item_counts(self) -> np.ndarray:
         """Count the events of each item: targets of this part, and the events before them; int64, shape [N]."""

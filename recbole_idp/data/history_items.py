@@ -15,6 +15,7 @@ from recbole_idp.config.derive import data_root
 from recbole_idp.data.catalog import DatasetLocation, locate
 from recbole_idp.data.domains import Domain, DomainEvents, domain_facts, read_domain
 from recbole_idp.data.folders import SOURCE_FILE, clock_of
+from recbole_idp.data.item_names import HistoryItem
 from recbole_idp.data.keys import joined_with
 from recbole_idp.data.sequences import positions
 from recbole_idp.data.splits import only_places
@@ -24,18 +25,6 @@ if TYPE_CHECKING:
     from recbole.config import Config
 
 _MOST = 0.5
-
-
-class HistoryItem(NamedTuple):
-    """An item that is input only.
-
-    Attributes:
-        domain: Name of its domain.
-        token: Its id there.
-    """
-
-    domain: str
-    token: str
 
 
 class OtherEvents(NamedTuple):

@@ -92,6 +92,17 @@ def joined_with(target: str, shared_users: Sequence[Sequence[str]] | None) -> li
     return list(dict.fromkeys(name for name in names if name != target))
 
 
+def read_beside(
+    model: str, target: str, shared_users: Sequence[Sequence[str]] | None, source_domains: Sequence[str] | None
+) -> list[str]:
+    """Return the domains whose events a model reads beside the target's while it is trained on the target.
+
+    They are those that are joined with the target, and the source domains of a model that is trained on both.
+    """
+    sources = source_domains or () if registry.reads_sources(model) else ()
+    return list(dict.fromkeys([*joined_with(target, shared_users), *sources]))
+
+
 def joined_sources(target: str, shared_users: Sequence[Sequence[str]] | None) -> list[list[str]]:
     """Return the groups of domains whose users are the same, without the target."""
     groups = [[name for name in group if name != target] for group in shared_users or ()]

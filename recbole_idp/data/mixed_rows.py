@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from recbole_idp.data.sequences import Sequences
+from recbole_idp.data.sequences import Sequences, positions
 from recbole_idp.data.splits import PartRows
 
 if TYPE_CHECKING:
     from recbole_idp.data.history_items import OtherEvents
+    from recbole_idp.data.splits import Events
 
 
 def mixed_rows(rows: PartRows, others: OtherEvents, first_other: int) -> PartRows:
@@ -77,6 +78,27 @@ def count_unused(parts: Iterable[PartRows], others: OtherEvents) -> int:
         known = users < len(latest)
         np.maximum.at(latest, users[known], times[known])
     return int((others.times >= latest[others.users]).sum())
+
+
+def whole_histories(events: Events, others: OtherEvents, first_other: int) -> Sequences:
+    """Return all events of each user, its own and those in other domains, in the order of :func:`mixed_rows`.
+
+    Args:
+        events: The users' own events, of all parts.
+        others: The events in other domains.
+        first_other: Number that the first item of other domains gets.
+
+    Returns:
+        A sequence for each user number.
+    """
+    ordered = events.by_user()
+    first = np.flatnonzero(positions(ordered.users) == 0)
+    offsets = torch.from_numpy(np.r_[first, len(ordered.users)])
+    none, fresh = torch.zeros(0, dtype=torch.long), torch.ones(len(ordered.users), dtype=torch.bool)
+    sequences = Sequences(torch.from_numpy(ordered.items), offsets)
+    owners = torch.from_numpy(ordered.users[first])
+    rows = mixed_rows(PartRows(sequences, owners, none, none, fresh, None, ordered.times), others, first_other)
+    return Sequences.from_events(rows.event_users().numpy(), rows.sequences.items.numpy())
 
 
 def own_lengths(rows: PartRows, n_candidates: int) -> torch.Tensor:

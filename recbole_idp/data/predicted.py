@@ -18,9 +18,10 @@ from recbole.data.interaction import Interaction
 
 from recbole_idp.data.dataset import OWN_LENGTH, SequenceDataset
 from recbole_idp.data.few_shot import training_users
-from recbole_idp.data.history_items import HistoryItem, JoinedDomains, OtherEvents, read_joined_domains
+from recbole_idp.data.history_items import JoinedDomains, OtherEvents, read_joined_domains
+from recbole_idp.data.item_names import HistoryItem
 from recbole_idp.data.keys import joined_with
-from recbole_idp.data.mixed_rows import count_unused, mixed_rows, own_lengths, without_own_history
+from recbole_idp.data.mixed_rows import count_unused, mixed_rows, own_lengths, whole_histories, without_own_history
 from recbole_idp.data.sequences import Sequences, positions
 from recbole_idp.data.splits import TEST, TRAIN, VALID, PartRows, part_rows
 from recbole_idp.data.user_profiles import Profiles, read_profiles
@@ -193,6 +194,12 @@ class PredictedDataset(SequenceDataset):
 
     field2id_token: dict[str, np.ndarray]
     field2token_id: dict[str, dict[str, int]]
+
+    def user_histories(self) -> Sequences:
+        """Return all events of each user, mixed with those in other domains where users are joined."""
+        if self.joined is None:
+            return super().user_histories()
+        return whole_histories(self.events, self.joined.events, self.item_num)
 
     def _parts(self) -> list[SequenceDataset]:
         """Return the parts for training, validation and test."""

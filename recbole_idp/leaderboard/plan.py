@@ -16,7 +16,7 @@ from recbole_idp.config.resolve import DEFAULT_DATASET, DEFAULT_MODEL, option_la
 from recbole_idp.config.setting import Affects
 from recbole_idp.data.catalog import available, locate, with_fixed_split
 from recbole_idp.data.content_hashes import content_hashes
-from recbole_idp.data.keys import joined_sources, joined_with
+from recbole_idp.data.keys import joined_sources, joined_with, read_beside
 from recbole_idp.errors import UserError
 from recbole_idp.leaderboard.keys import BoardSettings
 from recbole_idp.storage.environment import versions
@@ -239,7 +239,8 @@ def job_fingerprint(values: dict[str, Any], transfers: bool) -> str:
     items = registry.reads_items(values["model"], values["load_col"], values.get("selected_features"))
     fixed = values["benchmark_filename"] or []
     hashes: list[dict[str, str] | str] = [_hashes(values["dataset"], values["data_path"], *fixed, with_items=items)]
-    for name in joined_with(values["dataset"], values["shared_users"]):
+    beside = read_beside(values["model"], values["dataset"], values["shared_users"], values["source_domains"])
+    for name in beside:
         hashes.append(_hashes(name, values["data_path"], with_items=items))
     if values["profile_field"]:
         hashes.append(sha256_of_file(locate(values["dataset"], values["data_path"]).user_file))

@@ -103,8 +103,10 @@ def keep_best(
     """
     if not config["keep_trained"] or not registry.serves(config["model"]):
         return None
-    if dataset.history_items:
-        logging.getLogger().info("no trained model is kept: its folder has no place for items of histories alone")
+    if config["predicts"] == "profile":
+        logging.getLogger().info(
+            f"no trained model is kept: it ranks the classes of {config['profile_field']}, and recommend ranks items"
+        )
         return None
     metric = config["valid_metric"].lower()
     trials = list(outcomes)

@@ -13,7 +13,7 @@ from recbole_idp.config.derive import data_root
 from recbole_idp.content.text.cache import cache_folder
 from recbole_idp.data.catalog import locate
 from recbole_idp.data.content_hashes import content_hashes
-from recbole_idp.data.keys import joined_with
+from recbole_idp.data.keys import read_beside
 from recbole_idp.errors import UserError
 from recbole_idp.recbole_models.choose import trainer_class
 from recbole_idp.storage.files import check_writable, fingerprint, refusing_failed_writes, sha256_of_file
@@ -90,7 +90,7 @@ def data_fingerprint(config: Config, dataset: SequenceDataset) -> str:
 
 
 def read_fingerprint(config: Config, dataset: SequenceDataset, events: str) -> str:
-    """Return the fingerprint of all of the target that the model reads: its events and, if it reads them, its items.
+    """Return the fingerprint of all that training on the target reads: events and, if the model reads them, items.
 
     Args:
         config: The configuration.
@@ -100,10 +100,8 @@ def read_fingerprint(config: Config, dataset: SequenceDataset, events: str) -> s
     path = dataset.location.item_file
     read = registry.reads_items(config["model"], config["load_col"], config["selected_features"]) and path.is_file()
     items = sha256_of_file(path) if read else None
-    beside = [
-        content_hashes(locate(name, data_root(config)), with_items=read)
-        for name in joined_with(config["dataset"], config["shared_users"])
-    ]
+    names = read_beside(config["model"], config["dataset"], config["shared_users"], config["source_domains"])
+    beside = [content_hashes(locate(name, data_root(config)), with_items=read) for name in names]
     if config["profile_field"]:
         beside.append({"user": sha256_of_file(dataset.location.user_file)})
     return fingerprint([events, items, *beside])

@@ -34,6 +34,7 @@ def model_card(trained: TrainedModel) -> str:
         f"- Test: {_metrics(about['test'])}",
         f"- Pre-trained on: {_sources(about['bundle'])}",
         f"- Items added without training: {about['added']:,}",
+        *_others(trained),
         *_users(trained.users),
         "",
         'Use it: `recbole-idp recommend --trained=THIS_FOLDER --history="ID,ID"`',
@@ -63,11 +64,14 @@ def export_card(trained: TrainedModel, about: dict[str, Any]) -> str:
         f"| user_encoder.onnx | `items` int64 [B, L], `lengths` int64 [B] -> `states` float32 [B, {about['width']}] |",
         f"| items.npy | vector of each item, float32 [{about['items']}, {about['width']}] |",
         "| items.tsv | id and title of each item, in the order of items.npy, after one line of names |",
+        *_history_files(about),
         *_user_files(about),
         f"| items.faiss | {index['kind']} index of items.npy for the inner product |",
         "| export.json | this in a form for programs, and the SHA-256 of each file |",
         "",
-        "The number of an item is its row in items.npy plus one; 0 fills `items` on the right where a history is "
+        "The number of an item is its row in items.npy plus one"
+        + _history_numbers(about)
+        + "; 0 fills `items` on the right where a history is "
         f"shorter than the longest. Give the latest {about['history_length']} items at most, the latest last. The "
         "score of an item is the inner product of state and vector." + _unseen(about),
         "",
@@ -78,6 +82,31 @@ def export_card(trained: TrainedModel, about: dict[str, Any]) -> str:
         "Ids and titles are those of the training data, whose terms apply.",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _others(trained: TrainedModel) -> list[str]:
+    """Return the line on the items of other domains; empty where there are none."""
+    if not trained.history_items:
+        return []
+    alone = "" if trained.read_numbers.start == 1 else " alone"
+    domains = ", ".join(trained.domains)
+    return [f"- Histories hold {len(trained.history_items):,} items of {domains}{alone}, named as domain:item"]
+
+
+def _history_files(about: Mapping[str, Any]) -> list[str]:
+    """Return the row of the table of files that names items of other domains; empty where there are none."""
+    if not about["history_items"]:
+        return []
+    return ["| history_items.tsv | domain and id of items that stand in histories alone, after one line of names |"]
+
+
+def _history_numbers(about: Mapping[str, Any]) -> str:
+    """Return what numbers the items of other domains have, and which items a history may hold."""
+    if not about["history_items"]:
+        return ""
+    first = about["items"] + 1
+    alone = "" if about["reads_own"] else ", and the encoder reads these alone"
+    return f", and that of a row in history_items.tsv, counted from 0, is the row plus {first}{alone}"
 
 
 def _unseen(about: Mapping[str, Any]) -> str:

@@ -16,7 +16,7 @@ from recbole_idp.errors import UserError
 from recbole_idp.search.approximate import build_index, widen
 from recbole_idp.serving.card import export_card
 from recbole_idp.serving.recommender import Recommender
-from recbole_idp.serving.trained_model import check_absent, write_items
+from recbole_idp.serving.trained_model import check_absent, write_history_items, write_items
 from recbole_idp.serving.user_encoder import history_length
 from recbole_idp.serving.user_vectors import IDS as USER_IDS
 from recbole_idp.storage.files import sha256_of_file, write_json
@@ -27,10 +27,11 @@ if TYPE_CHECKING:
 
     from recbole_idp.serving.trained_model import TrainedModel
 
-ENCODER, VECTORS, ITEMS, USERS, INDEX, ABOUT, CARD = (
+ENCODER, VECTORS, ITEMS, HISTORY_ITEMS, USERS, INDEX, ABOUT, CARD = (
     "user_encoder.onnx",
     "items.npy",
     "items.tsv",
+    "history_items.tsv",
     "users.npy",
     "items.faiss",
     "export.json",
@@ -82,6 +83,8 @@ def export(trained: TrainedModel, folder: str | Path, index: str = "ivf") -> dic
         write_encoder(trained, building / ENCODER)
         np.save(building / VECTORS, vectors, allow_pickle=False)
         write_items(building / ITEMS, trained.tokens, trained.titles)
+        if trained.history_items:
+            write_history_items(building / HISTORY_ITEMS, trained.history_items)
         if trained.users is not None:
             np.save(building / USERS, as_queries(trained, trained.users.vectors), allow_pickle=False)
             trained.users.write_ids(building / USER_IDS)
@@ -91,6 +94,8 @@ def export(trained: TrainedModel, folder: str | Path, index: str = "ivf") -> dic
             "model": trained.description["model"],
             "dataset": trained.description["dataset"],
             "items": len(trained.tokens),
+            "history_items": len(trained.history_items),
+            "reads_own": trained.read_numbers.start == 1,
             "users": None if trained.users is None else len(trained.users.tokens),
             "width": vectors.shape[1],
             "history_length": history_length(trained.description),
@@ -218,7 +223,8 @@ def sampled_states(trained: TrainedModel) -> np.ndarray:
     draw = np.random.default_rng(0)
     longest = min(_LONGEST, history_length(trained.description))
     sizes = draw.integers(1, longest + 1, _QUERIES)
-    histories = [draw.integers(1, len(trained.tokens) + 1, size).tolist() for size in sizes]
+    numbers = trained.read_numbers
+    histories = [draw.integers(numbers.start, numbers.stop, size).tolist() for size in sizes]
     return as_queries(trained, Recommender(trained).states(histories))
 
 

@@ -37,7 +37,8 @@ class IndexedRecommender(Recommender):
     Args:
         trained: The model.
         route: ``u2i`` or ``u2i2i``.
-        triggers: Trigger items of a user in u2i2i: ``history``, the latest ones, or ``nearest``, those of u2i.
+        triggers: Trigger items of a user in u2i2i: ``history``, the target's latest ones, or ``nearest``, those of u2i,
+            which a history without items of the target has in any case.
         search: ``exact``, or approximate by ``ivf`` or ``hnsw``.
     """
 
@@ -89,7 +90,7 @@ class IndexedRecommender(Recommender):
 
     def rank(self, histories: Sequence[list[int]], k: int, exclude_seen: bool = True) -> tuple[np.ndarray, np.ndarray]:
         """Rank items by their numbers; arguments and result as of :meth:`Recommender.rank`."""
-        rows = [row for row, history in enumerate(histories) if history]
+        rows = [row for row, history in enumerate(histories) if self.read(history)]
         there = [histories[row] for row in rows]
         items, scores = self._answers(self.states(there), there, k, exclude_seen)
         best = np.zeros((len(histories), items.shape[1]), dtype=np.int64)
@@ -103,18 +104,20 @@ class IndexedRecommender(Recommender):
     ) -> tuple[np.ndarray, np.ndarray]:
         """Find the k best items and their scores after non-empty histories of given states; shape [B, k] each."""
         k = self._checked(k)
+        histories = [self.own(history) for history in histories]
         seen = histories if exclude_seen or self._only_unseen else [[]] * len(histories)
         if not histories:
             return np.zeros((0, k), dtype=np.int64), np.zeros((0, k), dtype=np.float32)
         if self.route == "u2i":
             return self._nearest(states, seen, k)
-        if self.triggers == "nearest":
-            triggers = self._nearest(states, seen, min(TRIGGERS, len(self.trained.tokens)))[0]
-        else:
-            triggers = np.zeros((len(histories), TRIGGERS), dtype=np.int64)
-            for row, history in enumerate(histories):
-                latest = list(dict.fromkeys(reversed(history)))[:TRIGGERS]
-                triggers[row, : len(latest)] = latest
+        triggers = np.zeros((len(histories), TRIGGERS), dtype=np.int64)
+        for row, history in enumerate(histories if self.triggers == "history" else ()):
+            latest = list(dict.fromkeys(reversed(history)))[:TRIGGERS]
+            triggers[row, : len(latest)] = latest
+        # A history of other domains alone has no item that others are near to.
+        without = np.flatnonzero(triggers[:, 0] == 0)
+        if len(without):
+            triggers[without] = self._nearest(states[without], [seen[row] for row in without], TRIGGERS)[0]
         size = max(1, _POOLED // (TRIGGERS * NEAR))
         parts = [slice(start, start + size) for start in range(0, len(histories), size)]
         found = [self._best_of(states[part], self._near(triggers[part]), seen[part], k) for part in parts]

@@ -13,7 +13,9 @@ class RecommendSettings(Settings):
     """Recommend items by a trained model."""
 
     trained: str | None = setting(None, "Folder of a trained model.", Affects.OUTPUT)
-    history: str | None = setting(None, "Item ids, separated by commas, the latest last.", Affects.OUTPUT)
+    history: str | None = setting(
+        None, "Item ids, separated by commas, the latest last; of other domains as domain:item.", Affects.OUTPUT
+    )
     user: str | None = setting(None, "Id of a user whom the folder knows.", Affects.OUTPUT)
     users: str | None = setting(None, "File of histories.", Affects.OUTPUT)
     out: str | None = setting(None, "File for the recommendations for its users.", Affects.OUTPUT)

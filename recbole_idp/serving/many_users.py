@@ -27,7 +27,10 @@ _JOURNAL, _LOCK = "journal.json", "lock"
 
 
 class Summary(Counter):
-    """Counts: ``users``, those ``resumed`` from an earlier run, ``unknown`` events, users with an ``empty`` history."""
+    """Counts: ``users``, those ``resumed`` from an earlier run, ``unknown`` events, users of an ``empty`` history.
+
+    An empty history has no item that the model reads.
+    """
 
 
 def recommend_file(
@@ -104,7 +107,7 @@ def _answers(
     tokens = recommender.trained.tokens
     histories = [recommender.numbers(items) for _, items in rows]
     summary["unknown"] = sum(len(items) for _, items in rows) - sum(map(len, histories))
-    summary["empty"] = sum(not history for history in histories)
+    summary["empty"] = sum(not recommender.read(history) for history in histories)
     best, scores = recommender.rank(histories, k, exclude_seen)
     return [
         (user, [tokens[item - 1] for item in items[:count]], [round(score, 6) for score in values[:count]])

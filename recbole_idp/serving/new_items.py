@@ -113,12 +113,14 @@ def add_items(trained: TrainedModel, new: NewItems, bundle: Bundle) -> TrainedMo
     matches = Matches(items, similarities, np.any(vectors, axis=1))
     settled = n_old - trained.description["added"]
     evidence = Evidence(bundle.item_embeddings, bundle.adapted_vectors, vectors, matches, settled)
-    generated = torch.cat([trained.item_vectors, generate(evidence, GenerationSettings.of(config))[n_old:]])
+    added = generate(evidence, GenerationSettings.of(config))[n_old:]
+    first_other = trained.n_items
     bias = trained.item_bias
     return dataclasses.replace(
         trained,
-        item_vectors=generated,
-        candidate_vectors=generated,
+        # The items of other domains come after those of the target.
+        item_vectors=torch.cat([trained.item_vectors[:first_other], added, trained.item_vectors[first_other:]]),
+        candidate_vectors=torch.cat([trained.candidate_vectors, added]),
         # The popularity of a new item is unknown: take the mean of the others.
         item_bias=None if bias is None else torch.cat([bias, bias[1:].mean().repeat(len(new.texts))]),
         tokens=[*trained.tokens, *new.texts],
@@ -129,6 +131,7 @@ def add_items(trained: TrainedModel, new: NewItems, bundle: Bundle) -> TrainedMo
             "items": torch.from_numpy(items),
             "similarities": torch.from_numpy(similarities),
         },
+        users=None if trained.users is None else trained.users.renumbered(first_other, len(new.texts)),
         folder=None,
     )
 

@@ -61,9 +61,10 @@ def trained_model(
         start = None
     sizes = encoder_sizes(serving.encoder_kind, config)
     vectors, candidates = serving.item_vectors.detach().cpu(), serving.candidate_vectors.detach().cpu()
+    first = vectors[: len(candidates)]
     trained = TrainedModel(
         item_vectors=vectors,
-        candidate_vectors=vectors if torch.equal(candidates, vectors) else candidates,
+        candidate_vectors=first if torch.equal(candidates, first) else candidates,
         item_bias=None if serving.item_bias is None else serving.item_bias.detach().cpu(),
         encoder={name: value.cpu() for name, value in serving.encoder.state_dict().items()},
         tokens=dataset.item_tokens()[1:],
@@ -76,12 +77,14 @@ def trained_model(
             "hidden_event": serving.hidden_event,
             "temperature": serving.temperature,
             "only_unseen": serving.excludes_history,
+            "reads_own": config["predicts"] != "cold_item",
             "bundle": None if start is None else _about_bundle(start.bundle),
             "added": 0,
             "config": values_that_affect(given_values(config), config["model"], Affects.ALL),
             "versions": versions(),
         },
         transfer=None if start is None else _about_transfer(start),
+        history_items=list(dataset.history_items),
     )
     if not _agrees(trained, *_scored_histories(model, dataset, sizes["MAX_ITEM_LIST_LENGTH"])):
         return None

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
+from recbole_idp.data.item_names import numbers_of_names
 from recbole_idp.errors import UserError
 from recbole_idp.serving.trained_model import TrainedModel
 from recbole_idp.serving.user_encoder import history_length
@@ -51,7 +52,7 @@ class Recommender:
         self._encoder = trained.user_encoder()
         self._history_length = history_length(trained.description)
         self._only_unseen = trained.description["only_unseen"]
-        self._number_of = {token: number for number, token in enumerate(trained.tokens, 1)}
+        self._number_of = numbers_of_names(trained.description["dataset"], trained.tokens, trained.history_items)
 
     @classmethod
     def open(cls, folder: str | Path) -> Recommender:
@@ -68,13 +69,14 @@ class Recommender:
         """Recommend items to users.
 
         Args:
-            histories: Item ids of each user, the latest last. Unknown ones are skipped, see :meth:`unknown`.
+            histories: Item ids of each user, the latest last; items of other domains as ``domain:item``. Unknown ones
+                are skipped, see :meth:`unknown`.
             k: Items for each user.
-            exclude_seen: Whether to exclude history items.
+            exclude_seen: Whether to exclude the items of the history.
 
         Returns:
-            For each user the best items, best first: fewer than k where there are no more, none where the history has
-            no known item.
+            For each user the best items of the target, best first: fewer than k where there are no more, none where
+            the history has no item that the model reads.
 
         Raises:
             UserError: ``histories`` is no list of lists, or ``k`` is no number of items.
@@ -91,14 +93,23 @@ class Recommender:
         """Return the items of a history that the model does not know."""
         return [token for token in history if token not in self._number_of]
 
+    def read(self, history: Sequence[int]) -> Sequence[int]:
+        """Return those items of a history, by number, that the model reads: all, or those of other domains alone."""
+        numbers = self.trained.read_numbers
+        return history if numbers.start == 1 else [item for item in history if item in numbers]
+
+    def own(self, history: Sequence[int]) -> list[int]:
+        """Return those items of a history, by number, that are the target's, and so can be recommended."""
+        return [item for item in history if item < self.trained.n_items]
+
     @torch.inference_mode()
     def rank(self, histories: Sequence[list[int]], k: int, exclude_seen: bool = True) -> tuple[np.ndarray, np.ndarray]:
-        """Rank all items, by their numbers.
+        """Rank all items of the target, by their numbers.
 
         Args:
-            histories: Item numbers of each of B users; an empty list gets no items.
+            histories: Item numbers of each of B users; a list without an item that is read gets no items.
             k: Items for each user.
-            exclude_seen: Whether to exclude history items.
+            exclude_seen: Whether to exclude the items of the history.
 
         Returns:
             Items, best first, 0 where there are no more, int64, and their scores, float32; both of shape [B, k'], k'
@@ -110,15 +121,16 @@ class Recommender:
         k = self._checked(k)
         best = np.zeros((len(histories), k), dtype=np.int64)
         values = np.full((len(histories), k), -np.inf, dtype=np.float32)
-        rows = [row for row, history in enumerate(histories) if history]
+        rows = [row for row, history in enumerate(histories) if self.read(history)]
         states = self.states([histories[row] for row in rows])
-        size = max(1, _SCORES // len(self.trained.item_vectors))
+        size = max(1, _SCORES // self.trained.n_items)
         for start in range(0, len(rows), size):
             part = rows[start : start + size]
             scores = self._scores(states[start : start + size])
             if exclude_seen or self._only_unseen:
-                lengths = torch.tensor([len(histories[row]) for row in part])
-                seen = torch.tensor([item for row in part for item in histories[row]])
+                own = [self.own(histories[row]) for row in part]
+                lengths = torch.tensor([len(items) for items in own])
+                seen = torch.tensor([item for items in own for item in items], dtype=torch.long)
                 scores[torch.repeat_interleave(torch.arange(len(part)), lengths), seen] = -torch.inf
             found, items = scores.topk(k, dim=1)
             best[part] = items.masked_fill_(found == -torch.inf, 0).numpy()
@@ -127,13 +139,13 @@ class Recommender:
 
     @torch.inference_mode()
     def scores(self, histories: Sequence[list[int]]) -> torch.Tensor:
-        """Return the scores of all items after histories of item numbers, which are not empty; shape [B, N]."""
+        """Return the scores of all items after histories of item numbers, some of which are read; shape [B, N]."""
         return self._scores(self.states(histories))
 
     @torch.inference_mode()
     def states(self, histories: Sequence[list[int]]) -> torch.Tensor:
         """Encode histories of item numbers, rows of like length together; shape [B, D]."""
-        recent = [history[-self._history_length :] for history in histories]
+        recent = [list(self.read(history)[-self._history_length :]) for history in histories]
         lengths = torch.tensor([len(history) for history in recent], dtype=torch.long)
         states = torch.empty(len(recent), self.trained.item_vectors.shape[1])
         order, start = torch.argsort(lengths, stable=True), 0

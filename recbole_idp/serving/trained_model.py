@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from recbole_idp.data.item_names import HistoryItem
 from recbole_idp.errors import UserError
 from recbole_idp.serving.card import model_card
 from recbole_idp.serving.user_encoder import KINDS, build_user_encoder, history_length
@@ -17,17 +18,18 @@ from recbole_idp.serving.user_vectors import VECTORS as USERS
 from recbole_idp.serving.user_vectors import UserVectors
 from recbole_idp.storage.files import fingerprint
 from recbole_idp.storage.folders import new_folder, only_folder
-from recbole_idp.storage.schema import Nullable, ObjectOf
+from recbole_idp.storage.schema import Nullable, ObjectOf, OptionalKey
 from recbole_idp.storage.sealed import FolderFormat, check_sealed, seal, write_weights
 from recbole_idp.storage.tensors import read_tensors
 
 if TYPE_CHECKING:
     from recbole_idp.serving.user_encoder import UserEncoder
 
-DESCRIPTION, MODEL, ITEMS, TRANSFER, CARD = (
+DESCRIPTION, MODEL, ITEMS, HISTORY_ITEMS, TRANSFER, CARD = (
     "trained.json",
     "model.safetensors",
     "items.tsv",
+    "history_items.tsv",
     "transfer.safetensors",
     "README.md",
 )
@@ -45,6 +47,7 @@ FORMAT = FolderFormat(
         "added": int,
         "hidden_event": bool,
         "only_unseen": bool,
+        "reads_own": OptionalKey(bool),
         "valid": ObjectOf(float),
         "test": ObjectOf(float),
         "encoder": {"kind": set(KINDS), "hidden_size": int, "MAX_ITEM_LIST_LENGTH": int},
@@ -53,28 +56,29 @@ FORMAT = FolderFormat(
         "bundle": Nullable({"name": str, "fingerprint": str, "domains": [str]}),
     },
 )
-_NAMES = frozenset((DESCRIPTION, MODEL, ITEMS, TRANSFER, CARD, USERS, USER_IDS))
+_NAMES = frozenset((DESCRIPTION, MODEL, ITEMS, HISTORY_ITEMS, TRANSFER, CARD, USERS, USER_IDS))
 _ENCODER = "encoder/"
-_HEADER = "item_id\ttitle"
+_HEADER, _HISTORY_HEADER = "item_id\ttitle", "domain\titem_id"
 
 
 @dataclass
 class TrainedModel:
-    """A trained model for recommending. N items with padding, D width.
+    """A trained model for recommending. N items with padding, S items of other domains, I = N + S inputs, D width.
 
     Attributes:
-        item_vectors: Input vector of each item, row 0 being padding; shape [N, D].
-        candidate_vectors: Candidate vector of each item, often the same tensor; shape [N, D].
+        item_vectors: Input vector of each item and then of each history item, row 0 being padding; shape [I, D].
+        candidate_vectors: Candidate vector of each item, often those of the input; shape [N, D].
         item_bias: Bias of each item's score; shape [N]. None: there is none.
         encoder: State dict of the sequence encoder.
         tokens: Ids of items 1 to N - 1.
         titles: Their titles, empty where there is none.
         description: ``model``, ``dataset``, ``variant``, ``seed``, ``encoder`` (kind and sizes), ``hidden_event``,
-            ``temperature``, ``only_unseen``, ``bundle``, ``added``, ``valid``, ``test``, ``config``,
-            ``versions``.
+            ``temperature``, ``only_unseen``, ``reads_own`` (whether histories hold the target's own items; it may be
+            missing where they do), ``bundle``, ``added``, ``valid``, ``test``, ``config``, ``versions``.
         transfer: What the item embeddings were generated from: the text vectors that were matched, ``vectors``
             [N - 1, W], and ``items`` and ``similarities`` of the matches [N - 1, m]; None if they were not generated.
         users: The target's users; None where ``keep_users`` is not set.
+        history_items: Items of other domains, which histories hold and which are never recommended.
         folder: The folder that it was opened from; None: it is not saved yet.
     """
 
@@ -87,7 +91,24 @@ class TrainedModel:
     description: dict[str, Any]
     transfer: dict[str, torch.Tensor] | None = None
     users: UserVectors | None = None
+    history_items: list[HistoryItem] = field(default_factory=list)
     folder: Path | None = field(default=None)
+
+    @property
+    def n_items(self) -> int:
+        """The number of items, padding included: N."""
+        return len(self.tokens) + 1
+
+    @property
+    def domains(self) -> list[str]:
+        """The other domains whose items a history may hold."""
+        return list(dict.fromkeys(item.domain for item in self.history_items))
+
+    @property
+    def read_numbers(self) -> range:
+        """The numbers of the items that are read in a history; without the target's own, if it reads none of these."""
+        first = 1 if self.description.get("reads_own", True) else self.n_items
+        return range(first, self.n_items + len(self.history_items))
 
     def save(self, folder: str | Path, may_exist: bool = False) -> None:
         """Write the folder, whole or not at all.
@@ -108,7 +129,7 @@ class TrainedModel:
         """Write all files into a folder, and seal it."""
         tensors = {_ENCODER + name: value for name, value in self.encoder.items()}
         tensors["item_vectors"] = self.item_vectors
-        if self.candidate_vectors is not self.item_vectors:
+        if not torch.equal(self.candidate_vectors, self.item_vectors[: self.n_items]):
             tensors["candidate_vectors"] = self.candidate_vectors
         if self.item_bias is not None:
             tensors["item_bias"] = self.item_bias
@@ -119,6 +140,8 @@ class TrainedModel:
             write_weights(building / USERS, self.users.tensors())
             self.users.write_ids(building / USER_IDS)
         write_items(building / ITEMS, self.tokens, self.titles)
+        if self.history_items:
+            write_history_items(building / HISTORY_ITEMS, self.history_items)
         (building / CARD).write_text(model_card(self), encoding="utf-8")
         seal(building, FORMAT, self.description)
 
@@ -140,14 +163,19 @@ class TrainedModel:
         _check_names(folder)
         description = check_sealed(folder, FORMAT)
         tokens, titles = _read_items(folder / ITEMS)
+        others = _read_history_items(folder / HISTORY_ITEMS) if (folder / HISTORY_ITEMS).is_file() else []
         try:
             tensors = read_tensors(folder / MODEL)
             transfer = read_tensors(folder / TRANSFER) if (folder / TRANSFER).is_file() else None
             vectors = tensors.pop("item_vectors")
-            candidates, bias = tensors.pop("candidate_vectors", vectors), tensors.pop("item_bias", None)
+            candidates = tensors.pop("candidate_vectors", vectors[: len(tokens) + 1])
+            bias = tensors.pop("item_bias", None)
             encoder = {name.removeprefix(_ENCODER): value for name, value in tensors.items()}
-            users = UserVectors.read(folder, len(tokens) + 1, description["encoder"]["hidden_size"])
-            model = cls(vectors, candidates, bias, encoder, tokens, titles, description, transfer, users, folder)
+            n_inputs = len(tokens) + 1 + len(others)
+            users = UserVectors.read(folder, n_inputs, description["encoder"]["hidden_size"])
+            model = cls(
+                vectors, candidates, bias, encoder, tokens, titles, description, transfer, users, others, folder
+            )
             model._check()
             model.user_encoder()
         except (OSError, KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:
@@ -165,14 +193,20 @@ class TrainedModel:
 
     def _check(self) -> None:
         """Raise ValueError where the parts do not fit each other; a seal alone does not make a folder consistent."""
-        shape = (len(self.tokens) + 1, self.description["encoder"]["hidden_size"])
-        for name, tensor in (("item_vectors", self.item_vectors), ("candidate_vectors", self.candidate_vectors)):
-            if tensor.shape != shape or tensor.dtype != torch.float32:
-                raise ValueError(f"{name} has shape {list(tensor.shape)} and not {list(shape)} of float32")
+        width = self.description["encoder"]["hidden_size"]
+        for name, tensor, rows in (
+            ("item_vectors", self.item_vectors, self.n_items + len(self.history_items)),
+            ("candidate_vectors", self.candidate_vectors, self.n_items),
+        ):
+            if tensor.shape != (rows, width) or tensor.dtype != torch.float32:
+                raise ValueError(f"{name} has shape {list(tensor.shape)} and not {[rows, width]} of float32")
             if not torch.isfinite(tensor).all():
                 raise ValueError(f"{name} has values that are not numbers")
-        if self.item_bias is not None and (self.item_bias.shape != shape[:1] or not self.item_bias.isfinite().all()):
+        bias = self.item_bias
+        if bias is not None and (bias.shape != (self.n_items,) or not bias.isfinite().all()):
             raise ValueError("item_bias has another length, or values that are not numbers")
+        if not self.read_numbers:
+            raise ValueError("it reads items of other domains alone, and knows none")
         temperature = self.description["temperature"]
         if history_length(self.description) < 1 or (temperature is not None and temperature <= 0):
             raise ValueError("it reads no event of a history, or its temperature is not positive")
@@ -192,6 +226,12 @@ def write_items(path: Path, tokens: Sequence[str], titles: Sequence[str]) -> Non
     """Write ids and titles, one item a line."""
     lines = (f"{token}\t{' '.join(title.split())}" for token, title in zip(tokens, titles, strict=True))
     path.write_text("\n".join([_HEADER, *lines]) + "\n", encoding="utf-8", errors="replace")
+
+
+def write_history_items(path: Path, items: Sequence[HistoryItem]) -> None:
+    """Write items of other domains, one a line."""
+    lines = ("\t".join(item) for item in items)
+    path.write_text("\n".join([_HISTORY_HEADER, *lines]) + "\n", encoding="utf-8", errors="replace")
 
 
 def _check_names(folder: Path) -> None:
@@ -216,3 +256,15 @@ def _read_items(path: Path) -> tuple[list[str], list[str]]:
     if header != _HEADER or len(set(tokens)) != len(tokens):
         raise UserError(f"{path} is no list of ids and titles, each id once: train the model again")
     return tokens, titles
+
+
+def _read_history_items(path: Path) -> list[HistoryItem]:
+    """Read a file of :func:`write_history_items`."""
+    try:
+        header, *lines = path.read_text(encoding="utf-8").removesuffix("\n").split("\n")
+        items = [HistoryItem(*line.split("\t")) for line in lines]
+    except (ValueError, TypeError) as error:
+        raise UserError(f"{path} is no list of domains and ids: train the model again") from error
+    if header != _HISTORY_HEADER or len(set(items)) != len(items) or not all(all(item) for item in items):
+        raise UserError(f"{path} is no list of domains and ids, each item once: train the model again")
+    return items

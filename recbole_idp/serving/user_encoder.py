@@ -82,7 +82,7 @@ class UserEncoder(nn.Module):
 
     Args:
         encoder: The sequence encoder.
-        item_vectors: Input vector of each item; shape [N, D].
+        item_vectors: Vector of each input; shape [I, D].
         hidden_event: Whether the state is that of a masked item after the last one, as in BERT4Rec.
         temperature: Normalises states and divides them by it, as in UniSRec; None: they stay as they are.
     """
@@ -144,7 +144,7 @@ def build_user_encoder(
     Args:
         description: With ``encoder``, ``hidden_event`` and ``temperature``.
         state: State of the sequence encoder.
-        item_vectors: Shape [N, D].
+        item_vectors: Shape [I, D].
 
     Returns:
         In evaluation mode.

@@ -14,7 +14,7 @@ from recbole_idp.train.pretrained_folder import PretrainedWeights, read_table, t
 
 if TYPE_CHECKING:
     from recbole_idp.data.domains import Domains
-    from recbole_idp.data.history_items import HistoryItem
+    from recbole_idp.data.item_names import HistoryItem
 
 ITEMS = "items.tsv"
 """The file that names the items."""
@@ -42,7 +42,7 @@ class PretrainedItems(PretrainedWeights):
         found = super().read_parts(folder, description)
         domains, tokens = read_table(folder / ITEMS, 2)
         table = found["state"].get(ITEM_TABLE)
-        if table is None or table.dim() != 2 or len(table) != len(tokens) + 1:
+        if table is None or table.dim() != 2 or len(table) != len(tokens) + 1 or not table.is_floating_point():
             raise UserError(f"{folder} has no vector for each of its {len(tokens):,} items: pre-train again")
         return {**found, "items": list(zip(domains, tokens, strict=True))}
 

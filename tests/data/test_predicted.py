@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from recbole_idp.config.strict import StrictConfig
-from recbole_idp.data.history_items import HistoryItem, OtherEvents, joined_line
+from recbole_idp.data.history_items import OtherEvents, joined_line
+from recbole_idp.data.item_names import HistoryItem
 from recbole_idp.data.mixed_rows import count_unused, mixed_rows, own_lengths, without_own_history
 from recbole_idp.data.rows import PositionBatches, PrefixBatches
 from recbole_idp.data.sequences import Targets

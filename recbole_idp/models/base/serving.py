@@ -8,12 +8,14 @@ from torch import nn
 
 @dataclass(frozen=True)
 class Serving:
-    """The parts that compute scores without the model's class. N items with padding, D width.
+    """The parts that compute scores without the model's class. N items with padding, I inputs, D width.
+
+    The inputs are the items, and after them those of other domains that histories hold.
 
     history -> item vectors -> encoder -> state [D] (normalised, / temperature) . candidate vectors + bias -> scores
 
     Attributes:
-        item_vectors: Vector of every item as input, row 0 being padding; shape [N, D].
+        item_vectors: Vector of every input, row 0 being padding; shape [I, D].
         candidate_vectors: Vector of every item as candidate; shape [N, D].
         item_bias: Bias added to the score of every item; shape [N]. None: no bias.
         encoder: Turns item vectors into states; for a model with a user head, encoder and head as one module.

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
+from recbole_idp.errors import UserError
 from recbole_idp.models.base.sequence_model import SequenceModel
 from recbole_idp.nn.lookup import lookup
 
@@ -58,7 +59,15 @@ class TwoTablesModel(SequenceModel):
         Args:
             vectors: Pre-trained vectors; shape [R, D].
             rows: Row of each history item among them, 0 for an item without, which keeps its own; int64, shape [S].
+
+        Raises:
+            UserError: The vectors have another width.
         """
+        if vectors.shape[1] != self.hidden_size:
+            raise UserError(
+                f"the pre-trained item vectors have width {vectors.shape[1]}, and hidden_size is {self.hidden_size}: "
+                "take a folder that was pre-trained with this width, or pre-train again"
+            )
         known = rows > 0
         with torch.no_grad():
             self.history_embedding.weight[1:][known] = vectors[rows[known]].to(self.history_embedding.weight)

@@ -27,6 +27,18 @@ if TYPE_CHECKING:
     from recbole_idp.train.clock import StageClock
 
 _KEPT = ("item_embedding", "encoder")
+# No users are held out, no metric is computed or stops the training, and no items are ranked or drawn as negatives.
+_UNREAD = frozenset(
+    (
+        "pretrain_valid_users",
+        "pretrain_stopping_step",
+        "pretrain_negatives",
+        "eval_step",
+        "valid_metric",
+        "valid_metric_bigger",
+        "exclude_history",
+    )
+)
 
 
 class PretrainedCLUE(PretrainedItems):
@@ -96,6 +108,13 @@ class ViewPretraining(Pretraining[PretrainedCLUE]):
     def dataset_names(self) -> list[str]:
         """Return the names of the datasets for the folder's name."""
         return [location.name for location in self.locations]
+
+    def values(self) -> dict[str, Any]:
+        """Return the keys that decide on the result; those that this pre-training does not read are left out."""
+        values = super().values()
+        # Dropout alone changes no event.
+        unread = _UNREAD | {"view_share"} if values["view"] == "dropout" else _UNREAD
+        return {key: value for key, value in values.items() if key not in unread}
 
     def train(self, clock: StageClock) -> FolderContent:
         """Train on the source sequences; see :class:`Pretraining`."""

@@ -81,6 +81,9 @@ class ConureFolder(PretrainedItems):
         names = [task["name"] for task in about]
         if not about or len(set(names)) < len(names):
             raise UserError(f"{folder} has no task, or two of one name ({', '.join(names)}): do not use it")
+        if not all(0 < task["pruned"] < 1 for task in about):
+            shares = ", ".join(str(task["pruned"]) for task in about)
+            raise UserError(f"{folder} has a task that gave back no share between 0 and 1 ({shares}): do not use it")
         owners = {name.removesuffix(OWNER): value for name, value in found["state"].items() if name.endswith(OWNER)}
         check_owners(owners, [task["kept"] for task in about], str(folder))
         tasks = []

@@ -199,7 +199,7 @@ def check_owners(owners: Mapping[str, torch.Tensor], kept: Sequence[Mapping[str,
     Raises:
         UserError: Entries are owned by no task, or a task has taken another's.
     """
-    for name in kept[0].keys() | owners.keys():
+    for name in sorted(owners.keys() | set().union(*kept)):
         wanted = [task.get(name, 0) for task in kept]
         owner = owners.get(name)
         if owner is None or owner.dtype != torch.uint8:

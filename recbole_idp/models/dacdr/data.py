@@ -10,7 +10,7 @@ import torch
 
 from recbole_idp.config.derive import derive
 from recbole_idp.data.domains import load_domains
-from recbole_idp.data.history_items import HistoryItem
+from recbole_idp.data.item_names import HistoryItem
 from recbole_idp.data.keys import joined_sources
 from recbole_idp.data.predicted import PredictedDataset
 from recbole_idp.data.rows import Batch

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
@@ -32,7 +31,6 @@ if TYPE_CHECKING:
     from recbole.config import Config
 
     from recbole_idp.data.sequences import Targets
-    from recbole_idp.models.base.serving import Serving
     from recbole_idp.models.dacdr.data import TwoDomainBatch, TwoDomainDataset
 
 
@@ -106,10 +104,6 @@ class DACDR(SequenceModel):
         blocks = TransformerEncoder(settings, config["MAX_ITEM_LIST_LENGTH"])
         users = SharedPrivateEncoder(settings.hidden_size, self.settings.shared_private_dropout_prob)
         return UserTower(blocks, users)
-
-    def serving(self) -> Serving:
-        """Return the parts that compute scores on the target, whose items alone are asked about."""
-        return dataclasses.replace(super().serving(), item_vectors=self.item_vectors()[: self.n_items])
 
     def candidate_vectors(self) -> torch.Tensor:
         """Return the representation r_i of every item of the target; shape [N, D]."""

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from recbole_idp.content.text.encoding import TextEncoding
     from recbole_idp.content.text.interface import TextEncoder
     from recbole_idp.data.domains import Domain
-    from recbole_idp.data.history_items import HistoryItem
+    from recbole_idp.data.item_names import HistoryItem
     from recbole_idp.models.idp.cdim.matchers import EncoderMatcher, HeadMatcher
     from recbole_idp.models.idp.source_model import SourceModel
 

@@ -33,7 +33,7 @@ from recbole_idp.train.trainer import SequenceTrainer
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from recbole_idp.data.history_items import HistoryItem
+    from recbole_idp.data.item_names import HistoryItem
     from recbole_idp.models.idp.model import IDP
 
 

@@ -10,9 +10,10 @@ from recbole_idp.data.domains import load_domains
 from recbole_idp.data.sequences import Sequences
 from recbole_idp.errors import UserError
 from recbole_idp.models.clue.batches import ViewPairs
-from recbole_idp.models.clue.pretrain import ViewTrainer, find_or_pretrain
+from recbole_idp.models.clue.pretrain import ViewPretraining, ViewTrainer, find_or_pretrain
 from recbole_idp.models.clue.pretraining_model import CLUEPretraining
 from recbole_idp.models.clue.views import VIEWS
+from recbole_idp.storage.checkpoint import load_checkpoint
 from recbole_idp.testing import ModelContract, configured, fitted
 from recbole_idp.testing.models import loaders_of
 from tests.support.targets import targets_of
@@ -114,6 +115,52 @@ def test_each_view_trains_a_folder_of_its_own_that_is_found_again(domains, view)
     found = made.rows_of([("lamps", "li0"), ("shop", "si0"), ("pens", "pi3")]).tolist()
     assert made.items[found[0] - 1] == ("lamps", "li0") and found[1:] == [0, 1]
     assert find_or_pretrain(configured(domains, "CLUE", **{**changes, "view_share": 0.6})).folder != made.folder
+
+
+def test_what_decides_on_the_pretrained_folder(domains):
+    def fingerprint(**changes):
+        return ViewPretraining(configured(domains, "CLUE", **{**SMALL, **changes})).fingerprint
+
+    first = fingerprint()
+    # Nothing is held out, nothing stops the training before its end, and there are no negatives.
+    same = ({"pretrain_valid_users": 3}, {"pretrain_stopping_step": 2}, {"pretrain_negatives": 5}, {"view_share": 0.9})
+    same += ({"eval_step": 2}, {"valid_metric": "hit@5"}, {"exclude_history": True})
+    same += ({"transfer": "scratch"}, {"epochs": 3}, {"train_batch_size": 7}, {"seeds": [1, 2]})
+    for changes in same:
+        assert fingerprint(**changes) == first, changes
+    others = ({"view": "mask"}, {"pretrain_epochs": 7}, {"pretrain_batch_size": 8}, {"hidden_size": 8}, {"seed": 3})
+    others += ({"view": "mask", "view_share": 0.9}, {"hidden_dropout_prob": 0.15}, {"pretrain_learning_rate": 0.5})
+    assert len({first, *(fingerprint(**changes) for changes in others)}) == 1 + len(others)
+
+
+def kept(folder, settings, sources, epochs):
+    """Trains for some epochs, from the state that a folder has."""
+    train, _ = sources.split(0, 1)
+    init_seed(1, True)
+    trainer = ViewTrainer(settings, CLUEPretraining(settings, train.dataset))
+    trainer.keep_in(folder)
+    trainer.epochs = epochs
+    trainer.fit(train, train, verbose=False)
+    return trainer
+
+
+@pytest.mark.parametrize("view", ["dropout", "mask"])
+def test_an_interrupted_pre_training_ends_like_an_uninterrupted_one(domains, workplace, view):
+    settings = configured(domains, "CLUE", train_batch_size=16, view=view, hidden_dropout_prob=0.3)
+    sources = load_domains(settings)
+    whole = kept(workplace / "whole", settings, sources, 4)
+    kept(workplace / "parts", settings, sources, 2)
+    state = torch.get_rng_state()
+    torch.rand(3)
+    parts = kept(workplace / "parts", settings, sources, 4)
+    torch.set_rng_state(state)
+    for name, value in whole.model.state_dict().items():
+        assert torch.equal(value, parts.model.state_dict()[name]), name
+    assert parts.best_valid_result == whole.best_valid_result and parts.trained_epochs == whole.trained_epochs == 4
+    best = [load_checkpoint(trainer.saved_model_file)[0] for trainer in (whole, parts)]
+    assert all(torch.equal(best[0][name], best[1][name]) for name in best[0])
+    # What is finished is not trained further.
+    assert kept(workplace / "parts", settings, sources, 4).trained_targets == parts.trained_targets
 
 
 def test_all_of_the_model_is_fine_tuned_from_the_pre_trained_encoder(domains):

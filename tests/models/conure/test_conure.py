@@ -15,7 +15,7 @@ from recbole_idp.nn.encoder.keys import DilatedSettings
 from recbole_idp.run.run import run as run_job
 from recbole_idp.testing import ModelContract, configured
 from recbole_idp.testing.toy import settings
-from tests.support.commands import refused
+from tests.support.commands import refusal, refused
 from tests.support.people import CLASSES, JOINED, write_people
 from tests.support.trained import change_tensors, resealed
 
@@ -124,6 +124,22 @@ def test_bad_folders_and_names_are_refused_in_one_line(people, capfd):
         capfd, command(pretrained=folder, task_name="more", dilations=[1, 2]), "was pre-trained with dilations=[1, 4]"
     )
     refused(capfd, command(pretrained=folder, task_name="more", pruned=1.0), "pruned")
+
+    described = ConureFolder.open(folder).description["tasks"]
+    second = described[1]
+    for tasks, says in (
+        ([described[0], {**second, "name": "books:source"}], "has no task, or two of one name"),
+        ([], "has no task, or two of one name"),
+        ([described[0], {**second, "kept": dict.fromkeys(second["kept"], 3)}], "its tasks own"),
+        ([described[0], {**second, "kept": {}}], "so that their masks overlap or lack weights"),
+        ([described[0], {**second, "kept": {**second["kept"], "more": 1}}], "which task owns which weight of more"),
+        ([*described, {**second, "name": "another"}], "so that their masks overlap or lack weights"),
+        ([described[0], {**second, "pruned": 1.5}], "gave back no share between 0 and 1 (0.7, 1.5)"),
+    ):
+        copy = shutil.copytree(folder, people / f"copy-{len(list(people.glob('copy-*')))}")
+        resealed(copy, ConureFolder.folder_format, tasks=tasks)
+        assert says in refusal(ConureFolder.open, copy)
+        refused(capfd, command(pretrained=str(copy), task_name="more"), says)
 
     overlapping = shutil.copytree(folder, people / "overlapping")
     name = f"encoder.blocks.0.first{OWNER}"

@@ -5,7 +5,7 @@ import shutil
 import pytest
 import torch
 
-from recbole_idp.data.history_items import HistoryItem
+from recbole_idp.data.item_names import HistoryItem
 from recbole_idp.data.sequences import Sequences, Targets
 from recbole_idp.models.idp.bundle import Bundle
 from recbole_idp.models.idp.co_occurrence import behaviour_vectors, following
