@@ -24,7 +24,7 @@ from tests.support.trained import bundle_of, change_tensors, resealed
 
 pytestmark = pytest.mark.filterwarnings("ignore:pkg_resources")
 
-SMALL = {"epochs": 1, "pretrain_epochs": 1, "MAX_ITEM_LIST_LENGTH": 12, "keep_users": True}
+SMALL = {"epochs": 1, "pretrain_epochs": 1, "MAX_ITEM_LIST_LENGTH": 12, "keep_users": True, "compare_join": False}
 OF_MODEL = {
     "PositionSASRec": {},
     "PeterRec": {"variants": ["full"], "block_num": 1},
