@@ -8,7 +8,7 @@ from tests.support.trained import make_trained
 
 @pytest.fixture(scope="package")
 def made(tmp_path_factory):
-    """A trained folder ``mine-fine_tune`` beside its bundle, new items, users and raw reviews. Not to be changed."""
+    """A trained folder ``mine-fine_tune`` beside its bundle, new items, users and raw files. Not to be changed."""
     folder = tmp_path_factory.mktemp("made")
     make_trained(folder)
     texts = [f"n{number}\t{title(number % 40)} {number}" for number in range(20_000)]
@@ -19,4 +19,9 @@ def made(tmp_path_factory):
         for number in range(300_000)
     ]
     (folder / "reviews.json").write_text("".join(reviews))
+    rows = [f"{number % 900},{number % 700},1,{number % 7},{number % 3},{number}" for number in range(300_000)]
+    columns = "user_id,item_id,click,age,gender,watching_times"
+    (folder / "tenrec.csv").write_text("\n".join([columns, *rows]) + "\n")
+    lines = [f"0,0,{1 + number % 700},{1 + number},{2 + number},,{1 + number % 5}\n" for number in range(100_000)]
+    (folder / "peterrec.csv").write_text("".join(lines))
     return folder

@@ -150,6 +150,11 @@ MAKERS = {
     "add-items": (["--trained={made}/data/saved/mine-fine_tune", "--items={made}/new.item", "--out={out}/new"], 2),
     "export": (["--trained={made}/data/saved/mine-fine_tune", "--out={out}/new"], 2),
     "convert": (["--reviews={made}/reviews.json", "--name=new", "--output={out}"], 2),
+    "convert tenrec": (["--format=tenrec", "--file={made}/tenrec.csv", "--name=new", "--output={out}"], 2),
+    "convert peterrec": (
+        ["--format=peterrec", "--file={made}/peterrec.csv", "--labels=age", "--name=new", "--output={out}"],
+        2,
+    ),
 }
 
 
@@ -170,7 +175,7 @@ def test_after_kills_at_random_moments_a_folder_is_whole(task, made, processes, 
 
     def start(out):
         out.mkdir(exist_ok=True)
-        return processes(tmp_path, [task, *(text.format(made=made, out=out) for text in arguments)])
+        return processes(tmp_path, [task.split()[0], *(text.format(made=made, out=out) for text in arguments)])
 
     process = start(tmp_path / "whole")
     process.join(120)
