@@ -81,6 +81,7 @@ def test_evaluation_finds_equal_metrics(capsys):
     assert "evaluation users/s" in out
 
 
+@pytest.mark.slow
 def test_pretraining_reports_reading_and_training(capsys):
     report, out = report_of(
         capsys, "pretraining", "--source_domains=[Small, Other]", "--steps=3", "--pretrain_negatives=8"

@@ -241,6 +241,7 @@ def test_generated_parts_are_filled_in():
         )
 
 
+@pytest.mark.slow
 def test_the_site_is_built_without_a_warning(tmp_path):
     if any(importlib.util.find_spec(name) is None for name in ("mkdocs", "material", "mkdocstrings")):
         pytest.skip(WEBSITE)

@@ -43,7 +43,8 @@ def people(workplace):
     return write_people(workplace / "data")
 
 
-@pytest.mark.parametrize("encoder", ["NextItNet", pytest.param("SASRec", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("encoder", ["NextItNet", "SASRec"])
 def test_cold_items_are_predicted_from_the_books_of_the_same_people(people, encoder):
     short = {"MAX_ITEM_LIST_LENGTH": 2} if encoder == "SASRec" else {}
     result = run(people, predicts="cold_item", encoder=encoder, epochs=25, learning_rate=0.01, **JOINED, **short)
@@ -92,6 +93,7 @@ def test_a_folder_of_other_sizes_is_refused(people, capfd):
         refused(capfd, ["run", "--model=PeterRec", "--dataset=films", *argv], f"was pre-trained with {key}=")
 
 
+@pytest.mark.slow
 def test_the_next_film_is_predicted_from_books_and_films(people, capsys):
     result = run(people, variants=["scratch", "patches"], epochs=25, learning_rate=0.01, **JOINED)
     assert result["variants"]["patches"]["test"]["hit@5"] > 0.8
