@@ -11,20 +11,9 @@ from recbole_idp.cli.main import main
 from recbole_idp.testing.toy import TINY, title, write_dataset
 from tests.support.boards import leaderboard
 
-DATASETS = (
-    "Health",
-    "Clothing",
-    "Beauty",
-    "Toys",
-    "Electronics",
-    "Office",
-    "Arts",
-    "NAME",
-    "ml-1m",
-    "ml-100k",
-    "CrossKitchen",
-    "CrossFood",
-)
+DATASETS = ("Health", "Clothing", "Beauty", "Toys", "Electronics", "Office", "Arts", "NAME", "ml-1m", "ml-100k")
+# Those of users in several domains, and of their profiles.
+DATASETS += ("CrossKitchen", "CrossFood", "ML100K")
 # Their users are the same people.
 SAME_PEOPLE = ("Beauty", "Toys", "Office", "CrossKitchen", "CrossFood")
 # Users' and items' ids that the pages name.
@@ -52,8 +41,10 @@ def toy_template(tmp_path_factory):
     (place / "users.tsv").write_text("one\tB000J05GKA B004ZOT5KS\ntwo\tOfficei3\n")
     (place / "new.item").write_text(f"item_id:token\ttitle:token_seq\nnew1\t{title(20)}\n")
     (place / "BOARD.json").write_text(json.dumps(leaderboard()))
-    users = [f"ml-1mu{number}\t{(18, 25, 35)[number % 3]}\t{'FM'[number % 2]}\n" for number in range(30)]
-    (place / "DIR" / "ml-1m" / "ml-1m.user").write_text("".join(["user_id:token\tage:token\tgender:token\n", *users]))
+    for name in ("ml-1m", "ML100K"):
+        rows = [f"{name}u{number}\t{(18, 25, 35)[number % 3]}\t{'FM'[number % 2]}\n" for number in range(30)]
+        users = "".join(["user_id:token\tage:token\tgender:token\n", *rows])
+        (place / "DIR" / name / f"{name}.user").write_text(users)
     _write_amazon(place)
     _write_tenrec_and_peterrec(place)
     office = ["--data_path=DIR", "--dataset=Office"]
