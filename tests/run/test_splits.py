@@ -132,7 +132,7 @@ def test_a_fixed_split_cannot_be_replayed(data, capfd):
 @pytest.mark.slow
 @pytest.mark.parametrize("model", [*registry.MODELS, *THEIRS])
 def test_every_model_runs_on_every_split(data, model):
-    variants = ["new_encoder" if model == "IDP_BS" else "fine_tune"]
+    variants = [{"IDP_BS": "new_encoder", "PeterRec": "patches", "Conure": "learn"}.get(model, "fine_tune")]
     splits = ("lists", "times") if model in THEIRS else SPLITS
     tested = {}
     for dataset in splits:
