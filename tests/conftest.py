@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,14 @@ def signals():
     yield
     for number, handler in zip((signal.SIGINT, signal.SIGHUP), before, strict=True):
         signal.signal(number, handler)
+
+
+@pytest.fixture(autouse=True)
+def no_anomaly_detection():
+    """Switches off what RecBole's trainers switch on for the whole process, and what makes all later tests slower."""
+    yield
+    if (torch := sys.modules.get("torch")) is not None:
+        torch.autograd.set_detect_anomaly(False)
 
 
 @pytest.fixture(scope="session")

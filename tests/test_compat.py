@@ -203,6 +203,7 @@ def test_compiling_recbole_is_silent():
             compile(path.read_text(encoding="utf-8"), str(path), "exec")
 
 
+@pytest.mark.slow
 def test_importing_the_plugin_warns_of_nothing():
     code = "import recbole_idp, recbole.quick_start"
     assert python("import recbole_idp", "-Werror") == ""

@@ -78,7 +78,8 @@ OLD = [
 ]
 
 
-@pytest.mark.parametrize(("line", "home"), [OLD[0], *(pytest.param(*old, marks=pytest.mark.slow) for old in OLD[1:])])
+@pytest.mark.slow
+@pytest.mark.parametrize(("line", "home"), OLD)
 def test_an_old_name_is_the_new_one_and_warns_where_it_is_imported(line, home):
     name = line.rpartition(" ")[2]
     found, warned = warning_python(f"{line}\nfrom {home} import {name} as new\nprint({name} is new)")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import functools
 import os
 import re
 from collections.abc import Iterable
@@ -45,6 +47,7 @@ class Layer(NamedTuple):
 
 
 _MOST_CHARACTERS = 1 << 20
+_MOST_KEPT_CHARACTERS = 50_000
 _MOST_VALUES = 100_000
 
 
@@ -116,10 +119,23 @@ def parse_yaml(text: str) -> Any:
     if len(text) > _MOST_CHARACTERS:
         raise ValueError(f"more than {_MOST_CHARACTERS:,} characters")
     try:
-        value = yaml.load(text, Loader=SafeYamlLoader)
-        size = _size(value, {})
+        if len(text) > _MOST_KEPT_CHARACTERS:
+            return _parsed(text)
+        # A copy: what is done with one value must not show in the next.
+        return copy.deepcopy(_parsed_once(text))
     except RecursionError:
         raise ValueError("nested too deep, or in itself") from None
+
+
+@functools.lru_cache(maxsize=256)
+def _parsed_once(text: str) -> Any:
+    """Return the value of a text. A process reads the same files of defaults many times, and parsing takes long."""
+    return _parsed(text)
+
+
+def _parsed(text: str) -> Any:
+    value = yaml.load(text, Loader=SafeYamlLoader)
+    size = _size(value, {})
     if size > _MOST_VALUES:
         raise ValueError(f"more than {_MOST_VALUES:,} values where its aliases are written out")
     return value

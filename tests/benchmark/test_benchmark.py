@@ -94,6 +94,7 @@ def test_pretraining_reports_reading_and_training(capsys):
     assert "reading and indexing" in out and "times better" not in out
 
 
+@pytest.mark.slow
 def test_new_items_are_ranked_beside_three_baselines(capsys, tmp_path):
     for number, name in enumerate(("source", "target")):
         write_dataset(tmp_path / "data", name, 60, n_items=24, prefix=name[0], seed=number)

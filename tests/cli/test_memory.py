@@ -62,7 +62,9 @@ CASES = {
 
 
 @NEEDS_PROC
-@pytest.mark.parametrize("mebibytes", [0, 16, pytest.param(60, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "mebibytes", [pytest.param(0, marks=pytest.mark.slow), 16, pytest.param(60, marks=pytest.mark.slow)]
+)
 @pytest.mark.parametrize("case", CASES)
 def test_a_limit_of_memory_is_one_line(case, mebibytes, processes, tmp_path):
     write_domains(tmp_path / "data")

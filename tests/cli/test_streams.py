@@ -30,7 +30,10 @@ def run(data, redirection="", **environment):
     return done.returncode, done.stdout, done.stderr
 
 
-@pytest.mark.parametrize("redirection", [">&-", "2>&-", "<&- >&- 2>&-"])
+ALONE = [pytest.param(stream, marks=pytest.mark.slow) for stream in (">&-", "2>&-")]
+
+
+@pytest.mark.parametrize("redirection", [*ALONE, "<&- >&- 2>&-"])
 def test_closed_streams_are_no_error(data, redirection):
     status, _, err = run(data, redirection)
     assert status == 0 and err == b""
