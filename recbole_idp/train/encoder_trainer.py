@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 
@@ -50,7 +50,8 @@ class EncoderTrainer(SequenceTrainer):
     def _estimate(self, train_data: AbstractDataLoader | TargetLoader) -> None:
         """Log how long an epoch takes, from some steps whose gradients are thrown away; no random draw is used up."""
         batches: Any = self._training_batches(train_data)
-        state = self.generator.get_state()
+        generator = cast("torch.Generator", self.generator)
+        state = generator.get_state()
         self.model.train()
         seconds, n_steps = 0.0, 0
         with torch.random.fork_rng(), compat.without_anomaly_detection():
@@ -62,7 +63,7 @@ class EncoderTrainer(SequenceTrainer):
                 if n_steps == _TRIED_STEPS:
                     break
         self.model.zero_grad()
-        self.generator.set_state(state)
+        generator.set_state(state)
         count = sum(parameter.numel() for parameter in self.model.encoder_parameters())
         minutes = len(batches) * seconds / 60
         logging.getLogger().info(

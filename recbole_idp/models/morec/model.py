@@ -180,7 +180,9 @@ def fusion_layer(width: int, kind: str, dropout_prob: float) -> nn.Module:
     Returns:
         A module of two arguments; nothing to call for ``none``.
     """
-    return {"none": nn.Identity, "add": AddedIDs, "cat": lambda: ConcatenatedIDs(width, dropout_prob)}[kind]()
+    if kind == "cat":
+        return ConcatenatedIDs(width, dropout_prob)
+    return AddedIDs() if kind == "add" else nn.Identity()
 
 
 def trainable_content(config: Config, dataset: SequenceDataset) -> TrainableContent | None:

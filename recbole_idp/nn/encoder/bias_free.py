@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import torch
 from torch import nn
 
-from recbole_idp.nn.encoder.transformer import TransformerEncoder
+from recbole_idp.nn.encoder.transformer import Block, TransformerEncoder
 
 if TYPE_CHECKING:
     from recbole_idp.nn.encoder.keys import TransformerSettings
@@ -31,14 +31,17 @@ class BiasFreeEncoder(TransformerEncoder):
         own = {"inner_size": 4 * settings.hidden_size, "hidden_act": "relu", "layer_norm_eps": _LAYER_NORM_EPS}
         super().__init__(settings.model_copy(update=own), max_length, causal=True)
         width = settings.hidden_size
-        for block in self.blocks:
+        for block in self._blocks():
             block.attention.query_key_value = nn.Linear(width, 3 * width, bias=False)
             block.attention.dense = nn.Linear(width, width, bias=False)
+
+    def _blocks(self) -> list[Block]:
+        return [cast("Block", block) for block in self.blocks]
 
     def draw_weights(self) -> None:
         """Draw the first weights, as the papers' code does."""
         nn.init.xavier_normal_(self.position_embedding.weight)
-        for block in self.blocks:
+        for block in self._blocks():
             # Three matrices side by side are drawn as such, not as one.
             for part in block.attention.query_key_value.weight.chunk(3):
                 nn.init.xavier_normal_(part)
