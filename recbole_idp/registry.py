@@ -171,11 +171,15 @@ MODELS = {
     ),
     "MoRec": Registration(
         "recbole_idp.models.morec.model:MoRec",
+        "recbole_idp.train.encoder_trainer:EncoderTrainer",
         extends="PositionSASRec",
         settings="recbole_idp.models.morec.keys:MoRecSettings",
     ),
     "TCF": Registration(
-        "recbole_idp.models.tcf.model:TCF", extends="MoRec", settings="recbole_idp.models.tcf.keys:TCFSettings"
+        "recbole_idp.models.tcf.model:TCF",
+        "recbole_idp.train.encoder_trainer:EncoderTrainer",
+        extends="MoRec",
+        settings="recbole_idp.models.tcf.keys:TCFSettings",
     ),
     "UniSRec": _unisrec(
         "recbole_idp.models.unisrec.model:UniSRec",

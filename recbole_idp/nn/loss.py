@@ -89,27 +89,60 @@ class PairwiseLoss(nn.Module):
         super().__init__()
         self.n_negatives = max(1, n_negatives)
 
+    def draw(self, targets: torch.Tensor, n_items: int) -> torch.Tensor:
+        """Draw negatives uniformly, never the target itself.
+
+        Args:
+            targets: The target items; int64, shape [T].
+            n_items: Number of items N, padding included.
+
+        Returns:
+            Shape [T, K].
+        """
+        shape = (len(targets), self.n_negatives)
+        draws = torch.randint(1, max(2, n_items - 1), shape, device=targets.device)
+        # Draw from one item fewer, and skip the target's number: a negative is never the target.
+        draws = draws + (draws >= targets.unsqueeze(1)).long()
+        return draws.clamp_max(n_items - 1)
+
+    def scores_of(
+        self,
+        states: torch.Tensor,
+        targets: torch.Tensor,
+        drawn: torch.Tensor,
+        item_vectors: torch.Tensor,
+        bias: torch.Tensor | None = None,
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the scores of the targets, shape [T, 1], and of given negatives, shape [T, K]."""
+        positive = (states * lookup(item_vectors, targets)).sum(-1, keepdim=True)
+        negative = (lookup(item_vectors, drawn) @ states.unsqueeze(-1)).squeeze(-1)
+        if bias is not None:
+            positive, negative = positive + bias[targets].unsqueeze(1), negative + bias[drawn]
+        return positive, negative
+
     def scores(
         self, states: torch.Tensor, targets: torch.Tensor, item_vectors: torch.Tensor, bias: torch.Tensor | None = None
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return the scores of the targets, shape [T, 1], and of the drawn negatives, shape [T, K]."""
-        positive = (states * lookup(item_vectors, targets)).sum(-1, keepdim=True)
-        shape = (len(targets), self.n_negatives)
-        draws = torch.randint(1, max(2, len(item_vectors) - 1), shape, device=states.device)
-        # Draw from one item fewer, and skip the target's number: a negative is never the target.
-        draws = draws + (draws >= targets.unsqueeze(1)).long()
-        draws = draws.clamp_max(len(item_vectors) - 1)
-        negative = (lookup(item_vectors, draws) @ states.unsqueeze(-1)).squeeze(-1)
-        if bias is not None:
-            positive, negative = positive + bias[targets].unsqueeze(1), negative + bias[draws]
-        return positive, negative
+        """Return the scores of the targets, shape [T, 1], and of negatives that are drawn now, shape [T, K]."""
+        return self.scores_of(states, targets, self.draw(targets, len(item_vectors)), item_vectors, bias)
+
+    def compare(self, positive: torch.Tensor, negative: torch.Tensor) -> torch.Tensor:
+        """Compute the mean loss of scores.
+
+        Args:
+            positive: Scores of the targets; shape [T, 1].
+            negative: Scores of the negatives; shape [T, K].
+
+        Returns:
+            Scalar.
+        """
+        return -functional.logsigmoid(positive - negative).mean()
 
     def forward(
         self, states: torch.Tensor, targets: torch.Tensor, item_vectors: torch.Tensor, bias: torch.Tensor | None = None
     ) -> torch.Tensor:
         """Compute the mean loss; arguments as in :class:`SoftmaxLoss`."""
-        positive, negative = self.scores(states, targets, item_vectors, bias)
-        return -functional.logsigmoid(positive - negative).mean()
+        return self.compare(*self.scores(states, targets, item_vectors, bias))
 
     def n_candidates(self, n_items: int) -> float:
         """Return the number of items that each target is compared with, itself included."""
@@ -119,11 +152,8 @@ class PairwiseLoss(nn.Module):
 class PointwiseLoss(PairwiseLoss):
     """``loss_type: BCE``: binary cross-entropy of the target against uniform negatives, as in the SASRec paper."""
 
-    def forward(
-        self, states: torch.Tensor, targets: torch.Tensor, item_vectors: torch.Tensor, bias: torch.Tensor | None = None
-    ) -> torch.Tensor:
-        """Compute the mean loss; arguments as in :class:`SoftmaxLoss`."""
-        positive, negative = self.scores(states, targets, item_vectors, bias)
+    def compare(self, positive: torch.Tensor, negative: torch.Tensor) -> torch.Tensor:
+        """Compute the mean loss over targets plus that over negatives; see :class:`PairwiseLoss`."""
         return -(functional.logsigmoid(positive).mean() + functional.logsigmoid(-negative).mean())
 
 

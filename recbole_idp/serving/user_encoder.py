@@ -15,6 +15,7 @@ from recbole_idp.models.peterrec.encoder import add_patches
 from recbole_idp.models.precise.user_head import HeadedEncoder, UserHead
 from recbole_idp.nn.adapters.sockets import INSERTIONS
 from recbole_idp.nn.encoder.bert4rec import BERT4RecEncoder
+from recbole_idp.nn.encoder.bias_free import BiasFreeEncoder
 from recbole_idp.nn.encoder.causal import user_encoder
 from recbole_idp.nn.encoder.dilated import DilatedEncoder, PostActivationBlock, PreActivationBlock
 from recbole_idp.nn.encoder.gru import GRUEncoder
@@ -29,6 +30,7 @@ _PATCHES = ("insertion", "cardinality")
 _EVERY = ("hidden_size", "MAX_ITEM_LIST_LENGTH")
 KINDS = {
     "SASRec": (*_EVERY, *_BLOCKS),
+    "BiasFree": (*_EVERY, "n_layers", "n_heads"),
     "BERT4Rec": (*_EVERY, *_BLOCKS),
     "GRU4Rec": (*_EVERY, "gru_hidden_size", "gru_layers"),
     "NextItNet": (*_EVERY, *_CONVOLUTIONS),
@@ -59,6 +61,7 @@ _OF_TOKEN_BLOCKS = {
 _OF_TOKEN_CONVOLUTIONS = {"kernel_size": ("encoder.blocks.0.first.weight", 0)}
 _WEIGHTS: dict[str, dict[str, tuple[Any, ...]]] = {
     "SASRec": _OF_BLOCKS,
+    "BiasFree": {"MAX_ITEM_LIST_LENGTH": _OF_BLOCKS["MAX_ITEM_LIST_LENGTH"]},
     "BERT4Rec": _OF_BLOCKS,
     "GRU4Rec": {"gru_hidden_size": ("gru.weight_hh_l0", 1)},
     "NextItNet": {"kernel_size": ("blocks.0.first.weight", 0)},
@@ -193,6 +196,11 @@ def _with_patches(sizes: Mapping[str, Any]) -> TokenEncoder:
     return encoder
 
 
+def _bias_free(sizes: Mapping[str, Any]) -> BiasFreeEncoder:
+    settings = TransformerSettings(**{key: sizes[key] for key in ("hidden_size", "n_layers", "n_heads")})
+    return BiasFreeEncoder(settings, sizes["MAX_ITEM_LIST_LENGTH"])
+
+
 def _dacdr(sizes: Mapping[str, Any]) -> UserTower:
     encoder = TransformerEncoder(_transformer(sizes), sizes["MAX_ITEM_LIST_LENGTH"])
     return UserTower(encoder, SharedPrivateEncoder(sizes["hidden_size"], 0.0))
@@ -211,6 +219,7 @@ def _transformer(sizes: Mapping[str, Any]) -> TransformerSettings:
 
 _BUILDERS: dict[str, Callable[[Mapping[str, Any]], nn.Module]] = {
     "SASRec": _sasrec,
+    "BiasFree": _bias_free,
     "BERT4Rec": _bert4rec,
     "GRU4Rec": _gru4rec,
     "NextItNet": _nextitnet,

@@ -42,14 +42,15 @@ class TextModel(EncodedItemsModel):
 
     def __init__(self, config: Config, dataset: SequenceDataset) -> None:
         super().__init__(config, dataset)
-        self._remove_ids()
+        if not self.keeps_ids(config):
+            del self.item_embedding
         vectors = self.read_texts(config, dataset)
         self.register_buffer("text_vectors", vectors, persistent=self.texts_in_checkpoint)
         self.item_encoder = self.build_item_encoder(config, vectors.shape[1])
 
-    def _remove_ids(self) -> None:
-        """Delete the table of IDs; a model that has IDs beside the texts overrides this."""
-        del self.item_embedding
+    def keeps_ids(self, config: Config) -> bool:
+        """Return whether the model has a table of IDs beside the texts."""
+        return False
 
     def read_texts(self, config: Config, dataset: SequenceDataset) -> torch.Tensor:
         """Return the frozen text vectors of all inputs; shape [I, W]."""

@@ -86,19 +86,27 @@ def frozen_text_vectors(encoding: TextEncoding, dataset: SequenceDataset) -> np.
 
 
 def unit_text_vectors(encoding: TextEncoding, dataset: SequenceDataset) -> torch.Tensor:
-    """Return the text vectors, centred over the items of the dataset and scaled to length one.
+    """Return the text vectors, centred and scaled to length one; see :func:`centred_text_vectors`; shape [N, W]."""
+    return centred_text_vectors(encoding, dataset)[0]
+
+
+def centred_text_vectors(encoding: TextEncoding, dataset: SequenceDataset) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return the text vectors, centred over the items of the dataset and scaled to length one, and their mean.
 
     Args:
         encoding: Settings of texts and text encoder.
         dataset: The target.
 
     Returns:
-        The vectors, zero for the padding item and for items without text; shape [N, W].
+        The vectors, zero for the padding item and for items without text, of shape [N, W]; and the mean of the others
+        before, of shape [W].
 
     Raises:
         UserError: The dataset has no texts, or the encoder cannot be loaded.
     """
     vectors = frozen_text_vectors(encoding, dataset)
     present = np.any(vectors, axis=1)
-    vectors[present] = normalised(vectors[present] - vectors[present].mean(0))
-    return torch.from_numpy(np.concatenate([np.zeros((1, vectors.shape[1]), dtype=np.float32), vectors]))
+    mean = vectors[present].mean(0)
+    vectors[present] = normalised(vectors[present] - mean)
+    padded = np.concatenate([np.zeros((1, vectors.shape[1]), dtype=np.float32), vectors])
+    return torch.from_numpy(padded), torch.from_numpy(mean)

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 
 class TCF(MoRec):
-    """TCF with frozen text vectors, in SASRec (arXiv 2305.11700).
+    """TCF, frozen or fine-tuned, in SASRec (arXiv 2305.11700).
 
-    item texts -> frozen vectors -> dense layers with GELU -> item vectors
+    item texts -> text encoder -> dense layers with GELU -> item vectors
     item ids -> item vectors + positions -> SASRec blocks -> last state . item vectors -> scores
 
     What differs from MoRec: the softmax is over the events of the batch instead of all items, each score being lowered
@@ -37,9 +37,10 @@ class TCF(MoRec):
 
     def position_loss(self, batch: Batch) -> torch.Tensor:
         """Compute the mean loss over all positions that have a target; arguments as in :class:`SequenceModel`."""
-        with self.items_encoded_once():
+        events = [events_of(items, targets) for items, targets in batch.parts]
+        read = None if self.content is None else self.encode_only(torch.cat([part.flatten() for part in events]))
+        with self.items_encoded_once(read):
             vectors = self.item_vectors()
-            events = [events_of(items, targets) for items, targets in batch.parts]
             candidates, counts = torch.cat([part[part > 0] for part in events]).unique(return_counts=True)
             bias = counts.log() - self.log_popularity[candidates]
             total: torch.Tensor = 0.0  # type: ignore[assignment]  # a tensor after the first part

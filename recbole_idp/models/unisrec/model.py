@@ -103,8 +103,9 @@ class UniSRec_IDt(UniSRec):
     item vectors = adapted texts + IDs, at the input and at the candidate side; all else as in :class:`UniSRec`.
     """
 
-    def _remove_ids(self) -> None:
-        """Keep the IDs."""
+    def keeps_ids(self, config: Config) -> bool:
+        """Return that there is a table of IDs."""
+        return True
 
     def encode_rows(self, rows: torch.Tensor) -> torch.Tensor:
         """Compute the vectors of some inputs; as in :class:`TextModel`."""

@@ -2,12 +2,19 @@
 
 import pytest
 import torch
+from torch.nn import functional
 
+from recbole_idp.content.text.parts import Pooling
 from recbole_idp.data.rows import Batch
 from recbole_idp.errors import UserError
+from recbole_idp.models.morec.model import fusion_layer, projection
+from recbole_idp.nn.encoder.bias_free import BiasFreeEncoder
+from recbole_idp.nn.encoder.keys import TransformerSettings
+from recbole_idp.nn.loss import PointwiseLoss
 from recbole_idp.testing import ModelContract, configured
 from recbole_idp.testing.toy import write_dataset
 from tests.support.models import made
+from tests.support.parity import equal, parity_arrays
 
 pytestmark = pytest.mark.filterwarnings("ignore:pkg_resources")
 
@@ -82,3 +89,101 @@ def test_a_target_without_texts_is_refused_in_one_line(domains, model):
 def test_values_out_of_range_are_refused(domains, key, value, line):
     with pytest.raises(UserError, match=line):
         configured(domains, "MoRec", **{key: value})
+
+
+class TestMoRecWithIDsInThePapersBlocks(ModelContract):
+    model = "MoRec"
+    changes = {"id_fusion": "cat", "transformer_block": "MoRec"}
+
+
+ENCODERS = "bce/bert_encoder.text_encoders.title."
+
+
+def parity_encoder(arrays, tower):
+    """Returns the papers' blocks with the weights of the authors' code."""
+    settings = TransformerSettings(hidden_size=8, n_layers=2, n_heads=2, hidden_dropout_prob=0.0, attn_dropout_prob=0.0)
+    encoder = BiasFreeEncoder(settings, 4)
+    prefix = f"{tower}/user_encoder.transformer_encoder."
+    state = {"position_embedding.weight": arrays[f"{prefix}position_embedding.weight"]}
+    state |= {f"norm.{part}": arrays[f"{prefix}layer_norm.{part}"] for part in ("weight", "bias")}
+    for number in range(2):
+        theirs, ours = f"{prefix}transformer_blocks.{number}.", f"blocks.{number}."
+        attention = f"{theirs}multi_head_attention."
+        joined = torch.cat([arrays[f"{attention}{name}.weight"] for name in ("w_Q", "w_K", "w_V")])
+        state |= {f"{ours}attention.query_key_value.weight": joined}
+        state |= {f"{ours}attention.dense.weight": arrays[f"{attention}fc.weight"]}
+        for part in ("weight", "bias"):
+            state[f"{ours}attention_norm.{part}"] = arrays[f"{attention}layer_norm.{part}"]
+            state[f"{ours}inner.{part}"] = arrays[f"{theirs}feed_forward.w_1.{part}"]
+            state[f"{ours}outer.{part}"] = arrays[f"{theirs}feed_forward.w_2.{part}"]
+            state[f"{ours}feed_forward_norm.{part}"] = arrays[f"{theirs}feed_forward.layer_norm.{part}"]
+    encoder.load_state_dict(state)
+    return encoder
+
+
+def parity_contents(arrays):
+    """Returns the text tower: the first token's state of BERT, for all items but padding."""
+    from transformers import BertConfig, BertModel
+
+    sizes = {"hidden_size": 12, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 20}
+    dropout = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
+    bert = BertModel(BertConfig(vocab_size=30, max_position_embeddings=12, **sizes, **dropout), add_pooling_layer=False)
+    own = f"{ENCODERS}bert_model."
+    bert.load_state_dict({name.removeprefix(own): value for name, value in arrays.items() if name.startswith(own)})
+    content = arrays["in/item_content"][1:]
+    states = bert(input_ids=content[:, :5], attention_mask=content[:, 5:])[0]
+    return bert, Pooling(["cls"])({"token_embeddings": states, "attention_mask": content[:, 5:]})["sentence_embedding"]
+
+
+def right_padded(rows):
+    """Moves the padding of rows from the left to the right."""
+    order = torch.argsort((rows == 0).int(), dim=1, stable=True)
+    return rows.gather(1, order)
+
+
+def parity_states(arrays, encoder, vectors):
+    """Returns the states at real steps, and the places of these steps."""
+    rows = right_padded(arrays["in/pos"][:, :-1])
+    states = encoder(functional.embedding(rows, vectors), rows == 0)
+    return states, rows > 0
+
+
+def test_the_tower_of_texts_gives_what_the_authors_code_gives():
+    arrays = parity_arrays("morec")
+    bert, contents = parity_contents(arrays)
+    dense = projection(12, 8, 1, 0.0)
+    dense[0].load_state_dict({part: arrays[f"{ENCODERS}fc.{part}"] for part in ("weight", "bias")})
+    vectors = functional.pad(dense(contents), (0, 0, 1, 0))
+    equal(vectors[1:], arrays["out/item_vec"][1:])
+    encoder = parity_encoder(arrays, "bce")
+    states, real = parity_states(arrays, encoder, vectors)
+    expected, mask = arrays["out/states"], arrays["in/log_mask"] > 0
+    equal(states[real], expected[mask])
+    wanted, drawn = arrays["in/pos"][:, 1:][mask], arrays["in/neg"][:, :-1][mask].unsqueeze(1)
+    loss = PointwiseLoss()
+    found = loss.compare(*loss.scores_of(states[real], wanted, drawn, vectors))
+    equal(found, arrays["out/loss_bce"])
+    found.backward()
+    equal(dense[0].weight.grad, arrays[f"grad_bce/{ENCODERS.removeprefix('bce/')}fc.weight"])
+    bias = "bert_model.encoder.layer.1.output.dense.bias"
+    equal(bert.encoder.layer[1].output.dense.bias.grad, arrays[f"grad_bce/{ENCODERS.removeprefix('bce/')}{bias}"])
+    positions = "grad_bce/user_encoder.transformer_encoder.position_embedding.weight"
+    equal(encoder.position_embedding.weight.grad, arrays[positions])
+
+
+@pytest.mark.parametrize("kind", ["add", "cat"])
+def test_ids_and_contents_are_joined_as_in_the_authors_code(kind):
+    arrays = parity_arrays("morec")
+    tower = f"mix_{kind}"
+    _, contents = parity_contents(arrays)
+    dense = projection(12, 8, 1, 0.0)
+    own = f"{tower}/bert_encoder.text_encoders.title.fc."
+    dense[0].load_state_dict({part: arrays[f"{own}{part}"] for part in ("weight", "bias")})
+    fusion = fusion_layer(8, kind, 0.0)
+    if kind == "cat":
+        fusion.dense.load_state_dict({part: arrays[f"{tower}/fc.mlp_layers.1.{part}"] for part in ("weight", "bias")})
+    vectors = functional.pad(fusion(arrays[f"{tower}/id_embedding.weight"][1:], dense(contents)), (0, 0, 1, 0))
+    states, real = parity_states(arrays, parity_encoder(arrays, tower), vectors)
+    mask, loss = arrays["in/log_mask"] > 0, PointwiseLoss()
+    wanted, drawn = arrays["in/pos"][:, 1:][mask], arrays["in/neg"][:, :-1][mask].unsqueeze(1)
+    equal(loss.compare(*loss.scores_of(states[real], wanted, drawn, vectors)), arrays[f"out/{tower}_loss"])

@@ -10,9 +10,10 @@ import numpy as np
 import torch
 
 from recbole_idp.content.text.interface import distinct_texts
+from recbole_idp.content.trainable.text import check_layers
 from recbole_idp.errors import UserError
 from recbole_idp.models.idp.cdim.head import HeadTrainee
-from recbole_idp.models.idp.cdim.layers import LayersTrainee, check_layers
+from recbole_idp.models.idp.cdim.layers import LayersTrainee
 from recbole_idp.models.idp.cdim.matchers import EncoderMatcher, FrozenMatcher, HeadMatcher
 from recbole_idp.models.idp.cdim.neighbours import behaviour_neighbours
 from recbole_idp.models.idp.cdim.trainer import CdimTrainer, Schedule
@@ -75,7 +76,7 @@ def check_depth(settings: MatcherSettings, text_encoder: TextEncoder) -> None:
     if text_encoder.needs_fitting:
         raise UserError(f"cdim_depth {depth} trains layers, of which {text_encoder.name} has none: use head or none")
     if depth == LAST_N:
-        check_layers(cast("SentenceEncoder", text_encoder), settings.cdim_layers)
+        check_layers(cast("SentenceEncoder", text_encoder), settings.cdim_layers, "cdim_layers")
 
 
 def train_matcher(

@@ -365,7 +365,7 @@ def test_the_two_passes_of_an_item_drop_other_states(tiny_bert, tmp_path):
 
 
 def test_outputs_of_lower_layers_are_computed_once(tiny_bert, tmp_path, monkeypatch):
-    from recbole_idp.models.idp.cdim import lower_layers
+    from recbole_idp.content.trainable import lower_layers
 
     monkeypatch.setattr(lower_layers, "_BLOCK_TEXTS", 32)
     encoder = load_text_encoder(tiny_bert)

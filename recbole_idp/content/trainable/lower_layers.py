@@ -72,7 +72,9 @@ class LowerLayers:
         missing = [number for number, block in enumerate(found) if block is None]
         total = sum(len(self._texts_of(number)) for number in missing)
         if total:
-            logging.getLogger().info(f"CDIM: the lower layers run once for {total:,} texts, into {self._folder}")
+            logging.getLogger().info(
+                f"the lower layers of {self._encoder.name} run once for {total:,} texts, into {self._folder}"
+            )
         with encoding_progress(total, show_progress) as advance:
             for number in missing:
                 content = self._compute_block(number, advance)

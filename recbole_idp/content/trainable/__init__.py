@@ -1,0 +1,1 @@
+"""Encoders of item content that are trained together with a recommender."""

@@ -1,0 +1,29 @@
+"""The interface of item contents whose encoder is trained together with a recommender."""
+
+from __future__ import annotations
+
+import abc
+
+import torch
+from torch import nn
+
+
+class TrainableContent(nn.Module, abc.ABC):
+    """The contents of I inputs and an encoder of them. Its parameters are those that are trained.
+
+    Attributes:
+        width: Length W of a vector.
+    """
+
+    width: int
+
+    @abc.abstractmethod
+    def forward(self, rows: torch.Tensor) -> torch.Tensor:
+        """Encode the contents of some inputs, in chunks of like length.
+
+        Args:
+            rows: Numbers of inputs, 0 being padding; int64, shape [R].
+
+        Returns:
+            Their vectors, zero for padding and for inputs without content; shape [R, W].
+        """

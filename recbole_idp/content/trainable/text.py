@@ -1,0 +1,227 @@
+"""Texts and a sentence encoder of which the last layers, or all, are trained."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+import torch
+from torch import nn
+from torch.utils.checkpoint import checkpoint
+
+from recbole_idp.content.text.interface import distinct_texts
+from recbole_idp.content.trainable.interface import TrainableContent
+from recbole_idp.content.trainable.lower_layers import LowerLayers
+from recbole_idp.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from typing_extensions import Self
+
+    from recbole_idp.content.text.sentence import SentenceEncoder
+    from recbole_idp.content.text.sentence_model import SentenceModel
+
+_TOGETHER = 32
+_CLOSE = 0.999
+
+
+class TrainableText(TrainableContent):
+    """A copy of a sentence encoder, with the texts that it encodes.
+
+    text -> tokens -> lower layers (computed once, cached) -> trained layers -> pooling (-> unit length) -> vector
+
+    Args:
+        encoder: The frozen encoder; it stays as it is.
+        texts: Text of inputs 1 to I - 1, blank for none.
+        layers: How many of the last layers are trained; None: all parts, embeddings included.
+        cache_path: Folder in which the lower layers' outputs are cached.
+        show_progress: Whether to draw a progress bar while they are computed.
+        precision: Type of the products; parameters stay float32.
+        recompute: Whether the backward pass computes the states of each chunk again, so that a step keeps those of one
+            chunk only.
+
+    Attributes:
+        trained (nn.Module): What is trained.
+
+    Raises:
+        UserError: The encoder has fewer layers, or its layers cannot be run separately.
+    """
+
+    _container: tuple[nn.Module, str, nn.ModuleList]
+
+    def __init__(
+        self,
+        encoder: SentenceEncoder,
+        texts: Sequence[str],
+        layers: int | None,
+        cache_path: Path,
+        show_progress: bool = False,
+        precision: torch.dtype = torch.float32,
+        recompute: bool = False,
+    ) -> None:
+        super().__init__()
+        self.width = encoder.width
+        self.texts, places = distinct_texts(texts)
+        # Input 0 is padding, and -1 stands for no text.
+        self._place = np.concatenate([[-1], places])
+        self._precision, self._recompute = precision, recompute
+        self._encoder = encoder.copy()
+        self._tokens = self._encoder.tokens(self.texts)
+        # In a tuple: what is not trained is no part of this module's state.
+        self._parts: tuple[SentenceModel] = (self._encoder.model.requires_grad_(False),)
+        self._lower: LowerLayers | None = None
+        self.trained: nn.Module = transformer_of(self._parts[0])
+        if layers is not None:
+            self.trained = self._cut(layers, encoder, cache_path, show_progress)
+        self.trained.requires_grad_(True)
+        self._check_against(encoder)
+
+    def forward(self, rows: torch.Tensor) -> torch.Tensor:
+        """Encode the texts of some inputs; see :class:`TrainableContent`."""
+        places = self._place[rows.cpu().numpy()]
+        vectors = self._encoder_zeros(len(rows))
+        with_text = np.flatnonzero(places >= 0)
+        if not len(with_text):
+            return vectors
+        encoded = self.encode_distinct(places[with_text])
+        return vectors.index_copy(0, torch.from_numpy(with_text).to(vectors.device), encoded)
+
+    def encode_distinct(self, places: np.ndarray) -> torch.Tensor:
+        """Encode distinct texts by their places among :attr:`texts`, with a new dropout pass in training.
+
+        Args:
+            places: Repeated ones drop different states; shape [B].
+
+        Returns:
+            Shape [B, W].
+        """
+        # Texts of like length go together: padded to the longest of a random batch, most of it would be padding.
+        order = np.argsort(self._tokens.lengths[places], kind="stable")
+        chunks = np.split(places[order], range(_TOGETHER, len(order), _TOGETHER))
+        back = torch.from_numpy(np.argsort(order)).to(self._encoder.device)
+        return torch.cat([self._chunk(chunk) for chunk in chunks])[back]
+
+    def train(self, mode: bool = True) -> Self:
+        """Switch between training and evaluation; parts that are not trained, such as pooling, follow."""
+        self._parts[0].train(mode)
+        return super().train(mode)
+
+    def tuned_encoder(self) -> SentenceEncoder:
+        """Return the encoder with the layers as trained so far; this module cannot be used afterwards."""
+        if self._lower is not None:
+            parent, name, whole = self._container
+            setattr(parent, name, whole)
+        self._parts[0].eval().requires_grad_(False)
+        return self._encoder
+
+    def _encoder_zeros(self, count: int) -> torch.Tensor:
+        return torch.zeros(count, self.width, device=self._encoder.device)
+
+    def _chunk(self, places: np.ndarray) -> torch.Tensor:
+        """Return the vectors of a chunk of texts; shape [B, W]."""
+        if self._recompute and torch.is_grad_enabled():
+            return cast("torch.Tensor", checkpoint(self._run, places, use_reentrant=False))
+        return self._run(places)
+
+    def _cut(self, layers: int, encoder: SentenceEncoder, cache_path: Path, show_progress: bool) -> nn.ModuleList:
+        """Take the lower layers out of the copy, and compute their outputs or read them from the cache."""
+        parent, name, whole = self._container = check_layers(
+            encoder, layers, "the number of trained layers", self._parts[0]
+        )
+        kept = len(whole) - layers
+        # Not the copy's own fingerprint: it would be remembered when the copy's weights are others.
+        digits = encoder.cache_key
+        self._lower = LowerLayers(self._encoder, digits, self.texts, self._tokens, whole[kept], kept, cache_path)
+        self._lower.compute(show_progress)
+        trained = nn.ModuleList(whole[kept:])
+        setattr(parent, name, trained)
+        return trained
+
+    def _run(self, places: np.ndarray) -> torch.Tensor:
+        """Return the vectors of distinct texts, given by their places; shape [B, W]."""
+        device = self._encoder.device
+        features = self._tokens.batch(places, device)
+        narrow = self._precision != torch.float32
+        with torch.autocast(device.type, self._precision, enabled=narrow):
+            if self._lower is None:
+                return self._parts[0](features)["sentence_embedding"].float()
+            states = self._lower.states(places, features["input_ids"].shape[1]).to(device)
+
+            def feed(
+                layer: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]
+            ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+                """Replace the output of the embeddings by the cached states."""
+                if args:
+                    return (states, *args[1:]), kwargs
+                name = next(name for name, value in kwargs.items() if torch.is_tensor(value) and value.dim() == 3)
+                return args, {**kwargs, name: states}
+
+            # Where lower layers are cut off, the trained ones are a list.
+            handle = cast("nn.ModuleList", self.trained)[0].register_forward_pre_hook(feed, with_kwargs=True)
+            try:
+                return self._parts[0](features)["sentence_embedding"].float()
+            finally:
+                handle.remove()
+
+    @torch.no_grad()
+    def _check_against(self, encoder: SentenceEncoder) -> None:
+        """Raise UserError where the copy gives other vectors than the encoder, as layers may need other inputs."""
+        if not self.texts:
+            return
+        places = np.linspace(0, len(self.texts) - 1, min(8, len(self.texts))).astype(int)
+        expected = encoder.encode([self.texts[place] for place in places])
+        found = None
+        self.eval()
+        with contextlib.suppress(RuntimeError, TypeError, ValueError, StopIteration, KeyError):
+            found = self.encode_distinct(places).cpu().numpy()
+        if found is not None:
+            norms = np.linalg.norm(expected, axis=1) * np.linalg.norm(found, axis=1)
+            if ((expected * found).sum(1) >= _CLOSE * norms).all():
+                return
+        raise UserError(
+            f"the layers of {encoder.name} give other vectors when they are run apart, so that its last layers alone "
+            "cannot be trained: train none or all of it, or use another text_encoder"
+        )
+
+
+def check_layers(
+    encoder: SentenceEncoder, layers: int, key: str, model: SentenceModel | None = None
+) -> tuple[nn.Module, str, nn.ModuleList]:
+    """Check that a sentence encoder has a list of layers, and enough of them.
+
+    Args:
+        encoder: The encoder.
+        layers: How many are to be trained.
+        key: The setting that says how many, for the message.
+        model: The model in which they are looked for; None: the encoder's own.
+
+    Returns:
+        The module that holds the list of layers, the list's name in it, and the list.
+
+    Raises:
+        UserError: It has none, or fewer.
+    """
+    found = _layer_list(transformer_of(encoder.model if model is None else model))
+    if found is None:
+        raise UserError(f"{key} finds no list of layers in {encoder.name}, of which it names the last: train all")
+    if layers > len(found[2]):
+        raise UserError(f"{key} is {layers}, but {encoder.name} has {len(found[2])} layers: give fewer")
+    return found
+
+
+def transformer_of(model: SentenceModel) -> nn.Module:
+    """Return the transformer in the first part of a model."""
+    return cast("nn.Module", model[0].model)
+
+
+def _layer_list(transformer: nn.Module) -> tuple[nn.Module, str, nn.ModuleList] | None:
+    """Return the module that holds the list of layers, the list's name in it, and the list; None without one."""
+    count = getattr(transformer.config, "num_hidden_layers", None)
+    for module in transformer.modules():
+        for name, child in module.named_children():
+            if isinstance(child, nn.ModuleList) and len(child) == count:
+                return module, name, child
+    return None

@@ -1,0 +1,72 @@
+"""Training of models with a content encoder of its own learning rate."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import TYPE_CHECKING, Any, cast
+
+import torch
+
+from recbole_idp import compat
+from recbole_idp.train.trainer import SequenceTrainer
+
+if TYPE_CHECKING:
+    from recbole.data.dataloader import AbstractDataLoader
+
+    from recbole_idp.data.domains import TargetLoader
+
+_TRIED_STEPS = 2
+
+
+class EncoderTrainer(SequenceTrainer):
+    """Train a content encoder together with the recommender: two learning rates, and an estimate before it starts.
+
+    The model has ``encoder_parameters()``. Where it yields none, the training is that of :class:`SequenceTrainer`.
+    """
+
+    def _build_optimizer(self, **kwargs: Any) -> torch.optim.Optimizer:
+        """Make the optimizer, with a group of its own for the content encoder; arguments as in RecBole."""
+        tuned = list(self.model.encoder_parameters())
+        if not tuned or "params" in kwargs:
+            return super()._build_optimizer(**kwargs)
+        names = {id(parameter) for parameter in tuned}
+        others = [parameter for parameter in self.model.parameters() if id(parameter) not in names]
+        group = {
+            "params": tuned,
+            "lr": self.config["encoder_learning_rate"],
+            "weight_decay": self.config["encoder_weight_decay"],
+        }
+        return super()._build_optimizer(**kwargs, params=[{"params": others}, group])
+
+    def _train_epoch(
+        self, train_data: AbstractDataLoader | TargetLoader, epoch_idx: int, *args: Any, **kwargs: Any
+    ) -> float:
+        """Train one epoch; before the first one of a process, say how long it will take."""
+        if self.trained_targets == 0 and any(True for _ in self.model.encoder_parameters()):
+            self._estimate(train_data)
+        return super()._train_epoch(train_data, epoch_idx, *args, **kwargs)
+
+    def _estimate(self, train_data: AbstractDataLoader | TargetLoader) -> None:
+        """Log how long an epoch takes, from some steps whose gradients are thrown away; no random draw is used up."""
+        batches: Any = self._training_batches(train_data)
+        generator = cast("torch.Generator", self.generator)
+        state = generator.get_state()
+        self.model.train()
+        seconds, n_steps = 0.0, 0
+        with torch.random.fork_rng(), compat.without_anomaly_detection():
+            for batch in batches:
+                began = time.perf_counter()
+                self._training_loss(batch.to(self.device)).backward()
+                seconds = time.perf_counter() - began
+                n_steps += 1
+                if n_steps == _TRIED_STEPS:
+                    break
+        self.model.zero_grad()
+        generator.set_state(state)
+        count = sum(parameter.numel() for parameter in self.model.encoder_parameters())
+        minutes = len(batches) * seconds / 60
+        logging.getLogger().info(
+            f"The content encoder is trained, {count:,} of its parameters: an epoch of {len(batches)} steps takes "
+            f"about {minutes:.1f} minutes on this machine, without validation"
+        )
