@@ -169,6 +169,12 @@ MODELS = {
         extends="PositionSASRec",
         settings="recbole_idp.models.idp.keys:TextPCASASRecSettings",
     ),
+    "TextKNN": Registration(
+        "recbole_idp.models.textknn.model:TextKNN",
+        "recbole_idp.models.textknn.trainer:UntrainedTrainer",
+        joins=True,
+        settings="recbole_idp.models.textknn.keys:TextKNNSettings",
+    ),
     "MoRec": Registration(
         "recbole_idp.models.morec.model:MoRec",
         "recbole_idp.train.encoder_trainer:EncoderTrainer",

@@ -59,7 +59,7 @@ def trained_model(
         return None
     if not serving.takes_generated_items:
         start = None
-    sizes = encoder_sizes(serving.encoder_kind, config)
+    sizes = {**encoder_sizes(serving.encoder_kind, config), **serving.sizes}
     vectors, candidates = serving.item_vectors.detach().cpu(), serving.candidate_vectors.detach().cpu()
     first = vectors[: len(candidates)]
     trained = TrainedModel(

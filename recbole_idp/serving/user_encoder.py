@@ -19,7 +19,8 @@ from recbole_idp.nn.encoder.bias_free import BiasFreeEncoder
 from recbole_idp.nn.encoder.causal import user_encoder
 from recbole_idp.nn.encoder.dilated import DilatedEncoder, PostActivationBlock, PreActivationBlock
 from recbole_idp.nn.encoder.gru import GRUEncoder
-from recbole_idp.nn.encoder.keys import DilatedSettings, GRUSettings, TransformerSettings
+from recbole_idp.nn.encoder.keys import DilatedSettings, GRUSettings, RecencySettings, TransformerSettings
+from recbole_idp.nn.encoder.recency import RecencyEncoder
 from recbole_idp.nn.encoder.token import TokenEncoder
 from recbole_idp.nn.encoder.transformer import TransformerEncoder
 from recbole_idp.storage.schema import check_schema
@@ -27,6 +28,7 @@ from recbole_idp.storage.schema import check_schema
 _BLOCKS = ("n_layers", "n_heads", "inner_size", "hidden_act", "layer_norm_eps")
 _CONVOLUTIONS = ("kernel_size", "dilations", "block_num")
 _PATCHES = ("insertion", "cardinality")
+_RECENCY = ("recent_events", "recent_decay")
 _EVERY = ("hidden_size", "MAX_ITEM_LIST_LENGTH")
 KINDS = {
     "SASRec": (*_EVERY, *_BLOCKS),
@@ -40,6 +42,7 @@ KINDS = {
     "SASRecToken": (*_EVERY, *_BLOCKS),
     "SASRecPatched": (*_EVERY, *_BLOCKS, *_PATCHES),
     "DACDR": (*_EVERY, *_BLOCKS),
+    "Recency": (*_EVERY, *_RECENCY),
     "PRECISE": (*_EVERY, *_BLOCKS, "targeted_length", "head_size", "user_head"),
 }
 """Size keys of each kind of encoder."""
@@ -47,6 +50,7 @@ KINDS = {
 _SIZES: dict[str, Any] = {
     "hidden_act": str,
     "layer_norm_eps": float,
+    "recent_decay": float,
     "user_head": str,
     "dilations": [int],
     "insertion": set(INSERTIONS),
@@ -70,6 +74,7 @@ _WEIGHTS: dict[str, dict[str, tuple[Any, ...]]] = {
     "ConureToken": _OF_TOKEN_CONVOLUTIONS,
     "SASRecToken": _OF_TOKEN_BLOCKS,
     "SASRecPatched": _OF_TOKEN_BLOCKS,
+    "Recency": {},
     "DACDR": {size: (f"encoder.{name}", axis) for size, (name, axis) in _OF_BLOCKS.items()},
     "PRECISE": {
         **{size: (f"encoder.{name}", axis) for size, (name, axis) in _OF_BLOCKS.items()},
@@ -201,6 +206,10 @@ def _bias_free(sizes: Mapping[str, Any]) -> BiasFreeEncoder:
     return BiasFreeEncoder(settings, sizes["MAX_ITEM_LIST_LENGTH"])
 
 
+def _recency(sizes: Mapping[str, Any]) -> RecencyEncoder:
+    return RecencyEncoder(RecencySettings(**{key: sizes[key] for key in _RECENCY}))
+
+
 def _dacdr(sizes: Mapping[str, Any]) -> UserTower:
     encoder = TransformerEncoder(_transformer(sizes), sizes["MAX_ITEM_LIST_LENGTH"])
     return UserTower(encoder, SharedPrivateEncoder(sizes["hidden_size"], 0.0))
@@ -229,6 +238,7 @@ _BUILDERS: dict[str, Callable[[Mapping[str, Any]], nn.Module]] = {
     "SASRecToken": _with_token,
     "SASRecPatched": _with_patches,
     "DACDR": _dacdr,
+    "Recency": _recency,
     "PRECISE": _precise,
 }
 
