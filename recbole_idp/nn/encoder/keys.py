@@ -49,7 +49,7 @@ class DilatedSettings(Settings):
 class RecencySettings(Settings):
     """A sum over the latest events."""
 
-    recent_events: Count = setting(3, "default: latest events that are summed.", Affects.TRAINING)
+    recent_events: Count = setting(3, "default: latest events that are summed.", Affects.EVALUATION)
     recent_decay: PositiveShare = setting(
-        0.7, "default: weight of an event beside that of the event after it.", Affects.TRAINING
+        0.7, "default: weight of an event beside that of the event after it.", Affects.EVALUATION
     )
