@@ -16,8 +16,8 @@ from recbole_idp.models.precise.user_head import HeadedEncoder, UserHead
 from recbole_idp.nn.adapters.sockets import INSERTIONS
 from recbole_idp.nn.encoder.bert4rec import BERT4RecEncoder
 from recbole_idp.nn.encoder.bias_free import BiasFreeEncoder
-from recbole_idp.nn.encoder.causal import user_encoder
-from recbole_idp.nn.encoder.dilated import DilatedEncoder, PostActivationBlock, PreActivationBlock
+from recbole_idp.nn.encoder.causal import CausalSettings, user_encoder
+from recbole_idp.nn.encoder.dilated import DilatedBlock, DilatedEncoder, PostActivationBlock, PreActivationBlock
 from recbole_idp.nn.encoder.gru import GRUEncoder
 from recbole_idp.nn.encoder.keys import DilatedSettings, GRUSettings, RecencySettings, TransformerSettings
 from recbole_idp.nn.encoder.recency import RecencyEncoder
@@ -225,15 +225,15 @@ def _nextitnet(sizes: Mapping[str, Any]) -> DilatedEncoder:
 
 
 def _with_token(sizes: Mapping[str, Any]) -> TokenEncoder:
-    return user_encoder(sizes["kind"].removesuffix("Token"), sizes, PostActivationBlock)
+    return _causal(sizes["kind"].removesuffix("Token"), sizes, PostActivationBlock)
 
 
 def _conure(sizes: Mapping[str, Any]) -> TokenEncoder:
-    return user_encoder("NextItNet", sizes, PreActivationBlock)
+    return _causal("NextItNet", sizes, PreActivationBlock)
 
 
 def _with_patches(sizes: Mapping[str, Any]) -> TokenEncoder:
-    encoder = user_encoder(sizes["kind"].removesuffix("Patched"), sizes, PostActivationBlock)
+    encoder = _causal(sizes["kind"].removesuffix("Patched"), sizes, PostActivationBlock)
     add_patches(encoder, sizes["hidden_size"], sizes["insertion"], sizes["cardinality"])
     return encoder
 
@@ -256,6 +256,12 @@ def _precise(sizes: Mapping[str, Any]) -> HeadedEncoder:
     encoder = TransformerEncoder(_transformer(sizes), sizes["MAX_ITEM_LIST_LENGTH"], causal=False)
     head = UserHead(sizes["targeted_length"], sizes["hidden_size"], sizes["head_size"], sizes["user_head"])
     return HeadedEncoder(encoder, head)
+
+
+def _causal(kind: str, sizes: Mapping[str, Any], block: type[DilatedBlock]) -> TokenEncoder:
+    """Return a causal encoder that reads the user at a token."""
+    settings = CausalSettings.of({**sizes, "encoder": kind})
+    return user_encoder(settings, sizes["MAX_ITEM_LIST_LENGTH"], block)
 
 
 def _transformer(sizes: Mapping[str, Any]) -> TransformerSettings:
