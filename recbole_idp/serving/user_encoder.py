@@ -137,16 +137,19 @@ class FusedUserEncoder(nn.Module):
     """Encoders of histories whose states stand side by side, so that their products with candidates add up.
 
     Args:
-        parts: The encoders.
+        parts: The encoders, of the interface of :class:`UserEncoder`.
     """
 
-    def __init__(self, parts: Sequence[UserEncoder]) -> None:
+    def __init__(self, parts: Sequence[nn.Module]) -> None:
         super().__init__()
         self.parts = nn.ModuleList(parts)
 
     def forward(self, items: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
         """Encode histories; arguments as of :class:`UserEncoder`; shape [B, D]."""
         return torch.cat([part(items, lengths) for part in self.parts], 1)
+
+
+AnyUserEncoder = UserEncoder | FusedUserEncoder
 
 
 def encoder_sizes(kind: str, config: Any) -> dict[str, Any]:
@@ -164,7 +167,7 @@ def encoder_sizes(kind: str, config: Any) -> dict[str, Any]:
 
 def build_user_encoder(
     description: dict[str, Any], state: dict[str, torch.Tensor], item_vectors: torch.Tensor
-) -> UserEncoder | FusedUserEncoder:
+) -> AnyUserEncoder:
     """Rebuild the user encoder of a trained model.
 
     Args:
@@ -198,7 +201,7 @@ def _fused(sizes: Mapping[str, Any], state: Mapping[str, torch.Tensor], item_vec
         raise ValueError("its parts are not as wide together as the whole")
     if sizes["MAX_ITEM_LIST_LENGTH"] > min(history_length(part) for part in sizes["parts"]):
         raise ValueError("a part of it reads fewer events than the whole")
-    parts = []
+    parts: list[nn.Module] = []
     for number, (part, vectors) in enumerate(zip(sizes["parts"], item_vectors.split(widths, 1), strict=True)):
         if part["encoder"]["kind"] == "Fused":
             raise ValueError("a part of it is fused itself")
