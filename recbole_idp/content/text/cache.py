@@ -1,4 +1,4 @@
-"""Cache the vectors of texts by content, so that no text is encoded twice; see :mod:`recbole_idp.content.vector_cache`."""
+"""Cache the vectors of texts by content, so that no text is encoded twice."""
 
 from __future__ import annotations
 
