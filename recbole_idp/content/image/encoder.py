@@ -60,17 +60,18 @@ class ImageEncoder:
         preprocessing: What pictures go through before.
         pooling: State of the class token, or mean of all states but that one.
         name: The name by which the user chose it.
-        batch_size: Pictures per batch.
 
     Attributes:
         width: Length of a vector.
+        batch_size: Pictures per batch.
     """
 
-    def __init__(
-        self, network: ImageNetwork, preprocessing: Preprocessing, pooling: Pooling, name: str, batch_size: int = 32
-    ) -> None:
-        self.network, self.preprocessing, self.pooling = network.eval(), preprocessing, pooling
-        self.name, self.batch_size = name, batch_size
+    def __init__(self, network: ImageNetwork, preprocessing: Preprocessing, pooling: Pooling, name: str) -> None:
+        # On CPUs, convolutions of maps with the channels last are up to twice as fast.
+        self.network = network.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.preprocessing, self.pooling, self.name = preprocessing, pooling, name
+        # Maps of few pictures stay in the processor's cache: larger batches take up to three times as long.
+        self.batch_size = 4 if self.device.type == "cpu" else 64
         self._fingerprint: str | None = None
         # Found by encoding.
         size = preprocessing.size
@@ -155,7 +156,10 @@ class ImageEncoder:
             "pooling": self.pooling,
         }
         with _SAVED.write(folder, self.network.kind, settings) as folder:
-            tensors = {name: value.detach().cpu().clone() for name, value in self.network.model.state_dict().items()}
+            tensors = {
+                name: value.detach().cpu().contiguous().clone()
+                for name, value in self.network.model.state_dict().items()
+            }
             save_file(tensors, folder / WEIGHTS, metadata={"format": "pt"})
 
 
