@@ -59,6 +59,7 @@ class Registration(NamedTuple):
         predicts: The values of the key ``predicts`` that it takes.
         reads_sources: Whether it reads the source domains while it is trained on the target, not in a pre-training
             before.
+        may_start_alone: Whether ``transfer: scratch`` makes it a model without source domains.
     """
 
     model: Any
@@ -74,6 +75,7 @@ class Registration(NamedTuple):
     joins: bool = False
     predicts: tuple[str, ...] = ("next_item",)
     reads_sources: bool = False
+    may_start_alone: bool = False
 
 
 SETTINGS = (
@@ -177,14 +179,18 @@ MODELS = {
     ),
     "MoRec": Registration(
         "recbole_idp.models.morec.model:MoRec",
-        "recbole_idp.train.encoder_trainer:EncoderTrainer",
+        "recbole_idp.models.morec.trainer:MoRecTrainer",
         extends="PositionSASRec",
+        transfers=True,
+        may_start_alone=True,
         settings="recbole_idp.models.morec.keys:MoRecSettings",
     ),
     "TCF": Registration(
         "recbole_idp.models.tcf.model:TCF",
-        "recbole_idp.train.encoder_trainer:EncoderTrainer",
+        "recbole_idp.models.morec.trainer:MoRecTrainer",
         extends="MoRec",
+        transfers=True,
+        may_start_alone=True,
         settings="recbole_idp.models.tcf.keys:TCFSettings",
     ),
     "UniSRec": _unisrec(
@@ -364,6 +370,12 @@ def transfers(model: str) -> bool:
     return (found := _registered(model)) is not None and found.transfers
 
 
+def starts_alone(model: str, transfer: str | None) -> bool:
+    """Return whether a model transfers nothing from source domains with this value of ``transfer``."""
+    found = _registered(model)
+    return found is None or not found.transfers or (found.may_start_alone and transfer == "scratch")
+
+
 def serves(model: str) -> bool:
     """Return whether a model can be saved as a folder that recommends without RecBole."""
     return (found := _registered(model)) is not None and found.serves
@@ -414,6 +426,7 @@ _OPTIONAL = (
     "joins",
     "predicts",
     "reads_sources",
+    "may_start_alone",
 )
 _added: dict[str, Registration] = {}
 _additions = 0
