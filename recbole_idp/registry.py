@@ -223,6 +223,13 @@ MODELS = {
         predicts=("next_item", "cold_item", "profile"),
         settings="recbole_idp.models.conure.keys:ConureSettings",
     ),
+    "P5": Registration(
+        "recbole_idp.models.p5.model:P5",
+        "recbole_idp.models.p5.trainer:P5Trainer",
+        transfers=True,
+        serves=False,
+        settings="recbole_idp.models.p5.keys:P5Settings",
+    ),
     "PRECISE": _universal(
         "recbole_idp.models.precise.model:PRECISE", settings="recbole_idp.models.precise.keys:PRECISESettings"
     ),

@@ -52,9 +52,7 @@ def target_catalogue(config: Config, dataset: SequenceDataset) -> Catalogue:
     if wording.title_words:
         read = item_texts(dataset.location, encoding.settings.text_fields, encoding.file_format).titles
         titles = [read.get(token, "") for token in dataset.item_tokens()]
-    numbers = _numbers(
-        config, n_items, lambda: target_texts(encoding, dataset), lambda: dataset.user_histories().items
-    )
+    numbers = _numbers(config, n_items, lambda: target_texts(encoding, dataset), lambda: dataset.user_histories().items)
     return Catalogue(numbers, titles)
 
 

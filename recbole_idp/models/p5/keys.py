@@ -1,14 +1,22 @@
 """Settings of P5 (RecSys 2022, arXiv 2203.13366)."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from recbole_idp.config.setting import Affects, Count, Dropout, Layers, Natural, Settings, Share, setting
+import annotated_types
+from pydantic import AfterValidator
+
+from recbole_idp.config.forms import check_clipping
+from recbole_idp.config.setting import Affects, Count, Dropout, Layers, Natural, Number, Settings, Share, setting
 from recbole_idp.errors import UserError
 
 _BOTH = Affects.PRETRAINING | Affects.TRAINING
 _RANKING = Affects.ALL
 
 ItemNumbering = Literal["random", "text", "reference"]
+Learner = Literal["adam", "adamw", "sgd", "adagrad", "rmsprop", "sparse_adam"]
+Clipping = Annotated[dict, AfterValidator(check_clipping)]
+Digits = Annotated[int, annotated_types.Ge(1), annotated_types.Le(3)]
+"""More would be more pieces than there are items."""
 Scoring = Literal["beam", "exact"]
 TestPrompt = Literal["seen", "unseen"]
 TransferMode = Literal["scratch", "zero_shot", "fine_tune"]
@@ -21,14 +29,15 @@ class NetworkSettings(Settings):
         "own", "default: own, the sizes below, for a CPU; small and base: the paper's, those of T5.", _BOTH
     )
     t5_folder: str | None = setting(
-        None, "paper: T5's weights, here a folder with config.json, model.safetensors, tokenizer.json; None: random.", _BOTH
+        None, "paper: T5's weights, a folder with config.json, model.safetensors, tokenizer.json; None: random.", _BOTH
     )
     n_layers: Layers = setting(2, "default: blocks of the encoder, and of the decoder; paper: 6.", _BOTH)
     n_heads: Count = setting(4, "default: attention heads; paper: 8.", _BOTH)
     hidden_size: Count = setting(128, "default: width of embeddings and states; paper: 512.", _BOTH)
     inner_size: Count = setting(512, "default: width inside the feed-forward layers; paper: 2048.", _BOTH)
     key_size: Count = setting(32, "default: width of a head's keys; paper: 64.", _BOTH)
-    dropout_prob: Dropout = setting(0.1, "paper: dropout on embeddings, attention weights and layer outputs.", _BOTH)
+    hidden_dropout_prob: Dropout = setting(0.1, "paper: dropout on embeddings and layer outputs.", _BOTH)
+    attn_dropout_prob: Dropout = setting(0.1, "paper: dropout on attention weights.", _BOTH)
 
 
 class WordingSettings(Settings):
@@ -39,8 +48,8 @@ class WordingSettings(Settings):
         "default: random; text: like texts get near numbers; reference: the paper's code, which leaks the next item.",
         _BOTH,
     )
-    number_digits: Literal[1, 2, 3] = setting(2, "default: digits of an item's number that are one piece.", _BOTH)
-    vocabulary_size: Count = setting(2000, "default: pieces that are learned from the texts; paper: T5's 32,128.", _BOTH)
+    number_digits: Digits = setting(2, "default: digits of an item's number that are one piece.", _BOTH)
+    vocabulary_size: Count = setting(2000, "default: pieces learned from the texts; paper: T5's 32,128.", _BOTH)
     title_words: Natural = setting(
         0, "paper: 0; default of ours for transfer: words of the title named with an item, such as 4.", _BOTH
     )
@@ -51,9 +60,7 @@ class SamplingSettings(Settings):
     """How many prompts an epoch draws, family by family."""
 
     sequential_prompts: Natural = setting(5, "paper: an epoch's prompts a user that ask for the next item.", _BOTH)
-    candidate_prompts: Natural = setting(
-        1, "default: the same with candidates in the prompt; paper: 5.", _BOTH
-    )
+    candidate_prompts: Natural = setting(1, "default: the same with candidates in the prompt; paper: 5.", _BOTH)
     next_prompts: Natural = setting(1, "default: the same that ask whether one item is next; paper: 10.", _BOTH)
     direct_prompts: Natural = setting(
         1, "default: prompts a user, without history, that ask whether an item is for the user; paper: 10.", _BOTH
@@ -87,13 +94,24 @@ class RankingSettings(Settings):
     )
     beams: Count = setting(50, "default: beams, and so items of a list; paper: 20.", _RANKING)
     test_prompt: TestPrompt = setting(
-        "seen", "paper: seen and unseen; the prompt that evaluation asks in, one of training or one that is not.", _RANKING
+        "seen",
+        "paper: seen and unseen; the prompt that evaluation asks in, one of training or one that is not.",
+        _RANKING,
     )
 
 
 class P5Settings(NetworkSettings, WordingSettings, SamplingSettings, RankingSettings):
     """P5."""
 
+    MAX_ITEM_LIST_LENGTH: Count = setting(20, "default: latest events of a user that a prompt names.")
+    epochs: Count = setting(20, "default: epochs; the learning rate falls to their end; paper: 10.", Affects.TRAINING)
+    epoch_steps: Count = setting(1, "default: 1, an epoch is drawn once.", Affects.TRAINING)
+    train_batch_size: Count = setting(128, "paper: prompts a batch.", Affects.TRAINING)
+    learner: Learner = setting("adamw", "paper: AdamW.", _BOTH)
+    learning_rate: Number = setting(0.001, "paper: highest learning rate.", Affects.TRAINING)
+    weight_decay: Number = setting(0.01, "paper: weight decay.", _BOTH)
+    clip_grad_norm: Clipping | None = setting({"max_norm": 1.0}, "paper: norm to which gradients are cut.", _BOTH)
+    stopping_step: Count = setting(5, "default: validations without a better one before the end.", Affects.TRAINING)
     warmup_share: Share = setting(0.05, "paper: share of the steps in which the learning rate grows.", _BOTH)
     pretrain_epochs: Count = setting(10, "paper: epochs at most.", Affects.PRETRAINING)
     pretrain_batch_size: Count = setting(128, "paper: prompts a batch.", Affects.PRETRAINING)

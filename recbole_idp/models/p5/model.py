@@ -2,31 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-import torch
-
-from recbole_idp.errors import UserError
-from recbole_idp.models.base.sequence_model import SequenceModel
-from recbole_idp.models.p5.batches import Drawn, PromptBatch, PromptBatches, as_batch
-from recbole_idp.models.p5.catalogue import Catalogue, target_catalogue
+from recbole_idp.models.p5.catalogue import target_catalogue
 from recbole_idp.models.p5.keys import P5Settings
-from recbole_idp.models.p5.network import PUBLISHED, NetworkSizes, P5Network
-from recbole_idp.models.p5.prompts import PromptWriter, evaluation_template
-from recbole_idp.models.p5.published import read_published
-from recbole_idp.models.p5.ranking import ItemRanking
+from recbole_idp.models.p5.pretrain import find_or_pretrain
+from recbole_idp.models.p5.prompt_model import PromptModel
 from recbole_idp.models.p5.ratings import training_ratings
-from recbole_idp.models.p5.sampling import NO_RATINGS, PromptData, PromptSampler, Ratings, training_lines
-from recbole_idp.models.p5.templates import all_words
-from recbole_idp.models.p5.tokenizer import PieceTokenizer, plain_words, whole_words
-from recbole_idp.models.p5.trie import ItemTrie
+from recbole_idp.models.p5.start import Start, first_start
 
 if TYPE_CHECKING:
     from recbole.config import Config
-    from recbole.data.interaction import Interaction
 
     from recbole_idp.data.dataset import SequenceDataset
-    from recbole_idp.data.sequences import Targets
+    from recbole_idp.models.p5.catalogue import Catalogue
+    from recbole_idp.models.p5.sampling import Ratings
+
+
+class P5(PromptModel):
+    """P5 on a target: trained alone, or from what was pre-trained on prompts about the source domains.
+
+    Args:
+        config: RecBole's configuration.
+        dataset: The training part of the target.
+    """
+
+    def __init__(self, config: Config, dataset: SequenceDataset) -> None:
+        catalogue = target_catalogue(config, dataset)
+        super().__init__(config, dataset, catalogue, _start(config, catalogue))
+
+    def read_ratings(self, dataset: SequenceDataset) -> Ratings:
+        """Return the ratings of the training part of the target."""
+        return training_ratings(dataset, self.settings.rating_field)
+
+
+def _start(config: Config, catalogue: Catalogue) -> Start:
+    """Return what the network starts from, as ``transfer`` says."""
+    if config["transfer"] == "scratch":
+        return first_start(P5Settings.of(config), catalogue)
+    pretrained = find_or_pretrain(config)
+    return Start(pretrained.tokenizer, pretrained.sizes, pretrained.state)

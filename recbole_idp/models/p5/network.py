@@ -11,11 +11,15 @@ from torch import nn
 from torch.nn import functional
 from transformers import T5Config, T5ForConditionalGeneration
 
+from recbole_idp.nn.dropout import Dropout
+
 PAD, END, UNKNOWN = 0, 1, 2
 """Pieces that stand for padding, the end of a text, and what the vocabulary does not have; numbered as T5 does."""
 
 WHOLE_WORDS = 512
 """Rows of the table of whole words; row 0 is for padding and the end."""
+
+_TIED = ("t5.encoder.embed_tokens.weight", "t5.decoder.embed_tokens.weight", "t5.lm_head.weight")
 
 PUBLISHED: Mapping[str, Mapping[str, int]] = {
     "small": {"width": 512, "inner": 2048, "key": 64, "layers": 6, "heads": 8},
@@ -53,7 +57,7 @@ class NetworkSizes:
     scaled: bool = True
 
     def config(self, dropout: float) -> T5Config:
-        """Return the sizes as a configuration of T5."""
+        """Return the sizes as a configuration of T5, with its dropout."""
         config = T5Config(
             vocab_size=self.vocabulary,
             d_model=self.width,
@@ -107,19 +111,41 @@ class P5Network(nn.Module):
 
     Args:
         sizes: Its sizes.
-        dropout: Dropout on embeddings, attention and layer outputs.
+        dropout: Dropout on embeddings and layer outputs.
+        attention_dropout: Dropout on attention weights.
 
     Attributes:
         sizes: As given.
     """
 
-    def __init__(self, sizes: NetworkSizes, dropout: float = 0.0) -> None:
+    def __init__(self, sizes: NetworkSizes, dropout: float = 0.0, attention_dropout: float = 0.0) -> None:
         super().__init__()
         self.sizes = sizes
-        self.t5 = T5ForConditionalGeneration(sizes.config(dropout))
+        self.t5 = T5ForConditionalGeneration(sizes.config(attention_dropout))
         self.whole_words = nn.Embedding(WHOLE_WORDS, sizes.width)
-        # As the pieces' embeddings at the input, of which T5 draws with deviation 1.
+        # Drawn with deviation 1, as T5 draws those of the pieces.
         nn.init.normal_(self.whole_words.weight)
+        for module in self.t5.modules():
+            for name, part in module.named_children():
+                if isinstance(part, nn.Dropout):
+                    # Draws fewer random bits than PyTorch's, which would take a fifth of a step on a CPU.
+                    setattr(module, name, Dropout(dropout))
+
+    def load(self, state: Mapping[str, torch.Tensor]) -> None:
+        """Load weights; those of a published T5 have no table of whole words, which then stays random.
+
+        Raises:
+            RuntimeError: They are those of another network.
+        """
+        shared = {
+            name: state["t5.shared.weight"] for name in _TIED if name not in state and "t5.shared.weight" in state
+        }
+        own = {} if "whole_words.weight" in state else {"whole_words.weight": self.whole_words.weight.detach()}
+        self.load_state_dict({**state, **shared, **own})
+
+    def weights(self) -> dict[str, torch.Tensor]:
+        """Return the weights without the names under which tied ones are there again."""
+        return {name: value for name, value in self.state_dict().items() if name not in _TIED}
 
     def encode(self, pieces: torch.Tensor, words: torch.Tensor | None) -> torch.Tensor:
         """Encode prompts.
@@ -185,8 +211,6 @@ class P5Network(nn.Module):
         losses = self.piece_losses(pieces, words, answers).sum(1) / (answers != PAD).sum(1)
         return (losses if weights is None else losses * weights).mean()
 
-    def log_likelihood(
-        self, pieces: torch.Tensor, words: torch.Tensor | None, answers: torch.Tensor
-    ) -> torch.Tensor:
+    def log_likelihood(self, pieces: torch.Tensor, words: torch.Tensor | None, answers: torch.Tensor) -> torch.Tensor:
         """Return the log-probability of each answer as a whole; shape [B]."""
         return -self.piece_losses(pieces, words, answers).sum(1)

@@ -1,4 +1,4 @@
-"""The numbers that name items in prompts (P5 names items by numbers; how they are given out is what this file is about)."""
+"""The numbers that name items in prompts: at random, by texts, or as the authors' code gives them out."""
 
 from __future__ import annotations
 

@@ -9,23 +9,22 @@ import numpy as np
 
 from recbole_idp.data.atomic import read_atomic, read_header
 from recbole_idp.data.splits import TRAIN
-from recbole_idp.models.p5.sampling import JITTER, NO_RATINGS, Ratings
+from recbole_idp.models.p5.sampling import JITTER, NO_RATINGS, Ratings, line_sequences
 
 if TYPE_CHECKING:
     from recbole_idp.data.dataset import SequenceDataset
 
 
-def training_ratings(dataset: SequenceDataset, field: str | None, users: np.ndarray) -> Ratings:
+def training_ratings(dataset: SequenceDataset, field: str | None) -> Ratings:
     """Read the ratings of the training events.
 
     Args:
         dataset: The training part of the target.
         field: The column of ratings; None: none are wanted.
-        users: User number of each training line; shape [U].
 
     Returns:
-        The ratings of these users; none where the file has no such column, it holds other numbers than 1 to 5, or the
-        split comes in files of its own.
+        The ratings of the users who are trained on; none where the file has no such column, it holds other numbers than
+        1 to 5, or the split comes in files of its own.
     """
     config, path = dataset.config, dataset.location.inter_file
     separator, encoding = config["field_separator"], config["encoding"] or "utf-8"
@@ -40,14 +39,21 @@ def training_ratings(dataset: SequenceDataset, field: str | None, users: np.ndar
         stars = np.full(1, np.nan)
     if not np.isfinite(stars).all() or stars.min() < min(JITTER) or stars.max() > max(JITTER):
         logging.getLogger().warning(
-            f"{dataset.config['dataset']} has a column {field} that holds other values than 1 to 5: P5 asks nothing about "
-            "ratings (rating_field names another column)"
+            f"{config['dataset']} has a column {field} that holds not only 1 to 5: P5 asks nothing about ratings "
+            "(rating_field names another column)"
         )
         return NO_RATINGS
-    events = dataset.events
+    events, lines = dataset.events, training_users(dataset)
     line_of = np.full(dataset.user_num, -1)
-    line_of[users] = np.arange(len(users))
+    # Of a user with several lines the last one stands for all.
+    line_of[lines] = np.arange(len(lines))
     kept = (events.parts == TRAIN) & (line_of[events.users] >= 0)
     # Halves are rounded up.
     rounded = np.floor(stars[events.rows[kept]] + 0.5).astype(np.int64)
     return Ratings(line_of[events.users[kept]], events.items[kept].astype(np.int64), rounded)
+
+
+def training_users(dataset: SequenceDataset) -> np.ndarray:
+    """Return the user of each training line; see :func:`~recbole_idp.models.p5.sampling.training_lines`."""
+    targets = dataset.targets()
+    return dataset.sequence_users()[line_sequences(targets)].numpy()

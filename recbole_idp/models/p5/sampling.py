@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+import torch
 
 from recbole_idp.models.p5.templates import DISLIKE, FAMILIES, LIKE, LIKED, NO, YES, Family, Template
 
@@ -45,8 +46,13 @@ class Drawn(NamedTuple):
     answer: list[int]
 
 
+def line_sequences(targets: Targets) -> torch.Tensor:
+    """Return the number of the sequence that each stretch of targets is in; int64, shape [S]."""
+    return torch.bucketize(targets.spans()[0], targets.sequences.offsets, right=True) - 1
+
+
 def training_lines(targets: Targets) -> list[np.ndarray]:
-    """Return each user's training events, the first event of a history and all targets after it.
+    """Return each user's training events: a sequence up to its last target.
 
     Args:
         targets: The training targets.
@@ -54,11 +60,9 @@ def training_lines(targets: Targets) -> list[np.ndarray]:
     Returns:
         Items in their order, for each stretch of targets; each of two events at least.
     """
-    firsts, lasts = targets.spans()
-    sequences = targets.sequences
-    user = (np.searchsorted(sequences.offsets.numpy(), firsts.numpy(), side="right") - 1).tolist()
-    items, offsets = sequences.items.numpy(), sequences.offsets.tolist()
-    return [items[offsets[number] : last] for number, last in zip(user, lasts.tolist(), strict=True)]
+    items, begins = targets.sequences.items.numpy(), targets.sequences.offsets[line_sequences(targets)]
+    ends = targets.spans()[1]
+    return [items[begin:end] for begin, end in zip(begins.tolist(), ends.tolist(), strict=True)]
 
 
 @dataclass(frozen=True)
@@ -216,5 +220,3 @@ def _one_of(family: Family, draw: np.random.Generator) -> Template:
 def _coin(draw: np.random.Generator) -> int:
     """Draw one of the two separators of lists."""
     return int(draw.integers(2))
-
-

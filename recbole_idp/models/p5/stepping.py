@@ -82,7 +82,9 @@ class SteppingDecoder:
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Attend to the pieces before and the new one; return what is added to the states, keys and values."""
         attention, normed = layer.SelfAttention, layer.layer_norm(hidden)
-        query, key, value = (part(normed).unflatten(-1, self._heads) for part in (attention.q, attention.k, attention.v))
+        query, key, value = (
+            part(normed).unflatten(-1, self._heads) for part in (attention.q, attention.k, attention.v)
+        )
         key, value = key.unsqueeze(2), value.unsqueeze(2)
         if past is not None:
             row = torch.arange(len(parents), device=parents.device).unsqueeze(1)

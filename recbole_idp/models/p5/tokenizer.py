@@ -1,4 +1,4 @@
-"""The pieces that prompts and answers are written in: learned from the training texts, without a published tokenizer."""
+"""The pieces that prompts and answers are written in, learned from the training texts."""
 
 from __future__ import annotations
 
