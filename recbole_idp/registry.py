@@ -11,7 +11,7 @@ import functools
 import importlib
 import importlib.machinery
 import importlib.metadata
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from recbole_idp import compat
@@ -59,6 +59,7 @@ class Registration(NamedTuple):
         predicts: The values of the key ``predicts`` that it takes.
         reads_sources: Whether it reads the source domains while it is trained on the target, not in a pre-training
             before.
+        packer: The function that makes the content of that folder.
     """
 
     model: Any
@@ -74,6 +75,7 @@ class Registration(NamedTuple):
     joins: bool = False
     predicts: tuple[str, ...] = ("next_item",)
     reads_sources: bool = False
+    packer: str = "recbole_idp.serving.pack:trained_model"
 
 
 SETTINGS = (
@@ -227,7 +229,7 @@ MODELS = {
         "recbole_idp.models.p5.model:P5",
         "recbole_idp.models.p5.trainer:P5Trainer",
         transfers=True,
-        serves=False,
+        packer="recbole_idp.serving.generative_pack:generative_model",
         settings="recbole_idp.models.p5.keys:P5Settings",
     ),
     "PRECISE": _universal(
@@ -365,9 +367,27 @@ def transfers(model: str) -> bool:
     return (found := _registered(model)) is not None and found.transfers
 
 
+def needs_sources(values: Mapping[str, Any]) -> bool:
+    """Return whether a configuration reads source domains: its model transfers, no folder brings what was pre-trained,
+    and the model does not start from scratch, alone and not beside other variants."""
+    if not transfers(values["model"]) or values["pretrained"]:
+        return False
+    if values.get("transfer") != "scratch":
+        return True
+    registration = _registered(values["model"])
+    return registration is not None and bool(resolve(registration.trainer).variants)
+
+
 def serves(model: str) -> bool:
     """Return whether a model can be saved as a folder that recommends without RecBole."""
     return (found := _registered(model)) is not None and found.serves
+
+
+def packer(model: str) -> Callable[..., Any]:
+    """Return the function that makes the content of the folder that a model is served from."""
+    found = _registered(model)
+    assert found is not None  # as only such a model serves
+    return resolve(found.packer)
 
 
 def joins(model: str) -> bool:

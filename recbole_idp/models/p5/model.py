@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from recbole.config import Config
 
     from recbole_idp.data.dataset import SequenceDataset
-    from recbole_idp.models.p5.catalogue import Catalogue
     from recbole_idp.models.p5.sampling import Ratings
 
 
@@ -25,20 +24,21 @@ class P5(PromptModel):
     Args:
         config: RecBole's configuration.
         dataset: The training part of the target.
+
+    Attributes:
+        pretrained_on: Names of the source domains; empty where nothing was pre-trained.
     """
 
     def __init__(self, config: Config, dataset: SequenceDataset) -> None:
         catalogue = target_catalogue(config, dataset)
-        super().__init__(config, dataset, catalogue, _start(config, catalogue))
+        if config["transfer"] == "scratch":
+            start, self.pretrained_on = first_start(P5Settings.of(config), catalogue), []
+        else:
+            pretrained = find_or_pretrain(config)
+            start = Start(pretrained.tokenizer, pretrained.sizes, pretrained.state)
+            self.pretrained_on = pretrained.domain_names()
+        super().__init__(config, dataset, catalogue, start)
 
     def read_ratings(self, dataset: SequenceDataset) -> Ratings:
         """Return the ratings of the training part of the target."""
         return training_ratings(dataset, self.settings.rating_field)
-
-
-def _start(config: Config, catalogue: Catalogue) -> Start:
-    """Return what the network starts from, as ``transfer`` says."""
-    if config["transfer"] == "scratch":
-        return first_start(P5Settings.of(config), catalogue)
-    pretrained = find_or_pretrain(config)
-    return Start(pretrained.tokenizer, pretrained.sizes, pretrained.state)

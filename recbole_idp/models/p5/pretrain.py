@@ -35,10 +35,11 @@ if TYPE_CHECKING:
 TOKENIZER = "tokenizer.json"
 """The file of the pieces."""
 
-_SIZES = {
+SIZES = {
     **dict.fromkeys(("vocabulary", "width", "inner", "key", "layers", "heads", "buckets", "distance"), int),
     **dict.fromkeys(("gated", "scaled"), bool),
 }
+"""Schema of the sizes of a network."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ class PretrainedP5(PretrainedWeights):
         identifier="recbole_idp P5",
         description_file="p5.json",
         required_files=frozenset((WEIGHTS, TOKENIZER)),
-        schema={"fingerprint": str, "domains": [{"name": str}], "sizes": _SIZES},
+        schema={"fingerprint": str, "domains": [{"name": str}], "sizes": SIZES},
     )
 
     tokenizer: PieceTokenizer

@@ -62,3 +62,22 @@ class ItemRanking:
         items, found = search_beams(network, pieces, words, self.trie, self.settings.beams, left_out)
         scores = found.new_full((len(pieces), self.trie.n_items), -torch.inf)
         return scores.scatter_(1, items, found).index_fill_(1, items.new_zeros(1), -torch.inf)
+
+    def best(
+        self, network: P5Network, histories: Sequence[Sequence[int]], k: int, excluded: Sequence[Sequence[int]] = ()
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Find the best items after histories.
+
+        Args:
+            network: The network, in evaluation mode.
+            histories: Item numbers of each of B histories.
+            k: Items for each; with ``beam`` there are as many beams at least.
+            excluded: As of :meth:`scores`.
+
+        Returns:
+            Items, best first, 0 where there are no more, int64; and their log-probabilities; both of shape [B, k].
+        """
+        rule = self.settings.model_copy(update={"beams": max(self.settings.beams, k)})
+        scores = ItemRanking(self.writer, self.trie, rule).scores(network, histories, excluded)
+        found, items = scores.topk(min(k, scores.shape[1]), 1)
+        return items.masked_fill(found == -torch.inf, 0), found

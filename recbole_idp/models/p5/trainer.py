@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from recbole_idp.data.domains import source_locations
+from recbole_idp.errors import UserError
 from recbole_idp.models.p5.pretrain import find_or_pretrain
 from recbole_idp.models.p5.training import PromptTrainer
 
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from recbole.config import Config
 
     from recbole_idp.data.dataset import SequenceDataset
+    from recbole_idp.models.p5.model import P5
     from recbole_idp.train.clock import StageClock
 
 
@@ -22,6 +24,17 @@ class P5Trainer(PromptTrainer):
     ``scratch``: on the target alone, as the paper does; ``fine_tune``: from the network that was pre-trained on prompts
     of the source domains; ``zero_shot``: with that network as it is.
     """
+
+    @classmethod
+    def check_config(cls, config: Config) -> None:
+        """Refuse to keep users, of which P5 has no vectors."""
+        super().check_config(config)
+        if config["keep_users"]:
+            raise UserError(f"{config['model']} has no vectors of users to keep: take keep_users out")
+
+    def __init__(self, config: Config, model: P5) -> None:
+        self.check_config(config)
+        super().__init__(config, model)
 
     @classmethod
     def check_sources(cls, config: Config, variants: Sequence[str]) -> None:
