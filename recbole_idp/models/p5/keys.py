@@ -33,9 +33,9 @@ class NetworkSettings(Settings):
     )
     n_layers: Layers = setting(2, "default: blocks of the encoder, and of the decoder; paper: 6.", _BOTH)
     n_heads: Count = setting(4, "default: attention heads; paper: 8.", _BOTH)
-    hidden_size: Count = setting(128, "default: width of embeddings and states; paper: 512.", _BOTH)
-    inner_size: Count = setting(512, "default: width inside the feed-forward layers; paper: 2048.", _BOTH)
-    key_size: Count = setting(32, "default: width of a head's keys; paper: 64.", _BOTH)
+    hidden_size: Count = setting(64, "default: width of embeddings and states; paper: 512.", _BOTH)
+    inner_size: Count = setting(256, "default: width inside the feed-forward layers; paper: 2048.", _BOTH)
+    key_size: Count = setting(16, "default: width of a head's keys; paper: 64.", _BOTH)
     hidden_dropout_prob: Dropout = setting(0.1, "paper: dropout on embeddings and layer outputs.", _BOTH)
     attn_dropout_prob: Dropout = setting(0.1, "paper: dropout on attention weights.", _BOTH)
 
@@ -48,7 +48,7 @@ class WordingSettings(Settings):
         "default: random; text: like texts get near numbers; reference: the paper's code, which leaks the next item.",
         _BOTH,
     )
-    number_digits: Digits = setting(2, "default: digits of an item's number that are one piece.", _BOTH)
+    number_digits: Digits = setting(3, "default: digits of an item's number that are one piece.", _BOTH)
     vocabulary_size: Count = setting(2000, "default: pieces learned from the texts; paper: T5's 32,128.", _BOTH)
     title_words: Natural = setting(
         0, "paper: 0; default of ours for transfer: words of the title named with an item, such as 4.", _BOTH
@@ -59,7 +59,9 @@ class WordingSettings(Settings):
 class SamplingSettings(Settings):
     """How many prompts an epoch draws, family by family."""
 
-    sequential_prompts: Natural = setting(5, "paper: an epoch's prompts a user that ask for the next item.", _BOTH)
+    sequential_prompts: Natural = setting(
+        15, "default: an epoch's prompts a user that ask for the next item; paper: 5.", _BOTH
+    )
     candidate_prompts: Natural = setting(1, "default: the same with candidates in the prompt; paper: 5.", _BOTH)
     next_prompts: Natural = setting(1, "default: the same that ask whether one item is next; paper: 10.", _BOTH)
     direct_prompts: Natural = setting(
@@ -69,7 +71,7 @@ class SamplingSettings(Settings):
         1, "default: prompts a user, without history, that ask for one of the candidates; paper: 5.", _BOTH
     )
     rating_prompts: Natural = setting(
-        1, "paper: prompts for each rating of the target, if rating_field is there.", Affects.TRAINING
+        1, "default: prompts a user about a rating of the target; paper: one for each rating.", Affects.TRAINING
     )
     rating_field: str | None = setting(
         "rating", "default: column of the .inter file with ratings from 1 to 5; None: no prompts about ratings.", _BOTH
@@ -108,12 +110,15 @@ class P5Settings(NetworkSettings, WordingSettings, SamplingSettings, RankingSett
     epoch_steps: Count = setting(1, "default: 1, an epoch is drawn once.", Affects.TRAINING)
     train_batch_size: Count = setting(128, "paper: prompts a batch.", Affects.TRAINING)
     learner: Learner = setting("adamw", "paper: AdamW.", _BOTH)
-    learning_rate: Number = setting(0.001, "paper: highest learning rate.", Affects.TRAINING)
+    learning_rate: Number = setting(0.002, "default: highest learning rate; paper: 0.001.", Affects.TRAINING)
     weight_decay: Number = setting(0.01, "paper: weight decay.", _BOTH)
     clip_grad_norm: Clipping | None = setting({"max_norm": 1.0}, "paper: norm to which gradients are cut.", _BOTH)
     stopping_step: Count = setting(5, "default: validations without a better one before the end.", Affects.TRAINING)
     warmup_share: Share = setting(0.05, "paper: share of the steps in which the learning rate grows.", _BOTH)
     pretrain_epochs: Count = setting(10, "paper: epochs at most.", Affects.PRETRAINING)
+    pretrain_learning_rate: Number = setting(
+        0.002, "default: highest learning rate; paper: 0.001.", Affects.PRETRAINING
+    )
     pretrain_batch_size: Count = setting(128, "paper: prompts a batch.", Affects.PRETRAINING)
     transfer: TransferMode = setting(
         "scratch",

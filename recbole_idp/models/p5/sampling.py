@@ -100,6 +100,9 @@ class PromptSampler:
         self.user_numbers = np.random.default_rng(seed).permutation(len(data.lines)) + 1
         self._seen = [frozenset(line.tolist()) for line in data.lines]
         self._titled = [item for item in range(1, data.n_items) if writer.has_title(item)]
+        # The ratings of each user who has some, as a stretch of the ratings in the order of users.
+        self._by_user = np.argsort(data.ratings.users, kind="stable")
+        self._raters, self._first_rating = np.unique(data.ratings.users[self._by_user], return_index=True)
         users = len(data.lines)
         self._families: list[tuple[int, int, Callable[[int, np.random.Generator], Drawn]]] = [
             (users, settings.sequential_prompts, self._sequential),
@@ -107,7 +110,7 @@ class PromptSampler:
             (users, settings.next_prompts, self._next),
             (users, settings.direct_prompts, self._direct),
             (users, settings.direct_candidate_prompts, self._direct_candidates),
-            (len(data.ratings.stars), settings.rating_prompts, self._rating),
+            (len(self._raters), settings.rating_prompts, self._rating),
             (len(self._titled), settings.title_prompts, self._title),
         ]
         self.available = sum(count * times for count, times, _ in self._families)
@@ -160,7 +163,9 @@ class PromptSampler:
         prompt = self.writer.prompt(_one_of(FAMILIES["direct_candidates"], draw), **parts)
         return Drawn(prompt, self.writer.item_answer(target))
 
-    def _rating(self, number: int, draw: np.random.Generator) -> Drawn:
+    def _rating(self, rater: int, draw: np.random.Generator) -> Drawn:
+        bounds = np.append(self._first_rating, len(self._by_user))[rater : rater + 2]
+        number = self._by_user[draw.integers(*bounds)]
         user, item, stars = (int(column[number]) for column in self.data.ratings)
         template, parts = _one_of(FAMILIES["rating"], draw), self._pair(user, item)
         if template.asked == "stars":

@@ -109,6 +109,7 @@ def data(ratings=False):
 def drawn_of(writer, family, seed=0, **more):
     """Returns many prompts of one family as texts, prompt and answer."""
     none = {key: 0 for key in SamplingSettings.model_fields if key.endswith("_prompts") and key != "epoch_prompts"}
+    assert f"{family}_prompts" in none
     settings = SamplingSettings(**{**none, f"{family}_prompts": 200, "epoch_prompts": 100_000, **more})
     sampler = PromptSampler(data(ratings=True), writer, settings, seed)
     names = {number: piece for piece, number in writer.tokenizer._tokenizer.get_vocab().items()}
@@ -147,11 +148,11 @@ def test_histories_are_what_stands_before_the_target_and_begin_near_the_start(ba
 
 
 def test_candidates_hold_the_target_once_and_nothing_else_of_the_user(bare):
-    for prompt, answer in drawn_of(bare, "direct_candidates", prompt_candidates=3):
+    for prompt, answer in drawn_of(bare, "direct_candidate", prompt_candidates=3):
         listed = events(prompt)
         assert listed.count(int(answer)) == 1 and len(set(listed)) == len(listed) <= 3
         assert any({int(answer)} == set(listed) & set(line.tolist()) for line in LINES)
-    assert {len(events(prompt)) for prompt, _ in drawn_of(bare, "direct_candidates", prompt_candidates=3)} == {1, 3}
+    assert {len(events(prompt)) for prompt, _ in drawn_of(bare, "direct_candidate", prompt_candidates=3)} == {1, 3}
 
 
 def test_half_of_the_questions_are_about_an_item_that_the_user_did_not_take(bare):
