@@ -25,7 +25,7 @@ from recbole_idp.storage.tensors import read_tensors
 if TYPE_CHECKING:
     from recbole_idp.serving.new_items import NewItems
     from recbole_idp.serving.recommender import Recommender
-    from recbole_idp.serving.user_encoder import UserEncoder
+    from recbole_idp.serving.user_encoder import AnyUserEncoder
 
 DESCRIPTION, MODEL, ITEMS, HISTORY_ITEMS, TRANSFER, CARD = (
     "trained.json",
@@ -210,7 +210,7 @@ class TrainedModel:
         new = new_items.read_new_items(self, path)
         return new_items.add_items(self, new, new_items.find_bundle(self, pretrained)), new
 
-    def user_encoder(self) -> UserEncoder:
+    def user_encoder(self) -> AnyUserEncoder:
         """Rebuild the user encoder; see :class:`~recbole_idp.serving.user_encoder.UserEncoder`."""
         return build_user_encoder(self.description, self.encoder, self.item_vectors)
 
