@@ -125,6 +125,9 @@ def test_two_items_of_one_number_are_refused(trained):
         load(trained)
 
 
-def test_users_are_not_kept(made):
-    with pytest.raises(UserError, match="no vectors of users to keep"):
-        run(made, "P5", keep_users=True, **SMALL)
+@pytest.mark.parametrize(
+    ("changes", "line"), [({"keep_users": True}, "no vectors of users to keep"), ({"fuse": "TextKNN"}, "remove fuse")]
+)
+def test_what_needs_vectors_or_all_scores_is_refused_before_training(made, changes, line):
+    with pytest.raises(UserError, match=line):
+        run(made, "P5", **changes, **SMALL)

@@ -6,7 +6,18 @@ import annotated_types
 from pydantic import AfterValidator
 
 from recbole_idp.config.forms import check_clipping
-from recbole_idp.config.setting import Affects, Count, Dropout, Layers, Natural, Number, Settings, Share, setting
+from recbole_idp.config.setting import (
+    Affects,
+    Count,
+    Dropout,
+    Layers,
+    Natural,
+    Number,
+    Positive,
+    Settings,
+    Share,
+    setting,
+)
 from recbole_idp.errors import UserError
 
 _BOTH = Affects.PRETRAINING | Affects.TRAINING
@@ -38,6 +49,9 @@ class NetworkSettings(Settings):
     key_size: Count = setting(16, "default: width of a head's keys; paper: 64.", _BOTH)
     hidden_dropout_prob: Dropout = setting(0.1, "paper: dropout on embeddings and layer outputs.", _BOTH)
     attn_dropout_prob: Dropout = setting(0.1, "paper: dropout on attention weights.", _BOTH)
+    initializer_range: Positive = setting(
+        0.05, "default: deviation of the first embeddings, for AdamW; T5: 1, for Adafactor.", _BOTH
+    )
 
 
 class WordingSettings(Settings):

@@ -27,8 +27,10 @@ class P5Trainer(PromptTrainer):
 
     @classmethod
     def check_config(cls, config: Config) -> None:
-        """Refuse to keep users, of which P5 has no vectors."""
+        """Refuse to keep users, of which P5 has no vectors, and to add scores to those of beams."""
         super().check_config(config)
+        if config["fuse"]:
+            raise UserError(f"fuse adds scores to those of all items, and {config['model']} writes items: remove fuse")
         if config["keep_users"]:
             raise UserError(f"{config['model']} has no vectors of users to keep: take keep_users out")
 

@@ -9,6 +9,7 @@ import torch
 
 from recbole_idp.data.rows import Passes
 from recbole_idp.models.p5.batches import PromptBatch, PromptBatches
+from recbole_idp.train.estimate import epoch_estimate
 from recbole_idp.train.trainer import SequenceTrainer
 
 if TYPE_CHECKING:
@@ -57,11 +58,19 @@ class PromptTrainer(SequenceTrainer):
             one_pass = PromptBatches(sampler, self.config["train_batch_size"], self.generator)
             self._batches = Passes(one_pass, self.config["epoch_steps"])
             self._total = self.epochs * len(self._batches)
-            self.logger.info(
-                f"P5 draws {len(sampler):,} prompts an epoch, of {sampler.available:,} that its keys ask for; "
-                f"{len(self.model.tokenizer):,} pieces"
-            )
         return self._batches
+
+    def _train_epoch(
+        self, train_data: AbstractDataLoader | TargetLoader, epoch_idx: int, *args: Any, **kwargs: Any
+    ) -> float:
+        """Train one epoch; before the first one, say what it draws and how long it will take."""
+        if self.taken_steps == 0:
+            n_steps, minutes = epoch_estimate(self, train_data)
+            self.logger.info(
+                f"P5 trains on {n_steps:,} batches of prompts an epoch, in {len(self.model.tokenizer):,} pieces: about "
+                f"{minutes:.1f} minutes on this machine, without validation; {self.epochs} epochs at most"
+            )
+        return super()._train_epoch(train_data, epoch_idx, *args, **kwargs)
 
     def _training_loss(self, batch: PromptBatch) -> torch.Tensor:
         """Return the loss of a batch, and set the learning rate of its step."""
