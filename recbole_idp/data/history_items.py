@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from recbole_idp.config.derive import data_root
+from recbole_idp.config.derive import data_root, derive
 from recbole_idp.data.catalog import DatasetLocation, locate
 from recbole_idp.data.domains import Domain, DomainEvents, domain_facts, read_domain
 from recbole_idp.data.folders import SOURCE_FILE, clock_of
@@ -112,7 +112,8 @@ def read_joined_domains(
     items: list[HistoryItem] = []
     parts: list[OtherEvents] = []
     for location in locations:
-        read = read_domain(config, location)
+        # Which events lie before a target is known later: all of them are read.
+        read = read_domain(derive(config, latest_events=None), location)
         found = _of_users(read, users, len(items))
         if not _same_clock(locate(target, data_root(config)), location):
             check_one_clock(target, (target_users, target_times), location.name, (found.users, found.times))
