@@ -189,8 +189,11 @@ def make_plan(options: Mapping[str, str | bool]) -> Plan:
     kept = [Layer(layer.origin, _known_part(layer.values, first, datasets[0])) for layer in layers]
     values = resolve(kept, first, datasets[0]).values
     if values["text_encoders"]:
+        given_transfer = next(
+            (layer.values["transfer"] for layer in reversed(layers) if "transfer" in layer.values), None
+        )
         _check_own_options(rows, own_options)
-        own_options = encoder_rows(rows, own_options, values["text_encoders"], datasets[0])
+        own_options = encoder_rows(rows, own_options, values["text_encoders"], datasets[0], given_transfer)
         rows = {row: options["model"] for row, options in own_options.items()}
         values["model_options"] = own_options
     if values["baseline"] is not None and values["baseline"] not in rows:
