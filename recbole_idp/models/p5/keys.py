@@ -49,9 +49,6 @@ class NetworkSettings(Settings):
     key_size: Count = setting(16, "default: width of a head's keys; paper: 64.", _BOTH)
     hidden_dropout_prob: Dropout = setting(0.1, "paper: dropout on embeddings and layer outputs.", _BOTH)
     attn_dropout_prob: Dropout = setting(0.1, "paper: dropout on attention weights.", _BOTH)
-    initializer_range: Positive = setting(
-        0.05, "default: deviation of the first embeddings, for AdamW; T5: 1, for Adafactor.", _BOTH
-    )
 
 
 class WordingSettings(Settings):
@@ -122,7 +119,7 @@ class P5Settings(NetworkSettings, WordingSettings, SamplingSettings, RankingSett
     MAX_ITEM_LIST_LENGTH: Count = setting(20, "default: latest events of a user that a prompt names.")
     epochs: Count = setting(20, "default: epochs; the learning rate falls to their end; paper: 10.", Affects.TRAINING)
     epoch_steps: Count = setting(1, "default: 1, an epoch is drawn once.", Affects.TRAINING)
-    train_batch_size: Count = setting(128, "paper: prompts a batch.", Affects.TRAINING)
+    train_batch_size: Count = setting(64, "default: prompts a batch; paper: 128.", Affects.TRAINING)
     learner: Learner = setting("adamw", "paper: AdamW.", _BOTH)
     learning_rate: Number = setting(0.002, "default: highest learning rate; paper: 0.001.", Affects.TRAINING)
     weight_decay: Number = setting(0.01, "paper: weight decay.", _BOTH)
@@ -133,7 +130,7 @@ class P5Settings(NetworkSettings, WordingSettings, SamplingSettings, RankingSett
     pretrain_learning_rate: Number = setting(
         0.002, "default: highest learning rate; paper: 0.001.", Affects.PRETRAINING
     )
-    pretrain_batch_size: Count = setting(128, "paper: prompts a batch.", Affects.PRETRAINING)
+    pretrain_batch_size: Count = setting(64, "default: prompts a batch; paper: 128.", Affects.PRETRAINING)
     transfer: TransferMode = setting(
         "scratch",
         "paper: scratch, the target alone; fine_tune, from source_domains; control: zero_shot, not trained.",
