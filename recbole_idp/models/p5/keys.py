@@ -13,7 +13,6 @@ from recbole_idp.config.setting import (
     Layers,
     Natural,
     Number,
-    Positive,
     Settings,
     Share,
     setting,
