@@ -120,14 +120,14 @@ class P5Settings(NetworkSettings, WordingSettings, SamplingSettings, RankingSett
     epoch_steps: Count = setting(1, "default: 1, an epoch is drawn once.", Affects.TRAINING)
     train_batch_size: Count = setting(64, "default: prompts a batch; paper: 128.", Affects.TRAINING)
     learner: Learner = setting("adamw", "paper: AdamW.", _BOTH)
-    learning_rate: Number = setting(0.002, "default: highest learning rate; paper: 0.001.", Affects.TRAINING)
+    learning_rate: Number = setting(0.005, "default: highest learning rate; paper: 0.001.", Affects.TRAINING)
     weight_decay: Number = setting(0.01, "paper: weight decay.", _BOTH)
     clip_grad_norm: Clipping | None = setting({"max_norm": 1.0}, "paper: norm to which gradients are cut.", _BOTH)
     stopping_step: Count = setting(5, "default: validations without a better one before the end.", Affects.TRAINING)
     warmup_share: Share = setting(0.05, "paper: share of the steps in which the learning rate grows.", _BOTH)
     pretrain_epochs: Count = setting(10, "paper: epochs at most.", Affects.PRETRAINING)
     pretrain_learning_rate: Number = setting(
-        0.002, "default: highest learning rate; paper: 0.001.", Affects.PRETRAINING
+        0.005, "default: highest learning rate; paper: 0.001.", Affects.PRETRAINING
     )
     pretrain_batch_size: Count = setting(64, "default: prompts a batch; paper: 128.", Affects.PRETRAINING)
     transfer: TransferMode = setting(
