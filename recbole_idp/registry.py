@@ -187,6 +187,15 @@ MODELS = {
         settings="recbole_idp.models.unisrec.keys:UniSRecSettings",
     ),
     "UniSRec_IDt": _unisrec("recbole_idp.models.unisrec.model:UniSRec_IDt", extends="UniSRec"),
+    "Recformer": Registration(
+        "recbole_idp.models.recformer.model:Recformer",
+        "recbole_idp.models.recformer.trainer:RecformerTrainer",
+        extends="PositionSASRec",
+        transfers=True,
+        joins=True,
+        predicts=("next_item", "cold_item"),
+        settings="recbole_idp.models.recformer.keys:RecformerSettings",
+    ),
     "PeterRec": Registration(
         "recbole_idp.models.peterrec.model:PeterRec",
         "recbole_idp.models.peterrec.trainer:PeterRecTrainer",

@@ -20,7 +20,7 @@ FIRST, NAME, VALUE, PADDING = range(4)
 """Kinds of tokens: the first one, those of attributes' names, those of their values, padding."""
 _DENSE_LENGTH = 512
 # RoBERTa's positions: 0 is not used, 1 is that of padding.
-_FIRST_POSITION = 2
+FIRST_POSITION = 2
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ class Embeddings(nn.Module):
         super().__init__()
         width = sizes.hidden_size
         self.word_embeddings = nn.Embedding(sizes.vocabulary, width)
-        self.position_embeddings = nn.Embedding(sizes.max_tokens + _FIRST_POSITION, width)
+        self.position_embeddings = nn.Embedding(sizes.max_tokens + FIRST_POSITION, width)
         self.token_type_embeddings = nn.Embedding(PADDING + 1, width)
         self.item_position_embeddings = nn.Embedding(sizes.max_items + 1, width)
         self.LayerNorm = nn.LayerNorm(width, eps=eps)
@@ -89,8 +89,8 @@ class Embeddings(nn.Module):
 
     def forward(self, tokens: Tokens) -> torch.Tensor:
         """Embed tokens; shape [B, n, D]."""
-        places = torch.arange(tokens.ids.shape[1], device=tokens.ids.device) + _FIRST_POSITION
-        places = torch.where(tokens.present, places, _FIRST_POSITION - 1)
+        places = torch.arange(tokens.ids.shape[1], device=tokens.ids.device) + FIRST_POSITION
+        places = torch.where(tokens.present, places, FIRST_POSITION - 1)
         total = self.word_embeddings(tokens.ids) + self.position_embeddings(places)
         total = total + self.token_type_embeddings(tokens.kinds) + self.item_position_embeddings(tokens.items)
         return self.dropout(self.LayerNorm(total))

@@ -75,8 +75,6 @@ def test_a_token_reaches_its_window_and_the_start_token_alone():
     everywhere = torch.ones_like(ids)
     changed = ids.clone()
     changed[0, 6] = 39
-    before, after = (
-        one(Tokens(values, everywhere, everywhere, everywhere == 1))[0] for values in (ids, changed)
-    )
+    before, after = (one(Tokens(values, everywhere, everywhere, everywhere == 1))[0] for values in (ids, changed))
     moved = (before - after).abs().amax(1) > 1e-6
     assert moved.nonzero().flatten().tolist() == [0, 4, 5, 6, 7, 8]
