@@ -83,6 +83,7 @@ SETTINGS = (
     "recbole_idp.content.text.keys:TextSettings",
     "recbole_idp.train.keys:TrainingSettings",
     "recbole_idp.evaluation.keys:EvaluationSettings",
+    "recbole_idp.models.textknn.keys:FusionSettings",
     "recbole_idp.leaderboard.keys:BoardSettings",
 )
 """The classes that declare the keys of every model, lowest first."""
@@ -168,6 +169,11 @@ MODELS = {
         "recbole_idp.models.idp.text_pca:TextPCASASRec",
         extends="PositionSASRec",
         settings="recbole_idp.models.idp.keys:TextPCASASRecSettings",
+    ),
+    "TextKNN": Registration(
+        "recbole_idp.models.textknn.model:TextKNN",
+        "recbole_idp.models.textknn.trainer:UntrainedTrainer",
+        joins=True,
     ),
     "MoRec": Registration(
         "recbole_idp.models.morec.model:MoRec",

@@ -15,6 +15,7 @@ from recbole_idp.errors import UserError
 from recbole_idp.evaluation.metrics import goodness
 from recbole_idp.models.idp.variants import GENERATED
 from recbole_idp.recbole_models.choose import model_class, trainer_class
+from recbole_idp.run.fusion import fused_model
 from recbole_idp.serving.pack import trained_model
 from recbole_idp.serving.trained_model import TrainedModel, check_absent
 from recbole_idp.storage.checkpoint import load_checkpoint
@@ -122,6 +123,8 @@ def keep_best(
     model = model_class(config)(settings, dataset).to(config["device"])
     model.load_state_dict(load_checkpoint(facts["checkpoint"])[0])
     generated_from = start if trial.variant in GENERATED else None
+    if settings["fuse"]:
+        model = fused_model(model, settings, dataset, facts["fused"]["weight"])
     trained = trained_model(model, settings, dataset, titles, facts, generated_from)
     if trained is None:
         return None

@@ -144,6 +144,11 @@ def check_generated(trained: TrainedModel) -> None:
     """
     if trained.transfer is None:
         about = trained.description
+        if about["encoder"]["kind"] == "Fused":
+            raise UserError(
+                f"{about['model']} ({about['variant']}) is fused with another model, so that an added item would need "
+                "vectors of both: train it without fuse"
+            )
         raise UserError(
             f"{about['model']} ({about['variant']}) was trained without generated embeddings, so that no text makes an "
             "item for it: train IDP with --variants=fine_tune, and add items to what that leaves"

@@ -23,7 +23,7 @@ from recbole_idp.storage.sealed import FolderFormat, check_sealed, seal, write_w
 from recbole_idp.storage.tensors import read_tensors
 
 if TYPE_CHECKING:
-    from recbole_idp.serving.user_encoder import UserEncoder
+    from recbole_idp.serving.user_encoder import AnyUserEncoder
 
 DESCRIPTION, MODEL, ITEMS, HISTORY_ITEMS, TRANSFER, CARD = (
     "trained.json",
@@ -183,7 +183,7 @@ class TrainedModel:
             raise UserError(f"trained model {folder} cannot be read ({reason}): train it again") from error
         return model
 
-    def user_encoder(self) -> UserEncoder:
+    def user_encoder(self) -> AnyUserEncoder:
         """Rebuild the user encoder; see :class:`~recbole_idp.serving.user_encoder.UserEncoder`."""
         return build_user_encoder(self.description, self.encoder, self.item_vectors)
 
