@@ -136,12 +136,8 @@ def add_items(trained: str, items: str, out: str, pretrained: str | None) -> Non
     """
     check_absent(out)
     opened = TrainedModel.open(trained)
-    from recbole_idp.serving import new_items
-
-    new_items.check_generated(opened)
-    new = new_items.read_new_items(opened, items)
-    bundle = new_items.find_bundle(opened, pretrained)
-    new_items.add_items(opened, new, bundle).save(out)
+    extended, new = opened.with_items(items, pretrained)
+    extended.save(out)
     if new.known or new.blank:
         _say(f"left out: {new.known:,} items that the model has already, {new.blank:,} without a text")
     print(f"{out}: {len(new.texts):,} items added to {len(opened.tokens):,}")

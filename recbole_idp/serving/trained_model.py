@@ -23,14 +23,16 @@ from recbole_idp.storage.sealed import FolderFormat, check_sealed, seal, write_w
 from recbole_idp.storage.tensors import read_tensors
 
 if TYPE_CHECKING:
+    from recbole_idp.serving.new_items import NewItems
     from recbole_idp.serving.user_encoder import AnyUserEncoder
 
-DESCRIPTION, MODEL, ITEMS, HISTORY_ITEMS, TRANSFER, CARD = (
+DESCRIPTION, MODEL, ITEMS, HISTORY_ITEMS, TRANSFER, TOKENIZER, CARD = (
     "trained.json",
     "model.safetensors",
     "items.tsv",
     "history_items.tsv",
     "transfer.safetensors",
+    "tokenizer.json",
     "README.md",
 )
 FORMAT = FolderFormat(
@@ -56,7 +58,7 @@ FORMAT = FolderFormat(
         "bundle": Nullable({"name": str, "fingerprint": str, "domains": [str]}),
     },
 )
-_NAMES = frozenset((DESCRIPTION, MODEL, ITEMS, HISTORY_ITEMS, TRANSFER, CARD, USERS, USER_IDS))
+_NAMES = frozenset((DESCRIPTION, MODEL, ITEMS, HISTORY_ITEMS, TRANSFER, TOKENIZER, CARD, USERS, USER_IDS))
 _ENCODER = "encoder/"
 _HEADER, _HISTORY_HEADER = "item_id\ttitle", "domain\titem_id"
 
@@ -79,6 +81,7 @@ class TrainedModel:
             [N - 1, W], and ``items`` and ``similarities`` of the matches [N - 1, m]; None if they were not generated.
         users: The target's users; None where ``keep_users`` is not set.
         history_items: Items of other domains, which histories hold and which are never recommended.
+        tokenizer: What makes tokens of the texts of new items, as text; None where items are not read as texts.
         folder: The folder that it was opened from; None: it is not saved yet.
     """
 
@@ -92,6 +95,7 @@ class TrainedModel:
     transfer: dict[str, torch.Tensor] | None = None
     users: UserVectors | None = None
     history_items: list[HistoryItem] = field(default_factory=list)
+    tokenizer: str | None = None
     folder: Path | None = field(default=None)
 
     @property
@@ -136,6 +140,8 @@ class TrainedModel:
         write_weights(building / MODEL, tensors)
         if self.transfer is not None:
             write_weights(building / TRANSFER, self.transfer)
+        if self.tokenizer is not None:
+            (building / TOKENIZER).write_text(self.tokenizer, encoding="utf-8")
         if self.users is not None:
             write_weights(building / USERS, self.users.tensors())
             self.users.write_ids(building / USER_IDS)
@@ -173,8 +179,20 @@ class TrainedModel:
             encoder = {name.removeprefix(_ENCODER): value for name, value in tensors.items()}
             n_inputs = len(tokens) + 1 + len(others)
             users = UserVectors.read(folder, n_inputs, description["encoder"]["hidden_size"])
+            tokenizer = (folder / TOKENIZER).read_text(encoding="utf-8") if (folder / TOKENIZER).is_file() else None
             model = cls(
-                vectors, candidates, bias, encoder, tokens, titles, description, transfer, users, others, folder
+                vectors,
+                candidates,
+                bias,
+                encoder,
+                tokens,
+                titles,
+                description,
+                transfer,
+                users,
+                others,
+                tokenizer,
+                folder,
             )
             model._check()
             model.user_encoder()
@@ -182,6 +200,29 @@ class TrainedModel:
             reason = " ".join(str(error).split())[:200]
             raise UserError(f"trained model {folder} cannot be read ({reason}): train it again") from error
         return model
+
+    def with_items(self, path: str | Path, pretrained: str | None = None) -> tuple[TrainedModel, NewItems]:
+        """Add the items of a file that the model does not have yet, without training.
+
+        Args:
+            path: An ``.item`` file.
+            pretrained: Folder of the bundle that the model was made from; None: it lies beside the model.
+
+        Returns:
+            The extended model, not saved yet, and the new items.
+
+        Raises:
+            UserError: The file or the bundle cannot be used, or the model's items were not made from texts.
+        """
+        if self.tokenizer is not None:
+            from recbole_idp.serving import text_items
+
+            return text_items.add_text_items(self, path)
+        from recbole_idp.serving import new_items
+
+        new_items.check_generated(self)
+        new = new_items.read_new_items(self, path)
+        return new_items.add_items(self, new, new_items.find_bundle(self, pretrained)), new
 
     def user_encoder(self) -> AnyUserEncoder:
         """Rebuild the user encoder; see :class:`~recbole_idp.serving.user_encoder.UserEncoder`."""

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from recbole_idp.models.recformer.longformer import Longformer
 
 _GLOBAL = ("query", "key", "value")
+# How much longer than its own vector the mean of the others is, which the start token adds to it.
+_GAIN = 2.0
+# Of hashed words: as that of other encoders' token vectors, so that positions do not count as much as words.
+_SPREAD = 0.08
 
 
 @torch.no_grad()
@@ -38,6 +42,33 @@ def start_tokens(longformer: Longformer, encoder: SentenceEncoder) -> None:
             f"hidden_size={table.shape[1]} or less, or first_weights=random"
         )
     own.copy_(table if table.shape[1] == width else principal_components(table, width))
+
+
+@torch.no_grad()
+def hash_tokens(longformer: Longformer) -> None:
+    """Start the token vectors of hashed words, which have no meaning, at random.
+
+    Args:
+        longformer: The encoder, whose token vectors are replaced.
+    """
+    longformer.embeddings.word_embeddings.weight.normal_(std=_SPREAD)
+
+
+@torch.no_grad()
+def start_as_mean(longformer: Longformer) -> None:
+    """Let the start token begin as the mean of the other tokens: in each layer its queries are zero, its values pass.
+
+    So texts with the same words are near one another from the first step on. Layers that begin at random would have to
+    learn this first, of far more texts than a small encoder reads.
+
+    Args:
+        longformer: The encoder, whose layers are random.
+    """
+    for layer in longformer.encoder.layer:
+        attention, output = layer.attention.self, layer.attention.output.dense
+        attention.query_global.weight.zero_()
+        torch.nn.init.eye_(attention.value_global.weight)
+        output.weight.copy_(_GAIN * torch.eye(len(output.weight)))
 
 
 def principal_components(table: torch.Tensor, width: int) -> torch.Tensor:

@@ -26,12 +26,11 @@ class ItemTokens(nn.Module):
     I inputs, E tokens of all of them. The buffers take the size of a state that is loaded.
 
     Args:
-        start: The token that a sequence begins with.
-        padding: The token of padding.
         max_tokens: Tokens of a sequence at most, with the start token.
         max_items: Items of a sequence at most.
 
     Attributes:
+        special: The token that a sequence begins with, and that of padding; int64, shape [2].
         ids: Token ids of all items, one item after the other; int32, shape [E].
         kinds: ``NAME`` or ``VALUE`` for each; uint8, shape [E].
         offsets: The tokens of input ``i`` are ``ids[offsets[i]:offsets[i + 1]]``; int64, shape [I + 1].
@@ -40,11 +39,12 @@ class ItemTokens(nn.Module):
     ids: torch.Tensor
     kinds: torch.Tensor
     offsets: torch.Tensor
+    special: torch.Tensor
 
-    def __init__(self, start: int, padding: int, max_tokens: int, max_items: int) -> None:
+    def __init__(self, max_tokens: int, max_items: int) -> None:
         super().__init__()
-        self.start, self.padding = start, padding
         self.max_tokens, self.max_items = max_tokens, max_items
+        self.register_buffer("special", torch.zeros(2, dtype=torch.long))
         self.register_buffer("ids", torch.zeros(0, dtype=torch.int32))
         self.register_buffer("kinds", torch.zeros(0, dtype=torch.uint8))
         self.register_buffer("offsets", torch.zeros(2, dtype=torch.long))
@@ -53,9 +53,9 @@ class ItemTokens(nn.Module):
         """Take the tokens of a catalogue.
 
         Args:
-            found: ``ids``, ``kinds`` and ``offsets``; see :func:`tokens_of_items`.
+            found: ``special``, ``ids``, ``kinds`` and ``offsets``; see :func:`tokens_of_items`.
         """
-        for name in ("ids", "kinds", "offsets"):
+        for name in ("special", "ids", "kinds", "offsets"):
             setattr(self, name, found[name].to(self.offsets.device))
 
     def counts(self) -> torch.Tensor:
@@ -79,7 +79,7 @@ class ItemTokens(nn.Module):
         index, item, inside = self.places(items, width)
         first = torch.arange(width, device=items.device) == 0
         kinds = torch.where(inside, self.kinds[index].long(), torch.where(first, FIRST, PADDING))
-        ids = torch.where(inside, self.ids[index].long(), torch.where(first, self.start, self.padding))
+        ids = torch.where(inside, self.ids[index].long(), torch.where(first, self.special[0], self.special[1]))
         numbers = torch.where(inside, item, torch.where(first, 0, self.max_items))
         return Tokens(ids, kinds, numbers, inside | first)
 
@@ -137,7 +137,7 @@ def tokens_of_items(
         attribute_tokens: Tokens of an attribute at most, its name's among them.
 
     Returns:
-        ``ids``, ``kinds`` and ``offsets`` as in :class:`ItemTokens`, and ``words``: whether a token begins a word; bool, of
+        ``special``, ``ids``, ``kinds`` and ``offsets`` as in :class:`ItemTokens`, and ``words``: whether a token begins a word; bool, of
         shape [E].
     """
     names = sorted({name for item in items for name, _ in item})
@@ -165,6 +165,7 @@ def tokens_of_items(
                 count += len(row)
             counts.append(count)
     return {
+        "special": torch.tensor([tokenizer.start, tokenizer.padding]),
         "ids": _joined(ids, np.int32),
         "kinds": _joined(kinds, np.uint8),
         "words": _joined(words, bool),

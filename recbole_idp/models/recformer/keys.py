@@ -41,11 +41,13 @@ class RecformerSettings(PositionSASRecSettings, TargetLossSettings):
     layer_norm_eps: Number = setting(1e-5, "paper: added to the variance in layer normalisation.", _BOTH)
     first_weights: FirstWeights = setting(
         "tokens",
-        "default: token vectors from text_encoder; layers: all of it, as the paper has Longformer's; random.",
+        "default: token vectors of text_encoder, and their mean; layers: all of it, as in the paper; random.",
         _BOTH,
     )
-    max_tokens: Count = setting(128, "default: tokens of a sequence, the start token among them; paper: 1024.", _BOTH)
-    max_attributes: Count = setting(3, "paper: columns of text that are read of an item, of text_fields.", _BOTH)
+    max_tokens: Count = setting(64, "default: tokens of a sequence, the start token among them; paper: 1024.", _BOTH)
+    max_attributes: Count = setting(
+        2, "default: columns of text that are read of an item, of text_fields; paper: 3.", _BOTH
+    )
     attribute_tokens: Count = setting(32, "paper: tokens of an attribute, its name's among them.", _BOTH)
     temperature: Positive = setting(0.05, "paper: tau, divides the cosines.", _BOTH)
     pretrain_epochs: Count = setting(2, "default: epochs, one pair a user each; paper: 32.", Affects.PRETRAINING)

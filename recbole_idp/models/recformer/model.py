@@ -13,7 +13,7 @@ from recbole_idp.models.base.encoded_items import EncodedItemsModel
 from recbole_idp.models.base.transferred import take_over, weights_of
 from recbole_idp.models.recformer.batches import DrawnTargets
 from recbole_idp.models.recformer.catalogue import input_attributes
-from recbole_idp.models.recformer.first_weights import start_layers, start_tokens
+from recbole_idp.models.recformer.first_weights import hash_tokens, start_as_mean, start_layers, start_tokens
 from recbole_idp.models.recformer.items import tokens_of_items
 from recbole_idp.models.recformer.longformer import LongformerSizes
 from recbole_idp.models.recformer.sequence_encoder import TextSequenceEncoder
@@ -104,14 +104,19 @@ class Recformer(EncodedItemsModel):
                 if field.name not in ("vocabulary", "max_items")
             },
         )
-        return TextSequenceEncoder(sizes, self.tokenizer.start, self.tokenizer.padding, config["layer_norm_eps"])
+        return TextSequenceEncoder(sizes, config["layer_norm_eps"])
 
     def set_first_weights(self, config: Config, encoder: TextEncoder) -> None:
         """Start from weights of the text encoder, as ``first_weights`` says; hashed words have none."""
-        if config["first_weights"] == "random" or not encoder.has_tokens:
-            return
-        start = start_tokens if config["first_weights"] == "tokens" else start_layers
-        start(self.encoder.longformer, cast("SentenceEncoder", encoder))
+        longformer, start = self.encoder.longformer, config["first_weights"]
+        if start == "layers" and encoder.has_tokens:
+            start_layers(longformer, cast("SentenceEncoder", encoder))
+        elif start != "random":
+            if encoder.has_tokens:
+                start_tokens(longformer, cast("SentenceEncoder", encoder))
+            else:
+                hash_tokens(longformer)
+            start_as_mean(longformer)
 
     def start_from(self, state: Mapping[str, torch.Tensor]) -> None:
         """Load pre-trained weights.
@@ -180,6 +185,8 @@ class Recformer(EncodedItemsModel):
             super().serving(),
             item_vectors=torch.cat([vectors, self._encoded(others)]) if len(others) else vectors,
             temperature=self.temperature,
+            sizes={"vocabulary": self.tokenizer.size},
+            tokenizer=self.tokenizer.text(),
         )
 
 

@@ -19,8 +19,6 @@ class TextSequenceEncoder(nn.Module):
 
     Args:
         sizes: Sizes of the encoder.
-        start: The token that a sequence begins with.
-        padding: The token of padding.
         eps: Added to the variance in layer normalisation.
 
     Attributes:
@@ -28,9 +26,9 @@ class TextSequenceEncoder(nn.Module):
         longformer (Longformer): The encoder of tokens.
     """
 
-    def __init__(self, sizes: LongformerSizes, start: int, padding: int, eps: float = 1e-5) -> None:
+    def __init__(self, sizes: LongformerSizes, eps: float = 1e-5) -> None:
         super().__init__()
-        self.items = ItemTokens(start, padding, sizes.max_tokens, sizes.max_items)
+        self.items = ItemTokens(sizes.max_tokens, sizes.max_items)
         self.longformer = Longformer(sizes, eps)
         self.width = sizes.hidden_size
 

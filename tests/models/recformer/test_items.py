@@ -34,7 +34,7 @@ ITEMS = [
 def filled(max_tokens=20, **sizes):
     """Returns the toy items, 1 to 3."""
     found = tokens_of_items(Letters(), ITEMS, **{"max_attributes": 2, "attribute_tokens": 4, **sizes})
-    items = ItemTokens(Letters.start, Letters.padding, max_tokens, 5)
+    items = ItemTokens(max_tokens, 5)
     items.fill(found)
     return items, found
 
@@ -74,13 +74,13 @@ def test_a_sequence_is_cut_at_its_oldest_tokens():
 
 def test_items_take_the_size_of_a_state_and_refuse_one_that_does_not_fit():
     items, _ = filled()
-    other = ItemTokens(30, 31, 20, 5)
+    other = ItemTokens(20, 5)
     other.load_state_dict(items.state_dict())
     assert torch.equal(other(torch.tensor([[1]]), 7).ids, items(torch.tensor([[1]]), 7).ids)
     state = items.state_dict()
     for name, value in (("offsets", torch.tensor([0, 5, 2])), ("kinds", state["kinds"][:1]), ("ids", -state["ids"])):
         with pytest.raises(ValueError, match="tokens of its items"):
-            ItemTokens(30, 31, 20, 5).load_state_dict({**state, name: value})
+            ItemTokens(20, 5).load_state_dict({**state, name: value})
 
 
 def test_hashed_words_ignore_case_and_need_no_vocabulary(tmp_path):
