@@ -137,8 +137,8 @@ def tokens_of_items(
         attribute_tokens: Tokens of an attribute at most, its name's among them.
 
     Returns:
-        ``special``, ``ids``, ``kinds`` and ``offsets`` as in :class:`ItemTokens`, and ``words``: whether a token begins a word; bool, of
-        shape [E].
+        ``special``, ``ids``, ``kinds`` and ``offsets`` as in :class:`ItemTokens`; and ``words``, whether a token begins
+        a word, bool, shape [E].
     """
     names = sorted({name for item in items for name, _ in item})
     of_name = dict(zip(names, tokenizer.encode(names), strict=True))
