@@ -21,6 +21,7 @@ from recbole_idp.train.keys import TargetLossSettings, Variant
 _BOTH = Affects.PRETRAINING | Affects.TRAINING
 
 FirstWeights = Literal["random", "tokens", "layers"]
+Learner = Literal["adam", "adamw", "sgd", "adagrad", "rmsprop", "sparse_adam"]
 Window = Annotated[int, annotated_types.Ge(2), annotated_types.MultipleOf(2)]
 
 
@@ -70,7 +71,7 @@ class RecformerSettings(PositionSASRecSettings, TargetLossSettings):
         "paper: fine_tune; zero_shot, not trained; control: scratch, not pre-trained.",
         Affects.TRAINING,
     )
-    learner: Literal["adamw"] = setting("adamw", "paper: AdamW.", _BOTH)
+    learner: Learner = setting("adamw", "paper: AdamW.", _BOTH)
     learning_rate: Number = setting(
         1e-3, "default: highest learning rate on the target; paper: 5e-5.", Affects.TRAINING
     )
