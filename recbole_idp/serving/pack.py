@@ -86,6 +86,7 @@ def trained_model(
         },
         transfer=None if start is None else _about_transfer(start),
         history_items=list(dataset.history_items),
+        tokenizer=serving.tokenizer,
     )
     if not _agrees(trained, *_scored_histories(model, dataset, sizes["MAX_ITEM_LIST_LENGTH"])):
         return None

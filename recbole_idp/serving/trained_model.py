@@ -26,12 +26,13 @@ if TYPE_CHECKING:
     from recbole_idp.serving.recommender import Recommender
     from recbole_idp.serving.user_encoder import AnyUserEncoder
 
-DESCRIPTION, MODEL, ITEMS, HISTORY_ITEMS, TRANSFER, CARD = (
+DESCRIPTION, MODEL, ITEMS, HISTORY_ITEMS, TRANSFER, TOKENIZER, CARD = (
     "trained.json",
     "model.safetensors",
     "items.tsv",
     "history_items.tsv",
     "transfer.safetensors",
+    "tokenizer.json",
     "README.md",
 )
 FORMAT = FolderFormat(
@@ -57,7 +58,7 @@ FORMAT = FolderFormat(
         "bundle": Nullable({"name": str, "fingerprint": str, "domains": [str]}),
     },
 )
-_NAMES = frozenset((DESCRIPTION, MODEL, ITEMS, HISTORY_ITEMS, TRANSFER, CARD, USERS, USER_IDS))
+_NAMES = frozenset((DESCRIPTION, MODEL, ITEMS, HISTORY_ITEMS, TRANSFER, TOKENIZER, CARD, USERS, USER_IDS))
 _ENCODER = "encoder/"
 _HEADER, _HISTORY_HEADER = "item_id\ttitle", "domain\titem_id"
 
@@ -80,6 +81,7 @@ class TrainedModel(WholeFolder):
             [N - 1, W], and ``items`` and ``similarities`` of the matches [N - 1, m]; None if they were not generated.
         users: The target's users; None where ``keep_users`` is not set.
         history_items: Items of other domains, which histories hold and which are never recommended.
+        tokenizer: What makes tokens of the texts of new items, as text; None where items are not read as texts.
         folder: The folder that it was opened from; None: it is not saved yet.
     """
 
@@ -93,6 +95,7 @@ class TrainedModel(WholeFolder):
     transfer: dict[str, torch.Tensor] | None = None
     users: UserVectors | None = None
     history_items: list[HistoryItem] = field(default_factory=list)
+    tokenizer: str | None = None
     folder: Path | None = field(default=None)
 
     @property
@@ -122,6 +125,8 @@ class TrainedModel(WholeFolder):
         write_weights(building / MODEL, tensors)
         if self.transfer is not None:
             write_weights(building / TRANSFER, self.transfer)
+        if self.tokenizer is not None:
+            (building / TOKENIZER).write_text(self.tokenizer, encoding="utf-8")
         if self.users is not None:
             write_weights(building / USERS, self.users.tensors())
             self.users.write_ids(building / USER_IDS)
@@ -159,8 +164,20 @@ class TrainedModel(WholeFolder):
             encoder = {name.removeprefix(_ENCODER): value for name, value in tensors.items()}
             n_inputs = len(tokens) + 1 + len(others)
             users = UserVectors.read(folder, n_inputs, description["encoder"]["hidden_size"])
+            tokenizer = (folder / TOKENIZER).read_text(encoding="utf-8") if (folder / TOKENIZER).is_file() else None
             model = cls(
-                vectors, candidates, bias, encoder, tokens, titles, description, transfer, users, others, folder
+                vectors,
+                candidates,
+                bias,
+                encoder,
+                tokens,
+                titles,
+                description,
+                transfer,
+                users,
+                others,
+                tokenizer,
+                folder,
             )
             model._check()
             model.user_encoder()
@@ -188,6 +205,10 @@ class TrainedModel(WholeFolder):
         Raises:
             UserError: The file or the bundle cannot be used, or the model's items were not made from texts.
         """
+        if self.tokenizer is not None:
+            from recbole_idp.serving import text_items
+
+            return text_items.add_text_items(self, path)
         from recbole_idp.serving import new_items
 
         new_items.check_generated(self)
