@@ -12,7 +12,7 @@ import torch
 from recbole.utils import FeatureSource, FeatureType
 
 from recbole_idp.config.derive import data_root, derive
-from recbole_idp.data.atomic import ColumnChoice, check_ids, read_atomic, read_header
+from recbole_idp.data.atomic import ColumnChoice, FileFormat, check_ids, read_atomic, read_header
 from recbole_idp.data.catalog import DatasetLocation, locate, with_fixed_split
 from recbole_idp.data.fixed_split import FixedSplit, HistoryRow, benchmark_files, join_histories, read_plain
 from recbole_idp.data.splits import PARTS, TRAIN, Events, PartRows, Seen, by_user, part_rows, parts_of
@@ -33,7 +33,7 @@ ALL_EVENTS = (None, "[0,inf)", "[1,inf)")
 """Values of RecBole's k-core keys that filter nothing; the second is its default."""
 
 # What would make a fixed split another one, if it is given by histories.
-_FILTERS = ("val_interval", "user_inter_num_interval", "item_inter_num_interval", "rm_dup_inter")
+_FILTERS = ("val_interval", "user_inter_num_interval", "item_inter_num_interval", "rm_dup_inter", "latest_events")
 
 
 class LiteralReading(_MixedInto):
@@ -79,7 +79,7 @@ class LiteralReading(_MixedInto):
         self._check_fixed()
         paths = benchmark_files(Path(dataset_path), token, names)
         histories = self.iid_field + self.config["LIST_SUFFIX"]
-        if histories in read_header(paths[0], self.config["field_separator"], self.config["encoding"] or "utf-8"):
+        if histories in read_header(paths[0], *FileFormat.of(self.config)):
             self.fixed = self._read_histories(paths, histories)
         else:
             self.fixed = read_plain(paths, self._read_plain_file)
@@ -112,7 +112,7 @@ class LiteralReading(_MixedInto):
         columns = {self.uid_field: "token", histories: "token_seq", self.iid_field: "token"}
         tables = []
         for path in paths:
-            frame = read_atomic(path, list(columns), self.config["field_separator"], self.config["encoding"] or "utf-8")
+            frame = read_atomic(path, list(columns), *FileFormat.of(self.config))
             for name, kind in columns.items():
                 if (found := frame.attrs["types"][name]) != kind:
                     raise UserError(f"{path}, line 1: column {name} is of type {found}: write it as {name}:{kind}")
@@ -144,9 +144,8 @@ class LiteralReading(_MixedInto):
         if load_columns == set():
             return None
         times = [self.time_field] if source == FeatureSource.INTERACTION else []
-        separator, encoding = self.config["field_separator"], self.config["encoding"] or "utf-8"
         columns = self._event_columns(filepath, load_columns) if times else load_columns
-        frame = read_atomic(filepath, columns, separator, encoding, times)
+        frame = read_atomic(filepath, columns, *FileFormat.of(self.config), times)
         types = frame.attrs["types"]
         # Sequence columns are texts; recbole_idp.data.item_text reads them.
         kept = [
@@ -205,6 +204,17 @@ class LiteralReading(_MixedInto):
                 raise UserError(unknown) from error
             filters = "user_inter_num_interval, item_inter_num_interval or val_interval"
             raise UserError(f"nothing is left of {self.config['dataset']} after filtering: widen {filters}") from error
+
+    def _filter_by_inter_num(self) -> None:
+        """Filter users and items as RecBole does, then keep the latest events of each user."""
+        super()._filter_by_inter_num()
+        latest = self.config["latest_events"]
+        if latest is None:
+            return
+        # In the order of time, those of one time in the order of the file: what stays keeps its place.
+        events = self.inter_feat.sort_index().sort_values(self.time_field, kind="stable")
+        kept = events.groupby(self.uid_field, sort=False).tail(latest).index
+        self.inter_feat = self.inter_feat[self.inter_feat.index.isin(kept)]
 
     def _unknown_items(self) -> str | None:
         """Return the line for an ``.item`` file that was read and describes no item of the events; None if it does."""

@@ -11,6 +11,7 @@ from recbole.data.interaction import Interaction
 from recbole_idp.config.derive import given_values
 from recbole_idp.config.fingerprint import values_that_affect
 from recbole_idp.config.setting import Affects
+from recbole_idp.serving.content_items import ContentItems
 from recbole_idp.serving.recommender import Recommender
 from recbole_idp.serving.trained_model import TrainedModel
 from recbole_idp.serving.user_encoder import KINDS, encoder_sizes, history_length
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from recbole_idp.data.dataset import SequenceDataset
     from recbole_idp.models.base.sequence_model import SequenceModel
+    from recbole_idp.models.base.serving import Serving
     from recbole_idp.models.idp.bundle import Bundle
     from recbole_idp.models.idp.transfer import TransferStart
 
@@ -59,7 +61,7 @@ def trained_model(
         return None
     if not serving.takes_generated_items:
         start = None
-    sizes = encoder_sizes(serving.encoder_kind, config)
+    sizes = sizes_of(serving, config)
     vectors, candidates = serving.item_vectors.detach().cpu(), serving.candidate_vectors.detach().cpu()
     first = vectors[: len(candidates)]
     trained = TrainedModel(
@@ -74,7 +76,7 @@ def trained_model(
             "dataset": config["dataset"],
             **{key: facts[key] for key in ("variant", "seed", "valid", "test")},
             "encoder": sizes,
-            "hidden_event": serving.hidden_event,
+            "hidden_event": serving.hidden_event and not serving.parts,
             "temperature": serving.temperature,
             "only_unseen": serving.excludes_history,
             "reads_own": config["predicts"] != "cold_item",
@@ -86,11 +88,40 @@ def trained_model(
         transfer=None if start is None else _about_transfer(start),
         history_items=list(dataset.history_items),
     )
+    if (parts := model.content_parts(config, dataset)) is not None:
+        trained.content = ContentItems.of(parts)
+        trained.description["content"] = trained.content.about
     if not _agrees(trained, *_scored_histories(model, dataset, sizes["MAX_ITEM_LIST_LENGTH"])):
         return None
     if config["keep_users"]:
         trained.users = user_vectors(Recommender(trained), dataset)
     return trained
+
+
+def sizes_of(serving: Serving, config: Config) -> dict[str, Any]:
+    """Return kind and sizes of the encoder that a model hands over.
+
+    Args:
+        serving: What the model's ``serving()`` returns.
+        config: The model's configuration.
+    """
+    assert serving.encoder_kind is not None  # as the caller checks
+    if not serving.parts:
+        return {**encoder_sizes(serving.encoder_kind, config), **serving.sizes}
+    parts = [
+        {
+            "encoder": sizes_of(part, config),
+            "hidden_event": part.hidden_event,
+            "temperature": part.temperature,
+        }
+        for part in serving.parts
+    ]
+    return {
+        "kind": serving.encoder_kind,
+        "hidden_size": serving.item_vectors.shape[1],
+        "MAX_ITEM_LIST_LENGTH": min(history_length(part) for part in parts),
+        "parts": parts,
+    }
 
 
 def _scored_histories(

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
-import time
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import torch
 
-from recbole_idp import compat
+from recbole_idp.content.trainable.memory import gigabytes
+from recbole_idp.errors import UserError
+from recbole_idp.train.estimate import epoch_estimate
+from recbole_idp.train.memory import available_bytes
 from recbole_idp.train.trainer import SequenceTrainer
 
 if TYPE_CHECKING:
@@ -16,13 +18,12 @@ if TYPE_CHECKING:
 
     from recbole_idp.data.domains import TargetLoader
 
-_TRIED_STEPS = 2
-
 
 class EncoderTrainer(SequenceTrainer):
     """Train a content encoder together with the recommender: two learning rates, and an estimate before it starts.
 
     The model has ``encoder_parameters()``. Where it yields none, the training is that of :class:`SequenceTrainer`.
+    Its ``step_memory()`` says what a step takes, which is compared with what there is.
     """
 
     def _build_optimizer(self, **kwargs: Any) -> torch.optim.Optimizer:
@@ -47,26 +48,30 @@ class EncoderTrainer(SequenceTrainer):
             self._estimate(train_data)
         return super()._train_epoch(train_data, epoch_idx, *args, **kwargs)
 
+    def _check_memory(self) -> str:
+        """Estimate the memory of a step, and return it in words, empty where it is not known.
+
+        Raises:
+            UserError: It is more than there is.
+        """
+        sizes = self.model.step_memory(self.config["train_batch_size"])
+        if sizes is None:
+            return ""
+        limit = self.config["memory_limit_mb"]
+        room = available_bytes(self.device) if limit is None else limit << 20
+        if room is not None and sizes.n_bytes > room:
+            raise UserError(
+                f"training the content encoder takes about {gigabytes(sizes.n_bytes)} of memory a step, and "
+                f"{gigabytes(room)} are available: {sizes.remedy(room)}"
+            )
+        return f", and a step about {gigabytes(sizes.n_bytes)} of memory"
+
     def _estimate(self, train_data: AbstractDataLoader | TargetLoader) -> None:
-        """Log how long an epoch takes, from some steps whose gradients are thrown away; no random draw is used up."""
-        batches: Any = self._training_batches(train_data)
-        generator = cast("torch.Generator", self.generator)
-        state = generator.get_state()
-        self.model.train()
-        seconds, n_steps = 0.0, 0
-        with torch.random.fork_rng(), compat.without_anomaly_detection():
-            for batch in batches:
-                began = time.perf_counter()
-                self._training_loss(batch.to(self.device)).backward()
-                seconds = time.perf_counter() - began
-                n_steps += 1
-                if n_steps == _TRIED_STEPS:
-                    break
-        self.model.zero_grad()
-        generator.set_state(state)
+        """Log what an epoch takes, from some steps whose gradients are thrown away; no random draw is used up."""
+        memory = self._check_memory()
+        n_steps, minutes = epoch_estimate(self, train_data)
         count = sum(parameter.numel() for parameter in self.model.encoder_parameters())
-        minutes = len(batches) * seconds / 60
         logging.getLogger().info(
-            f"The content encoder is trained, {count:,} of its parameters: an epoch of {len(batches)} steps takes "
-            f"about {minutes:.1f} minutes on this machine, without validation"
+            f"The content encoder is trained, {count:,} of its parameters: an epoch of {n_steps} steps takes "
+            f"about {minutes:.1f} minutes on this machine, without validation{memory}"
         )
