@@ -12,7 +12,7 @@ from recbole_idp.nn.loss import PointwiseLoss
 from recbole_idp.testing import ModelContract, configured
 from recbole_idp.testing.toy import write_dataset
 from tests.support.bias_free import parity_encoder, parity_states
-from tests.support.models import made
+from tests.support.models import fitted, made
 from tests.support.parity import equal, parity_arrays
 
 pytestmark = pytest.mark.filterwarnings("ignore:pkg_resources")
@@ -28,6 +28,16 @@ class TestDeepMoRecWithBCE(ModelContract):
 
     # The loss draws negatives, so that two calls differ.
     test_prefix_and_position_losses_agree_where_there_is_one_target = None
+    # Of eight items on a circle nearly all are the user's own, which are no negatives: see the wide circle below.
+    test_learns_which_item_follows_which = None
+
+
+@pytest.mark.slow
+def test_binary_cross_entropy_learns_on_a_wide_circle(domains):
+    write_dataset(domains, "wide", 80, n_items=24)
+    changes = {"loss_type": "BCE", "train_negatives": 4, "exclude_history": True}
+    _, trainer, test = fitted(domains, "MoRec", "wide", epochs=60, stopping_step=60, learning_rate=0.01, **changes)
+    assert trainer.evaluate(test)["hit@1"] > 0.9
 
 
 @pytest.mark.parametrize("model", ["MoRec", "TCF"])
