@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from recbole_idp.data.atomic import check_ids, read_atomic
+from recbole_idp.data.atomic import FileFormat, check_ids, read_atomic
 from recbole_idp.errors import UserError, nearest
 
 if TYPE_CHECKING:
@@ -37,9 +37,7 @@ class ItemFileFormat:
     @classmethod
     def of(cls, config: Config) -> Self:
         """Read the values from a configuration."""
-        return cls(
-            config["ITEM_ID_FIELD"], config["text_length"], config["field_separator"], config["encoding"] or "utf-8"
-        )
+        return cls(config["ITEM_ID_FIELD"], config["text_length"], *FileFormat.of(config))
 
 
 @dataclass(frozen=True)
@@ -118,7 +116,7 @@ def read_item_texts(
     # Only these columns, so that a bad number in another one does not matter here.
     frame = read_atomic(path, choose, separator, encoding)
     check_ids(frame[item_field], path)
-    _check_distinct(frame[item_field], path)
+    check_distinct(frame[item_field], path)
     columns = [[" ".join(value.split()) for value in frame[field]] for field in fields]
     tokens = frame[item_field].tolist()
     texts = [_join(parts)[:text_length].rstrip() for parts in zip(*columns, strict=True)]
@@ -160,7 +158,7 @@ def _check_known(fields: Sequence[str], types: Mapping[str, str], item_field: st
             raise UserError(f"{path}: column {field!r} holds numbers; take it out of text_fields")
 
 
-def _check_distinct(tokens: pd.Series, path: Path) -> None:
+def check_distinct(tokens: pd.Series, path: Path) -> None:
     """Check that no item has two rows."""
     repeated = np.flatnonzero(tokens.duplicated())
     if len(repeated):

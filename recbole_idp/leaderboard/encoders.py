@@ -10,12 +10,16 @@ from recbole_idp import registry
 from recbole_idp.config.declarations import model_settings
 from recbole_idp.errors import UserError
 
-ZERO_SHOT = "zero_shot"
+ZERO_SHOT, SCRATCH = "zero_shot", "scratch"
 _BETWEEN = " · "
 
 
 def encoder_rows(
-    models: Mapping[str, str], own: Mapping[str, Any], encoders: Sequence[str], dataset: str
+    models: Mapping[str, str],
+    own: Mapping[str, Any],
+    encoders: Sequence[str],
+    dataset: str,
+    transfer: str | None = None,
 ) -> dict[str, dict[str, Any]]:
     """Make rows of a board, with options of their own.
 
@@ -24,11 +28,12 @@ def encoder_rows(
         own: The options of rows of their own.
         encoders: Text encoders: hub names, folders, or ``lsa``.
         dataset: A dataset, whose YAML files may add keys.
+        transfer: The value of ``transfer`` that all rows are given; None: each model's default.
 
     Returns:
         Name of each row -> its options, with its model. A model that reads no texts has one row. One that reads some
-        has a row for each encoder, and a further one without training on the target where its key ``transfer`` takes
-        ``zero_shot``, and no ``transfer`` is asked for.
+        has a row for each encoder; where it is pre-trained on source domains, and has no ``transfer`` of its own, a
+        further one without training on the target.
 
     Raises:
         UserError: Two encoders have one name, a model that is given reads its own encoder, or no model reads texts.
@@ -43,7 +48,12 @@ def encoder_rows(
         if "text_encoder" in options:
             raise UserError(f"model_options gives {row} a text_encoder, and text_encoders others: give one of the two")
         setting = model_settings(model, dataset).get("transfer")
-        without_training = setting is not None and ZERO_SHOT in setting.words and "transfer" not in options
+        without_training = (
+            setting is not None
+            and ZERO_SHOT in setting.words
+            and "transfer" not in options
+            and (transfer or setting.default) not in (ZERO_SHOT, SCRATCH)
+        )
         for name, encoder in named.items():
             read = {**options, "text_encoder": encoder}
             rows[f"{row}{_BETWEEN}{name}"] = read

@@ -142,13 +142,14 @@ class Plan:
         own = self.values["model_options"].get(row, {})
         options.update({key: _text(value) for key, value in own.items() if key != "model"})
         options.update(chosen)
-        if "transfer" in model_settings(model, dataset):
-            options["variants"] = options.get("transfer") or _default_transfer(model, dataset)
+        transfer = _transfer(model, options, dataset)
+        if transfer in model_settings(model, dataset)["variants"].words:
+            options["variants"] = transfer
         values = resolve(option_layers({**options, "model": model, "dataset": dataset, "seeds": str(seed)})).values
         if values["compare_join"] and "compare_join" not in options and joined_with(dataset, values["shared_users"]):
             # A board compares rows; what the join brings to one of them is trained where it is asked for.
             options["compare_join"], values["compare_join"] = "false", False
-        transfers = registry.transfers(model)
+        transfers = not registry.starts_alone(model, values.get("transfer"))
         return Job(row, model, dataset, seed, options, values, transfers, job_fingerprint(values, transfers))
 
     def jobs(self) -> list[Job]:
@@ -188,14 +189,20 @@ def make_plan(options: Mapping[str, str | bool]) -> Plan:
     kept = [Layer(layer.origin, _known_part(layer.values, first, datasets[0])) for layer in layers]
     values = resolve(kept, first, datasets[0]).values
     if values["text_encoders"]:
+        given_transfer = next(
+            (layer.values["transfer"] for layer in reversed(layers) if "transfer" in layer.values), None
+        )
         _check_own_options(rows, own_options)
-        own_options = encoder_rows(rows, own_options, values["text_encoders"], datasets[0])
+        own_options = encoder_rows(rows, own_options, values["text_encoders"], datasets[0], given_transfer)
         rows = {row: options["model"] for row, options in own_options.items()}
         values["model_options"] = own_options
     if values["baseline"] is not None and values["baseline"] not in rows:
         raise UserError(f"baseline {values['baseline']} is none of the models {', '.join(rows)}: name one of them")
     _check_own_options(rows, values["model_options"])
-    sources = values["source_domains"] if any(map(registry.transfers, models)) and not values["pretrained"] else []
+    given = {key: value for layer in layers for key, value in layer.values.items()}
+    own = {row: {**given, **values["model_options"].get(row, {})} for row in rows}
+    transfer = any(not registry.starts_alone(m, _transfer(m, own[row], datasets[0])) for row, m in rows.items())
+    sources = values["source_domains"] if transfer and not values["pretrained"] else []
     known = {row.name for row in available(values["data_path"])}
     for name in {*datasets, *sources} - known:
         # Refused here, before anything that is known has been downloaded.
@@ -235,6 +242,13 @@ def _model_of(row: str, own_options: Mapping[str, Any]) -> str:
     if row != named and registry.is_model(row):
         raise UserError(f"model_options gives {row} the model {named}, and {row} is a model: give the row another name")
     return named
+
+
+def _transfer(model: str, options: Mapping[str, Any], dataset: str) -> str | None:
+    """Return the value of ``transfer`` of a model with these options; None: it has no such key."""
+    if "transfer" not in model_settings(model, dataset):
+        return None
+    return options.get("transfer") or _default_transfer(model, dataset)
 
 
 @functools.cache

@@ -46,6 +46,14 @@ def test_a_row_for_each_encoder_and_for_zero_shot(domains, encoder):
     assert not any("text_encoders" in job.options for job in jobs)
 
 
+def test_a_model_that_starts_from_scratch_has_zero_shot_rows_where_it_is_asked_to_transfer(domains):
+    given = options(domains, model="MoRec,Pop", text_encoders="lsa", source_domains="pens", transfer="fine_tune")
+    rows = {job.row: job for job in make_plan(given).jobs()}
+    assert list(rows) == ["MoRec · lsa", "MoRec · lsa · zero-shot", "Pop"]
+    assert rows["MoRec · lsa"].values["transfer"] == "fine_tune"
+    assert rows["MoRec · lsa · zero-shot"].values["transfer"] == "zero_shot"
+
+
 def test_rows_of_their_own_are_compared_as_well(domains):
     own = "{deep: {model: MoRec, projection_layers: 2}, frozen: {model: UniSRec, transfer: fine_tune}}"
     jobs = make_plan(
