@@ -11,7 +11,7 @@ from recbole_idp.errors import UserError
 from recbole_idp.serving.generative_model import FORMAT, GenerativeModel
 from recbole_idp.serving.load import load, open_with_vectors
 from recbole_idp.testing.toy import write_domains
-from tests.support.commands import refusal
+from tests.support.commands import refused
 from tests.support.models import made as made_model
 from tests.support.trained import change_tensors, resealed, run
 
@@ -80,8 +80,8 @@ def test_items_are_added_by_the_next_number_and_can_be_recommended(trained, tmp_
 
 def test_what_needs_vectors_is_refused_in_one_line(trained, tmp_path, capsys):
     for options in (["export", f"--out={tmp_path / 'out'}"], ["recommend", "--history=si0", "--route=u2i"]):
-        line = refusal(capsys, [options[0], f"--trained={trained}", *options[1:]])
-        assert "P5 writes items as answers and has no item vectors" in line
+        words = [options[0], f"--trained={trained}", *options[1:]]
+        refused(capsys, words, "P5 writes items as answers and has no item vectors")
     with pytest.raises(UserError, match="an index needs"):
         open_with_vectors(trained, "an index")
 

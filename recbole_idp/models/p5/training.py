@@ -33,6 +33,8 @@ class PromptTrainer(SequenceTrainer):
     """
 
     model: PromptModel
+    # Items outside the beam have no scores that another model's could be added to.
+    fuses = False
 
     counters: tuple[str, ...] = (*SequenceTrainer.counters, "taken_steps")
 
