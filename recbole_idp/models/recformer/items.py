@@ -105,7 +105,7 @@ class ItemTokens(nn.Module):
 
     def _load_from_state_dict(self, state_dict: Mapping[str, Any], prefix: str, *arguments: Any) -> None:
         """Take the size of a state before it is loaded, and check it: it may be a stranger's."""
-        found = {name: state_dict.get(prefix + name) for name in ("ids", "kinds", "offsets")}
+        found: dict[str, Any] = {name: state_dict.get(prefix + name) for name in ("ids", "kinds", "offsets")}
         if all(torch.is_tensor(value) for value in found.values()):
             check_item_tokens(found)
             for name, value in found.items():
