@@ -237,6 +237,8 @@ def build_user_encoder(
     if sizes["kind"] == "Recformer":
         texts = cast("TextSequenceEncoder", encoder)
         texts.items.check(sizes["vocabulary"], len(item_vectors))
+        if description["temperature"] is None:
+            raise ValueError("it has no temperature")
         return TextUserEncoder(texts, description["temperature"]).eval()
     return UserEncoder(encoder, item_vectors, description["hidden_event"], description["temperature"]).eval()
 
