@@ -95,8 +95,8 @@ def trainer_class(config: Config) -> type[Trainer]:
         )
     if config["fuse"] and not trainer.fuses:
         raise UserError(
-            f"fuse adds scores to models that this package trains, and {config['model']} is trained by RecBole's own "
-            "loop: remove fuse"
+            f"fuse adds scores to models that this package trains and that score all items, and {config['model']} is "
+            "none: remove fuse"
         )
     trainer.check_config(config)
     return trainer

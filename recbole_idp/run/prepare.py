@@ -10,7 +10,7 @@ from recbole.utils import init_logger, init_seed
 
 from recbole_idp import registry
 from recbole_idp.config.derive import data_root
-from recbole_idp.content.text.cache import cache_folder
+from recbole_idp.content.vector_cache import cache_folder
 from recbole_idp.data.catalog import locate
 from recbole_idp.data.content_hashes import content_hashes
 from recbole_idp.data.keys import read_beside
@@ -79,8 +79,8 @@ def data_fingerprint(config: Config, dataset: SequenceDataset) -> str:
         "rm_dup_inter",
         "eval_args",
     ]
-    if dataset.config["benchmark_filename"]:
-        keys.append("benchmark_filename")
+    # What is not given is not counted, so that results of before stay comparable.
+    keys += [key for key in ("benchmark_filename", "latest_events") if dataset.config[key]]
     if config["predicts"] not in (None, "next_item"):
         # Other targets than the next items: their ranks are not to be compared with those.
         keys += ["predicts", "profile_field", "shared_users"]

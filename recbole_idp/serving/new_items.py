@@ -23,6 +23,7 @@ from recbole_idp.storage.schema import Nullable, OptionalKey, SchemaError, check
 from recbole_idp.train.pretrained_folder import TEXT_ENCODER
 
 if TYPE_CHECKING:
+    from recbole_idp.serving.answering import TrainedItems
     from recbole_idp.serving.trained_model import TrainedModel
 
 TEXT_KEYS = {
@@ -64,7 +65,7 @@ class NewItems(NamedTuple):
     attributes: Sequence[Sequence[tuple[str, str]]] = ()
 
 
-def read_new_items(trained: TrainedModel, path: str | Path) -> NewItems:
+def read_new_items(trained: TrainedItems, path: str | Path) -> NewItems:
     """Read the items of a file that a model does not have yet.
 
     Args:

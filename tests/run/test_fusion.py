@@ -72,4 +72,5 @@ def test_fusion_is_refused_where_it_has_no_meaning(domains, capfd):
     sampled = ["--model=PositionSASRec", '--eval_args={"mode": "uni9"}']
     refused(capfd, [*words, *sampled], "fuse ranks all items")
     refused(capfd, [*words, "--model=TextKNN"], "the model is TextKNN")
-    refused(capfd, [*words, "--model=NARM"], "trained by RecBole's own loop")
+    for model in ("NARM", "P5"):
+        refused(capfd, [*words, f"--model={model}"], f"and {model} is none")
