@@ -244,7 +244,11 @@ def build_user_encoder(
         encoder = _BUILDERS[sizes["kind"]](sizes)
     encoder.load_state_dict(state)
     if sizes["kind"] == "Recformer":
-        return TextUserEncoder(cast("TextSequenceEncoder", encoder), description["temperature"]).eval()
+        texts = cast("TextSequenceEncoder", encoder)
+        texts.items.check(sizes["vocabulary"], len(item_vectors))
+        if description["temperature"] is None:
+            raise ValueError("it has no temperature")
+        return TextUserEncoder(texts, description["temperature"]).eval()
     return UserEncoder(encoder, item_vectors, description["hidden_event"], description["temperature"]).eval()
 
 
