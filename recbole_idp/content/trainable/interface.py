@@ -3,9 +3,18 @@
 from __future__ import annotations
 
 import abc
+from pathlib import Path
+from typing import Protocol
 
 import torch
 from torch import nn
+
+
+class SavedEncoder(Protocol):
+    """An encoder of contents that writes itself into a folder."""
+
+    def save(self, folder: str | Path) -> None:
+        """Write all that is needed to open it again."""
 
 
 class TrainableContent(nn.Module, abc.ABC):
@@ -27,3 +36,7 @@ class TrainableContent(nn.Module, abc.ABC):
         Returns:
             Their vectors, zero for padding and for inputs without content; shape [R, W].
         """
+
+    @abc.abstractmethod
+    def tuned_encoder(self) -> SavedEncoder:
+        """Return the encoder as trained so far; this module cannot be used afterwards."""

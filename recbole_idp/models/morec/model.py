@@ -8,12 +8,11 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from recbole_idp.content.text.encoding import TextEncoding
 from recbole_idp.content.trainable.keys import TrainedEncoderSettings
 from recbole_idp.data.rows import Batch, after_last
 from recbole_idp.models.base.text_model import TextModel
 from recbole_idp.models.base.transferred import TRANSFORMER_KEYS, take_over
-from recbole_idp.models.morec.contents import MEAN, target_contents
+from recbole_idp.models.morec.kinds import MEAN, content_kind
 from recbole_idp.nn.dropout import Dropout
 from recbole_idp.nn.encoder.bias_free import BiasFreeEncoder
 from recbole_idp.nn.encoder.keys import TransformerSettings
@@ -64,6 +63,7 @@ class MoRec(TextModel):
         contents: The contents of the items; None: those of the target's.
 
     Attributes:
+        paper: Where the model is from, for the card of what is pre-trained.
         own_negatives: Whether items of a user's own history may be compared with his targets.
         content (TrainableContent | None): The texts and their encoder, where it is trained.
         text_mean: Mean of the items' frozen vectors; shape [W].
@@ -71,6 +71,7 @@ class MoRec(TextModel):
     """
 
     text_mean: torch.Tensor
+    paper: ClassVar[str] = "arXiv 2303.13835"
     own_negatives: ClassVar[bool] = True
     encoder_keys: ClassVar[tuple[str, ...]] = (*TRANSFORMER_KEYS, "transformer_block", "projection_layers")
 
@@ -89,8 +90,8 @@ class MoRec(TextModel):
         """Return the frozen text vectors of all inputs, and keep their mean; shape [I, W]."""
         if self._contents is None:
             start = self.find_pretrained(config) if config["transfer"] != "scratch" else None
-            self._contents = target_contents(config, dataset, start)
-        vectors, mean = self._contents.frozen(TextEncoding.of(config))
+            self._contents = content_kind(config).of_target(dataset, start)
+        vectors, mean = self._contents.frozen()
         self.register_buffer("text_mean", mean, persistent=False)
         return vectors
 
@@ -100,7 +101,7 @@ class MoRec(TextModel):
         if settings.train_encoder == "none" or config["transfer"] in ("zero_shot", "frozen"):
             return None
         assert self._contents is not None  # as read_texts made them
-        return self._contents.trainable(TextEncoding.of(config), settings)
+        return self._contents.trainable(settings)
 
     @classmethod
     def find_pretrained(cls, config: Config, clock: StageClock | None = None) -> PretrainedMoRec:
