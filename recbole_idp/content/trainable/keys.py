@@ -30,6 +30,6 @@ class TrainedEncoderSettings(Settings):
     )
 
     @property
-    def n_layers(self) -> int | None:
+    def depth(self) -> int | None:
         """How many of the last layers are trained, where not none are; None: all parts."""
         return self.trained_layers if self.train_encoder == "last_n" else None

@@ -112,7 +112,7 @@ class TextContents(ItemContents):
                 "none, or another text_encoder"
             )
         sentence = cast("SentenceEncoder", self.encoder)
-        layers = settings.n_layers
+        layers = settings.depth
         if layers is not None:
             check_layers(sentence, layers, "trained_layers")
         return TrainableText(
@@ -158,7 +158,7 @@ class ImageContents(ItemContents):
         return TrainableImages(
             self.encoder,
             self.pictures,
-            settings.n_layers,
+            settings.depth,
             self.encoding.cache,
             self.encoding.show_progress,
             getattr(torch, settings.encoder_precision),
