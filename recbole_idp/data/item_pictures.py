@@ -90,7 +90,7 @@ def _column(types: dict[str, str], field: str | None, item_field: str, key: str,
                 f"{path} has no column of pictures: name one, which holds names of files, in {key}; it has "
                 f"{', '.join(columns)}"
             )
-        return found[0]
+        field = found[0]
     if field not in columns:
         close = nearest(field, columns)
         hint = f" (did you mean {close[0]!r}?)" if close else ""

@@ -121,12 +121,12 @@ class TrainableImages(TrainableContent):
         self._network: tuple[nn.Module] = (network,)
         self._is_frozen = blocks == 0
         self._cut: Cut | None = None if not blocks else cut_below(network, blocks, encoder.name)
-        self._store = self._stored(encoder, cache_path, show_progress)
-        names = [] if self._is_frozen else [name for name, _ in network.named_parameters()]
-        if self._cut is not None:
-            self._cut.remove()
-            names = self._cut.trained_names()
         found = dict(network.named_parameters())
+        names = [] if self._is_frozen else list(found)
+        self._store = self._stored(encoder, cache_path, show_progress)
+        if self._cut is not None:
+            names = self._cut.trained_names()
+            self._cut.remove()
         # A name in such a dictionary has no dots.
         self.trained = nn.ParameterDict({name.replace(".", "/"): found[name] for name in names})
         self.trained.requires_grad_(True)
