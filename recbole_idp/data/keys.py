@@ -75,15 +75,29 @@ class DataSettings(SourceSettings, PredictionSettings, EventSettings):
                 f"shared_users joins {target} with {', '.join(others)}, and {model} reads the target's own histories: "
                 f"take {target} out, or a model that joins users"
             )
-        if predicts == "cold_item" and not others:
-            raise UserError(
-                f"predicts: cold_item needs the users' events in other domains: join them with the target, such as "
-                f'--shared_users="[[{target}, OTHER]]"'
-            )
+        check_cold_items(predicts, target, others)
         if values["benchmark_filename"] and predicts == "profile":
             raise UserError(
                 "predicts: profile splits users, and benchmark_filename brings a split: give one of the two"
             )
+
+
+def check_cold_items(predicts: str | None, target: str, others: Sequence[str]) -> None:
+    """Check that cold items have something to be predicted from.
+
+    Args:
+        predicts: What is predicted.
+        target: Name of the target.
+        others: The domains that are joined with it.
+
+    Raises:
+        UserError: No domain is joined.
+    """
+    if predicts == "cold_item" and not others:
+        raise UserError(
+            f"predicts: cold_item needs the users' events in other domains: join them with the target, such as "
+            f'--shared_users="[[{target}, OTHER]]"'
+        )
 
 
 def joined_with(target: str, shared_users: Sequence[Sequence[str]] | None) -> list[str]:
