@@ -1,5 +1,7 @@
 """PixelNet: the contract, the authors' numbers, and items made of patches."""
 
+import shutil
+
 import pytest
 import torch
 from torch.nn import functional
@@ -14,6 +16,7 @@ from recbole_idp.testing import ModelContract, configured
 from tests.support.models import fitted, made
 from tests.support.parity import equal, parity_arrays
 from tests.support.pictures import write_pictured_domains, write_vit
+from tests.support.trained import run
 
 pytestmark = pytest.mark.filterwarnings("ignore:pkg_resources")
 
@@ -158,3 +161,25 @@ def test_the_image_encoder_is_pre_trained_and_taken_over(domains, vit):
     start = tuned.find_pretrained(configured(domains, "PixelNet", transfer="fine_tune", **options))
     assert {"encoder.norm.weight", "item_encoder.dense.0.weight"} <= set(start.state)
     assert (start.folder / "image_encoder" / "model.safetensors").is_file()
+
+
+def test_a_trained_folder_answers_as_the_model_does(tmp_path, vit, monkeypatch):
+    from recbole.data.interaction import Interaction
+    from recbole.quick_start import load_data_and_model
+
+    import recbole_idp
+
+    monkeypatch.chdir(tmp_path)
+    write_pictured_domains(tmp_path / "data")
+    result = run(tmp_path, "PixelNet", epochs=1, image_encoder=vit, trained_layers=1)
+    (row,) = result["variants"].values()
+    _, original, _, _, _, test = load_data_and_model(row["runs"][0]["checkpoint"])
+    items, lengths = test.dataset.targets().histories(torch.arange(20), 10)
+    with torch.no_grad():
+        rows = Interaction({original.ITEM_SEQ: items, original.ITEM_SEQ_LEN: lengths})
+        expected = original.eval().full_sort_predict(rows)[:, 1:]
+    trained = result["trained"]["folder"]
+    shutil.rmtree(tmp_path / "data")
+    found = recbole_idp.load(trained).scores([[item for item in row if item] for row in items.tolist()])[:, 1:]
+    known = expected.isfinite()
+    torch.testing.assert_close(found[known], expected[known])
