@@ -179,7 +179,7 @@ def test_a_trained_folder_answers_as_the_model_does(tmp_path, vit, monkeypatch):
         rows = Interaction({original.ITEM_SEQ: items, original.ITEM_SEQ_LEN: lengths})
         expected = original.eval().full_sort_predict(rows)[:, 1:]
     trained = result["trained"]["folder"]
-    shutil.rmtree(tmp_path / "data")
+    shutil.rmtree(tmp_path / "data" / "shop" / "posters")
     found = recbole_idp.load(trained).scores([[item for item in row if item] for row in items.tolist()])[:, 1:]
     known = expected.isfinite()
     torch.testing.assert_close(found[known], expected[known])
