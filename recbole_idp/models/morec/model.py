@@ -18,7 +18,7 @@ from recbole_idp.nn.encoder.bias_free import BiasFreeEncoder
 from recbole_idp.nn.encoder.keys import TransformerSettings
 from recbole_idp.nn.in_batch import events_of
 from recbole_idp.nn.lookup import lookup
-from recbole_idp.nn.loss import PointwiseLoss
+from recbole_idp.nn.loss import PairwiseLoss, PointwiseLoss
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -64,6 +64,7 @@ class MoRec(TextModel):
 
     Attributes:
         paper: Where the model is from, for the card of what is pre-trained.
+        losses_of_others: The losses that compare a target with items that the user does not have.
         own_negatives: Whether items of a user's own history may be compared with his targets.
         content (TrainableContent | None): The texts and their encoder, where it is trained.
         text_mean: Mean of the items' frozen vectors; shape [W].
@@ -73,6 +74,7 @@ class MoRec(TextModel):
     text_mean: torch.Tensor
     paper: ClassVar[str] = "arXiv 2303.13835"
     own_negatives: ClassVar[bool] = True
+    losses_of_others: ClassVar[type[PairwiseLoss]] = PointwiseLoss
     encoder_keys: ClassVar[tuple[str, ...]] = (*TRANSFORMER_KEYS, "transformer_block", "projection_layers")
 
     def __init__(self, config: Config, dataset: ModelData, contents: ItemContents | None = None) -> None:
@@ -182,7 +184,7 @@ class MoRec(TextModel):
 
     def position_loss(self, batch: Batch) -> torch.Tensor:
         """Compute the mean loss over all positions that have a target; arguments as in :class:`SequenceModel`."""
-        if self.content is None and not isinstance(self.loss, PointwiseLoss):
+        if self.content is None and not isinstance(self.loss, self.losses_of_others):
             return super().position_loss(batch)
         # A step encodes what it reads: the batch's items and the negatives, which are drawn first.
         wanted = torch.cat([targets[targets > 0] for _, targets in batch.parts])
@@ -196,7 +198,7 @@ class MoRec(TextModel):
 
     def calculate_loss(self, interaction: Interaction) -> torch.Tensor:
         """Compute the mean loss of rows with one target each, a hook of RecBole; scalar."""
-        if not isinstance(self.loss, PointwiseLoss):
+        if not isinstance(self.loss, self.losses_of_others):
             return super().calculate_loss(interaction)
         items = interaction[self.ITEM_SEQ]
         targets = after_last(items, interaction[self.ITEM_SEQ_LEN], interaction[self.POS_ITEM_ID])
@@ -210,10 +212,10 @@ class MoRec(TextModel):
             wanted: The targets; int64, shape [T].
 
         Returns:
-            Shape [T, K], or [K] where all have the same; None: all items. For binary cross-entropy they are none of the
-            user's own items (arXiv 2303.13835).
+            Shape [T, K], or [K] where all have the same; None: all items. For the losses that say so they are none of
+            the user's own items (binary cross-entropy in arXiv 2303.13835).
         """
-        if not isinstance(self.loss, PointwiseLoss):
+        if not isinstance(self.loss, self.losses_of_others):
             return self.loss.draw(wanted, self.n_items)
         events = [events_of(items, targets) for items, targets in batch.parts]
         rows = [(targets > 0).nonzero()[:, 0] for _, targets in batch.parts]

@@ -11,7 +11,6 @@ from recbole_idp.content.trainable.keys import TrainedEncoderSettings
 from recbole_idp.models.morec.model import MoRec
 from recbole_idp.nn.encoder.keys import TransformerSettings
 from recbole_idp.nn.encoder.latest import LatestPositionEncoder
-from recbole_idp.nn.in_batch import events_of
 from recbole_idp.nn.loss import PairwiseLoss
 
 if TYPE_CHECKING:
@@ -40,6 +39,7 @@ class PixelNet(MoRec):
     """
 
     paper = "arXiv 2309.06789"
+    losses_of_others = PairwiseLoss
     content: TrainableImages
 
     def __init__(self, config: Config, dataset: ModelData, contents: ItemContents | None = None) -> None:
@@ -68,14 +68,6 @@ class PixelNet(MoRec):
     def content_vectors(self, rows: torch.Tensor) -> torch.Tensor:
         """Return the states of the pictures of some inputs; int64 [R] -> [R, T, H]."""
         return self.content.encode_states(rows)
-
-    def draw_negatives(self, batch: Batch, wanted: torch.Tensor) -> torch.Tensor | None:
-        """Draw items that the user does not have, for losses that compare pairs; see :class:`MoRec`."""
-        if not isinstance(self.loss, PairwiseLoss):
-            return super().draw_negatives(batch, wanted)
-        events = [events_of(items, targets) for items, targets in batch.parts]
-        rows = [(targets > 0).nonzero()[:, 0] for _, targets in batch.parts]
-        return torch.cat([self.loss.draw_others(own, row, self.n_items) for own, row in zip(events, rows, strict=True)])
 
     def position_loss(self, batch: Batch) -> torch.Tensor:
         """Compute the loss over all positions that have a target; arguments as in :class:`SequenceModel`."""

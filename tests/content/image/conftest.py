@@ -3,13 +3,7 @@
 import pytest
 
 from recbole_idp.content.image.encoder import load_image_encoder
-from tests.support.pictures import write_picture, write_vit
-
-
-@pytest.fixture(scope="session")
-def vit(tmp_path_factory):
-    """The folder of an untrained vision transformer of three layers."""
-    return write_vit(tmp_path_factory.mktemp("encoders") / "vit")
+from tests.support.pictures import write_picture
 
 
 @pytest.fixture(scope="session")

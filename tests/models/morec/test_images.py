@@ -11,36 +11,18 @@ from recbole_idp.content.image.decode import read_pixels
 from recbole_idp.content.image.encoder import load_image_encoder, open_image_encoder
 from recbole_idp.data.rows import Batch
 from recbole_idp.errors import UserError
-from recbole_idp.testing import ModelContract, configured
+from recbole_idp.testing import configured
 from tests.support.models import fitted, made
-from tests.support.pictures import write_picture, write_pictured_domains, write_vit
+from tests.support.pictures import PicturedContract, write_picture
 
 pytestmark = pytest.mark.filterwarnings("ignore:pkg_resources")
 
 BATCH = Batch(((torch.tensor([[1, 2, 3], [4, 2, 0]]), torch.tensor([[2, 3, 5], [2, 6, 0]])),), 5)
 
 
-@pytest.fixture(scope="module")
-def vit(tmp_path_factory):
-    """The folder of an untrained vision transformer."""
-    return write_vit(tmp_path_factory.mktemp("encoders") / "vit")
-
-
-@pytest.fixture
-def domains(workplace):
-    """The folder of the toy domains, whose items have pictures."""
-    return write_pictured_domains(workplace / "data")
-
-
-class TestMoRecOnImages(ModelContract):
+class TestMoRecOnImages(PicturedContract):
     model = "MoRec"
     changes = {"content": "image"}
-
-    @pytest.fixture
-    def domains(self, workplace, vit, monkeypatch):
-        """The folder of the toy domains, whose items have pictures."""
-        monkeypatch.setattr(type(self), "changes", {**self.changes, "image_encoder": vit})
-        return write_pictured_domains(workplace / "data")
 
 
 class TestMoRecWithATrainedImageEncoder(TestMoRecOnImages):
@@ -51,11 +33,11 @@ class TestMoRecWithATrainedImageEncoder(TestMoRecOnImages):
 
 
 @pytest.mark.parametrize("model", ["MoRec", "TCF"])
-def test_items_are_their_pictures_and_nothing_else(domains, vit, model):
-    posters = domains / "shop" / "posters"
+def test_items_are_their_pictures_and_nothing_else(pictured, vit, model):
+    posters = pictured / "shop" / "posters"
     shutil.copy(posters / "2.png", posters / "5.png")
     (posters / "6.png").write_bytes(b"broken")
-    built, _, loaders = made(domains, model, content="image", image_encoder=vit)
+    built, _, loaders = made(pictured, model, content="image", image_encoder=vit)
     tokens = loaders[0].dataset.item_tokens()
     rows = {number: tokens.index(f"si{number}") for number in (2, 5, 6, 7)}
     vectors = built.item_vectors()
@@ -72,11 +54,11 @@ def test_items_are_their_pictures_and_nothing_else(domains, vit, model):
     assert not built.text_vectors[rows[6]].any()
 
 
-def test_shuffled_pictures_are_those_of_other_items_and_the_same_each_time(domains, vit):
+def test_shuffled_pictures_are_those_of_other_items_and_the_same_each_time(pictured, vit):
     options = {"content": "image", "image_encoder": vit}
-    own, _, _ = made(domains, "MoRec", **options)
-    shuffled, _, _ = made(domains, "MoRec", image_control="shuffled", **options)
-    again, _, _ = made(domains, "MoRec", image_control="shuffled", **options)
+    own, _, _ = made(pictured, "MoRec", **options)
+    shuffled, _, _ = made(pictured, "MoRec", image_control="shuffled", **options)
+    again, _, _ = made(pictured, "MoRec", image_control="shuffled", **options)
     torch.testing.assert_close(shuffled.text_vectors, again.text_vectors, rtol=0, atol=0)
     assert not torch.allclose(shuffled.text_vectors, own.text_vectors)
     order = torch.cdist(shuffled.text_vectors[1:], own.text_vectors[1:])
@@ -85,18 +67,18 @@ def test_shuffled_pictures_are_those_of_other_items_and_the_same_each_time(domai
 
 @pytest.mark.parametrize("depth", [{"train_encoder": "all"}, {"train_encoder": "last_n", "trained_layers": 1}])
 @pytest.mark.parametrize("model", ["MoRec", "TCF"])
-def test_training_reaches_the_image_encoder(domains, vit, model, depth):
-    built, _, _ = made(domains, model, content="image", image_encoder=vit, loss_type="BCE", **depth)
+def test_training_reaches_the_image_encoder(pictured, vit, model, depth):
+    built, _, _ = made(pictured, model, content="image", image_encoder=vit, loss_type="BCE", **depth)
     built.train()
     built.position_loss(BATCH).backward()
     gradients = [parameter.grad for parameter in built.encoder_parameters()]
     assert any(gradient is not None and gradient.abs().max() > 0 for gradient in gradients)
 
 
-def test_the_image_encoder_is_pre_trained_given_away_and_taken_over(domains, vit):
+def test_the_image_encoder_is_pre_trained_given_away_and_taken_over(pictured, vit):
     options = {"content": "image", "image_encoder": vit, "train_encoder": "all", "pretrain_epochs": 1, "epochs": 1}
-    config = configured(domains, "MoRec", transfer="frozen", **options)
-    frozen, _, _ = fitted(domains, "MoRec", transfer="frozen", **options)
+    config = configured(pictured, "MoRec", transfer="frozen", **options)
+    frozen, _, _ = fitted(pictured, "MoRec", transfer="frozen", **options)
     start = frozen.find_pretrained(config)
     encoder = open_image_encoder(start.folder / "image_encoder")
     assert encoder.fingerprint != load_image_encoder(vit).fingerprint
@@ -108,8 +90,8 @@ def test_the_image_encoder_is_pre_trained_given_away_and_taken_over(domains, vit
     # Another picture of a source is another pre-training; an unknown kind of contents is refused.
     assert frozen.find_pretrained(config).folder == start.folder
     with pytest.raises(UserError, match="was not pre-trained on texts: give content as it was there"):
-        made(domains, "MoRec", transfer="frozen", pretrained=str(start.folder))
-    write_picture(domains / "pens" / "posters" / "0.png", 77)
+        made(pictured, "MoRec", transfer="frozen", pretrained=str(start.folder))
+    write_picture(pictured / "pens" / "posters" / "0.png", 77)
     assert frozen.find_pretrained(config).folder != start.folder
 
 
@@ -124,16 +106,16 @@ def test_the_image_encoder_is_pre_trained_given_away_and_taken_over(domains, vit
         ({"content": "video"}, "content"),
     ],
 )
-def test_what_cannot_be_is_refused_in_one_line(domains, vit, changes, line):
+def test_what_cannot_be_is_refused_in_one_line(pictured, vit, changes, line):
     with pytest.raises(UserError, match=line) as caught:
-        made(domains, "MoRec", **{"content": "image", "image_encoder": vit, **changes})
+        made(pictured, "MoRec", **{"content": "image", "image_encoder": vit, **changes})
     assert "\n" not in str(caught.value)
 
 
-def test_a_picture_outside_the_folder_ends_the_run(domains, vit):
-    write_picture(domains / "secret.png", 1)
-    posters = domains / "shop" / "posters"
+def test_a_picture_outside_the_folder_ends_the_run(pictured, vit):
+    write_picture(pictured / "secret.png", 1)
+    posters = pictured / "shop" / "posters"
     (posters / "3.png").unlink()
-    (posters / "3.png").symlink_to(domains / "secret.png")
+    (posters / "3.png").symlink_to(pictured / "secret.png")
     with pytest.raises(UserError, match=r"item 'si3' has the picture posters/3.png, which lies outside"):
-        made(domains, "MoRec", content="image", image_encoder=vit)
+        made(pictured, "MoRec", content="image", image_encoder=vit)

@@ -12,10 +12,10 @@ from recbole_idp.models.pixelnet.model import PatchProjection
 from recbole_idp.nn.encoder.keys import TransformerSettings
 from recbole_idp.nn.encoder.latest import LatestPositionEncoder
 from recbole_idp.nn.loss import PairwiseLoss
-from recbole_idp.testing import ModelContract, configured
+from recbole_idp.testing import configured
 from tests.support.models import fitted, made
 from tests.support.parity import equal, parity_arrays
-from tests.support.pictures import write_pictured_domains, write_vit
+from tests.support.pictures import PicturedContract, write_pictured_domains
 from tests.support.trained import run
 
 pytestmark = pytest.mark.filterwarnings("ignore:pkg_resources")
@@ -23,31 +23,13 @@ pytestmark = pytest.mark.filterwarnings("ignore:pkg_resources")
 BATCH = Batch(((torch.tensor([[1, 2, 3], [4, 2, 0]]), torch.tensor([[2, 3, 5], [2, 6, 0]])),), 5)
 
 
-@pytest.fixture(scope="module")
-def vit(tmp_path_factory):
-    """The folder of an untrained vision transformer."""
-    return write_vit(tmp_path_factory.mktemp("encoders") / "vit")
-
-
-@pytest.fixture
-def domains(workplace):
-    """The folder of the toy domains, whose items have pictures."""
-    return write_pictured_domains(workplace / "data")
-
-
-class TestPixelNet(ModelContract):
+class TestPixelNet(PicturedContract):
     model = "PixelNet"
     changes = {"trained_layers": 1}
     learning = {"train_encoder": "none", "loss_type": "CE"}
 
     # The loss draws negatives, so that two calls differ.
     test_prefix_and_position_losses_agree_where_there_is_one_target = None
-
-    @pytest.fixture
-    def domains(self, workplace, vit, monkeypatch):
-        """The folder of the toy domains, whose items have pictures."""
-        monkeypatch.setattr(type(self), "changes", {**self.changes, "image_encoder": vit})
-        return write_pictured_domains(workplace / "data")
 
 
 class TestFrozenPixelNet(TestPixelNet):
@@ -116,10 +98,10 @@ def test_the_mean_is_taken_behind_the_relu_and_pictures_alone_have_a_vector():
     torch.testing.assert_close(PatchProjection(dense, False)(states)[[0, 2]], first[[0, 2]])
 
 
-def test_items_are_the_patches_of_their_pictures(domains, vit):
-    (domains / "shop" / "posters" / "6.png").write_bytes(b"broken")
+def test_items_are_the_patches_of_their_pictures(pictured, vit):
+    (pictured / "shop" / "posters" / "6.png").write_bytes(b"broken")
     for changes in ({"train_encoder": "none"}, {"train_encoder": "all"}, {"trained_layers": 1}):
-        built, _, loaders = made(domains, "PixelNet", image_encoder=vit, **changes)
+        built, _, loaders = made(pictured, "PixelNet", image_encoder=vit, **changes)
         vectors, tokens = built.item_vectors(), loaders[0].dataset.item_tokens()
         assert (vectors >= 0).all() and not vectors[0].any() and not vectors[tokens.index("si6")].any()
         rows = torch.tensor([1, 2])
@@ -131,18 +113,18 @@ def test_items_are_the_patches_of_their_pictures(domains, vit):
         assert (gradients > 0) == (changes.get("train_encoder") != "none")
 
 
-def test_the_sum_over_steps_is_the_mean_times_the_steps_of_a_row(domains, vit):
+def test_the_sum_over_steps_is_the_mean_times_the_steps_of_a_row(pictured, vit):
     options = {"image_encoder": vit, "train_encoder": "none", "hidden_dropout_prob": 0.0, "attn_dropout_prob": 0.0}
     found = []
     for reduction in ("mean", "sum"):
-        built, _, _ = made(domains, "PixelNet", loss_reduction=reduction, **options)
+        built, _, _ = made(pictured, "PixelNet", loss_reduction=reduction, **options)
         torch.manual_seed(3)
         found.append(built.position_loss(BATCH))
     torch.testing.assert_close(found[1], found[0] * 5 / 2)
 
 
-def test_negatives_are_items_that_the_user_does_not_have(domains, vit):
-    built, _, _ = made(domains, "PixelNet", image_encoder=vit, train_encoder="none")
+def test_negatives_are_items_that_the_user_does_not_have(pictured, vit):
+    built, _, _ = made(pictured, "PixelNet", image_encoder=vit, train_encoder="none")
     wanted = torch.tensor([2, 3, 5, 2, 6])
     for _ in range(20):
         drawn = built.draw_negatives(BATCH, wanted)
@@ -155,10 +137,10 @@ def test_negatives_are_items_that_the_user_does_not_have(domains, vit):
 
 
 @pytest.mark.slow
-def test_the_image_encoder_is_pre_trained_and_taken_over(domains, vit):
+def test_the_image_encoder_is_pre_trained_and_taken_over(pictured, vit):
     options = {"image_encoder": vit, "trained_layers": 1, "pretrain_epochs": 1, "epochs": 1}
-    tuned, _, _ = fitted(domains, "PixelNet", transfer="fine_tune", **options)
-    start = tuned.find_pretrained(configured(domains, "PixelNet", transfer="fine_tune", **options))
+    tuned, _, _ = fitted(pictured, "PixelNet", transfer="fine_tune", **options)
+    start = tuned.find_pretrained(configured(pictured, "PixelNet", transfer="fine_tune", **options))
     assert {"encoder.norm.weight", "item_encoder.dense.0.weight"} <= set(start.state)
     assert (start.folder / "image_encoder" / "model.safetensors").is_file()
 
