@@ -129,8 +129,8 @@ class TrainableImages(TrainableContent):
         if self._cut is not None:
             names = self._cut.trained_names()
             self._cut.remove()
-        # A name in such a dictionary has no dots.
-        self.trained = nn.ParameterDict({name.replace(".", "/"): found[name] for name in names})
+        # A name in such a dictionary has no dots; what a network pools for itself is not read.
+        self.trained = nn.ParameterDict({name.replace(".", "/"): found[name] for name in names if "pooler" not in name})
         self.trained.requires_grad_(True)
         self._check_against()
 
