@@ -195,6 +195,13 @@ MODELS = {
         may_start_alone=True,
         settings="recbole_idp.models.tcf.keys:TCFSettings",
     ),
+    "Adapter4Rec": Registration(
+        "recbole_idp.models.adapter4rec.model:Adapter4Rec",
+        "recbole_idp.models.adapter4rec.trainer:Adapter4RecTrainer",
+        extends="MoRec",
+        transfers=True,
+        settings="recbole_idp.models.adapter4rec.keys:Adapter4RecSettings",
+    ),
     "UniSRec": _unisrec(
         "recbole_idp.models.unisrec.model:UniSRec",
         extends="PositionSASRec",
@@ -208,6 +215,7 @@ MODELS = {
         transfers=True,
         joins=True,
         predicts=("next_item", "cold_item"),
+        may_start_alone=True,
         settings="recbole_idp.models.recformer.keys:RecformerSettings",
     ),
     "PeterRec": Registration(

@@ -9,12 +9,14 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from recbole_idp.models.adapter4rec.keys import Adapter4RecSettings
 from recbole_idp.models.dacdr.encoders import SharedPrivateEncoder
 from recbole_idp.models.dacdr.tower import UserTower
 from recbole_idp.models.peterrec.encoder import add_patches
 from recbole_idp.models.precise.user_head import HeadedEncoder, UserHead
 from recbole_idp.models.recformer.longformer import LongformerSizes
 from recbole_idp.models.recformer.sequence_encoder import TextSequenceEncoder
+from recbole_idp.nn.adapters.forms import adapt_sequence_encoder
 from recbole_idp.nn.adapters.sockets import INSERTIONS
 from recbole_idp.nn.encoder.bert4rec import BERT4RecEncoder
 from recbole_idp.nn.encoder.bias_free import BiasFreeEncoder
@@ -30,12 +32,15 @@ from recbole_idp.storage.schema import Nullable, check_schema
 _BLOCKS = ("n_layers", "n_heads", "inner_size", "hidden_act", "layer_norm_eps")
 _CONVOLUTIONS = ("kernel_size", "dilations", "block_num")
 _PATCHES = ("insertion", "cardinality")
+_ADAPTERS = ("adapter", "adapter_form", "user_adapter_size", "lora_rank")
 _RECENCY = ("recent_events", "recent_decay")
 _TEXT = ("attention_window", "max_tokens", "vocabulary")
 _EVERY = ("hidden_size", "MAX_ITEM_LIST_LENGTH")
 KINDS = {
     "SASRec": (*_EVERY, *_BLOCKS),
+    "SASRecAdapted": (*_EVERY, *_BLOCKS, *_ADAPTERS),
     "BiasFree": (*_EVERY, "n_layers", "n_heads"),
+    "BiasFreeAdapted": (*_EVERY, "n_layers", "n_heads", *_ADAPTERS),
     "BERT4Rec": (*_EVERY, *_BLOCKS),
     "GRU4Rec": (*_EVERY, "gru_hidden_size", "gru_layers"),
     "NextItNet": (*_EVERY, *_CONVOLUTIONS),
@@ -59,6 +64,8 @@ _SIZES: dict[str, Any] = {
     "user_head": str,
     "dilations": [int],
     "insertion": set(INSERTIONS),
+    "adapter": str,
+    "adapter_form": str,
     "parts": [{"encoder": {"kind": str, "hidden_size": int}, "hidden_event": bool, "temperature": Nullable(float)}],
 }
 # A weight and its axis for each size that decides on how much memory an encoder takes, and how much longer the axis is.
@@ -71,7 +78,9 @@ _OF_TOKEN_BLOCKS = {
 _OF_TOKEN_CONVOLUTIONS = {"kernel_size": ("encoder.blocks.0.first.weight", 0)}
 _WEIGHTS: dict[str, dict[str, tuple[Any, ...]]] = {
     "SASRec": _OF_BLOCKS,
+    "SASRecAdapted": _OF_BLOCKS,
     "BiasFree": {"MAX_ITEM_LIST_LENGTH": _OF_BLOCKS["MAX_ITEM_LIST_LENGTH"]},
+    "BiasFreeAdapted": {"MAX_ITEM_LIST_LENGTH": _OF_BLOCKS["MAX_ITEM_LIST_LENGTH"]},
     "BERT4Rec": _OF_BLOCKS,
     "GRU4Rec": {"gru_hidden_size": ("gru.weight_hh_l0", 1)},
     "NextItNet": {"kernel_size": ("blocks.0.first.weight", 0)},
@@ -296,6 +305,19 @@ def _bias_free(sizes: Mapping[str, Any]) -> BiasFreeEncoder:
     return BiasFreeEncoder(settings, sizes["MAX_ITEM_LIST_LENGTH"])
 
 
+def _with_adapters(
+    build: Callable[[Mapping[str, Any]], TransformerEncoder],
+) -> Callable[[Mapping[str, Any]], TransformerEncoder]:
+    """Return a builder of the same encoder with the adapters that the sizes name."""
+
+    def adapted(sizes: Mapping[str, Any]) -> TransformerEncoder:
+        encoder = build(sizes)
+        adapt_sequence_encoder(encoder, Adapter4RecSettings.of({key: sizes[key] for key in _ADAPTERS}).user_form())
+        return encoder
+
+    return adapted
+
+
 def _recency(sizes: Mapping[str, Any]) -> RecencyEncoder:
     return RecencyEncoder(RecencySettings(**{key: sizes[key] for key in _RECENCY}))
 
@@ -329,7 +351,9 @@ def _transformer(sizes: Mapping[str, Any]) -> TransformerSettings:
 
 _BUILDERS: dict[str, Callable[[Mapping[str, Any]], nn.Module]] = {
     "SASRec": _sasrec,
+    "SASRecAdapted": _with_adapters(_sasrec),
     "BiasFree": _bias_free,
+    "BiasFreeAdapted": _with_adapters(_bias_free),
     "BERT4Rec": _bert4rec,
     "GRU4Rec": _gru4rec,
     "NextItNet": _nextitnet,
@@ -358,6 +382,9 @@ def _check_sizes(sizes: Mapping[str, Any], state: Mapping[str, torch.Tensor]) ->
     for key, (name, axis, *more) in _WEIGHTS[sizes["kind"]].items():
         if (found := state[name].shape[axis] - sum(more)) != sizes[key]:
             raise ValueError(f"{key} is {sizes[key]} in its description, and {found} in its weights")
+    largest = max((value.numel() for value in state.values()), default=0)
+    if any(sizes.get(key, 0) > largest for key in ("user_adapter_size", "lora_rank")):
+        raise ValueError("its adapters are larger than its weights")
     if not 0 < sizes.get("targeted_length", 1) <= sizes["MAX_ITEM_LIST_LENGTH"]:
         raise ValueError("its user vectors are made of more events than its encoder has positions for")
 

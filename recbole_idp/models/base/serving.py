@@ -2,12 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
+
+if TYPE_CHECKING:
+    from recbole_idp.content.text.interface import TextEncoder
+
+
+@dataclass(frozen=True)
+class ContentParts:
+    """What makes an item's vector from its text: vector of the text - mean, of length one -> dense layers with GELU.
+
+    Attributes:
+        encoder: The text encoder, as trained or fitted.
+        mean: Shape [W].
+        layers: The dense layers.
+        max_tokens: Tokens that are read of a text.
+        kept: Whether the encoder cannot be loaded by its name again, as it was trained or fitted.
+    """
+
+    encoder: TextEncoder
+    mean: torch.Tensor
+    layers: Sequence[nn.Linear]
+    max_tokens: int
+    kept: bool
 
 
 @dataclass(frozen=True)
