@@ -155,7 +155,7 @@ def content_settings(config: Config, model: type[MoRec]) -> Config:
 
 
 def tuned_encoder(model: MoRec, frozen: TextEncoder) -> TextEncoder:
-    """Return the text encoder of a trained model; the model cannot be used afterwards.
+    """Return the text encoder of a trained model.
 
     Args:
         model: The model.
@@ -164,7 +164,7 @@ def tuned_encoder(model: MoRec, frozen: TextEncoder) -> TextEncoder:
     Returns:
         The encoder as trained; as it was where it stayed frozen.
     """
-    return frozen if model.content is None else model.content.tuned_encoder()
+    return frozen if model.content is None else model.content.snapshot()
 
 
 def find_or_pretrain(config: Config, model: type[MoRec], clock: StageClock | None = None) -> PretrainedMoRec:
