@@ -208,6 +208,16 @@ MODELS = {
         settings="recbole_idp.models.unisrec.keys:UniSRecSettings",
     ),
     "UniSRec_IDt": _unisrec("recbole_idp.models.unisrec.model:UniSRec_IDt", extends="UniSRec"),
+    "Recformer": Registration(
+        "recbole_idp.models.recformer.model:Recformer",
+        "recbole_idp.models.recformer.trainer:RecformerTrainer",
+        extends="PositionSASRec",
+        transfers=True,
+        joins=True,
+        predicts=("next_item", "cold_item"),
+        may_start_alone=True,
+        settings="recbole_idp.models.recformer.keys:RecformerSettings",
+    ),
     "PeterRec": Registration(
         "recbole_idp.models.peterrec.model:PeterRec",
         "recbole_idp.models.peterrec.trainer:PeterRecTrainer",

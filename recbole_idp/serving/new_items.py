@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -26,19 +26,24 @@ if TYPE_CHECKING:
     from recbole_idp.serving.answering import TrainedItems
     from recbole_idp.serving.trained_model import TrainedModel
 
-# The keys of the configuration of training that generation and the reading of texts need.
+TEXT_KEYS = {
+    "field_separator": str,
+    "ITEM_ID_FIELD": str,
+    "text_fields": Nullable([str]),
+    "text_length": int,
+    "encoding": OptionalKey(Nullable(str)),
+}
+"""The keys of the configuration of training that the reading of texts needs."""
+
+# Those that generation needs besides.
 _SAYS = {
+    **TEXT_KEYS,
     "generator": set(GENERATORS),
     "rescale": set(RESCALINGS),
     "generated_spread": float,
     "match_temperature": float,
     "map_ridge": float,
     "own_texts": float,
-    "field_separator": str,
-    "ITEM_ID_FIELD": str,
-    "text_fields": Nullable([str]),
-    "text_length": int,
-    "encoding": OptionalKey(Nullable(str)),
 }
 
 
@@ -50,12 +55,14 @@ class NewItems(NamedTuple):
         titles: Their titles.
         known: Number of items of the file that the model has already.
         blank: Number of new items without a text.
+        attributes: Name and value of each of their columns of text.
     """
 
     texts: dict[str, str]
     titles: list[str]
     known: int
     blank: int
+    attributes: Sequence[Sequence[tuple[str, str]]] = ()
 
 
 def read_new_items(trained: TrainedItems, path: str | Path) -> NewItems:
@@ -83,7 +90,7 @@ def read_new_items(trained: TrainedItems, path: str | Path) -> NewItems:
             f"{path} has no new item with a text: {n_known} of its {len(read.texts)} items are in the model already, "
             f"{n_blank} have no text"
         )
-    return NewItems(new, [read.titles[token] for token in new], n_known, n_blank)
+    return NewItems(new, [read.titles[token] for token in new], n_known, n_blank, read.attributes(new))
 
 
 def add_items(trained: TrainedModel, new: NewItems, bundle: Bundle) -> TrainedModel:

@@ -87,6 +87,7 @@ def trained_model(
         },
         transfer=None if start is None else _about_transfer(start),
         history_items=list(dataset.history_items),
+        tokenizer=serving.tokenizer,
     )
     if (parts := model.content_parts(config, dataset)) is not None:
         trained.content = ContentItems.of(parts)

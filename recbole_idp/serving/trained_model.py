@@ -30,12 +30,13 @@ if TYPE_CHECKING:
     from recbole_idp.serving.recommender import Recommender
     from recbole_idp.serving.user_encoder import AnyUserEncoder
 
-DESCRIPTION, MODEL, ITEMS, HISTORY_ITEMS, TRANSFER, CARD = (
+DESCRIPTION, MODEL, ITEMS, HISTORY_ITEMS, TRANSFER, TOKENIZER, CARD = (
     "trained.json",
     "model.safetensors",
     "items.tsv",
     "history_items.tsv",
     "transfer.safetensors",
+    "tokenizer.json",
     "README.md",
 )
 FORMAT = FolderFormat(
@@ -63,7 +64,7 @@ FORMAT = FolderFormat(
     },
 )
 _NAMES = frozenset(
-    (DESCRIPTION, MODEL, ITEMS, HISTORY_ITEMS, TRANSFER, CARD, USERS, USER_IDS, CONTENT, CONTENT_ENCODER)
+    (DESCRIPTION, MODEL, ITEMS, HISTORY_ITEMS, TRANSFER, TOKENIZER, CARD, USERS, USER_IDS, CONTENT, CONTENT_ENCODER)
 )
 _ENCODER = "encoder/"
 _HEADER, _HISTORY_HEADER = "item_id\ttitle", "domain\titem_id"
@@ -87,6 +88,7 @@ class TrainedModel(WholeFolder):
             [N - 1, W], and ``items`` and ``similarities`` of the matches [N - 1, m]; None if they were not generated.
         users: The target's users; None where ``keep_users`` is not set.
         history_items: Items of other domains, which histories hold and which are never recommended.
+        tokenizer: What makes tokens of the texts of new items, as text; None where items are not read as texts.
         content: What makes an item's vector from its text; None: its items are not their texts alone.
         folder: The folder that it was opened from; None: it is not saved yet.
     """
@@ -101,6 +103,7 @@ class TrainedModel(WholeFolder):
     transfer: dict[str, torch.Tensor] | None = None
     users: UserVectors | None = None
     history_items: list[HistoryItem] = field(default_factory=list)
+    tokenizer: str | None = None
     content: ContentItems | None = None
     folder: Path | None = field(default=None)
 
@@ -131,6 +134,8 @@ class TrainedModel(WholeFolder):
         write_weights(building / MODEL, tensors)
         if self.transfer is not None:
             write_weights(building / TRANSFER, self.transfer)
+        if self.tokenizer is not None:
+            (building / TOKENIZER).write_text(self.tokenizer, encoding="utf-8")
         if self.content is not None:
             self.content.write(building)
         if self.users is not None:
@@ -171,6 +176,8 @@ class TrainedModel(WholeFolder):
             n_inputs = len(tokens) + 1 + len(others)
             users = UserVectors.read(folder, n_inputs, description["encoder"]["hidden_size"])
             model = cls(vectors, candidates, bias, encoder, tokens, titles, description, transfer, users, others)
+            if (folder / TOKENIZER).is_file():
+                model.tokenizer = (folder / TOKENIZER).read_text(encoding="utf-8")
             about = description.get("content")
             model.content, model.folder = None if about is None else ContentItems.read(folder, about), folder
             model._check()
@@ -199,6 +206,10 @@ class TrainedModel(WholeFolder):
         Raises:
             UserError: The file or the bundle cannot be used, or the model's items were not made from texts.
         """
+        if self.tokenizer is not None:
+            from recbole_idp.serving import text_items
+
+            return text_items.add_text_items(self, path)
         from recbole_idp.serving import new_items
 
         if self.content is not None:

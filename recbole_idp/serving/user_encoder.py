@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import nn
@@ -14,6 +14,8 @@ from recbole_idp.models.dacdr.encoders import SharedPrivateEncoder
 from recbole_idp.models.dacdr.tower import UserTower
 from recbole_idp.models.peterrec.encoder import add_patches
 from recbole_idp.models.precise.user_head import HeadedEncoder, UserHead
+from recbole_idp.models.recformer.longformer import LongformerSizes
+from recbole_idp.models.recformer.sequence_encoder import TextSequenceEncoder
 from recbole_idp.nn.adapters.forms import adapt_sequence_encoder
 from recbole_idp.nn.adapters.sockets import INSERTIONS
 from recbole_idp.nn.encoder.bert4rec import BERT4RecEncoder
@@ -32,6 +34,7 @@ _CONVOLUTIONS = ("kernel_size", "dilations", "block_num")
 _PATCHES = ("insertion", "cardinality")
 _ADAPTERS = ("adapter", "adapter_form", "user_adapter_size", "lora_rank")
 _RECENCY = ("recent_events", "recent_decay")
+_TEXT = ("attention_window", "max_tokens", "vocabulary")
 _EVERY = ("hidden_size", "MAX_ITEM_LIST_LENGTH")
 KINDS = {
     "SASRec": (*_EVERY, *_BLOCKS),
@@ -48,6 +51,7 @@ KINDS = {
     "SASRecPatched": (*_EVERY, *_BLOCKS, *_PATCHES),
     "DACDR": (*_EVERY, *_BLOCKS),
     "Recency": (*_EVERY, *_RECENCY),
+    "Recformer": (*_EVERY, "n_layers", "n_heads", "inner_size", "layer_norm_eps", *_TEXT),
     "PRECISE": (*_EVERY, *_BLOCKS, "targeted_length", "head_size", "user_head"),
     "Fused": (*_EVERY, "parts"),
 }
@@ -86,6 +90,13 @@ _WEIGHTS: dict[str, dict[str, tuple[Any, ...]]] = {
     "SASRecToken": _OF_TOKEN_BLOCKS,
     "SASRecPatched": _OF_TOKEN_BLOCKS,
     "Recency": {},
+    "Recformer": {
+        "vocabulary": ("longformer.embeddings.word_embeddings.weight", 0),
+        "inner_size": ("longformer.encoder.layer.0.intermediate.dense.weight", 0),
+        # A position is that of padding, and one is not used; the start token has a position of its own.
+        "max_tokens": ("longformer.embeddings.position_embeddings.weight", 0, 2),
+        "MAX_ITEM_LIST_LENGTH": ("longformer.embeddings.item_position_embeddings.weight", 0, 1),
+    },
     "DACDR": {size: (f"encoder.{name}", axis) for size, (name, axis) in _OF_BLOCKS.items()},
     "PRECISE": {
         **{size: (f"encoder.{name}", axis) for size, (name, axis) in _OF_BLOCKS.items()},
@@ -141,6 +152,35 @@ class UserEncoder(nn.Module):
             return states
         return functional.normalize(states, dim=1, eps=1e-6) / self.temperature
 
+    def for_export(self) -> UserEncoder:
+        """Return what is exported: the encoder itself."""
+        return self
+
+
+class TextUserEncoder(nn.Module):
+    """Encoder of histories that are read as the texts of their items.
+
+    items [B, L] -> their tokens, newest item first -> encoder of tokens -> state, normalised, / temperature [B, D]
+
+    Args:
+        encoder: The encoder, with the tokens of all inputs.
+        temperature: Divides the states, which are of length one.
+        width: Tokens of a row; None: as many as the longest of like length has.
+    """
+
+    def __init__(self, encoder: TextSequenceEncoder, temperature: float, width: int | None = None) -> None:
+        super().__init__()
+        self.encoder, self.temperature, self.width = encoder, temperature, width
+
+    def forward(self, items: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+        """Encode histories; arguments as of :class:`UserEncoder`; shape [B, D]."""
+        states = self.encoder.encode(items) if self.width is None else self.encoder(items, self.width)
+        return functional.normalize(states, dim=1, eps=1e-6) / self.temperature
+
+    def for_export(self) -> TextUserEncoder:
+        """Return the encoder with rows of one width, whose operations do not depend on the histories."""
+        return TextUserEncoder(self.encoder, self.temperature, self.encoder.items.max_tokens)
+
 
 class FusedUserEncoder(nn.Module):
     """Encoders of histories whose states stand side by side, so that their products with candidates add up.
@@ -157,8 +197,12 @@ class FusedUserEncoder(nn.Module):
         """Encode histories; arguments as of :class:`UserEncoder`; shape [B, D]."""
         return torch.cat([part(items, lengths) for part in self.parts], 1)
 
+    def for_export(self) -> FusedUserEncoder:
+        """Return the encoders as they are exported."""
+        return FusedUserEncoder([cast("Any", part).for_export() for part in self.parts])
 
-AnyUserEncoder = UserEncoder | FusedUserEncoder
+
+AnyUserEncoder = UserEncoder | TextUserEncoder | FusedUserEncoder
 
 
 def encoder_sizes(kind: str, config: Any) -> dict[str, Any]:
@@ -199,6 +243,8 @@ def build_user_encoder(
     with torch.random.fork_rng(devices=[]):
         encoder = _BUILDERS[sizes["kind"]](sizes)
     encoder.load_state_dict(state)
+    if sizes["kind"] == "Recformer":
+        return TextUserEncoder(cast("TextSequenceEncoder", encoder), description["temperature"]).eval()
     return UserEncoder(encoder, item_vectors, description["hidden_event"], description["temperature"]).eval()
 
 
@@ -272,6 +318,11 @@ def _recency(sizes: Mapping[str, Any]) -> RecencyEncoder:
     return RecencyEncoder(RecencySettings(**{key: sizes[key] for key in _RECENCY}))
 
 
+def _recformer(sizes: Mapping[str, Any]) -> TextSequenceEncoder:
+    own = {key: sizes[key] for key in ("hidden_size", "n_layers", "n_heads", "inner_size", *_TEXT)}
+    return TextSequenceEncoder(LongformerSizes(**own, max_items=sizes["MAX_ITEM_LIST_LENGTH"]), sizes["layer_norm_eps"])
+
+
 def _dacdr(sizes: Mapping[str, Any]) -> UserTower:
     encoder = TransformerEncoder(_transformer(sizes), sizes["MAX_ITEM_LIST_LENGTH"])
     return UserTower(encoder, SharedPrivateEncoder(sizes["hidden_size"], 0.0))
@@ -308,6 +359,7 @@ _BUILDERS: dict[str, Callable[[Mapping[str, Any]], nn.Module]] = {
     "SASRecToken": _with_token,
     "SASRecPatched": _with_patches,
     "DACDR": _dacdr,
+    "Recformer": _recformer,
     "Recency": _recency,
     "PRECISE": _precise,
 }

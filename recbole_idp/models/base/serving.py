@@ -51,6 +51,8 @@ class Serving:
         hidden_event: Whether the user's state is that of a mask token after the last item (BERT4Rec), instead of that
             of the last item.
         temperature: Divides states of length one (UniSRec). None: states are used as they are.
+        tokenizer: What makes tokens of the texts of items that are added later, as text (Recformer); None: items are
+            not read as texts.
         takes_generated_items: Whether an item that is added later needs a generated vector and nothing else (IDP).
         sizes: Sizes of the encoder that are not those of the configuration, by key.
         parts: Those of the models whose scores are added; their vectors stand side by side. Empty: it is one model.
@@ -64,6 +66,7 @@ class Serving:
     excludes_history: bool = False
     hidden_event: bool = False
     temperature: float | None = None
+    tokenizer: str | None = None
     takes_generated_items: bool = False
     sizes: Mapping[str, Any] = field(default_factory=dict)
     parts: tuple[Serving, ...] = ()

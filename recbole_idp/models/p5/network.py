@@ -26,6 +26,11 @@ PUBLISHED: Mapping[str, Mapping[str, int]] = {
     "base": {"width": 768, "inner": 3072, "key": 64, "layers": 12, "heads": 12},
 }
 """Sizes of the paper's networks, those of T5."""
+SIZES = {
+    **dict.fromkeys(("vocabulary", "width", "inner", "key", "layers", "heads", "buckets", "distance"), int),
+    **dict.fromkeys(("gated", "scaled"), bool),
+}
+"""Schema of the sizes of a network."""
 
 
 @dataclass(frozen=True)
