@@ -10,7 +10,6 @@ import torch
 from torch import nn
 
 if TYPE_CHECKING:
-    from recbole_idp.content.text.interface import TextEncoder
     from recbole_idp.content.trainable.memory import StepMemory
 
 
@@ -38,10 +37,6 @@ class TrainableContent(nn.Module, abc.ABC):
         """
         return None
 
-    def snapshot(self) -> TextEncoder:
-        """Return a copy of the encoder as it is now, which can be saved and used without this module."""
-        raise NotImplementedError
-
     @abc.abstractmethod
     def forward(self, rows: torch.Tensor) -> torch.Tensor:
         """Encode the contents of some inputs, in chunks of like length.
@@ -52,6 +47,10 @@ class TrainableContent(nn.Module, abc.ABC):
         Returns:
             Their vectors, zero for padding and for inputs without content; shape [R, W].
         """
+
+    @abc.abstractmethod
+    def snapshot(self) -> SavedEncoder:
+        """Return a copy of the encoder as it is now, which can be saved and used without this module."""
 
     @abc.abstractmethod
     def tuned_encoder(self) -> SavedEncoder:

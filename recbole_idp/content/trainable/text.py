@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import torch
@@ -113,9 +113,9 @@ class TrainableText(TrainableContent):
 
     def step_memory(self, n_rows: int) -> StepMemory:
         """Return the sizes that decide on the memory of a step; see :class:`TrainableContent`."""
-        sizes = transformer_of(self._parts[0]).config
+        sizes: Any = transformer_of(self._parts[0]).config
         # Where layers have no list of their own, all that the configuration counts are trained.
-        layers = len(self.trained) if self._lower is not None else sizes.num_hidden_layers  # type: ignore[arg-type]
+        layers = sizes.num_hidden_layers if self._lower is None else len(cast("nn.ModuleList", self.trained))
         parameters = [parameter for parameter in self.parameters() if parameter.requires_grad]
         return StepMemory(
             texts=min(n_rows, len(self.texts)),

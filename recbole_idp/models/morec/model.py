@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, cast
 
 import torch
 from torch import nn
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from recbole_idp.models.base.sequence_model import ModelData
     from recbole_idp.models.morec.contents import ItemContents
     from recbole_idp.models.morec.pretrain import PretrainedMoRec
+    from recbole_idp.nn.loss import PairwiseLoss, SampledSoftmaxLoss
     from recbole_idp.train.clock import StageClock
 
 _ENCODED_TOGETHER = 512
@@ -168,7 +169,8 @@ class MoRec(TextModel):
         if self.id_fusion != "none" or config["content"] != "text":
             return None
         start = self.find_pretrained(config) if config["transfer"] != "scratch" else None
-        layers = [layer for layer in self.item_encoder if isinstance(layer, nn.Linear)]
+        dense = cast("nn.Sequential", self.item_encoder)
+        layers = [layer for layer in dense if isinstance(layer, nn.Linear)]
         encoder, kept = self.current_encoder(config, dataset, start)
         return ContentParts(encoder, self.text_mean, layers, config["text_tokens"], kept)
 
@@ -232,7 +234,8 @@ class MoRec(TextModel):
         read = torch.cat([wanted, drawn.flatten(), *(items.flatten() for items, _ in batch.parts)])
         with self.items_encoded_once(None if self.content is None else self.encode_only(read)):
             states = [self.encode(items)[targets > 0] for items, targets in batch.parts]
-            return self.loss.with_drawn(torch.cat(states), wanted, drawn, self.candidate_vectors())
+            loss = cast("SampledSoftmaxLoss | PairwiseLoss", self.loss)
+            return loss.with_drawn(torch.cat(states), wanted, drawn, self.candidate_vectors())
 
     def calculate_loss(self, interaction: Interaction) -> torch.Tensor:
         """Compute the mean loss of rows with one target each, a hook of RecBole; scalar."""
