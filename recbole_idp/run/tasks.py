@@ -33,8 +33,20 @@ if TYPE_CHECKING:
 
 LEARN, STORED = "learn", "stored"
 # What a list of tasks decides itself, or would have several folders for.
-_NOT_OF_TASKS = ("model", "tasks", "pretrained", "variants", "transfer", "seed", "seeds", "few_shot")
-_NOT_OF_TASKS += ("keep_trained", "checkpoint_dir")
+_NOT_OF_TASKS = frozenset(
+    {
+        "model",
+        "tasks",
+        "pretrained",
+        "variants",
+        "transfer",
+        "seed",
+        "seeds",
+        "few_shot",
+        "keep_trained",
+        "checkpoint_dir",
+    }
+)
 
 
 @dataclass(frozen=True)
