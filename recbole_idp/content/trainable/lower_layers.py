@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 _BLOCK_TEXTS = 2048
 _BATCH = 64
+# No number of layers, as a norm may stand behind the last one.
+_ALL = -1
 
 
 class _ReachedError(Exception):
@@ -101,6 +103,10 @@ class LowerLayers:
             states[row, :count] = self._blocks[place // _BLOCK_TEXTS][start : start + count]
         return torch.from_numpy(states)
 
+    def flat(self) -> np.ndarray:
+        """Return the states of all texts, one text after the other; float16, shape [tokens, H]."""
+        return np.concatenate([np.asarray(block) for block in self._blocks])
+
     def _texts_of(self, number: int) -> np.ndarray:
         return np.arange(self._starts[number], min(self._starts[number] + _BLOCK_TEXTS, len(self._tokens.lengths)))
 
@@ -122,13 +128,17 @@ class LowerLayers:
         rows = int(self._tokens.lengths[self._texts_of(number)].sum())
         return block if block.ndim == 2 and len(block) == rows and block.dtype == np.float16 else None
 
+    def _taken(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> torch.Tensor:
+        """Return the states among what the layer was called with; shape [B, L, H]."""
+        return args[0] if args else next(value for value in kwargs.values() if torch.is_tensor(value))
+
     @torch.inference_mode()
     def _compute_block(self, number: int, advance: Callable[[int], object]) -> np.ndarray:
         """Return the states of a block's texts, one text after the other; float16, shape [tokens, H]."""
         caught: list[torch.Tensor] = []
 
         def catch(layer: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> NoReturn:
-            caught.append(args[0] if args else next(value for value in kwargs.values() if torch.is_tensor(value)))
+            caught.append(self._taken(args, kwargs))
             raise _ReachedError
 
         places = self._texts_of(number)
@@ -148,3 +158,22 @@ class LowerLayers:
         finally:
             handle.remove()
         return np.concatenate(pieces)
+
+
+class AllLayers(LowerLayers):
+    """The states that leave the last layer: what the pooling behind it reads.
+
+    Args:
+        encoder: The encoder.
+        texts: M distinct texts.
+        tokens: Their tokens.
+        cache_path: The folder of the blocks is made in it.
+    """
+
+    def __init__(
+        self, encoder: SentenceEncoder, texts: Sequence[str], tokens: TokenTable, cache_path: str | Path
+    ) -> None:
+        super().__init__(encoder, encoder.cache_key, texts, tokens, encoder.model[1], _ALL, cache_path)
+
+    def _taken(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> torch.Tensor:
+        return args[0]["token_embeddings"]

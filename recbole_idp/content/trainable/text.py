@@ -11,24 +11,26 @@ from torch import nn
 from torch.utils.checkpoint import checkpoint
 
 from recbole_idp.content.text.interface import distinct_texts
-from recbole_idp.content.trainable.interface import TrainableContent
+from recbole_idp.content.trainable.interface import TokenStates, TrainableContent, in_chunks
 from recbole_idp.content.trainable.lower_layers import LowerLayers
 from recbole_idp.errors import UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from typing_extensions import Self
 
     from recbole_idp.content.text.sentence import SentenceEncoder
     from recbole_idp.content.text.sentence_model import SentenceModel
+    from recbole_idp.content.trainable.interface import Pool
 
-_TOGETHER = 32
+    Read = Callable[[dict[str, torch.Tensor]], torch.Tensor]
+
 _CLOSE = 0.999
 
 
-class TrainableText(TrainableContent):
+class TrainableText(TrainableContent, TokenStates):
     """A copy of a sentence encoder, with the texts that it encodes.
 
     text -> tokens -> lower layers (computed once, cached) -> trained layers -> pooling (-> unit length) -> vector
@@ -63,7 +65,7 @@ class TrainableText(TrainableContent):
         recompute: bool = False,
     ) -> None:
         super().__init__()
-        self.width = encoder.width
+        self.width, self.state_width = encoder.width, encoder.state_width
         self.texts, places = distinct_texts(texts)
         # Input 0 is padding, and -1 stands for no text.
         self._place = np.concatenate([[-1], places])
@@ -98,11 +100,16 @@ class TrainableText(TrainableContent):
         Returns:
             Shape [B, W].
         """
-        # Texts of like length go together: padded to the longest of a random batch, most of it would be padding.
-        order = np.argsort(self._tokens.lengths[places], kind="stable")
-        chunks = np.split(places[order], range(_TOGETHER, len(order), _TOGETHER))
-        back = torch.from_numpy(np.argsort(order)).to(self._encoder.device)
-        return torch.cat([self._chunk(chunk) for chunk in chunks])[back]
+        return in_chunks(places, self._tokens.lengths, lambda chunk: self._chunk(chunk, _sentence))
+
+    def pooled(self, rows: torch.Tensor, pool: Pool) -> torch.Tensor:
+        """Pool the states of the texts of some inputs; see :class:`TokenStates`."""
+
+        def read(features: dict[str, torch.Tensor]) -> torch.Tensor:
+            return pool(features["token_embeddings"].float(), features["attention_mask"])
+
+        places = self._place[rows.cpu().numpy()]
+        return in_chunks(places, self._tokens.lengths, lambda chunk: self._chunk(chunk, read))
 
     def train(self, mode: bool = True) -> Self:
         """Switch between training and evaluation; parts that are not trained, such as pooling, follow."""
@@ -120,11 +127,11 @@ class TrainableText(TrainableContent):
     def _encoder_zeros(self, count: int) -> torch.Tensor:
         return torch.zeros(count, self.width, device=self._encoder.device)
 
-    def _chunk(self, places: np.ndarray) -> torch.Tensor:
-        """Return the vectors of a chunk of texts; shape [B, W]."""
+    def _chunk(self, places: np.ndarray, read: Read) -> torch.Tensor:
+        """Return what is read of a chunk of texts; shape [B, W]."""
         if self._recompute and torch.is_grad_enabled():
-            return cast("torch.Tensor", checkpoint(self._run, places, use_reentrant=False))
-        return self._run(places)
+            return cast("torch.Tensor", checkpoint(self._run, places, read, use_reentrant=False))
+        return self._run(places, read)
 
     def _cut(self, layers: int, encoder: SentenceEncoder, cache_path: Path, show_progress: bool) -> nn.ModuleList:
         """Take the lower layers out of the copy, and compute their outputs or read them from the cache."""
@@ -140,14 +147,14 @@ class TrainableText(TrainableContent):
         setattr(parent, name, trained)
         return trained
 
-    def _run(self, places: np.ndarray) -> torch.Tensor:
-        """Return the vectors of distinct texts, given by their places; shape [B, W]."""
+    def _run(self, places: np.ndarray, read: Read) -> torch.Tensor:
+        """Return what is read of the features of texts, given by their places; shape [B, W]."""
         device = self._encoder.device
         features = self._tokens.batch(places, device)
         narrow = self._precision != torch.float32
         with torch.autocast(device.type, self._precision, enabled=narrow):
             if self._lower is None:
-                return self._parts[0](features)["sentence_embedding"].float()
+                return read(self._parts[0](features))
             states = self._lower.states(places, features["input_ids"].shape[1]).to(device)
 
             def feed(
@@ -162,7 +169,7 @@ class TrainableText(TrainableContent):
             # Where lower layers are cut off, the trained ones are a list.
             handle = cast("nn.ModuleList", self.trained)[0].register_forward_pre_hook(feed, with_kwargs=True)
             try:
-                return self._parts[0](features)["sentence_embedding"].float()
+                return read(self._parts[0](features))
             finally:
                 handle.remove()
 
@@ -185,6 +192,10 @@ class TrainableText(TrainableContent):
             f"the layers of {encoder.name} give other vectors when they are run apart, so that its last layers alone "
             "cannot be trained: train none or all of it, or use another text_encoder"
         )
+
+
+def _sentence(features: dict[str, torch.Tensor]) -> torch.Tensor:
+    return features["sentence_embedding"].float()
 
 
 def check_layers(

@@ -20,7 +20,7 @@ Encoder = Callable[[torch.Tensor], torch.Tensor]
 class TextHead(nn.Module):
     """Turns the states of a text's tokens into one vector.
 
-    states [B, L, H] -> dropout -> self-attention of some heads -> dropout -> weighted sum over the tokens -> dense [B, D]
+    states [B, L, H] -> dropout -> self-attention of some heads -> dropout -> weighted sum of tokens -> dense [B, D]
 
     The weights of the sum come from two dense layers with tanh between them. Padding takes no part: in the paper's code
     it does, so that a title's vector depends on how far it is padded, which a mask of ones reproduces.
