@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
 from recbole_idp.content.text.interface import encoding_progress
+from recbole_idp.content.trainable.entering import states_entering
 from recbole_idp.storage.files import fingerprint, replacing
 from recbole_idp.storage.signature import is_signed_file, sign_file
 
@@ -25,10 +27,6 @@ _BLOCK_TEXTS = 2048
 _BATCH = 64
 # No number of layers, as a norm may stand behind the last one.
 _ALL = -1
-
-
-class _ReachedError(Exception):
-    """End a run of the encoder where the trained layers begin."""
 
 
 class LowerLayers:
@@ -128,35 +126,23 @@ class LowerLayers:
         rows = int(self._tokens.lengths[self._texts_of(number)].sum())
         return block if block.ndim == 2 and len(block) == rows and block.dtype == np.float16 else None
 
-    def _taken(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> torch.Tensor:
-        """Return the states among what the layer was called with; shape [B, L, H]."""
-        return args[0] if args else next(value for value in kwargs.values() if torch.is_tensor(value))
+    def _run(self, features: dict[str, torch.Tensor]) -> torch.Tensor:
+        """Return the states of a batch of tokens; shape [B, L, H]."""
+        return states_entering(self._layer, functools.partial(self._encoder.model, features))
 
     @torch.inference_mode()
     def _compute_block(self, number: int, advance: Callable[[int], object]) -> np.ndarray:
         """Return the states of a block's texts, one text after the other; float16, shape [tokens, H]."""
-        caught: list[torch.Tensor] = []
-
-        def catch(layer: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> NoReturn:
-            caught.append(self._taken(args, kwargs))
-            raise _ReachedError
-
         places = self._texts_of(number)
         pieces: list[Any] = [None] * len(places)
-        handle = self._layer.register_forward_pre_hook(catch, with_kwargs=True)
-        try:
-            order = np.argsort(-self._tokens.lengths[places], kind="stable")
-            for start in range(0, len(order), _BATCH):
-                rows = order[start : start + _BATCH]
-                try:
-                    self._encoder.model(self._tokens.batch(places[rows], self._encoder.device))
-                except _ReachedError:
-                    states = caught.pop().half().cpu().numpy()
-                for row, state in zip(rows, states, strict=True):
-                    pieces[row] = state[: self._tokens.lengths[places[row]]]
-                advance(len(rows))
-        finally:
-            handle.remove()
+        order = np.argsort(-self._tokens.lengths[places], kind="stable")
+        for start in range(0, len(order), _BATCH):
+            rows = order[start : start + _BATCH]
+            features = self._tokens.batch(places[rows], self._encoder.device)
+            states = self._run(features).half().cpu().numpy()
+            for row, state in zip(rows, states, strict=True):
+                pieces[row] = state[: self._tokens.lengths[places[row]]]
+            advance(len(rows))
         return np.concatenate(pieces)
 
 
@@ -175,5 +161,5 @@ class AllLayers(LowerLayers):
     ) -> None:
         super().__init__(encoder, encoder.cache_key, texts, tokens, encoder.model[1], _ALL, cache_path)
 
-    def _taken(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> torch.Tensor:
-        return args[0]["token_embeddings"]
+    def _run(self, features: dict[str, torch.Tensor]) -> torch.Tensor:
+        return self._encoder.model[0](features)["token_embeddings"]
