@@ -103,7 +103,8 @@ class LowerLayers:
 
     def flat(self) -> np.ndarray:
         """Return the states of all texts, one text after the other; float16, shape [tokens, H]."""
-        return np.concatenate([np.asarray(block) for block in self._blocks])
+        none = np.zeros((0, self._encoder.state_width), dtype=np.float16)
+        return np.concatenate([none, *(np.asarray(block) for block in self._blocks)])
 
     def _texts_of(self, number: int) -> np.ndarray:
         return np.arange(self._starts[number], min(self._starts[number] + _BLOCK_TEXTS, len(self._tokens.lengths)))

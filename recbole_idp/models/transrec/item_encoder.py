@@ -68,34 +68,23 @@ class TextHead(nn.Module):
         return self.dense((weights.unsqueeze(1) @ mixed).squeeze(1))
 
 
-class ItemsByModality(nn.Module):
-    """Each item's vector by the encoder of its modality; an item has one.
+def by_modality(
+    rows: torch.Tensor, modality: torch.Tensor, encoders: Mapping[int, Encoder], width: int
+) -> torch.Tensor:
+    """Encode each input by the encoder of its modality; an input has one.
 
     Args:
+        rows: Numbers of inputs; int64, shape [R].
         modality: :data:`NOTHING`, :data:`TEXT` or :data:`IMAGE` for each input; shape [I].
-        width: Width D of the item vectors.
+        encoders: The encoder of each modality.
+        width: Width D of their vectors.
+
+    Returns:
+        The vectors, zero for inputs that are made of nothing; shape [R, D].
     """
-
-    modality: torch.Tensor
-
-    def __init__(self, modality: torch.Tensor, width: int) -> None:
-        super().__init__()
-        self.width = width
-        self.register_buffer("modality", modality, persistent=False)
-
-    def forward(self, rows: torch.Tensor, encoders: Mapping[int, Encoder]) -> torch.Tensor:
-        """Encode some inputs.
-
-        Args:
-            rows: Their numbers; int64, shape [R].
-            encoders: The encoder of each modality.
-
-        Returns:
-            Their vectors, zero for those that are made of nothing; shape [R, D].
-        """
-        kinds = self.modality[rows]
-        vectors = torch.zeros(len(rows), self.width, device=rows.device)
-        for kind, encode in encoders.items():
-            if len(places := (kinds == kind).nonzero().squeeze(1)):
-                vectors = vectors.index_copy(0, places, encode(rows[places]))
-        return vectors
+    kinds = modality[rows]
+    vectors = torch.zeros(len(rows), width, device=rows.device)
+    for kind, encode in encoders.items():
+        if len(places := (kinds == kind).nonzero().squeeze(1)):
+            vectors = vectors.index_copy(0, places, encode(rows[places]))
+    return vectors

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 from transformers import BertConfig, BertModel
 
-from recbole_idp.models.transrec.item_encoder import IMAGE, NOTHING, TEXT, ItemsByModality, TextHead
+from recbole_idp.models.transrec.item_encoder import IMAGE, NOTHING, TEXT, TextHead, by_modality
 from recbole_idp.models.transrec.loss import pairwise, predictive_coding
 from recbole_idp.models.transrec.user_encoder import BidirectionalEncoder
 from recbole_idp.nn.encoder.keys import TransformerSettings
@@ -78,7 +78,7 @@ def test_the_parts_are_the_authors():
             TEXT: lambda rows: head(states[place[TEXT][rows]], torch.ones(len(rows), 4)),
             IMAGE: lambda rows: image(pictures[place[IMAGE][rows]]),
         }
-        found = ItemsByModality(modality, 8)(torch.arange(len(kinds)), encoders)
+        found = by_modality(torch.arange(len(kinds)), modality, encoders, 8)
         return found.view(*arrays[f"in/{side}_pos_ids"].shape, 8)
 
     clicks, candidates = vectors("log"), vectors("cand")
@@ -90,8 +90,9 @@ def test_the_parts_are_the_authors():
     users = states[torch.arange(3), mask.sum(1) - 1]
     scores = (candidates @ users.unsqueeze(2)).squeeze(2)
     equal(scores[:, 0] - scores[:, 2], arrays["out/c"])
-    equal(pairwise(scores[:, :2], scores[:, 2:]), arrays["out/loss_bpr"])
-    loss = predictive_coding(scores[:, :2], scores[:, 2:])
+    there = torch.ones(3, 2, dtype=torch.bool)
+    equal(pairwise(scores[:, :2], there, scores[:, 2:], there), arrays["out/loss_bpr"])
+    loss = predictive_coding(scores[:, :2], there, scores[:, 2:], there)
     equal(loss, arrays["out/loss_bce"])
     loss.backward()
     equal(encoder.position_embedding.weight.grad, arrays["grad/embeddings.position_embeddings"][0])
@@ -122,10 +123,11 @@ def test_the_user_is_formed_by_all_events_and_first_positions_are_zero():
 
 
 def test_rows_with_fewer_next_items_count_those_that_they_have():
-    positive, negative = torch.tensor([[1.0, 2.0], [3.0, torch.nan]]), torch.tensor([[0.0, -1.0], [1.0, torch.nan]])
+    positive, negative = torch.tensor([[1.0, 2.0], [3.0, 9.0]]), torch.tensor([[0.0, -1.0], [1.0, 9.0]])
+    there = torch.tensor([[True, True], [True, False]])
     expected = nn.functional.softplus(-torch.tensor([1.0, 2.0, 3.0])).mean()
     expected = expected + nn.functional.softplus(torch.tensor([0.0, -1.0, 1.0])).mean()
-    assert float(predictive_coding(positive, negative)) == pytest.approx(float(expected))
-    assert float(pairwise(positive, negative)) == pytest.approx(
-        float(nn.functional.softplus(torch.tensor([-1.0, -2.0])).mean())
-    )
+    found = predictive_coding(positive, there, negative, there)
+    assert float(found) == pytest.approx(float(expected))
+    expected = nn.functional.softplus(torch.tensor([-1.0, -2.0])).mean()
+    assert float(pairwise(positive, there, negative, there)) == pytest.approx(float(expected))
