@@ -187,6 +187,12 @@ MODELS = {
         settings="recbole_idp.models.unisrec.keys:UniSRecSettings",
     ),
     "UniSRec_IDt": _unisrec("recbole_idp.models.unisrec.model:UniSRec_IDt", extends="UniSRec"),
+    "TransRec": Registration(
+        "recbole_idp.models.transrec.model:TransRec",
+        "recbole_idp.models.transrec.trainer:TransRecTrainer",
+        transfers=True,
+        settings="recbole_idp.models.transrec.keys:TransRecSettings",
+    ),
     "PeterRec": Registration(
         "recbole_idp.models.peterrec.model:PeterRec",
         "recbole_idp.models.peterrec.trainer:PeterRecTrainer",

@@ -37,14 +37,14 @@ class UnseenItems:
 
     Args:
         rows: The row of each event; int64, shape [E].
-        items: Its item; int64, shape [E].
+        items: Its item, 0 for none; int64, shape [E].
         n_rows: Number of rows R.
         n_items: Number of items N, padding included.
     """
 
     def __init__(self, rows: torch.Tensor, items: torch.Tensor, n_rows: int, n_items: int) -> None:
         self._n_items = n_items
-        own = torch.unique(rows * n_items + items)
+        own = torch.unique((rows * n_items + items)[items > 0])
         self._counts = torch.bincount(own // n_items, minlength=n_rows)
         self._first = torch.cumsum(self._counts, 0) - self._counts
         place = torch.arange(len(own)) - self._first[own // n_items]

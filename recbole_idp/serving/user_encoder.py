@@ -13,6 +13,7 @@ from recbole_idp.models.dacdr.encoders import SharedPrivateEncoder
 from recbole_idp.models.dacdr.tower import UserTower
 from recbole_idp.models.peterrec.encoder import add_patches
 from recbole_idp.models.precise.user_head import HeadedEncoder, UserHead
+from recbole_idp.models.transrec.user_encoder import BidirectionalEncoder
 from recbole_idp.nn.adapters.sockets import INSERTIONS
 from recbole_idp.nn.encoder.bert4rec import BERT4RecEncoder
 from recbole_idp.nn.encoder.bias_free import BiasFreeEncoder
@@ -40,6 +41,7 @@ KINDS = {
     "SASRecToken": (*_EVERY, *_BLOCKS),
     "SASRecPatched": (*_EVERY, *_BLOCKS, *_PATCHES),
     "DACDR": (*_EVERY, *_BLOCKS),
+    "TransRec": (*_EVERY, *_BLOCKS),
     "PRECISE": (*_EVERY, *_BLOCKS, "targeted_length", "head_size", "user_head"),
 }
 """Size keys of each kind of encoder."""
@@ -70,6 +72,7 @@ _WEIGHTS: dict[str, dict[str, tuple[Any, ...]]] = {
     "ConureToken": _OF_TOKEN_CONVOLUTIONS,
     "SASRecToken": _OF_TOKEN_BLOCKS,
     "SASRecPatched": _OF_TOKEN_BLOCKS,
+    "TransRec": _OF_BLOCKS,
     "DACDR": {size: (f"encoder.{name}", axis) for size, (name, axis) in _OF_BLOCKS.items()},
     "PRECISE": {
         **{size: (f"encoder.{name}", axis) for size, (name, axis) in _OF_BLOCKS.items()},
@@ -206,6 +209,10 @@ def _dacdr(sizes: Mapping[str, Any]) -> UserTower:
     return UserTower(encoder, SharedPrivateEncoder(sizes["hidden_size"], 0.0))
 
 
+def _transrec(sizes: Mapping[str, Any]) -> BidirectionalEncoder:
+    return BidirectionalEncoder(_transformer(sizes), sizes["MAX_ITEM_LIST_LENGTH"])
+
+
 def _precise(sizes: Mapping[str, Any]) -> HeadedEncoder:
     encoder = TransformerEncoder(_transformer(sizes), sizes["MAX_ITEM_LIST_LENGTH"], causal=False)
     head = UserHead(sizes["targeted_length"], sizes["hidden_size"], sizes["head_size"], sizes["user_head"])
@@ -229,6 +236,7 @@ _BUILDERS: dict[str, Callable[[Mapping[str, Any]], nn.Module]] = {
     "SASRecToken": _with_token,
     "SASRecPatched": _with_patches,
     "DACDR": _dacdr,
+    "TransRec": _transrec,
     "PRECISE": _precise,
 }
 

@@ -58,7 +58,8 @@ def test_an_event_that_is_no_target_is_no_next_item():
 
 
 def test_the_others_are_drawn_uniformly_from_what_a_user_has_not_seen():
-    rows, items = torch.tensor([0, 0, 0, 1, 2, 2, 2, 2]), torch.tensor([5, 1, 5, 3, 1, 2, 3, 4])
+    # Item 0 is none.
+    rows, items = torch.tensor([0, 0, 0, 1, 1, 2, 2, 2, 2]), torch.tensor([5, 1, 5, 3, 0, 1, 2, 3, 4])
     unseen = UnseenItems(rows, items, n_rows=4, n_items=6)
     drawn = unseen.draw(torch.tensor([2, 0, 3, 1]), 3000, torch.Generator().manual_seed(0))
     expected = [[5], [2, 3, 4], [1, 2, 3, 4, 5], [1, 2, 4, 5]]

@@ -2,7 +2,18 @@
 
 from typing import Literal
 
-from recbole_idp.config.setting import Affects, Count, Dropout, Layers, Natural, Number, Positive, Settings, setting
+from recbole_idp.config.setting import (
+    Affects,
+    Count,
+    Distinct,
+    Dropout,
+    Layers,
+    Natural,
+    Number,
+    Positive,
+    Settings,
+    setting,
+)
 from recbole_idp.content.image.keys import ImageSettings
 from recbole_idp.content.trainable.keys import TrainedEncoderSettings, TrainedParts
 from recbole_idp.nn.encoder.keys import TransformerSettings
@@ -88,8 +99,10 @@ class TransRecSettings(
         Affects.PRETRAINING,
     )
     transfer: Transfer = setting(
-        "scratch",
-        "paper: fine_tune, all that train_encoder leaves; scratch, nothing taken over; frozen, item encoders as they "
-        "were; zero_shot, not trained.",
+        "fine_tune",
+        "paper: fine_tune or scratch; frozen: the pre-trained item encoders stay; zero_shot: all stays.",
         Affects.TRAINING,
+    )
+    variants: Distinct[Transfer] = setting(
+        ["scratch", "fine_tune"], "Variants to train and evaluate, side by side.", Affects.OUTPUT
     )

@@ -9,11 +9,11 @@ import torch
 from recbole_idp.data.next_items import NextItemsBatches, UnseenItems
 from recbole_idp.models.base.encoded_items import EncodedItemsModel
 from recbole_idp.models.base.transferred import TRANSFORMER_KEYS, take_over, weights_of
-from recbole_idp.models.transrec.contents import ContentSettings, build_heads, read_contents
+from recbole_idp.models.transrec.contents import build_heads, read_contents
 from recbole_idp.models.transrec.item_encoder import IMAGE, TEXT, by_modality
 from recbole_idp.models.transrec.keys import ItemEncoderSettings
 from recbole_idp.models.transrec.loss import LOSSES
-from recbole_idp.models.transrec.target import target_catalogue
+from recbole_idp.models.transrec.target import target_catalogue, target_settings
 from recbole_idp.models.transrec.user_encoder import BidirectionalEncoder
 from recbole_idp.nn.encoder.keys import TransformerSettings
 from recbole_idp.nn.lookup import lookup
@@ -87,7 +87,7 @@ class TransRec(EncodedItemsModel):
             Checkpoints hold what frozen encoders gave where something was pre-trained, as these may be those of its
             folder, which need not be there when a checkpoint is opened.
         """
-        settings = ContentSettings.of(config)
+        settings = target_settings(config)
         modality = settings.modalities.modality
         catalogue = target_catalogue(settings, dataset)
         if encoders is None:

@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from recbole_idp.models.transrec.catalogue import Columns, read_catalogue
+from recbole_idp.models.transrec.contents import ContentSettings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from recbole.config import Config
 
     from recbole_idp.data.catalog import DatasetLocation
     from recbole_idp.data.dataset import SequenceDataset
     from recbole_idp.data.domains import Domains
     from recbole_idp.models.transrec.catalogue import Catalogue
-    from recbole_idp.models.transrec.contents import ContentSettings
+
+
+def target_settings(config: Config) -> ContentSettings:
+    """Read how the contents of a target's items are read; nothing is trained of encoders that stay as they were."""
+    settings = ContentSettings.of(config)
+    if config["transfer"] not in ("zero_shot", "frozen"):
+        return settings
+    return dataclasses.replace(settings, trained=settings.trained.model_copy(update={"train_encoder": "none"}))
 
 
 def target_catalogue(settings: ContentSettings, dataset: SequenceDataset) -> Catalogue:
