@@ -294,12 +294,11 @@ def _profiles(yard: Yard) -> Iterator[Attack]:
         "not UTF-8": header + rows + b"u9\t\xff\n",
         "a field more": header + rows + b"u9\t1\t2\n",
     }
-    config = {"USER_ID_FIELD": "user_id", "field_separator": "\t", "encoding": "utf-8"}
     for name, content in contents.items():
         path = yard.new("shop.user")
         path.write_bytes(content)
         location = DatasetLocation("shop", path.parent, "shop", "an attack")
-        yield Attack(f"profiles: {name}", lambda location=location: read_profiles(config, location, "age"))
+        yield Attack(f"profiles: {name}", lambda location=location: read_profiles(location, "age"))
 
 
 def _users(yard: Yard) -> Iterator[Attack]:

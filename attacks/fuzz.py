@@ -161,8 +161,7 @@ def readers() -> dict[str, Reader]:
 
     def profiles(path: Path) -> None:
         path.replace(path.with_name("shop.user"))
-        config = {"USER_ID_FIELD": "user_id", "field_separator": "\t", "encoding": "utf-8"}
-        read_profiles(config, DatasetLocation("shop", path.parent, "shop", "fuzzed"), "age")
+        read_profiles(DatasetLocation("shop", path.parent, "shop", "fuzzed"), "age")
 
     def bundle(path: Path) -> None:
         # With the right checksum, so that the check behind it is reached.

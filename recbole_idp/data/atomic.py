@@ -11,7 +11,7 @@ import io
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -40,6 +40,23 @@ class ColumnTypes(dict[str, str]):
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "ColumnTypes":
         return self
+
+
+class FileFormat(NamedTuple):
+    """How atomic files are written; the last arguments of :func:`read_header` and :func:`read_atomic`.
+
+    Attributes:
+        separator: Character between two columns.
+        encoding: Name of their encoding.
+    """
+
+    separator: str = "\t"
+    encoding: str = "utf-8"
+
+    @classmethod
+    def of(cls, config: Any) -> "FileFormat":
+        """Read the values from a configuration."""
+        return cls(config["field_separator"], config["encoding"] or "utf-8")
 
 
 def read_atomic(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
@@ -11,7 +11,7 @@ import torch
 
 from recbole_idp.config.columns import USUAL_NAMES, following
 from recbole_idp.config.derive import data_root, derive
-from recbole_idp.data.atomic import read_header
+from recbole_idp.data.atomic import FileFormat, read_header
 from recbole_idp.data.catalog import DatasetLocation, locate
 from recbole_idp.data.content_hashes import content_hashes
 from recbole_idp.data.dataset import SequenceDataset
@@ -204,6 +204,9 @@ def load_domains(config: Config) -> Domains:
     return join_domains([read_domain(config, location) for location in locations], config["shared_users"])
 
 
+_COLUMNS = ("USER_ID_FIELD", "ITEM_ID_FIELD", "TIME_FIELD")
+
+
 class DomainEvents(NamedTuple):
     """The events of one domain, in the order of its file.
 
@@ -240,7 +243,7 @@ def read_domain(config: Config, location: DatasetLocation) -> DomainEvents:
     Raises:
         UserError: The dataset cannot be read.
     """
-    columns = _usual_columns(config, location)
+    columns = usual_columns(location, config["load_col"], {key: config[key] for key in _COLUMNS}, FileFormat.of(config))
     dataset = SequenceDataset(derive(config, dataset=location.name, benchmark_filename=None, **columns))
     events, tokens = dataset.inter_feat, dataset.field2id_token
     arrays = (events[field].to_numpy() for field in (dataset.uid_field, dataset.iid_field, dataset.time_field))
@@ -253,16 +256,27 @@ def domain_facts(part: DomainEvents) -> Domain:
     return Domain(part.location.name, n_users, len(part.item_tokens) - 1, len(part.users), hashes)
 
 
-def _usual_columns(config: Config, location: DatasetLocation) -> dict[str, Any]:
-    """Return values of the keys that name columns, for a source that has RecBole's usual ones and not the target's."""
-    usual = {key: USUAL_NAMES[key] for key in ("USER_ID_FIELD", "ITEM_ID_FIELD", "TIME_FIELD")}
-    given = {key: config[key] for key in usual}
-    if given == usual:
+def usual_columns(
+    location: DatasetLocation, load_col: Any, names: Mapping[str, str], file_format: FileFormat
+) -> dict[str, Any]:
+    """Return values of the keys that name columns, for a source that has RecBole's usual ones and not the target's.
+
+    Args:
+        location: Where the source lies.
+        load_col: The columns to read of each file of the target.
+        names: The target's column of users, of items and of times, by key.
+        file_format: Format of the source's files.
+
+    Returns:
+        Values that replace the target's; none where the source has the target's columns.
+    """
+    usual = {key: USUAL_NAMES[key] for key in names}
+    if names == usual:
         return {}
-    header = read_header(location.inter_file, config["field_separator"], config["encoding"] or "utf-8").keys()
-    if header >= set(given.values()) or not header >= set(usual.values()):
+    header = read_header(location.inter_file, *file_format).keys()
+    if header >= set(names.values()) or not header >= set(usual.values()):
         return {}
-    return {**usual, "load_col": following(config["load_col"], given, usual)}
+    return {**usual, "load_col": following(load_col, names, usual)}
 
 
 def join_domains(parts: Sequence[DomainEvents], shared_users: Sequence[Sequence[str]] | None) -> Domains:

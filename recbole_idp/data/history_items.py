@@ -5,24 +5,21 @@ events of the domains that ``shared_users`` joins with the target -> users of th
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from recbole_idp.config.derive import data_root
-from recbole_idp.data.catalog import DatasetLocation, locate
-from recbole_idp.data.domains import Domain, DomainEvents, domain_facts, read_domain
+from recbole_idp.data.domains import Domain, DomainEvents, domain_facts
 from recbole_idp.data.folders import SOURCE_FILE, clock_of
 from recbole_idp.data.item_names import HistoryItem
-from recbole_idp.data.keys import joined_with
 from recbole_idp.data.sequences import positions
 from recbole_idp.data.splits import only_places
 from recbole_idp.errors import UserError
 
 if TYPE_CHECKING:
-    from recbole.config import Config
+    from recbole_idp.data.catalog import DatasetLocation
 
 _MOST = 0.5
 
@@ -86,45 +83,46 @@ def joined_line(target: str, facts: Mapping[str, Any]) -> str:
     return f"{line}; {facts['unused_events']:,} of them are before nothing that is predicted, and are not used"
 
 
-def read_joined_domains(
-    config: Config, users: Mapping[str, int], target_users: np.ndarray, target_times: np.ndarray
-) -> JoinedDomains | None:
-    """Read the domains that ``shared_users`` joins with the target.
+def join_with_target(
+    target: DatasetLocation,
+    others: Iterable[DomainEvents],
+    users: Mapping[str, int],
+    target_users: np.ndarray,
+    target_times: np.ndarray,
+) -> JoinedDomains:
+    """Join other domains with the target.
 
     Args:
-        config: The target's configuration.
+        target: Where the target lies.
+        others: Events of the domains that ``shared_users`` joins with it.
         users: Number of each user id of the target, padding included.
         target_users: User of each of the target's events; shape [E].
         target_times: Exact time of each; shape [E].
 
     Returns:
-        The events of its users there; None where no domain is joined with the target.
+        The events of its users there.
 
     Raises:
-        UserError: A domain cannot be read, no user is joined, or its times and the target's have no common clock.
+        UserError: No user is joined, or the times of a domain and the target's have no common clock.
     """
-    target = config["dataset"]
-    names = joined_with(target, config["shared_users"])
-    if not names:
-        return None
-    locations = [locate(name, data_root(config)) for name in names]
     domains: list[Domain] = []
     items: list[HistoryItem] = []
     parts: list[OtherEvents] = []
-    for location in locations:
-        read = read_domain(config, location)
-        found = _of_users(read, users, len(items))
-        if not _same_clock(locate(target, data_root(config)), location):
-            check_one_clock(target, (target_users, target_times), location.name, (found.users, found.times))
-        domains.append(domain_facts(read))
-        items += [HistoryItem(location.name, token) for token in read.item_tokens[1:]]
-        parts.append(found)
+    for other in others:
+        name = other.location.name
+        events = _of_users(other, users, len(items))
+        if not _same_clock(target, other.location):
+            check_one_clock(target.name, (target_users, target_times), name, (events.users, events.times))
+        domains.append(domain_facts(other))
+        items += [HistoryItem(name, token) for token in other.item_tokens[1:]]
+        parts.append(events)
     events = OtherEvents(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))
     joined = np.zeros(len(users), dtype=bool)
     joined[events.users] = True
     if not joined.any():
+        names = ", ".join(domain.name for domain in domains)
         raise UserError(
-            f"no user of {target} has an event in {', '.join(names)}, which shared_users joins with it: the ids of the "
+            f"no user of {target.name} has an event in {names}, which shared_users joins with it: the ids of the "
             "same people must be equal in the files"
         )
     return JoinedDomains(domains, items, events, joined)

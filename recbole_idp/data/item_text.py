@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from recbole_idp.data.atomic import check_ids, read_atomic
+from recbole_idp.data.atomic import FileFormat, check_ids, read_atomic
 from recbole_idp.errors import UserError, nearest
 
 if TYPE_CHECKING:
@@ -37,9 +37,7 @@ class ItemFileFormat:
     @classmethod
     def of(cls, config: Config) -> Self:
         """Read the values from a configuration."""
-        return cls(
-            config["ITEM_ID_FIELD"], config["text_length"], config["field_separator"], config["encoding"] or "utf-8"
-        )
+        return cls(config["ITEM_ID_FIELD"], config["text_length"], *FileFormat.of(config))
 
 
 @dataclass(frozen=True)

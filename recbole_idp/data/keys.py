@@ -1,6 +1,6 @@
 """Settings of the data: source domains, and the target's events."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from recbole_idp import registry
@@ -75,15 +75,29 @@ class DataSettings(SourceSettings, PredictionSettings, EventSettings):
                 f"shared_users joins {target} with {', '.join(others)}, and {model} reads the target's own histories: "
                 f"take {target} out, or a model that joins users"
             )
-        if predicts == "cold_item" and not others:
-            raise UserError(
-                f"predicts: cold_item needs the users' events in other domains: join them with the target, such as "
-                f'--shared_users="[[{target}, OTHER]]"'
-            )
+        check_cold_items(predicts, target, others)
         if values["benchmark_filename"] and predicts == "profile":
             raise UserError(
                 "predicts: profile splits users, and benchmark_filename brings a split: give one of the two"
             )
+
+
+def check_cold_items(predicts: str | None, target: str, others: Sequence[str]) -> None:
+    """Check that cold items have something to be predicted from.
+
+    Args:
+        predicts: What is predicted.
+        target: Name of the target.
+        others: The domains that are joined with it.
+
+    Raises:
+        UserError: No domain is joined.
+    """
+    if predicts == "cold_item" and not others:
+        raise UserError(
+            f"predicts: cold_item needs the users' events in other domains: join them with the target, such as "
+            f'--shared_users="[[{target}, OTHER]]"'
+        )
 
 
 def joined_with(target: str, shared_users: Sequence[Sequence[str]] | None) -> list[str]:
@@ -101,6 +115,17 @@ def read_beside(
     """
     sources = source_domains or () if registry.reads_sources(model) else ()
     return list(dict.fromkeys([*joined_with(target, shared_users), *sources]))
+
+
+def pretrained_on(values: Mapping[str, Any]) -> list[str]:
+    """Return the source domains that a model is pre-trained on; none where it transfers nothing, or is given.
+
+    Args:
+        values: Value of every key, with ``model``.
+    """
+    if values["pretrained"] or registry.starts_alone(values["model"], values.get("transfer")):
+        return []
+    return list(values["source_domains"])
 
 
 def joined_sources(target: str, shared_users: Sequence[Sequence[str]] | None) -> list[list[str]]:

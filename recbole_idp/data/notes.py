@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from recbole_idp.data.atomic import read_atomic
+from recbole_idp.data.atomic import FileFormat, read_atomic
 from recbole_idp.data.splits import TEST, TRAIN, VALID, Events, overlap
 from recbole_idp.errors import UserError
 
@@ -113,7 +113,7 @@ def _one_file_only(dataset: LiteralReading) -> list[str]:
     if not path.is_file():
         return []
     try:
-        frame = read_atomic(path, [dataset.iid_field], config["field_separator"], config["encoding"] or "utf-8")
+        frame = read_atomic(path, [dataset.iid_field], *FileFormat.of(config))
     except UserError:
         # Whoever needs the file says what is wrong with it.
         return []

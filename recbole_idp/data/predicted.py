@@ -13,14 +13,17 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from recbole.config import Config
 from recbole.data.interaction import Interaction
 
+from recbole_idp.config.derive import data_root
+from recbole_idp.data.atomic import FileFormat
+from recbole_idp.data.catalog import locate
 from recbole_idp.data.dataset import OWN_LENGTH, SequenceDataset
+from recbole_idp.data.domains import read_domain
 from recbole_idp.data.few_shot import training_users
-from recbole_idp.data.history_items import JoinedDomains, OtherEvents, read_joined_domains
+from recbole_idp.data.history_items import JoinedDomains, OtherEvents, join_with_target
 from recbole_idp.data.item_names import HistoryItem
-from recbole_idp.data.keys import joined_with
+from recbole_idp.data.keys import check_cold_items, joined_with
 from recbole_idp.data.mixed_rows import count_unused, mixed_rows, own_lengths, whole_histories, without_own_history
 from recbole_idp.data.sequences import Sequences, positions
 from recbole_idp.data.splits import TEST, TRAIN, VALID, PartRows, part_rows
@@ -48,19 +51,17 @@ class Predicted(NamedTuple):
     candidates: np.ndarray | None
 
 
-def prediction_of(config: Config) -> Callable[[SequenceDataset], Predicted] | None:
-    """Return the function that makes the rows of a configuration's task.
+def prediction_of(task: str, is_joined: bool) -> Callable[[SequenceDataset], Predicted] | None:
+    """Return the function that makes the rows of a task.
 
     Args:
-        config: RecBole's configuration with ``predicts`` and ``shared_users``.
+        task: A value of ``predicts``.
+        is_joined: Whether the target is joined with another domain.
 
     Returns:
         The function; None for the next item from the target's own histories, whose rows are RecBole's.
     """
-    task = config["predicts"] or "next_item"
-    if task == "next_item" and not joined_with(config["dataset"], config["shared_users"]):
-        return None
-    return _PREDICTIONS[task]
+    return None if task == "next_item" and not is_joined else _PREDICTIONS[task]
 
 
 def _next_item(dataset: SequenceDataset) -> Predicted:
@@ -93,7 +94,7 @@ def _of_items(parts: Sequence[PartRows], dataset: SequenceDataset, joined: Joine
 def _profile(dataset: SequenceDataset) -> Predicted:
     """Make the rows of a profile: a user's class, from all events; 80 % of the users are trained on, 10 % tested."""
     config = dataset.config
-    profiles = read_profiles(config, dataset.location, config["profile_field"])
+    profiles = read_profiles(dataset.location, config["profile_field"], dataset.uid_field, FileFormat.of(config))
     joined = _joined(dataset) if joined_with(config["dataset"], config["shared_users"]) else None
     tokens = dataset.item_tokens()[1:]
     own = [HistoryItem(config["dataset"], token) for token in tokens]
@@ -159,7 +160,7 @@ def _joined(dataset: SequenceDataset) -> JoinedDomains:
     """Read the domains that are joined with a target.
 
     Raises:
-        UserError: None is, or the events have no times.
+        UserError: One cannot be read, no user is joined, or the events have no common clock.
     """
     config, events = dataset.config, dataset.events
     if dataset.fixed is not None and dataset.fixed.given is not None:
@@ -167,13 +168,11 @@ def _joined(dataset: SequenceDataset) -> JoinedDomains:
             f"the files of benchmark_filename hold histories without times, and shared_users joins {config['dataset']} "
             "with other domains by time: give plain rows with times"
         )
-    found = read_joined_domains(config, dataset.field2token_id[dataset.uid_field], events.users, events.times)
-    if found is None:
-        raise UserError(
-            f"predicts: {config['predicts']} needs the users' events in other domains: join them with the target, such "
-            f'as --shared_users="[[{config["dataset"]}, OTHER]]"'
-        )
-    return found
+    names = joined_with(config["dataset"], config["shared_users"])
+    locations = [locate(name, data_root(config)) for name in names]
+    others = (read_domain(config, location) for location in locations)
+    users = dataset.field2token_id[dataset.uid_field]
+    return join_with_target(locate(config["dataset"], data_root(config)), others, users, events.users, events.times)
 
 
 def _mixed(rows: PartRows, events: OtherEvents, n_candidates: int) -> PartRows:
@@ -203,7 +202,9 @@ class PredictedDataset(SequenceDataset):
 
     def _parts(self) -> list[SequenceDataset]:
         """Return the parts for training, validation and test."""
-        predict = prediction_of(self.config)
+        others = joined_with(self.config["dataset"], self.config["shared_users"])
+        check_cold_items(self.config["predicts"], self.config["dataset"], others)
+        predict = prediction_of(self.config["predicts"] or "next_item", bool(others))
         if predict is None:
             return super()._parts()
         self._change_feat_format()

@@ -12,7 +12,7 @@ import torch
 from recbole.utils import FeatureSource, FeatureType
 
 from recbole_idp.config.derive import data_root, derive
-from recbole_idp.data.atomic import ColumnChoice, check_ids, read_atomic, read_header
+from recbole_idp.data.atomic import ColumnChoice, FileFormat, check_ids, read_atomic, read_header
 from recbole_idp.data.catalog import DatasetLocation, locate, with_fixed_split
 from recbole_idp.data.fixed_split import FixedSplit, HistoryRow, benchmark_files, join_histories, read_plain
 from recbole_idp.data.splits import PARTS, TRAIN, Events, PartRows, Seen, by_user, part_rows, parts_of
@@ -79,7 +79,7 @@ class LiteralReading(_MixedInto):
         self._check_fixed()
         paths = benchmark_files(Path(dataset_path), token, names)
         histories = self.iid_field + self.config["LIST_SUFFIX"]
-        if histories in read_header(paths[0], self.config["field_separator"], self.config["encoding"] or "utf-8"):
+        if histories in read_header(paths[0], *FileFormat.of(self.config)):
             self.fixed = self._read_histories(paths, histories)
         else:
             self.fixed = read_plain(paths, self._read_plain_file)
@@ -112,7 +112,7 @@ class LiteralReading(_MixedInto):
         columns = {self.uid_field: "token", histories: "token_seq", self.iid_field: "token"}
         tables = []
         for path in paths:
-            frame = read_atomic(path, list(columns), self.config["field_separator"], self.config["encoding"] or "utf-8")
+            frame = read_atomic(path, list(columns), *FileFormat.of(self.config))
             for name, kind in columns.items():
                 if (found := frame.attrs["types"][name]) != kind:
                     raise UserError(f"{path}, line 1: column {name} is of type {found}: write it as {name}:{kind}")
@@ -144,9 +144,8 @@ class LiteralReading(_MixedInto):
         if load_columns == set():
             return None
         times = [self.time_field] if source == FeatureSource.INTERACTION else []
-        separator, encoding = self.config["field_separator"], self.config["encoding"] or "utf-8"
         columns = self._event_columns(filepath, load_columns) if times else load_columns
-        frame = read_atomic(filepath, columns, separator, encoding, times)
+        frame = read_atomic(filepath, columns, *FileFormat.of(self.config), times)
         types = frame.attrs["types"]
         # Sequence columns are texts; recbole_idp.data.item_text reads them.
         kept = [

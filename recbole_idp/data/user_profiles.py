@@ -10,12 +10,10 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import pandas as pd
 
-from recbole_idp.data.atomic import check_ids, read_atomic
+from recbole_idp.data.atomic import FileFormat, check_ids, read_atomic
 from recbole_idp.errors import UserError, nearest
 
 if TYPE_CHECKING:
-    from recbole.config import Config
-
     from recbole_idp.data.catalog import DatasetLocation
 
 FEWEST = 3
@@ -39,21 +37,24 @@ class Profiles(NamedTuple):
     labels: np.ndarray
 
 
-def read_profiles(config: Config, location: DatasetLocation, field: str) -> Profiles:
+def read_profiles(
+    location: DatasetLocation, field: str, user_field: str = "user_id", file_format: FileFormat | None = None
+) -> Profiles:
     """Read a column as classes.
 
     An empty value is not known. A ``float`` column, or one of a sequence, is taken where all values are whole numbers.
 
     Args:
-        config: The target's configuration, for the form of its files.
-        location: Where its files are.
-        field: The column.
+        location: Where the files of the dataset are.
+        field: The column of classes.
+        user_field: The column of users.
+        file_format: Format of the file; None: RecBole's default.
 
     Raises:
         UserError: There is no ``.user`` file, it is damaged, lacks the column or has a user twice. Or the column holds
             measures or texts, is constant, or has a class of fewer than ``FEWEST`` users.
     """
-    path, user_field = location.user_file, config["USER_ID_FIELD"]
+    path = location.user_file
     if not path.is_file():
         raise UserError(
             f"no file {path}, which holds the users' {field}: put it there, with the columns {user_field}:token and "
@@ -70,7 +71,7 @@ def read_profiles(config: Config, location: DatasetLocation, field: str) -> Prof
             raise UserError(f"{path} has no column {field!r} of classes: {remedy}")
         return [user_field, field]
 
-    frame = read_atomic(path, choose, config["field_separator"], config["encoding"] or "utf-8")
+    frame = read_atomic(path, choose, *(file_format or FileFormat()))
     types = frame.attrs["types"]
     if types[user_field] != "token":
         raise UserError(f"{path}, line 1: column {user_field} is of type {types[user_field]}: write {user_field}:token")

@@ -12,7 +12,7 @@ from recbole.data.dataset.customized_dataset import DIENDataset
 from recbole.data.interaction import Interaction
 from recbole.utils import FeatureSource, FeatureType
 
-from recbole_idp.data.atomic import read_atomic
+from recbole_idp.data.atomic import FileFormat, read_atomic
 from recbole_idp.data.dataset import SEQUENCE_END, SEQUENCE_START, FlatRows, SequenceDataset
 from recbole_idp.data.domain_texts import check_any_text, item_texts
 from recbole_idp.data.few_shot import few_shot
@@ -123,7 +123,7 @@ class ItemFeatures(LiteralReading):
             wanted = types.keys() if load is None else load
             return [self.iid_field, *(name for name in types if name in wanted and types[name].endswith("_seq"))]
 
-        found = read_atomic(filepath, sequences, self.config["field_separator"], self.config["encoding"] or "utf-8")
+        found = read_atomic(filepath, sequences, *FileFormat.of(self.config))
         for name in (name for name in found.columns if name not in (self.iid_field, *(unload or ()))):
             kind = FeatureType(found.attrs["types"][name])
             numbers = kind == FeatureType.FLOAT_SEQ

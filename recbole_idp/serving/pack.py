@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from recbole_idp.data.dataset import SequenceDataset
     from recbole_idp.models.base.sequence_model import SequenceModel
+    from recbole_idp.models.base.serving import Serving
     from recbole_idp.models.idp.bundle import Bundle
     from recbole_idp.models.idp.transfer import TransferStart
 
@@ -59,7 +60,7 @@ def trained_model(
         return None
     if not serving.takes_generated_items:
         start = None
-    sizes = encoder_sizes(serving.encoder_kind, config)
+    sizes = sizes_of(serving, config)
     vectors, candidates = serving.item_vectors.detach().cpu(), serving.candidate_vectors.detach().cpu()
     first = vectors[: len(candidates)]
     trained = TrainedModel(
@@ -74,7 +75,7 @@ def trained_model(
             "dataset": config["dataset"],
             **{key: facts[key] for key in ("variant", "seed", "valid", "test")},
             "encoder": sizes,
-            "hidden_event": serving.hidden_event,
+            "hidden_event": serving.hidden_event and not serving.parts,
             "temperature": serving.temperature,
             "only_unseen": serving.excludes_history,
             "reads_own": config["predicts"] != "cold_item",
@@ -91,6 +92,32 @@ def trained_model(
     if config["keep_users"]:
         trained.users = user_vectors(Recommender(trained), dataset)
     return trained
+
+
+def sizes_of(serving: Serving, config: Config) -> dict[str, Any]:
+    """Return kind and sizes of the encoder that a model hands over.
+
+    Args:
+        serving: What the model's ``serving()`` returns.
+        config: The model's configuration.
+    """
+    assert serving.encoder_kind is not None  # as the caller checks
+    if not serving.parts:
+        return {**encoder_sizes(serving.encoder_kind, config), **serving.sizes}
+    parts = [
+        {
+            "encoder": sizes_of(part, config),
+            "hidden_event": part.hidden_event,
+            "temperature": part.temperature,
+        }
+        for part in serving.parts
+    ]
+    return {
+        "kind": serving.encoder_kind,
+        "hidden_size": serving.item_vectors.shape[1],
+        "MAX_ITEM_LIST_LENGTH": min(history_length(part) for part in parts),
+        "parts": parts,
+    }
 
 
 def _scored_histories(

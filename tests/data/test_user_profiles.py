@@ -2,11 +2,10 @@
 
 import pytest
 
+from recbole_idp.data.atomic import FileFormat
 from recbole_idp.data.catalog import DatasetLocation, locate
 from recbole_idp.data.user_profiles import read_profiles
 from tests.support.commands import refusal
-
-CONFIG = {"USER_ID_FIELD": "user_id", "field_separator": "\t", "encoding": None}
 
 
 def place(tmp_path, header, values):
@@ -17,22 +16,22 @@ def place(tmp_path, header, values):
 
 
 def fails(expected, location, field="age"):
-    line = refusal(read_profiles, CONFIG, location, field)
+    line = refusal(read_profiles, location, field)
     assert line.startswith((str(location.user_file), "no file")) and expected in line
 
 
 def test_numbers_have_their_order_and_words_the_alphabets(tmp_path):
-    found = read_profiles(CONFIG, place(tmp_path, "age:token", ["25", "1", "", "18", "1"] * 3), "age")
+    found = read_profiles(place(tmp_path, "age:token", ["25", "1", "", "18", "1"] * 3), "age")
     assert found.classes == ["1", "18", "25"]
     assert found.labels.tolist() == [2, 0, -1, 1, 0] * 3
     assert found.users == [f"u{number}" for number in range(15)]
-    found = read_profiles(CONFIG, place(tmp_path, "job:token", ["writer", "10", "9"] * 3), "job")
+    found = read_profiles(place(tmp_path, "job:token", ["writer", "10", "9"] * 3), "job")
     assert found.classes == ["10", "9", "writer"]
 
 
 @pytest.mark.parametrize("kind", ["float", "token_seq", "float_seq"])
 def test_other_types_are_taken_where_all_values_are_whole_numbers(tmp_path, kind):
-    found = read_profiles(CONFIG, place(tmp_path, f"age:{kind}", ["30", "4", ""] * 3), "age")
+    found = read_profiles(place(tmp_path, f"age:{kind}", ["30", "4", ""] * 3), "age")
     assert found.classes == ["4", "30"] and found.labels.tolist() == [1, 0, -1] * 3
     fails("line 5: age is '3.5'", place(tmp_path, f"age:{kind}", ["30", "4", "", "3.5"] * 3))
     if kind != "float":
@@ -41,8 +40,8 @@ def test_other_types_are_taken_where_all_values_are_whole_numbers(tmp_path, kind
 
 def test_other_names_and_separators(tmp_path):
     (tmp_path / "shop.user").write_text("uid:token,sex:token\n" + "".join(f"u{n},{'FM'[n % 2]}\n" for n in range(6)))
-    config = {"USER_ID_FIELD": "uid", "field_separator": ",", "encoding": "latin-1"}
-    found = read_profiles(config, DatasetLocation("shop", tmp_path, "shop", "a test"), "sex")
+    location = DatasetLocation("shop", tmp_path, "shop", "a test")
+    found = read_profiles(location, "sex", "uid", FileFormat(",", "latin-1"))
     assert found.classes == ["F", "M"] and found.labels.tolist() == [0, 1] * 3
 
 
@@ -71,7 +70,7 @@ def test_columns_that_cannot_be_learned(tmp_path):
     [("ml-1m", "age", 7), ("ml-1m", "gender", 2), ("ML100K", "gender", 2), ("ML100K", "occupation", 21)],
 )
 def test_real_files(shared_dataset, name, field, classes):
-    found = read_profiles(CONFIG, locate(name, shared_dataset), field)
+    found = read_profiles(locate(name, shared_dataset), field)
     assert len(found.classes) == classes and len(found.users) == len(found.labels) == (6040 if name == "ml-1m" else 943)
     assert (found.labels >= 0).all()
     if field == "age":

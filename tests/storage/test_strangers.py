@@ -149,7 +149,7 @@ def test_any_damage_to_the_description_of_a_trained_model_is_read_or_refused(fin
 def test_any_damage_to_the_description_of_a_bundle_is_read_or_refused(finished, tmp_path):
     from recbole_idp.content.text.encoding import TextEncoding
     from recbole_idp.models.idp.bundle import Bundle
-    from recbole_idp.models.idp.model import check_encoder
+    from recbole_idp.models.idp.model import IDP, check_encoder
 
     folder = shutil.copytree(bundle_of(finished / "data" / "saved"), tmp_path / "bundle")
     value = json.loads((folder / Bundle.folder_format.description_file).read_text())
@@ -161,7 +161,7 @@ def test_any_damage_to_the_description_of_a_bundle_is_read_or_refused(finished, 
         resealed(folder, Bundle.folder_format, changed)
         bundle = Bundle.open(folder)
         bundle.matcher(TextEncoding.of(config))
-        check_encoder(config, bundle.description["encoder"], ["fine_tune"])
+        check_encoder("IDP", IDP.describe_encoder(config), bundle.description["encoder"], ["fine_tune"])
         assert all(domain["name"] for domain in bundle.description["domains"])
 
     assert refusals(read, damaged(value)) > 50

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 from torch import nn
 
-from recbole_idp.errors import UserError
 from recbole_idp.models.base.sequence_model import SequenceModel
-from recbole_idp.nn.encoder.causal import SIZES, causal_encoder
-from recbole_idp.train.source_training import chosen_values, source_settings
+from recbole_idp.nn.encoder.causal import SIZES, CausalSettings, causal_encoder
+from recbole_idp.train.source_training import source_settings
 
 if TYPE_CHECKING:
     from recbole.config import Config
@@ -46,7 +44,7 @@ class SourceNextItem(SequenceModel):
 
     def build_encoder(self, config: Config) -> nn.Module:
         """Build the encoder, with a place for the token of later tasks."""
-        return causal_encoder(config["encoder"], config, self.block)
+        return causal_encoder(CausalSettings.of(config), config["MAX_ITEM_LIST_LENGTH"], self.block)
 
     def candidate_vectors(self) -> torch.Tensor:
         """Return the softmax weights; shape [N, D]."""
@@ -69,32 +67,14 @@ def source_next_item_settings(config: Config, **values: Any) -> Config:
     )
 
 
-def encoder_sizes(config: Config) -> dict[str, Any]:
+def encoder_sizes(settings: CausalSettings, max_length: int) -> dict[str, Any]:
     """Return the keys that decide on whether the encoder's weights fit, and their values."""
-    return chosen_values(config, "encoder", *SIZES[config["encoder"]])
+    values = {**settings.model_dump(), "MAX_ITEM_LIST_LENGTH": max_length}
+    return {key: values[key] for key in ("encoder", *SIZES[settings.encoder])}
 
 
 def without_other_encoder(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Leave out the keys of encoders other than the one that ``encoder`` names."""
+    """Return values without the keys of encoders other than the one that ``encoder`` names."""
     kind = values["encoder"]
     unread = {key for other, keys in SIZES.items() if other != kind for key in keys} - set(SIZES[kind])
     return {key: value for key, value in values.items() if key not in unread}
-
-
-def check_sizes(config: Config, sizes: Mapping[str, Any], folder: Path) -> None:
-    """Check that the encoder of a folder has the sizes of a configuration.
-
-    Args:
-        config: The configuration.
-        sizes: What :func:`encoder_sizes` returned in pre-training.
-        folder: The folder.
-
-    Raises:
-        UserError: A size differs.
-    """
-    for key, value in encoder_sizes(config).items():
-        if sizes.get(key) != value:
-            raise UserError(
-                f"{folder} was pre-trained with {key}={sizes.get(key)}, this run has {value}: give "
-                f"--{key}={sizes.get(key)}, or pre-train with the other value"
-            )

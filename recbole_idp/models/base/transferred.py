@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from recbole_idp.errors import UserError
+from recbole_idp.nn.encoder.causal import SIZES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 
-TRANSFORMER_KEYS = ("hidden_size", "n_layers", "n_heads", "inner_size", "hidden_act", "MAX_ITEM_LIST_LENGTH")
+TRANSFORMER_KEYS = SIZES["SASRec"]
 """Keys that must be equal before and after the transfer for the weights of a Transformer to fit."""
 
 
@@ -21,6 +22,25 @@ def weights_of(model: nn.Module, *parts: str) -> dict[str, torch.Tensor]:
     """Return the weights of some parts of a model, by their names in the model."""
     prefixes = tuple(f"{part}." for part in parts)
     return {name: value for name, value in model.state_dict().items() if name.startswith(prefixes) or name in parts}
+
+
+def check_sizes(own: Mapping[str, Any], pretrained: Mapping[str, Any], what: str) -> None:
+    """Check that something pre-trained has the sizes of the model that takes it over.
+
+    Args:
+        own: The model's keys of sizes, and their values.
+        pretrained: Those of the pre-training; it may hold other keys as well.
+        what: What was pre-trained, as the message calls it.
+
+    Raises:
+        UserError: A size differs; the message names the key.
+    """
+    for key, value in own.items():
+        if pretrained.get(key) != value:
+            raise UserError(
+                f"{what} was pre-trained with {key}={pretrained.get(key)}, this run has {value}: give "
+                f"--{key}={pretrained.get(key)}, or pre-train with the other value"
+            )
 
 
 def take_over(

@@ -10,6 +10,7 @@ from torch import nn
 from recbole_idp.models.base.transferred import TRANSFORMER_KEYS, take_over
 from recbole_idp.models.base.two_tables import TwoTablesModel
 from recbole_idp.models.clue.encoder import user_encoder
+from recbole_idp.nn.encoder.keys import TransformerSettings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -40,7 +41,7 @@ class CLUE(TwoTablesModel):
 
     def build_encoder(self, config: Config) -> TokenEncoder:
         """Build the encoder that reads the user at [UR]."""
-        return user_encoder(config)
+        return user_encoder(TransformerSettings.of(config), config["MAX_ITEM_LIST_LENGTH"])
 
     def item_bias(self) -> torch.Tensor:
         """Return the bias added to the score of every candidate; shape [N]."""

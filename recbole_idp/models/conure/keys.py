@@ -4,9 +4,8 @@ from typing import Annotated, Literal
 
 import annotated_types
 
-from recbole_idp.config.setting import Affects, Count, Distinct, Number, setting
-from recbole_idp.nn.encoder.causal import CausalKind
-from recbole_idp.nn.encoder.keys import DilatedSettings, TransformerSettings
+from recbole_idp.config.setting import Affects, Count, Distinct, setting
+from recbole_idp.nn.encoder.causal import CausalSettings
 from recbole_idp.train.keys import TargetLossSettings
 
 _BOTH = Affects.PRETRAINING | Affects.TRAINING
@@ -15,12 +14,9 @@ Learning = Literal["scratch", "learn", "stored"]
 PartOfOne = Annotated[float, annotated_types.Gt(0), annotated_types.Lt(1)]
 
 
-class ConureSettings(TransformerSettings, DilatedSettings, TargetLossSettings):
+class ConureSettings(CausalSettings, TargetLossSettings):
     """Conure on dilated convolutions, or on SASRec's blocks."""
 
-    hidden_size: Count = setting(64, "default: width of item vectors and encoder; paper: 256.", _BOTH)
-    initializer_range: Number = setting(0.02, "paper: standard deviation of the initial weights.", _BOTH)
-    encoder: CausalKind = setting("NextItNet", "paper: NextItNet, dilated convolutions; SASRec.", _BOTH)
     pruned: PartOfOne = setting(
         0.7, "paper: share of the free weights that a task gives back; 0.5 from the seventh task on.", _BOTH
     )

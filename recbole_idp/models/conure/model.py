@@ -90,17 +90,16 @@ class Conure(TwoTablesModel):
     encoder: TokenEncoder
 
     def __init__(self, config: Config, dataset: ModelData) -> None:
-        self.settings = ConureSettings.of(config)
+        self.settings, self.max_length = ConureSettings.of(config), config["MAX_ITEM_LIST_LENGTH"]
         super().__init__(config, dataset)
         self.encoder_kind = {"NextItNet": "ConureToken", "SASRec": "SASRecToken"}[self.settings.encoder]
         self.task, self.shares = 1, [self.settings.pruned]
-        self.sizes = {key: config[key] for key in ("MAX_ITEM_LIST_LENGTH", *type(self.settings).model_fields)}
         self.network = OwnedNetwork(self.encoder.encoder)
         self.register_load_state_dict_post_hook(_use_all_tasks)
 
     def build_encoder(self, config: Config) -> TokenEncoder:
         """Build the encoder that reads the user at the token."""
-        return user_encoder(self.settings.encoder, config, PreActivationBlock, self.initializer_range)
+        return user_encoder(self.settings, self.max_length, PreActivationBlock, self.initializer_range)
 
     @property
     def is_alone(self) -> bool:
@@ -159,7 +158,7 @@ class Conure(TwoTablesModel):
 
     def serving(self) -> Serving:
         """Return the parts that compute scores, the encoder without masks."""
-        plain = user_encoder(self.settings.encoder, self.sizes, PreActivationBlock)
+        plain = user_encoder(self.settings, self.max_length, PreActivationBlock)
         plain.encoder.load_state_dict(self.network.plain_state(self.encoder.encoder))
         with torch.no_grad():
             plain.token.copy_(self.encoder.token)

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from recbole_idp.models.base.source_next_item import (
-    check_sizes,
     encoder_sizes,
     source_next_item_settings,
     without_other_encoder,
 )
-from recbole_idp.models.base.transferred import weights_of
+from recbole_idp.models.base.transferred import check_sizes, weights_of
 from recbole_idp.models.conure.folder import ConureFolder, Task, conure_card, conure_content
 from recbole_idp.models.conure.model import ConurePretraining, copied
 from recbole_idp.models.conure.phases import TwoPhaseTrainer
+from recbole_idp.nn.encoder.causal import CausalSettings
 from recbole_idp.train.pretrained import Pretraining, find_or_make
 from recbole_idp.train.pretrained_items import items_text
 from recbole_idp.train.source_sequences import is_own_source, load_sequences, sequence_locations
@@ -73,7 +73,13 @@ class FirstTask(Pretraining[ConureFolder]):
         softmax, bias = (value.detach().cpu().clone() for value in (model.softmax.weight, model.bias))
         first = Task(about, softmax, torch.zeros(softmax.shape[1]), bias, domains.item_tokens[1:])
         state = copied(weights_of(model, "item_embedding", "encoder"))
-        return conure_content(state, items_text(domains), [first], domains.domains, {"sizes": encoder_sizes(config)})
+        return conure_content(
+            state,
+            items_text(domains),
+            [first],
+            domains.domains,
+            {"sizes": encoder_sizes(CausalSettings.of(config), config["MAX_ITEM_LIST_LENGTH"])},
+        )
 
     def card(self, description: Mapping[str, Any]) -> str:
         """Return the model card."""
@@ -98,5 +104,6 @@ def find_or_learn_first(config: Config, clock: StageClock | None = None) -> Conu
     found = ConureFolder.open(config["pretrained"])
     if not is_own_source(config):
         found.check_target(config["dataset"])
-    check_sizes(config, found.description["sizes"], found.folder)
+    sizes = encoder_sizes(CausalSettings.of(config), config["MAX_ITEM_LIST_LENGTH"])
+    check_sizes(sizes, found.description["sizes"], str(found.folder))
     return found

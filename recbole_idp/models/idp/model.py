@@ -6,13 +6,12 @@ import dataclasses
 from typing import TYPE_CHECKING, Any
 
 import torch
-from recbole.utils import get_model
 from torch.nn import functional
 
 from recbole_idp.errors import UserError
 from recbole_idp.models.base.sequence_model import ModelData, SequenceModel, target_counts
 from recbole_idp.models.base.serving import Serving
-from recbole_idp.models.base.transferred import TRANSFORMER_KEYS, take_over
+from recbole_idp.models.base.transferred import TRANSFORMER_KEYS, check_sizes, take_over
 from recbole_idp.nn.lookup import lookup
 
 if TYPE_CHECKING:
@@ -134,26 +133,22 @@ class IDP(SequenceModel):
         return self.prior_weight * moved.pow(2).sum()
 
 
-def check_encoder(config: Config, pretrained: Mapping[str, Any], variants: Sequence[str]) -> None:
-    """Check that what is pre-trained fits the target model of a configuration.
+def check_encoder(model: str, own: Mapping[str, Any], pretrained: Mapping[str, Any], variants: Sequence[str]) -> None:
+    """Check that what is pre-trained fits the target model.
 
     Args:
-        config: The target's configuration.
-        pretrained: What :meth:`IDP.describe_encoder` returned for the pre-trained model.
+        model: The model's name.
+        own: What its :meth:`IDP.describe_encoder` returns.
+        pretrained: What that method returned for the pre-trained model.
         variants: The variants that take over the encoder; none: the IDs alone have to fit.
 
     Raises:
         UserError: The pre-trained encoder is of another kind or size; the message names the key.
     """
-    own = get_model(config["model"]).describe_encoder(config)
     if variants and pretrained["kind"] != own["kind"]:
         raise UserError(
-            f"{variants[0]} takes over the encoder, but {pretrained['kind']} was pre-trained and {config['model']} is "
+            f"{variants[0]} takes over the encoder, but {pretrained['kind']} was pre-trained and {model} is "
             f"{own['kind']}: its IDs alone can be taken over, by the variant new_encoder (--transfer, --variants)"
         )
-    for key in own if variants else ["hidden_size"]:
-        if pretrained.get(key) != own[key]:
-            raise UserError(
-                f"the bundle was pre-trained with {key}={pretrained.get(key)}, this run has {own[key]}: "
-                f"give --{key}={pretrained.get(key)}, or pre-train with the other value"
-            )
+    compared = own if variants else {"hidden_size": own["hidden_size"]}
+    check_sizes(compared, pretrained, "the bundle")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from recbole.config import Config
+from recbole.utils import get_model
 
 from recbole_idp.content.text.encoder import open_text_encoder
 from recbole_idp.content.text.encoding import TextEncoding
@@ -96,7 +97,9 @@ def prepare_start(
     transferred = [variant for variant in variants if variant not in SOURCELESS]
     # What does not fit, and a mistake in the target's texts, show before hours of pre-training.
     if transferred:
-        check_encoder(config, planned_encoder(config), [name for name in transferred if name not in OWN_ENCODER])
+        own = get_model(config["model"]).describe_encoder(config)
+        taking_over = [name for name in transferred if name not in OWN_ENCODER]
+        check_encoder(config["model"], own, planned_encoder(config), taking_over)
     texts = target_texts(encoding, dataset)
     bundle = find_or_pretrain(config, clock) if transferred else None
     if bundle:
@@ -120,17 +123,22 @@ def prepare_start(
     return TransferStart(bundle, matches, frozen_vectors, vectors)
 
 
-def check_joined(bundle: Bundle, config: Config) -> None:
+def check_joined(bundle: Bundle, target: str, others: Sequence[str]) -> None:
     """Check, before any work, that the domains whose users are joined with the target's are pre-trained on.
+
+    Args:
+        bundle: The bundle.
+        target: Name of the target.
+        others: The domains that are joined with it.
 
     Raises:
         UserError: One is not: its items have no IDs.
     """
-    for name in joined_with(config["dataset"], config["shared_users"]):
+    for name in others:
         if name not in bundle.domains:
             raise UserError(
-                f"shared_users joins {config['dataset']} with {name}, and {bundle.folder} has none of its items: "
-                f"pre-train on {name} as well, or leave it out of shared_users"
+                f"shared_users joins {target} with {name}, and {bundle.folder} has none of its items: "
+                f"pre-train on {name} as well, or take it out of shared_users"
             )
 
 
@@ -203,7 +211,8 @@ class TransferTrainer(SequenceTrainer):
         if set(variants) <= set(SOURCELESS):
             return
         if config["pretrained"]:
-            check_joined(Bundle.open(config["pretrained"]), config)
+            others = joined_with(config["dataset"], config["shared_users"])
+            check_joined(Bundle.open(config["pretrained"]), config["dataset"], others)
         else:
             source_locations(config)
 

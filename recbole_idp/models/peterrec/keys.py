@@ -4,8 +4,7 @@ from typing import Literal
 
 from recbole_idp.config.setting import Affects, Count, Distinct, Number, setting
 from recbole_idp.nn.adapters.sockets import Insertion
-from recbole_idp.nn.encoder.causal import CausalKind
-from recbole_idp.nn.encoder.keys import DilatedSettings, TransformerSettings
+from recbole_idp.nn.encoder.causal import CausalSettings
 from recbole_idp.train.keys import TargetLossSettings
 
 _BOTH = Affects.PRETRAINING | Affects.TRAINING
@@ -13,12 +12,9 @@ _BOTH = Affects.PRETRAINING | Affects.TRAINING
 Tuning = Literal["scratch", "head", "full", "patches"]
 
 
-class PeterRecSettings(TransformerSettings, DilatedSettings, TargetLossSettings):
+class PeterRecSettings(CausalSettings, TargetLossSettings):
     """PeterRec on dilated convolutions, or on SASRec's blocks."""
 
-    hidden_size: Count = setting(64, "default: width of item vectors and encoder; paper: 256.", _BOTH)
-    initializer_range: Number = setting(0.02, "paper: standard deviation of the initial weights.", _BOTH)
-    encoder: CausalKind = setting("NextItNet", "paper: NextItNet, dilated convolutions; SASRec.", _BOTH)
     training_rows: Literal["prefix"] = setting("prefix", "paper: prefix, one target for each user.", Affects.TRAINING)
     transfer: Tuning = setting(
         "patches",

@@ -55,7 +55,8 @@ class PeterRec(TwoTablesModel):
 
     def build_encoder(self, config: Config) -> TokenEncoder:
         """Build the encoder that reads the user at [TCL]."""
-        return user_encoder(self.kind, config, PostActivationBlock, self.initializer_range)
+        settings, max_length = PeterRecSettings.of(config), config["MAX_ITEM_LIST_LENGTH"]
+        return user_encoder(settings, max_length, PostActivationBlock, self.initializer_range)
 
     def start_from(self, state: Mapping[str, torch.Tensor], rows: torch.Tensor) -> None:
         """Load the pre-trained encoder, and the pre-trained vectors of the history items.

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from recbole_idp.models.base.source_next_item import (
     SourceNextItem,
-    check_sizes,
     encoder_sizes,
     source_next_item_settings,
     without_other_encoder,
 )
-from recbole_idp.models.base.transferred import weights_of
+from recbole_idp.models.base.transferred import check_sizes, weights_of
+from recbole_idp.nn.encoder.causal import CausalSettings
 from recbole_idp.nn.encoder.dilated import PostActivationBlock
 from recbole_idp.storage.schema import ObjectOf
 from recbole_idp.storage.sealed import FolderFormat
@@ -85,7 +85,7 @@ class NextItemPretraining(Pretraining[PretrainedPeterRec]):
             domains=domains.domains,
             valid=valid,
             weights={WEIGHTS: weights_of(trainer.model, "item_embedding", "encoder")},
-            facts={"sizes": encoder_sizes(config)},
+            facts={"sizes": encoder_sizes(CausalSettings.of(config), config["MAX_ITEM_LIST_LENGTH"])},
             texts={ITEMS: items_text(domains)},
         )
 
@@ -122,5 +122,6 @@ def find_or_pretrain(config: Config, clock: StageClock | None = None) -> Pretrai
     found = PretrainedPeterRec.open(config["pretrained"])
     if not is_own_source(config):
         found.check_target(config["dataset"])
-    check_sizes(config, found.description["sizes"], found.folder)
+    sizes = encoder_sizes(CausalSettings.of(config), config["MAX_ITEM_LIST_LENGTH"])
+    check_sizes(sizes, found.description["sizes"], str(found.folder))
     return found

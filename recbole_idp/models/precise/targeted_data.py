@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from recbole_idp.config.derive import data_root, derive
-from recbole_idp.data.atomic import read_header
+from recbole_idp.data.atomic import FileFormat, read_header
 from recbole_idp.data.catalog import locate, with_fixed_split
 from recbole_idp.data.dataset import SequenceDataset
 
@@ -47,5 +47,5 @@ def targeted_config(config: Config) -> Config:
 def _columns(config: Config) -> list[str]:
     """Return the names of the columns of a dataset's interactions; none of rows with histories, which stay whole."""
     location = with_fixed_split(locate(config["dataset"], data_root(config)), config["benchmark_filename"])
-    columns = read_header(location.inter_file, config["field_separator"], config["encoding"] or "utf-8")
+    columns = read_header(location.inter_file, *FileFormat.of(config))
     return [] if config["ITEM_ID_FIELD"] + config["LIST_SUFFIX"] in columns else list(columns)

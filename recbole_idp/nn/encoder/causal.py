@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Literal
 
 from torch import nn
 
+from recbole_idp.config.setting import Affects, Count, Number, setting
 from recbole_idp.nn.encoder.dilated import DilatedBlock, DilatedEncoder
 from recbole_idp.nn.encoder.keys import DilatedSettings, TransformerSettings
 from recbole_idp.nn.encoder.token import TokenEncoder
@@ -14,43 +15,54 @@ from recbole_idp.nn.encoder.transformer import TransformerEncoder
 
 CausalKind = Literal["NextItNet", "SASRec"]
 
-_TRANSFORMER_SIZES = ("hidden_size", "n_layers", "n_heads", "inner_size", "hidden_act", "MAX_ITEM_LIST_LENGTH")
+_BOTH = Affects.PRETRAINING | Affects.TRAINING
+
+
+class CausalSettings(TransformerSettings, DilatedSettings):
+    """A causal encoder of one of the kinds, as PeterRec and Conure have it."""
+
+    hidden_size: Count = setting(64, "default: width of item vectors and encoder; paper: 256.", _BOTH)
+    initializer_range: Number = setting(0.02, "paper: standard deviation of the initial weights.", _BOTH)
+    encoder: CausalKind = setting("NextItNet", "paper: NextItNet, dilated convolutions; SASRec.", _BOTH)
+
+
 SIZES: dict[str, tuple[str, ...]] = {
     "NextItNet": ("hidden_size", "kernel_size", "dilations", "block_num"),
-    "SASRec": _TRANSFORMER_SIZES,
+    "SASRec": ("hidden_size", "n_layers", "n_heads", "inner_size", "hidden_act", "MAX_ITEM_LIST_LENGTH"),
 }
 """Keys that decide, by the kind, whether weights fit."""
 
 
-def causal_encoder(kind: str, config: Any, block: type[DilatedBlock]) -> nn.Module:
+def causal_encoder(settings: CausalSettings, max_length: int, block: type[DilatedBlock]) -> nn.Module:
     """Build a causal encoder for sequences with a place for a token.
 
     Args:
-        kind: A :data:`CausalKind`.
-        config: A configuration with the keys of its sizes.
+        settings: Kind and sizes.
+        max_length: Events of a sequence at most, without the token.
         block: The class of the blocks of convolutions.
 
     Returns:
         With random weights.
     """
-    max_length = config["MAX_ITEM_LIST_LENGTH"] + 1
     builders: dict[str, Callable[[], nn.Module]] = {
-        "NextItNet": lambda: DilatedEncoder(DilatedSettings.of(config), block),
-        "SASRec": lambda: TransformerEncoder(TransformerSettings.of(config), max_length),
+        "NextItNet": lambda: DilatedEncoder(settings, block),
+        "SASRec": lambda: TransformerEncoder(settings, max_length + 1),
     }
-    return builders[kind]()
+    return builders[settings.encoder]()
 
 
-def user_encoder(kind: str, config: Any, block: type[DilatedBlock], std: float = 0.02) -> TokenEncoder:
+def user_encoder(
+    settings: CausalSettings, max_length: int, block: type[DilatedBlock], std: float = 0.02
+) -> TokenEncoder:
     """Build a causal encoder that reads a user at a token.
 
     Args:
-        kind: A :data:`CausalKind`.
-        config: A configuration with the keys of its sizes.
+        settings: Kind and sizes.
+        max_length: Events of a sequence at most, without the token.
         block: The class of the blocks of convolutions.
         std: Standard deviation of the token's initial vector.
 
     Returns:
         With random weights.
     """
-    return TokenEncoder(causal_encoder(kind, config, block), config["hidden_size"], std)
+    return TokenEncoder(causal_encoder(settings, max_length, block), settings.hidden_size, std)

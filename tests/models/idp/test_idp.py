@@ -50,13 +50,13 @@ def test_start_from_keeps_the_padding_row_and_takes_the_encoder(domains):
 
 def test_an_encoder_of_another_size_is_refused_by_the_name_of_the_key(domains):
     config = configured(domains, "IDP")
-    bundle = IDP.describe_encoder(config)
-    check_encoder(config, bundle, ["fine_tune"])
+    own = bundle = IDP.describe_encoder(config)
+    check_encoder("IDP", own, bundle, ["fine_tune"])
     with pytest.raises(UserError, match="n_layers=5"):
-        check_encoder(config, {**bundle, "n_layers": 5}, ["fine_tune"])
-    check_encoder(config, {**bundle, "n_layers": 5}, [])
+        check_encoder("IDP", own, {**bundle, "n_layers": 5}, ["fine_tune"])
+    check_encoder("IDP", own, {**bundle, "n_layers": 5}, [])
     with pytest.raises(UserError, match="hidden_size=5"):
-        check_encoder(config, {**bundle, "hidden_size": 5}, [])
+        check_encoder("IDP", own, {**bundle, "hidden_size": 5}, [])
 
 
 def test_weights_of_another_size_are_refused_in_one_line(domains):
