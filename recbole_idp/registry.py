@@ -205,6 +205,7 @@ MODELS = {
         "recbole_idp.models.transrec.model:TransRec",
         "recbole_idp.models.transrec.trainer:TransRecTrainer",
         transfers=True,
+        may_start_alone=True,
         settings="recbole_idp.models.transrec.keys:TransRecSettings",
     ),
     "PeterRec": Registration(

@@ -99,10 +99,7 @@ class TransRecSettings(
         Affects.PRETRAINING,
     )
     transfer: Transfer = setting(
-        "fine_tune",
-        "paper: fine_tune or scratch; frozen: the pre-trained item encoders stay; zero_shot: all stays.",
+        "scratch",
+        "default: scratch; paper: fine_tune; frozen: the pre-trained item encoders stay; zero_shot: all stays.",
         Affects.TRAINING,
-    )
-    variants: Distinct[Transfer] = setting(
-        ["scratch", "fine_tune"], "Variants to train and evaluate, side by side.", Affects.OUTPUT
     )

@@ -21,23 +21,17 @@ if TYPE_CHECKING:
     from recbole_idp.models.transrec.pretrain import PretrainedTransRec
     from recbole_idp.train.clock import StageClock
 
-VARIANTS = {
-    "scratch": "nothing pre-trained but the content encoders",
-    "zero_shot": "pre-trained, not trained on the target",
-    "frozen": "pre-trained, item encoders frozen, user encoder trained",
-    "fine_tune": "pre-trained, all trained, of the content encoders what train_encoder names",
-}
-
 
 class TransRecTrainer(EncoderTrainer):
-    """Start TransRec from the source domains, then train what the variant trains as :class:`EncoderTrainer` does.
+    """Start TransRec as ``transfer`` says, then train it as :class:`EncoderTrainer` does.
 
-    The configuration's ``transfer`` names the variant. The pre-trained weights are those of the folder named by
-    ``pretrained``, or of the one made before from the same sources, or are made now.
+    ``scratch``: nothing is taken over; ``zero_shot``: the pre-trained model, not trained; ``frozen``: the pre-trained
+    item encoders stay, and the user encoder is trained; ``fine_tune``: all is trained, and of the content encoders what
+    ``train_encoder`` names. The pre-trained weights are those of the folder named by ``pretrained``, or of the one made
+    before from the same sources, or are made now.
     """
 
-    variants = VARIANTS
-    stage = "transfer"
+    model: TransRec
 
     def __init__(self, config: Config, model: TransRec) -> None:
         if config["transfer"] == "frozen":
@@ -46,16 +40,16 @@ class TransRecTrainer(EncoderTrainer):
 
     @classmethod
     def check_sources(cls, config: Config, variants: Sequence[str]) -> None:
-        """Check the source domains, unless nothing is pre-trained on them."""
-        if set(variants) != {"scratch"} and not config["pretrained"]:
+        """Check the source domains, where they are pre-trained on."""
+        if config["transfer"] != "scratch" and not config["pretrained"]:
             source_locations(config)
 
     @classmethod
     def prepare_start(
         cls, config: Config, dataset: SequenceDataset, variants: Sequence[str], clock: StageClock
     ) -> None:
-        """Make, or find, what the variants start from; each opens it again."""
-        if set(variants) != {"scratch"}:
+        """Make, or find, what the model starts from; each trial opens it again."""
+        if config["transfer"] != "scratch":
             find_or_pretrain(config, clock)
 
     def prepare_model(self, train_data: SequenceDataset, valid_data: SequenceDataset | None = None) -> None:
@@ -104,7 +98,7 @@ class TransRecTrainer(EncoderTrainer):
         if transfer != "fine_tune":
             raise UserError(
                 f"transfer is {transfer}, and {pretrained.folder} was pre-trained on {known} without {others}: "
-                "pre-train on both, --source_modality=mixed, or give --variants=fine_tune"
+                "pre-train on both, --source_modality=mixed, or give --transfer=fine_tune"
             )
         self.logger.warning(
             f"{pretrained.folder} was pre-trained on {known}: the item encoder of {others} begins at random"
