@@ -5,7 +5,6 @@ from typing import Literal
 from recbole_idp.config.setting import (
     Affects,
     Count,
-    Distinct,
     Dropout,
     Layers,
     Natural,
