@@ -112,8 +112,8 @@ class ItemContents(nn.Module):
 
     Args:
         modality: :data:`NOTHING`, :data:`TEXT` or :data:`IMAGE` for each input; shape [I].
-        text: Their texts; None where items may not be texts.
-        image: Their pictures; None where items may not be pictures.
+        text: Their texts; None where none is a text.
+        image: Their pictures; None where none is a picture.
     """
 
     modality: torch.Tensor
@@ -162,11 +162,11 @@ def read_contents(
     chosen = choose_modality(catalogue, has_picture, modality, settings.modalities.mixed_by, name)
     kinds = chosen[1:].numpy()
     text, image = None, None
-    if encoders.text is not None:
+    if encoders.text is not None and (kinds == TEXT).any():
         # Items that are pictures need no text to be encoded.
         texts = [text if kind == TEXT else "" for text, kind in zip(catalogue.texts, kinds, strict=True)]
         text = _text(encoders.text, texts, settings, kept)
-    if encoders.image is not None:
+    if encoders.image is not None and (kinds == IMAGE).any():
         image = _image(encoders.image, pictures, kinds, vectors, settings, kept)
     return ItemContents(chosen, text, image)
 

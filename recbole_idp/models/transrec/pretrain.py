@@ -186,7 +186,7 @@ class StagedPretraining(Pretraining[PretrainedTransRec]):
             trainer, valid = self._stage(1, source, None, train_encoder="none", epochs=config["pretrain_epochs"])
             facts.update(targets_per_second=round(trainer.targets_per_second), valid=valid)
         tuned = {"train_encoder": "none", "trained_layers": config["trained_layers"]}
-        encoders = source.encoders
+        encoders = _present(trainer.model.contents, source.encoders)
         if self._end_to_end:
             first = transferable(trainer.model)
             with clock.stage("end_to_end", "training TransRec end to end on the source domains") as facts:
@@ -269,6 +269,13 @@ class StagedPretraining(Pretraining[PretrainedTransRec]):
         catalogue = source_catalogue(self.contents, load_domains(self.config), self.locations)
         _, hashes, places, _ = distinct_pictures(catalogue.pictures)
         return fingerprint([[found.hex() for found in hashes], places.tolist()])
+
+
+def _present(contents: ItemContents, encoders: Encoders) -> Encoders:
+    """Return the content encoders of those modalities that items have."""
+    return Encoders(
+        None if contents.text is None else encoders.text, None if contents.image is None else encoders.image
+    )
 
 
 def _tuned(contents: ItemContents) -> Encoders:

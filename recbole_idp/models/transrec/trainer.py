@@ -9,7 +9,7 @@ from recbole_idp.data.domains import source_locations
 from recbole_idp.errors import UserError
 from recbole_idp.models.transrec.contents import Encoders
 from recbole_idp.models.transrec.pretrain import find_or_pretrain
-from recbole_idp.models.transrec.target import target_settings
+from recbole_idp.models.transrec.target import target_catalogue, target_settings
 from recbole_idp.train.encoder_trainer import EncoderTrainer
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class TransRecTrainer(EncoderTrainer):
         if transfer == "scratch":
             return
         pretrained = find_or_pretrain(self.config)
-        encoders = self._encoders(pretrained)
+        encoders = self._encoders(pretrained, train_data)
         contents = self.model.read_items(self.config, train_data, encoders)
         self.model.contents = contents.to(self.device)
         self.model.start_from(pretrained.state)
@@ -71,7 +71,7 @@ class TransRecTrainer(EncoderTrainer):
         """Return whether the model is trained on the target: not with ``zero_shot``."""
         return self.config["transfer"] != "zero_shot"
 
-    def _encoders(self, pretrained: PretrainedTransRec) -> Encoders:
+    def _encoders(self, pretrained: PretrainedTransRec, data: SequenceDataset) -> Encoders:
         """Return the encoders that read the target's items.
 
         They are the folder's, and for a modality that it lacks the one that the configuration names.
@@ -81,11 +81,12 @@ class TransRecTrainer(EncoderTrainer):
         """
         settings = target_settings(self.config)
         modality = settings.modalities.modality
-        wanted = {"text", "image"} if modality == "mixed" else {modality}
-        if missing := wanted - set(pretrained.modalities()):
+        if missing := set(self.model.heads) - set(pretrained.modalities()):
             self._begin_at_random(pretrained, missing)
         own, found = settings.load_encoders(modality), pretrained.open_encoders(settings.text.device)
         self._check_depth(pretrained, settings, own)
+        if found.text is None:
+            own.fit(target_catalogue(settings, data))
         return Encoders(
             None if modality == "image" else found.text or own.text,
             None if modality == "text" else found.image or own.image,
