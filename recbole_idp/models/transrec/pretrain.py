@@ -262,7 +262,7 @@ class StagedPretraining(Pretraining[PretrainedTransRec]):
         return train_resumably(settings, make_model, loaders, self._unfinished(number), EncoderTrainer)
 
     def _unfinished(self, number: int) -> Path:
-        return self.unfinished / f"stage-{number}"
+        return self.unfinished.with_name(f"{self.unfinished.name}-stage-{number}")
 
     def _picture_hashes(self) -> str:
         """Return the hash of the contents of all picture files."""

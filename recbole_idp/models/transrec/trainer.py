@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from recbole_idp.data.domains import source_locations
 from recbole_idp.errors import UserError
 from recbole_idp.models.transrec.contents import Encoders
 from recbole_idp.models.transrec.pretrain import find_or_pretrain
 from recbole_idp.models.transrec.target import target_catalogue, target_settings
 from recbole_idp.train.encoder_trainer import EncoderTrainer
+from recbole_idp.train.from_sources import FromSources
 
 if TYPE_CHECKING:
     from recbole.config import Config
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
     from recbole_idp.train.clock import StageClock
 
 
-class TransRecTrainer(EncoderTrainer):
+class TransRecTrainer(FromSources, EncoderTrainer):
     """Start TransRec as ``transfer`` says, then train it as :class:`EncoderTrainer` does.
 
     ``scratch``: nothing is taken over; ``zero_shot``: the pre-trained model, not trained; ``frozen``: the pre-trained
@@ -39,25 +38,16 @@ class TransRecTrainer(EncoderTrainer):
         super().__init__(config, model)
 
     @classmethod
-    def check_sources(cls, config: Config, variants: Sequence[str]) -> None:
-        """Check the source domains, where they are pre-trained on."""
-        if config["transfer"] != "scratch" and not config["pretrained"]:
-            source_locations(config)
-
-    @classmethod
-    def prepare_start(
-        cls, config: Config, dataset: SequenceDataset, variants: Sequence[str], clock: StageClock
-    ) -> None:
-        """Make, or find, what the model starts from; each trial opens it again."""
-        if config["transfer"] != "scratch":
-            find_or_pretrain(config, clock)
+    def find_start(cls, config: Config, clock: StageClock | None = None) -> PretrainedTransRec:
+        """Open what the model starts from, or make it; see :class:`FromSources`."""
+        return find_or_pretrain(config, clock)
 
     def prepare_model(self, train_data: SequenceDataset, valid_data: SequenceDataset | None = None) -> None:
         """Read the target's items by the pre-trained content encoders, and load the pre-trained weights."""
         transfer = self.config["transfer"]
         if transfer == "scratch":
             return
-        pretrained = find_or_pretrain(self.config)
+        pretrained = self.find_start(self.config)
         encoders = self._encoders(pretrained, train_data)
         contents = self.model.read_items(self.config, train_data, encoders)
         self.model.contents = contents.to(self.device)
@@ -66,10 +56,6 @@ class TransRecTrainer(EncoderTrainer):
             self.model.freeze_items()
         # The trained layers of the content encoders are other parameters now.
         self.optimizer = self._build_optimizer()
-
-    def is_trained(self) -> bool:
-        """Return whether the model is trained on the target: not with ``zero_shot``."""
-        return self.config["transfer"] != "zero_shot"
 
     def _encoders(self, pretrained: PretrainedTransRec, data: SequenceDataset) -> Encoders:
         """Return the encoders that read the target's items.

@@ -132,7 +132,7 @@ def test_a_modality_that_was_not_pre_trained_begins_at_random_or_is_refused(pict
 
 def test_what_decides_on_the_pretrained_folder(pictured, encoders):
     def fingerprint(**changes):
-        config = configured(pictured, "TransRec", transfer="fine_tune", **{**encoders, **changes})
+        config = configured(pictured, "TransRec", **{"transfer": "fine_tune", **encoders, **changes})
         return StagedPretraining(config).fingerprint
 
     first = fingerprint()
@@ -154,8 +154,14 @@ def test_zero_shot_transfers_which_item_follows_which_in_both_modalities(domains
     write_dataset(domains, "mugs", 30, n_items=24, prefix="m", seed=3)
     for name in ("cups", "mugs"):
         add_pictures(domains, name)
-    changes = {"pretrain_epochs": 60, "pretrain_stopping_step": 60, "pretrain_learning_rate": 0.01, "next_items": 1}
-    changes |= {"source_domains": ["cups"], "pretrain_valid_users": 20, **encoders, "source_modality": "mixed"}
+    changes = {"pretrain_epochs": 60, "pretrain_stopping_step": 60, "pretrain_batch_size": 16, "next_items": 1}
+    changes |= {
+        "source_domains": ["cups"],
+        "pretrain_learning_rate": 0.01,
+        "pretrain_valid_users": 20,
+        **encoders,
+        "source_modality": "mixed",
+    }
     for modality, rule in (("mixed", "column"), ("image", "picture")):
         path = domains / "cups" / "cups.item"
         if rule == "column" and "modality" not in path.read_text():
