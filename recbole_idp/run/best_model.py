@@ -17,7 +17,7 @@ from recbole_idp.models.idp.variants import GENERATED
 from recbole_idp.recbole_models.choose import model_class, trainer_class
 from recbole_idp.run.fusion import fused_model
 from recbole_idp.serving.load import open_trained
-from recbole_idp.serving.trained_model import check_absent
+from recbole_idp.serving.whole_folder import check_absent
 from recbole_idp.storage.checkpoint import load_checkpoint
 from recbole_idp.storage.files import check_writable, fingerprint
 

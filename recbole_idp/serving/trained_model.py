@@ -16,8 +16,7 @@ from recbole_idp.serving.user_encoder import KINDS, build_user_encoder, history_
 from recbole_idp.serving.user_vectors import IDS as USER_IDS
 from recbole_idp.serving.user_vectors import VECTORS as USERS
 from recbole_idp.serving.user_vectors import UserVectors
-from recbole_idp.storage.files import fingerprint
-from recbole_idp.storage.folders import new_folder, only_folder
+from recbole_idp.serving.whole_folder import WholeFolder
 from recbole_idp.storage.schema import Nullable, ObjectOf, OptionalKey
 from recbole_idp.storage.sealed import FolderFormat, check_sealed, seal, write_weights
 from recbole_idp.storage.tensors import read_tensors
@@ -64,7 +63,7 @@ _HEADER, _HISTORY_HEADER = "item_id\ttitle", "domain\titem_id"
 
 
 @dataclass
-class TrainedModel:
+class TrainedModel(WholeFolder):
     """A trained model for recommending. N items with padding, S items of other domains, I = N + S inputs, D width.
 
     Attributes:
@@ -111,21 +110,6 @@ class TrainedModel:
         """The numbers of the items that are read in a history; without the target's own, if it reads none of these."""
         first = 1 if self.description.get("reads_own", True) else self.n_items
         return range(first, self.n_items + len(self.history_items))
-
-    def save(self, folder: str | Path, may_exist: bool = False) -> None:
-        """Write the folder, whole or not at all.
-
-        Args:
-            folder: Folder to make.
-            may_exist: Whether the folder of another process that makes the same is kept.
-
-        Raises:
-            UserError: The folder exists, or cannot be written.
-        """
-        if not may_exist:
-            check_absent(folder)
-        with (new_folder if may_exist else only_folder)(folder) as building:
-            self._fill(building)
 
     def _fill(self, building: Path) -> None:
         """Write all files into a folder, and seal it."""
@@ -214,10 +198,6 @@ class TrainedModel:
         """Rebuild the user encoder; see :class:`~recbole_idp.serving.user_encoder.UserEncoder`."""
         return build_user_encoder(self.description, self.encoder, self.item_vectors)
 
-    def digest(self) -> str:
-        """Return 16 hexadecimal digits that stand for the content of the folder that was opened."""
-        return fingerprint(self.description)
-
     def _check(self) -> None:
         """Raise ValueError where the parts do not fit each other; a seal alone does not make a folder consistent."""
         width = self.description["encoder"]["hidden_size"]
@@ -237,16 +217,6 @@ class TrainedModel:
         temperature = self.description["temperature"]
         if history_length(self.description) < 1 or (temperature is not None and temperature <= 0):
             raise ValueError("it reads no event of a history, or its temperature is not positive")
-
-
-def check_absent(folder: str | Path) -> None:
-    """Check that a folder to be made does not exist.
-
-    Raises:
-        UserError: It exists.
-    """
-    if Path(folder).exists():
-        raise UserError(f"{folder} exists already: choose another folder, or delete it first")
 
 
 def write_items(path: Path, tokens: Sequence[str], titles: Sequence[str]) -> None:
