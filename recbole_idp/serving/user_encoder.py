@@ -21,6 +21,7 @@ from recbole_idp.nn.encoder.causal import CausalSettings, user_encoder
 from recbole_idp.nn.encoder.dilated import DilatedBlock, DilatedEncoder, PostActivationBlock, PreActivationBlock
 from recbole_idp.nn.encoder.gru import GRUEncoder
 from recbole_idp.nn.encoder.keys import DilatedSettings, GRUSettings, RecencySettings, TransformerSettings
+from recbole_idp.nn.encoder.latest import LatestPositionEncoder
 from recbole_idp.nn.encoder.recency import RecencyEncoder
 from recbole_idp.nn.encoder.token import TokenEncoder
 from recbole_idp.nn.encoder.transformer import TransformerEncoder
@@ -34,6 +35,7 @@ _EVERY = ("hidden_size", "MAX_ITEM_LIST_LENGTH")
 KINDS = {
     "SASRec": (*_EVERY, *_BLOCKS),
     "BiasFree": (*_EVERY, "n_layers", "n_heads"),
+    "LatestSASRec": (*_EVERY, *_BLOCKS),
     "BERT4Rec": (*_EVERY, *_BLOCKS),
     "GRU4Rec": (*_EVERY, "gru_hidden_size", "gru_layers"),
     "NextItNet": (*_EVERY, *_CONVOLUTIONS),
@@ -70,6 +72,7 @@ _OF_TOKEN_CONVOLUTIONS = {"kernel_size": ("encoder.blocks.0.first.weight", 0)}
 _WEIGHTS: dict[str, dict[str, tuple[Any, ...]]] = {
     "SASRec": _OF_BLOCKS,
     "BiasFree": {"MAX_ITEM_LIST_LENGTH": _OF_BLOCKS["MAX_ITEM_LIST_LENGTH"]},
+    "LatestSASRec": _OF_BLOCKS,
     "BERT4Rec": _OF_BLOCKS,
     "GRU4Rec": {"gru_hidden_size": ("gru.weight_hh_l0", 1)},
     "NextItNet": {"kernel_size": ("blocks.0.first.weight", 0)},
@@ -249,6 +252,10 @@ def _bias_free(sizes: Mapping[str, Any]) -> BiasFreeEncoder:
     return BiasFreeEncoder(settings, sizes["MAX_ITEM_LIST_LENGTH"])
 
 
+def _latest(sizes: Mapping[str, Any]) -> LatestPositionEncoder:
+    return LatestPositionEncoder(_transformer(sizes), sizes["MAX_ITEM_LIST_LENGTH"])
+
+
 def _recency(sizes: Mapping[str, Any]) -> RecencyEncoder:
     return RecencyEncoder(RecencySettings(**{key: sizes[key] for key in _RECENCY}))
 
@@ -282,6 +289,7 @@ def _transformer(sizes: Mapping[str, Any]) -> TransformerSettings:
 _BUILDERS: dict[str, Callable[[Mapping[str, Any]], nn.Module]] = {
     "SASRec": _sasrec,
     "BiasFree": _bias_free,
+    "LatestSASRec": _latest,
     "BERT4Rec": _bert4rec,
     "GRU4Rec": _gru4rec,
     "NextItNet": _nextitnet,

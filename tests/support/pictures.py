@@ -3,7 +3,9 @@
 import json
 
 import numpy as np
+import pytest
 
+from recbole_idp.testing import ModelContract
 from recbole_idp.testing.toy import write_domains
 
 
@@ -49,3 +51,13 @@ def write_pictured_domains(folder):
     for name in ("pens", "lamps", "shop"):
         add_pictures(folder, name)
     return folder
+
+
+class PicturedContract(ModelContract):
+    """The contract of a model whose items are pictures, with a tiny encoder of them."""
+
+    @pytest.fixture
+    def domains(self, workplace, vit, monkeypatch):
+        """The folder of the toy domains, whose items have pictures."""
+        monkeypatch.setattr(type(self), "changes", {**self.changes, "image_encoder": vit})
+        return write_pictured_domains(workplace / "data")

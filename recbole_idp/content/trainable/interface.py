@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -13,6 +15,13 @@ Pool = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 """Turns states [B, L, H] and their mask [B, L], 1 at tokens, into vectors [B, D]."""
 
 _TOGETHER = 32
+
+
+class SavedEncoder(Protocol):
+    """An encoder of contents that writes itself into a folder."""
+
+    def save(self, folder: str | Path) -> None:
+        """Write all that is needed to open it again."""
 
 
 class TrainableContent(nn.Module, abc.ABC):
@@ -34,6 +43,10 @@ class TrainableContent(nn.Module, abc.ABC):
         Returns:
             Their vectors, zero for padding and for inputs without content; shape [R, W].
         """
+
+    @abc.abstractmethod
+    def tuned_encoder(self) -> SavedEncoder:
+        """Return the encoder as trained so far; this module cannot be used afterwards."""
 
 
 class TokenStates(nn.Module, abc.ABC):

@@ -130,13 +130,12 @@ def trained_tokens(
             "another text_encoder"
         )
     sentence = cast("SentenceEncoder", encoder)
-    layers = settings.trained_layers if settings.train_encoder == "last_n" else None
-    if layers is not None:
-        check_layers(sentence, layers, "trained_layers")
+    if settings.n_layers is not None:
+        check_layers(sentence, settings.n_layers, "trained_layers")
     return TrainableText(
         sentence,
         texts,
-        layers,
+        settings.n_layers,
         encoding.cache,
         encoding.show_progress,
         getattr(torch, settings.encoder_precision),

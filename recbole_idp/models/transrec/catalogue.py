@@ -13,7 +13,7 @@ import torch
 
 from recbole_idp.data.atomic import read_atomic, read_header
 from recbole_idp.data.domain_texts import check_any_text, item_texts
-from recbole_idp.data.item_pictures import has_picture_column, read_item_pictures
+from recbole_idp.data.item_pictures import has_picture_column
 from recbole_idp.data.item_text import has_text_columns
 from recbole_idp.errors import UserError
 from recbole_idp.models.transrec.item_encoder import IMAGE, NOTHING, TEXT
@@ -21,6 +21,7 @@ from recbole_idp.models.transrec.item_encoder import IMAGE, NOTHING, TEXT
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from recbole_idp.content.image.encoding import ImageEncoding
     from recbole_idp.data.catalog import DatasetLocation
     from recbole_idp.data.item_text import ItemFileFormat
     from recbole_idp.models.transrec.keys import Modality, Rule
@@ -35,18 +36,26 @@ class Columns:
     Attributes:
         modality: What the items are made of.
         text_fields: Columns of the text; None: all text columns.
-        text_key: The setting that names them, for messages.
         image_field: Column of the picture files; None: the usual names.
-        image_key: The setting that names it, for messages.
+        is_source: Whether it is a source domain, whose columns other settings name.
         modality_field: Column that says what each item is made of; None: it is not read.
     """
 
     modality: Modality
     text_fields: Sequence[str] | None
-    text_key: str
     image_field: str | None
-    image_key: str
+    is_source: bool
     modality_field: str | None
+
+    @property
+    def text_key(self) -> str:
+        """The setting that names the columns of the text."""
+        return "source_text_fields" if self.is_source else "text_fields"
+
+    @property
+    def image_key(self) -> str:
+        """The setting that names the column of the pictures."""
+        return "source_image_field" if self.is_source else "image_field"
 
 
 @dataclass(frozen=True)
@@ -75,7 +84,7 @@ class Catalogue:
 
 
 def read_catalogue(
-    location: DatasetLocation, tokens: Sequence[str], columns: Columns, file_format: ItemFileFormat
+    location: DatasetLocation, tokens: Sequence[str], columns: Columns, images: ImageEncoding
 ) -> Catalogue:
     """Read the contents of a dataset's items.
 
@@ -85,7 +94,7 @@ def read_catalogue(
         location: Where it lies.
         tokens: Ids of the items.
         columns: Where the contents stand.
-        file_format: Format of the ``.item`` file.
+        images: How pictures are read.
 
     Returns:
         Texts where items may be texts, pictures where they may be pictures.
@@ -93,7 +102,7 @@ def read_catalogue(
     Raises:
         UserError: A file or a column is missing or wrong, or no item has what all are to be made of.
     """
-    path = location.folder / f"{location.stem}.item"
+    path, file_format = location.item_file, images.file_format
     mixed = columns.modality == "mixed"
     header = read_header(path, file_format.separator, file_format.encoding) if mixed and path.is_file() else {}
     without_texts = mixed and columns.text_fields is None and not has_text_columns(header)
@@ -110,8 +119,7 @@ def read_catalogue(
         if not mixed:
             check_any_text(texts, location.name, columns.text_key)
     if columns.modality != "text" and not without_pictures:
-        read = read_item_pictures(path, columns.image_field, columns.image_key, file_format)
-        pictures = read.for_items(tokens)
+        pictures = images.pictures(location, tokens, columns.is_source)
     if mixed and columns.modality_field is not None:
         declared = _declared(path, tokens, columns.modality_field, file_format)
     return Catalogue(list(tokens), texts, pictures, declared)

@@ -13,7 +13,6 @@ from recbole_idp.content.image.cache import check_any_picture
 from recbole_idp.content.image.encoding import ImageEncoding
 from recbole_idp.content.image.trainable import TrainableImages
 from recbole_idp.content.text.encoding import TextEncoding
-from recbole_idp.content.trainable.interface import TrainableContent
 from recbole_idp.content.trainable.keys import TrainedEncoderSettings
 from recbole_idp.content.trainable.tokens import frozen_tokens, trained_tokens
 from recbole_idp.models.transrec.catalogue import choose_modality
@@ -87,7 +86,7 @@ class ContentSettings:
         )
 
 
-class FrozenVectors(TrainableContent):
+class FrozenVectors(nn.Module):
     """Vectors that do not change.
 
     Args:
@@ -103,7 +102,7 @@ class FrozenVectors(TrainableContent):
         self.register_buffer("vectors", vectors, persistent=kept)
 
     def forward(self, rows: torch.Tensor) -> torch.Tensor:
-        """Look up the vectors of some inputs; see :class:`TrainableContent`."""
+        """Look up the vectors of some inputs; int64 [R] -> [R, W]."""
         return self.vectors[rows]
 
 
@@ -118,7 +117,9 @@ class ItemContents(nn.Module):
 
     modality: torch.Tensor
 
-    def __init__(self, modality: torch.Tensor, text: TokenStates | None, image: TrainableContent | None) -> None:
+    def __init__(
+        self, modality: torch.Tensor, text: TokenStates | None, image: FrozenVectors | TrainableImages | None
+    ) -> None:
         super().__init__()
         self.text, self.image = text, image
         self.register_buffer("modality", modality, persistent=False)
@@ -151,7 +152,7 @@ def read_contents(
         UserError: No item has a picture where all are to have one, or an encoder's layers cannot be trained.
     """
     has_picture = np.zeros(len(catalogue.tokens), dtype=bool)
-    pictures: Sequence[Path | None] = settings.image.controlled(catalogue.pictures)
+    pictures = catalogue.pictures
     vectors = np.zeros((0, 0), dtype=np.float32)
     if encoders.image is not None:
         vectors, report = settings.image.encode(encoders.image, pictures)
@@ -185,7 +186,7 @@ def _image(
     vectors: np.ndarray,
     settings: ContentSettings,
     kept: bool,
-) -> TrainableContent:
+) -> FrozenVectors | TrainableImages:
     """Return pictures with their vectors, frozen or trained."""
     trained = settings.trained
     if trained.train_encoder == "none":
@@ -194,7 +195,7 @@ def _image(
     return TrainableImages(
         encoder,
         [path if kind == IMAGE else None for path, kind in zip(pictures, kinds, strict=True)],
-        trained.trained_layers if trained.train_encoder == "last_n" else None,
+        trained.n_layers,
         settings.image.cache,
         settings.image.show_progress,
         getattr(torch, trained.encoder_precision),

@@ -45,12 +45,11 @@ def target_catalogue(settings: ContentSettings, dataset: SequenceDataset) -> Cat
     columns = Columns(
         settings.modalities.modality,
         settings.text.settings.text_fields,
-        "text_fields",
         settings.image.settings.image_field,
-        "image_field",
+        False,
         _declared_in(settings),
     )
-    return read_catalogue(dataset.location, dataset.item_tokens()[1:], columns, settings.text.file_format)
+    return read_catalogue(dataset.location, dataset.item_tokens()[1:], columns, settings.image)
 
 
 def source_catalogue(settings: ContentSettings, domains: Domains, locations: Sequence[DatasetLocation]) -> Catalogue:
@@ -70,15 +69,14 @@ def source_catalogue(settings: ContentSettings, domains: Domains, locations: Seq
     columns = Columns(
         settings.modalities.source_modality,
         settings.text.settings.source_text_fields,
-        "source_text_fields",
         settings.image.settings.source_image_field,
-        "source_image_field",
+        True,
         _declared_in(settings),
     )
     parts = []
     for number, location in enumerate(locations):
         tokens = [domains.item_tokens[item] for item in np.flatnonzero(domains.item_domain == number)]
-        parts.append(read_catalogue(location, tokens, columns, settings.text.file_format))
+        parts.append(read_catalogue(location, tokens, columns, settings.image))
     whole = parts[0]
     for part in parts[1:]:
         whole = whole + part
