@@ -130,12 +130,12 @@ def trained_tokens(
             "another text_encoder"
         )
     sentence = cast("SentenceEncoder", encoder)
-    if settings.n_layers is not None:
-        check_layers(sentence, settings.n_layers, "trained_layers")
+    if settings.depth is not None:
+        check_layers(sentence, settings.depth, "trained_layers")
     return TrainableText(
         sentence,
         texts,
-        settings.n_layers,
+        settings.depth,
         encoding.cache,
         encoding.show_progress,
         getattr(torch, settings.encoder_precision),

@@ -195,7 +195,7 @@ def _image(
     return TrainableImages(
         encoder,
         [path if kind == IMAGE else None for path, kind in zip(pictures, kinds, strict=True)],
-        trained.n_layers,
+        trained.depth,
         settings.image.cache,
         settings.image.show_progress,
         getattr(torch, trained.encoder_precision),
