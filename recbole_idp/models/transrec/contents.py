@@ -162,7 +162,8 @@ def read_contents(
         has_picture = np.any(vectors, axis=1)
     chosen = choose_modality(catalogue, has_picture, modality, settings.modalities.mixed_by, name)
     kinds = chosen[1:].numpy()
-    text, image = None, None
+    text: TokenStates | None = None
+    image: FrozenVectors | TrainableImages | None = None
     if encoders.text is not None and (kinds == TEXT).any():
         # Items that are pictures need no text to be encoded.
         texts = [text if kind == TEXT else "" for text, kind in zip(catalogue.texts, kinds, strict=True)]

@@ -194,7 +194,12 @@ class StagedPretraining(Pretraining[PretrainedTransRec]):
                 facts.update(targets_per_second=round(trainer.targets_per_second), valid=valid)
             tuned["train_encoder"] = config["train_encoder"]
             encoders = _tuned(trainer.model.contents)
-        named = {"text": (TEXT_ENCODER, encoders.text), "image": (IMAGE_ENCODER, encoders.image)}
+        base = source.encoders
+        named: dict[str, tuple[str, Any, Any]] = {
+            "text": (TEXT_ENCODER, encoders.text, base.text),
+            "image": (IMAGE_ENCODER, encoders.image, base.image),
+        }
+        kept = {name: parts for name, parts in named.items() if parts[1] is not None}
         return FolderContent(
             domains=domains.domains,
             valid=valid,
@@ -202,16 +207,12 @@ class StagedPretraining(Pretraining[PretrainedTransRec]):
             facts={
                 "sizes": chosen_values(config, *SIZES),
                 "encoders": {
-                    name: {"name": encoder.name, "base": base.fingerprint}
-                    for name, encoder, base in (
-                        ("text", encoders.text, source.encoders.text),
-                        ("image", encoders.image, source.encoders.image),
-                    )
-                    if encoder is not None and base is not None
+                    name: {"name": encoder.name, "base": before.fingerprint}
+                    for name, (_, encoder, before) in kept.items()
                 },
                 "tuned": tuned,
             },
-            parts={folder: encoder for folder, encoder in named.values() if encoder is not None},
+            parts={folder: encoder for folder, encoder, _ in kept.values()},
         )
 
     def card(self, description: Mapping[str, Any]) -> str:
