@@ -98,7 +98,7 @@ class TrainableImages(TrainableContent):
         trained (nn.ParameterDict): What is trained.
 
     Raises:
-        UserError: The encoder has fewer blocks, or they cannot be run separately.
+        UserError: No picture can be read, the encoder has fewer blocks, or they cannot be run separately.
     """
 
     def __init__(
@@ -115,6 +115,8 @@ class TrainableImages(TrainableContent):
         self.width = encoder.width
         self._precision, self._recompute = precision, recompute
         self._pictures = read_pictures(encoder, pictures, cache_path, show_progress)
+        if not self.paths:
+            raise UserError(f"none of {len(pictures):,} items has a picture that {encoder.name} could be trained on")
         self._encoder = encoder.copy()
         network = self._encoder.network.requires_grad_(False)
         # In a tuple: what is not trained is no part of this module's state.
@@ -127,8 +129,8 @@ class TrainableImages(TrainableContent):
         if self._cut is not None:
             names = self._cut.trained_names()
             self._cut.remove()
-        # A name in such a dictionary has no dots.
-        self.trained = nn.ParameterDict({name.replace(".", "/"): found[name] for name in names})
+        # A name in such a dictionary has no dots; what a network pools for itself is not read.
+        self.trained = nn.ParameterDict({name.replace(".", "/"): found[name] for name in names if "pooler" not in name})
         self.trained.requires_grad_(True)
         self._check_against()
 
@@ -235,7 +237,7 @@ class TrainableImages(TrainableContent):
     @torch.no_grad()
     def _check_against(self) -> None:
         """Raise UserError where the trained part gives other vectors than the encoder, as it may need other inputs."""
-        if self._cut is None or not self.paths:
+        if self._cut is None:
             return
         places = np.linspace(0, len(self.paths) - 1, min(8, len(self.paths))).astype(int)
         expected, found = self._pictures.vectors[places], None

@@ -100,6 +100,11 @@ def test_more_blocks_than_there_are_are_refused(encoder, given, tmp_path):
         cut_below(torch.nn.Linear(2, 2), 1, "x")
 
 
+def test_contents_without_any_picture_are_refused(encoder, tmp_path):
+    with pytest.raises(UserError, match=r"none of 2 items has a picture that .* could be trained on"):
+        TrainableImages(encoder, [None, tmp_path / "gone.png"], None, tmp_path / "cache")
+
+
 def test_blocks_that_cannot_be_run_apart_are_refused_in_one_line(given, tmp_path):
     from transformers import SwinConfig, SwinModel
 
