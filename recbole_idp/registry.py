@@ -226,6 +226,13 @@ MODELS = {
         may_start_alone=True,
         settings="recbole_idp.models.recformer.keys:RecformerSettings",
     ),
+    "TransRec": Registration(
+        "recbole_idp.models.transrec.model:TransRec",
+        "recbole_idp.models.transrec.trainer:TransRecTrainer",
+        transfers=True,
+        may_start_alone=True,
+        settings="recbole_idp.models.transrec.keys:TransRecSettings",
+    ),
     "PeterRec": Registration(
         "recbole_idp.models.peterrec.model:PeterRec",
         "recbole_idp.models.peterrec.trainer:PeterRecTrainer",

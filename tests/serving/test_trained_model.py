@@ -56,7 +56,18 @@ def test_a_run_keeps_the_best_trial_on_validation_and_finds_it_again(tmp_path):
     assert run(tmp_path, variants=["scratch"], keep_trained=False)["trained"] is None
 
 
-MODELS = ["IDP", "IDP_IDt", "IDP_BERT4Rec", "IDP_GRU4Rec", "PositionSASRec", "MoRec", "TCF", "UniSRec", "Recformer"]
+MODELS = [
+    "IDP",
+    "IDP_IDt",
+    "IDP_BERT4Rec",
+    "IDP_GRU4Rec",
+    "PositionSASRec",
+    "MoRec",
+    "TCF",
+    "TransRec",
+    "UniSRec",
+    "Recformer",
+]
 
 
 @pytest.mark.parametrize("model", MODELS)
@@ -81,7 +92,7 @@ def test_a_folder_gives_the_scores_of_its_model(model, tmp_path):
     known = expected.isfinite()
     known[:, 0] = False
     torch.testing.assert_close(found[known], expected[known])
-    assert recommender.trained.description["only_unseen"] == (model == "TCF")
+    assert recommender.trained.description["only_unseen"] == (model in ("TCF", "TransRec"))
 
 
 class OwnEncoder(SequenceModel):

@@ -62,6 +62,12 @@ class SentenceEncoder(TextEncoder):
         return self._model
 
     @property
+    def state_width(self) -> int:
+        """Width of the states of tokens."""
+        transformer: Any = self._model[0]
+        return int(transformer.model.config.hidden_size)
+
+    @property
     def device(self) -> torch.device:
         """The device of the encoder."""
         return self._model.device
