@@ -18,12 +18,15 @@ from tests.support.pictures import add_pictures, write_vit
 
 pytestmark = pytest.mark.filterwarnings("ignore:pkg_resources")
 
+LEARNING = {"next_items": 1, "train_batch_size": 8, "exclude_history": False}
+
 
 class TestTransRec(ModelContract):
     model = "TransRec_MoM"
     causal = False
-    # The item after the last one alone is asked for; a user is one row, so that an epoch has few steps.
-    learning = {"next_items": 1, "train_batch_size": 8}
+    # The item after the last one alone is asked for, which on a circle may be one of the history; a user is one row, so
+    # that an epoch has few steps.
+    learning = LEARNING
 
     # The loss draws items that the user has not seen, so that two calls differ.
     test_prefix_and_position_losses_agree_where_there_is_one_target = None
@@ -114,7 +117,7 @@ def test_a_mixed_target_without_pictures_is_one_of_texts(domains, vit):
 
 @pytest.mark.parametrize("modality", ["image", "mixed"])
 def test_learns_the_next_items_from_pictures_and_from_both(pictured, vit, modality):
-    changes = {"epochs": 60, "stopping_step": 60, "learning_rate": 0.01, "next_items": 1, "train_batch_size": 8}
+    changes = {"epochs": 30, "stopping_step": 30, "learning_rate": 0.01, **LEARNING}
     config = configured(pictured, "TransRec_MoM", image_encoder=vit, modality=modality, mixed_by="random", **changes)
     trainer, test = fitted(config)
     assert trainer.evaluate(test)["hit@1"] > 0.95
