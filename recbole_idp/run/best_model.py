@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from recbole_idp import registry
-from recbole_idp.config.derive import as_pretrained, derive
+from recbole_idp.config.derive import as_pretrained, derive, given_values
 from recbole_idp.data.domain_texts import item_texts
 from recbole_idp.data.item_text import ItemFileFormat
 from recbole_idp.errors import UserError
@@ -122,7 +122,7 @@ def keep_best(
     model = model_class(config)(settings, dataset).to(config["device"])
     model.load_state_dict(load_checkpoint(facts["checkpoint"])[0])
     generated_from = start if trial.variant in GENERATED else None
-    trained = trained_model(model, settings, dataset, titles, facts, generated_from)
+    trained = trained_model(model, given_values(settings), dataset, titles, facts, generated_from)
     if trained is None:
         return None
     trained.save(folder, may_exist=not config["trained_dir"])

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import torch
 from recbole.data.interaction import Interaction
 
-from recbole_idp.config.derive import given_values
 from recbole_idp.config.fingerprint import values_that_affect
 from recbole_idp.config.setting import Affects
 from recbole_idp.serving.recommender import Recommender
@@ -18,7 +17,7 @@ from recbole_idp.serving.user_vectors import user_vectors
 from recbole_idp.storage.environment import versions
 
 if TYPE_CHECKING:
-    from recbole.config import Config
+    from collections.abc import Mapping
 
     from recbole_idp.data.dataset import SequenceDataset
     from recbole_idp.models.base.sequence_model import SequenceModel
@@ -32,7 +31,7 @@ _TOLERANCE = 1e-4
 @torch.no_grad()
 def trained_model(
     model: SequenceModel,
-    config: Config,
+    values: Mapping[str, Any],
     dataset: SequenceDataset,
     titles: list[str],
     facts: dict[str, Any],
@@ -42,7 +41,7 @@ def trained_model(
 
     Args:
         model: The trained model, whose ``serving()`` is checked against its own scores.
-        config: RecBole's configuration, with ``keep_users``.
+        values: Value of every key, which the folder describes; with ``keep_users``.
         dataset: The part of the target that it was trained on.
         titles: Titles of items 1 to N - 1.
         facts: ``variant``, ``seed``, ``valid`` and ``test``.
@@ -59,7 +58,7 @@ def trained_model(
         return None
     if not serving.takes_generated_items:
         start = None
-    sizes = encoder_sizes(serving.encoder_kind, config)
+    sizes = encoder_sizes(serving.encoder_kind, values)
     vectors, candidates = serving.item_vectors.detach().cpu(), serving.candidate_vectors.detach().cpu()
     first = vectors[: len(candidates)]
     trained = TrainedModel(
@@ -70,17 +69,17 @@ def trained_model(
         tokens=dataset.item_tokens()[1:],
         titles=titles,
         description={
-            "model": config["model"],
-            "dataset": config["dataset"],
+            "model": values["model"],
+            "dataset": values["dataset"],
             **{key: facts[key] for key in ("variant", "seed", "valid", "test")},
             "encoder": sizes,
             "hidden_event": serving.hidden_event,
             "temperature": serving.temperature,
             "only_unseen": serving.excludes_history,
-            "reads_own": config["predicts"] != "cold_item",
+            "reads_own": values.get("predicts") != "cold_item",
             "bundle": None if start is None else _about_bundle(start.bundle),
             "added": 0,
-            "config": values_that_affect(given_values(config), config["model"], Affects.ALL),
+            "config": values_that_affect(values, values["model"], Affects.ALL),
             "versions": versions(),
         },
         transfer=None if start is None else _about_transfer(start),
@@ -88,7 +87,7 @@ def trained_model(
     )
     if not _agrees(trained, *_scored_histories(model, dataset, sizes["MAX_ITEM_LIST_LENGTH"])):
         return None
-    if config["keep_users"]:
+    if values["keep_users"]:
         trained.users = user_vectors(Recommender(trained), dataset)
     return trained
 

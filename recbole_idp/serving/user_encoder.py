@@ -126,17 +126,17 @@ class UserEncoder(nn.Module):
         return functional.normalize(states, dim=1, eps=1e-6) / self.temperature
 
 
-def encoder_sizes(kind: str, config: Any) -> dict[str, Any]:
+def encoder_sizes(kind: str, values: Mapping[str, Any]) -> dict[str, Any]:
     """Return kind and sizes of a sequence encoder.
 
     Args:
         kind: One of :data:`KINDS`.
-        config: The model's configuration.
+        values: Value of every key of the model.
 
     Returns:
         ``kind`` and the keys of its sizes.
     """
-    return {"kind": kind, **{key: config[key] for key in KINDS[kind]}}
+    return {"kind": kind, **{key: values[key] for key in KINDS[kind]}}
 
 
 def build_user_encoder(
