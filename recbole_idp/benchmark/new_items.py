@@ -25,6 +25,7 @@ from recbole_idp.models.idp.generation import centred
 from recbole_idp.models.idp.pretrain import find_or_pretrain
 from recbole_idp.models.idp.transfer import prepare_start
 from recbole_idp.run.best_model import keep_best, read_titles
+from recbole_idp.run.keys import PlaceSettings
 from recbole_idp.run.prepare import data_fingerprint
 from recbole_idp.run.run import run_trial
 from recbole_idp.run.trials import Trial
@@ -90,7 +91,7 @@ def run(config: StrictConfig, hidden_share: float) -> tuple[dict[str, Any], list
         for name, score in scorers(joined, known.item_counts(), first_new, config["seed"]).items()
     }
     facts = {
-        "data_fingerprint": data_fingerprint(config, whole),
+        "data_fingerprint": data_fingerprint(whole),
         "bundle": bundle.description["fingerprint"],
         "hidden_items": len(hidden),
         "known_items": len(trained.tokens),
@@ -127,7 +128,8 @@ def train_without(
     with tempfile.TemporaryDirectory() as place:
         try:
             settings = derive(settings, trained_dir=str(Path(place) / "trained"))
-            saved = keep_best(settings, {trial: outcome}, start, dataset, "", read_titles(settings, dataset))
+            titles = read_titles(dataset, PlaceSettings.of(settings), settings["text_fields"])
+            saved = keep_best(settings, {trial: outcome}, start, dataset, "", titles)
         finally:
             Path(outcome.facts["checkpoint"]).unlink(missing_ok=True)
         assert saved is not None  # as keep_trained asks for it

@@ -33,7 +33,25 @@ Metric = Literal[
 """The metrics of :mod:`recbole_idp.evaluation.metrics`."""
 
 
-class EvaluationSettings(Settings):
+class BucketSettings(Settings):
+    """Parts of the test targets that are measured by themselves."""
+
+    popularity_buckets: Distinct[Natural] = setting(
+        [0, 1, 5, 20],
+        "Where buckets of test targets begin, by the item's training interactions.",
+        Affects.EVALUATION,
+    )
+    history_buckets: Distinct[Natural] = setting(
+        [1, 3, 6, 11, 21], "The same by the events of the history.", Affects.EVALUATION
+    )
+    joined_history_buckets: Distinct[Natural] = setting(
+        [1, 4, 9],
+        "The same by the target's own events, for the users alone whom shared_users joins with other domains.",
+        Affects.EVALUATION,
+    )
+
+
+class EvaluationSettings(BucketSettings):
     """What is measured, on which events."""
 
     eval_args: Annotated[dict, AfterValidator(check_eval_args)] = setting(
@@ -48,19 +66,6 @@ class EvaluationSettings(Settings):
     )
     exclude_history: bool = setting(
         False, "Whether items of the history get the lowest score; RecBole ranks them like others."
-    )
-    popularity_buckets: Distinct[Natural] = setting(
-        [0, 1, 5, 20],
-        "Where buckets of test targets begin, by the item's training interactions.",
-        Affects.EVALUATION,
-    )
-    history_buckets: Distinct[Natural] = setting(
-        [1, 3, 6, 11, 21], "The same by the events of the history.", Affects.EVALUATION
-    )
-    joined_history_buckets: Distinct[Natural] = setting(
-        [1, 4, 9],
-        "The same by the target's own events, for the users alone whom shared_users joins with other domains.",
-        Affects.EVALUATION,
     )
 
     @classmethod

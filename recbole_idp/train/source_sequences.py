@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from recbole_idp.config.derive import data_root
 from recbole_idp.data.catalog import locate
 from recbole_idp.data.domains import Domains, join_domains, read_domain, source_locations
+from recbole_idp.data.keys import DataSettings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,9 +18,9 @@ if TYPE_CHECKING:
     from recbole_idp.train.clock import StageClock
 
 
-def is_own_source(config: Config) -> bool:
+def is_own_source(settings: DataSettings) -> bool:
     """Return whether the dataset's own sequences are the source: a profile is predicted, and no source is named."""
-    return config["predicts"] == "profile" and not config["source_domains"]
+    return settings.predicts == "profile" and not settings.source_domains
 
 
 def sequence_locations(config: Config) -> list[DatasetLocation]:
@@ -28,7 +29,7 @@ def sequence_locations(config: Config) -> list[DatasetLocation]:
     Raises:
         UserError: No dataset is named, or one cannot be used.
     """
-    if is_own_source(config):
+    if is_own_source(DataSettings.of(config)):
         return [locate(config["dataset"], data_root(config))]
     return source_locations(config)
 

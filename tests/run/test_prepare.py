@@ -22,7 +22,7 @@ def fingerprints(folder, model, **changes):
     """Returns what a run and a job of a leaderboard are known by."""
     config = configured(folder, model, "films", source_domains=["books"], **changes)
     dataset = make_dataset(config)
-    read = read_fingerprint(config, dataset, data_fingerprint(config, dataset))
+    read = read_fingerprint(dataset, data_fingerprint(dataset))
     values = {**settings(folder, source_domains=["books"], **changes), "model": model, "dataset": "films"}
     given = dict(part.removeprefix("--").split("=", 1) for part in options(values))
     (job,) = make_plan(given).jobs()

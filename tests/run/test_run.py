@@ -333,7 +333,7 @@ def test_a_bundle_cannot_name_files_outside_of_itself(bundle):
 def test_inspect_is_refused_for_a_model_that_takes_nothing_over(domains):
     config = StrictConfig("SASRec", "shop", config_dict={"data_path": str(domains), "show_progress": False})
     with pytest.raises(UserError, match="SASRec takes nothing over"):
-        check_is_matched(config)
+        check_is_matched("SASRec", trainer_class(config).variants)
 
 
 TRAINERS = {

@@ -10,7 +10,9 @@ import torch
 
 from recbole_idp import testing
 from recbole_idp.cli.main import main
+from recbole_idp.content.text.encoding import TextEncoding
 from recbole_idp.data.catalog import locate
+from recbole_idp.models.precise.keys import FusionSettings
 from recbole_idp.models.precise.model import transferable
 from recbole_idp.models.precise.replay import Replay, restart
 from recbole_idp.models.precise.slices import load_slices
@@ -65,7 +67,8 @@ def configured(folder, dataset="films", **changes):
 def replayed(folder, kept="kept", **changes):
     config = configured(folder, **changes)
     data = load_slices(config, locate(config["dataset"], str(folder)))
-    return Replay(config, data, sliced_tokens(config, data), folder / kept, StageClock())
+    tokens = sliced_tokens(TextEncoding.of(config), FusionSettings.of(config), data)
+    return Replay(config, data, tokens, folder / kept, StageClock())
 
 
 def everything(replay, periods=(0, 1, 2)):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from recbole_idp.data.keys import DataSettings
 from recbole_idp.models.base.transferred import TRANSFORMER_KEYS, weights_of
 from recbole_idp.models.clue.collapse import CollapseAlarm
 from recbole_idp.models.clue.pretraining_model import CLUEPretraining
@@ -169,7 +170,7 @@ def find_or_pretrain(config: Config, clock: StageClock | None = None) -> Pretrai
     """
     if config["pretrained"]:
         found = PretrainedCLUE.open(config["pretrained"])
-        if not is_own_source(config):
+        if not is_own_source(DataSettings.of(config)):
             found.check_target(config["dataset"])
         return found
     return find_or_make(ViewPretraining(config), clock)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from recbole_idp.data.keys import DataSettings
 from recbole_idp.models.base.source_next_item import (
     encoder_sizes,
     source_next_item_settings,
@@ -102,7 +103,7 @@ def find_or_learn_first(config: Config, clock: StageClock | None = None) -> Conu
     if not config["pretrained"]:
         return find_or_make(FirstTask(config), clock)
     found = ConureFolder.open(config["pretrained"])
-    if not is_own_source(config):
+    if not is_own_source(DataSettings.of(config)):
         found.check_target(config["dataset"])
     sizes = encoder_sizes(CausalSettings.of(config), config["MAX_ITEM_LIST_LENGTH"])
     check_sizes(sizes, found.description["sizes"], str(found.folder))

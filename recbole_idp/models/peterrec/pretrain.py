@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from recbole_idp.data.keys import DataSettings
 from recbole_idp.models.base.source_next_item import (
     SourceNextItem,
     encoder_sizes,
@@ -120,7 +121,7 @@ def find_or_pretrain(config: Config, clock: StageClock | None = None) -> Pretrai
     if not config["pretrained"]:
         return find_or_make(NextItemPretraining(config), clock)
     found = PretrainedPeterRec.open(config["pretrained"])
-    if not is_own_source(config):
+    if not is_own_source(DataSettings.of(config)):
         found.check_target(config["dataset"])
     sizes = encoder_sizes(CausalSettings.of(config), config["MAX_ITEM_LIST_LENGTH"])
     check_sizes(sizes, found.description["sizes"], str(found.folder))
