@@ -76,7 +76,7 @@ NOT_RUN = {
     "ruff": functools.partial(file_exists, "pyproject.toml"),  # whether code is formatted is for CI to say
     "lint-imports": functools.partial(file_exists, "pyproject.toml"),  # test_layers.py holds the layers
     "mypy": functools.partial(file_exists, "pyproject.toml"),  # types are for CI to say
-    "pre-commit": functools.partial(file_exists, ".pre-commit-config.yaml"),  # fetches the tools that it runs
+    "pre-commit": functools.partial(file_exists, ".pre-commit-config.yaml"),  # writes a hook into the checkout
     "bash .ci/run": functools.partial(file_exists, ".ci/run"),  # installs and tests all
     ".ci/matrix": functools.partial(file_exists, ".ci/matrix"),  # likewise
     "mkdocs": functools.partial(file_exists, "mkdocs.yml"),  # test_the_site_is_built_without_a_warning
