@@ -34,6 +34,7 @@ _HOOKS = {
     "check_config",
     "check_sources",
     "describe_encoder",
+    "find_start",
     "keeps_ids",
     "prepare_start",
     "read_texts",

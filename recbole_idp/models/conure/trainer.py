@@ -21,7 +21,7 @@ from recbole_idp.storage.environment import versions
 from recbole_idp.storage.files import fingerprint
 from recbole_idp.train.pretrained_folder import write_folder
 from recbole_idp.train.pretrained_items import ITEM_TABLE, ITEMS, NoCommonItems
-from recbole_idp.train.source_sequences import sequence_locations
+from recbole_idp.train.source_start import SourceSequencesTrainer
 from recbole_idp.train.trainer import SequenceTrainer
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ VARIANTS = {
 }
 
 
-class ConureTrainer(TwoPhaseTrainer):
+class ConureTrainer(SourceSequencesTrainer, TwoPhaseTrainer):
     """Learn the next task of a folder, and write a folder that has it as well.
 
     The folder is the one named by ``pretrained``; without a name, the source sequences are the first task, which is
@@ -51,7 +51,6 @@ class ConureTrainer(TwoPhaseTrainer):
 
     model: Conure
     variants = VARIANTS
-    stage = "transfer"
     extended: Path | None = None
 
     def __init__(self, config: Config, model: Conure) -> None:
@@ -62,8 +61,7 @@ class ConureTrainer(TwoPhaseTrainer):
     @classmethod
     def check_sources(cls, config: Config, variants: Sequence[str]) -> None:
         """Check the folder or the source domains, and that the task is new, or known."""
-        if set(variants) != {"scratch"} and not config["pretrained"]:
-            sequence_locations(config)
+        super().check_sources(config, variants)
         if config["pretrained"] and set(variants) != {"scratch"}:
             name = task_name(config["task_name"], config["dataset"], PredictionSettings.of(config))
             check_name(find_or_learn_first(config), name, variants)
@@ -71,12 +69,9 @@ class ConureTrainer(TwoPhaseTrainer):
             raise UserError("stored shows a task that a folder has learned: name the folder, --pretrained=FOLDER")
 
     @classmethod
-    def prepare_start(
-        cls, config: Config, dataset: SequenceDataset, variants: Sequence[str], clock: StageClock
-    ) -> None:
-        """Learn, or find, the first task; each variant opens the folder again."""
-        if set(variants) != {"scratch"}:
-            find_or_learn_first(config, clock)
+    def find_start(cls, config: Config, clock: StageClock | None = None) -> ConureFolder:
+        """Find the folder, or learn the first task."""
+        return find_or_learn_first(config, clock)
 
     def prepare_model(self, train_data: SequenceDataset, valid_data: SequenceDataset | None = None) -> None:
         """Load the network into the model."""
