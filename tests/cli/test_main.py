@@ -12,7 +12,8 @@ from recbole_idp import compat
 from recbole_idp.cli import console
 from recbole_idp.cli.arguments import parse_arguments
 from recbole_idp.cli.columns import columns
-from recbole_idp.cli.main import TASKS, Task, main
+from recbole_idp.cli.main import main
+from recbole_idp.cli.tasks import TASKS, Task
 from recbole_idp.config.resolve import split_files
 from recbole_idp.errors import UserError
 from recbole_idp.registry import resolve as resolve_class

@@ -26,7 +26,8 @@ from recbole_idp.benchmark import loop
 from recbole_idp.benchmark.command import main as benchmark
 from recbole_idp.benchmark.measure import matrix_product_rate
 from recbole_idp.cli.arguments import parse_arguments
-from recbole_idp.cli.main import TASKS, main
+from recbole_idp.cli.main import main
+from recbole_idp.cli.tasks import TASKS
 from recbole_idp.leaderboard.plan import is_leaderboard
 from recbole_idp.registry import GENERAL_MODELS, MODELS
 from tests.support.python import ROOT
