@@ -10,7 +10,7 @@ import torch
 from recbole.config import Config
 from recbole.utils import InputType
 
-from recbole_idp.config.classes import recboles
+from recbole_idp.config.classes import known_to_recbole
 from recbole_idp.config.layers import (
     COMMAND_LINE,
     CONFIG_DICT,
@@ -133,8 +133,8 @@ class StrictConfig(Config):
         """Let RecBole compute further values; turn its errors into UserError."""
         metrics = self.final_config_dict["metrics"]
         try:
-            # RecBole asks for the kind of its own metrics only.
-            self.final_config_dict["metrics"] = recboles(metrics)
+            # RecBole looks up the kind of each metric, and has its own only.
+            self.final_config_dict["metrics"] = known_to_recbole(metrics)
             super()._set_default_parameters()
         except (ValueError, TypeError, NotImplementedError, RuntimeError) as error:
             # what RecBole refuses, it refuses for what its user wrote
