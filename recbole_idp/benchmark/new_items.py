@@ -53,11 +53,11 @@ class Question:
 
     Attributes:
         history: Numbers of the known items before it, the latest last.
-        wanted: Number of the held-out item.
+        target_item: Number of the held-out item.
     """
 
     history: list[int]
-    wanted: int
+    target_item: int
 
 
 def run(config: StrictConfig, hidden_share: float) -> tuple[dict[str, Any], list[Row]]:
@@ -207,10 +207,10 @@ def measure(questions: Sequence[Question], score: Scorer, first_new: int) -> dic
         part = questions[start : start + _CHUNK]
         # A copy: inference tensors may not be changed in place.
         scores = score([question.history for question in part]).clone()
-        wanted = torch.tensor([question.wanted for question in part])
+        target_item = torch.tensor([question.target_item for question in part])
         # The column before the first new item takes the place of padding.
-        ranks["new"].append(ranks_from_scores(scores[:, first_new - 1 :].clone(), wanted - first_new + 1))
-        ranks["all"].append(ranks_from_scores(scores, wanted))
+        ranks["new"].append(ranks_from_scores(scores[:, first_new - 1 :].clone(), target_item - first_new + 1))
+        ranks["all"].append(ranks_from_scores(scores, target_item))
     return {name: metrics(torch.cat(parts)) for name, parts in ranks.items()}
 
 

@@ -51,7 +51,7 @@ def parse_arguments(argv: list[str], tasks: Iterable[str], default: str = "run")
             takes_next = key not in SWITCHES and rest and not rest[0].startswith("--") and rest[0] not in tasks
             value = rest.pop(0) if takes_next else True
         if key in options and options[key] != value:
-            raise UserError(f"--{key} stands twice on the command line, as {options[key]} and {value}: keep one")
+            raise UserError(f"--{key} is given twice, as {options[key]} and {value}: keep one")
         options[key] = value
     return task or default, options
 

@@ -114,7 +114,7 @@ def _find_datasets(values: dict[str, Any], with_target: bool) -> None:
         raise UserError(f"dataset {values['dataset']} is one of source_domains: remove it there, or choose another")
     names = [*sources, values["dataset"]] if with_target else sources
     if twice := sorted({name for name in sources if sources.count(name) > 1}):
-        raise UserError(f"{', '.join(twice)} stands twice in source_domains: name each source once")
+        raise UserError(f"source_domains names {', '.join(twice)} twice: name each source once")
     known = {row.name for row in available(values["data_path"])}
     # unknown names first: locate() refuses them, and would download the others before
     for name in sorted(names, key=known.__contains__):

@@ -43,7 +43,7 @@ def main(argv: list[str] | None = None) -> int:
         end_undisturbed()
         quiet_about_memory()
     arguments = sys.argv[1:] if argv is None else argv
-    interrupted = "finished stages are kept, the same command goes on there"
+    interrupted = "finished stages are kept, the same command resumes there"
     status = exit_status(lambda: _dispatch(arguments), PROGRAM, interrupted, arguments)
     if argv is None:
         ignore_at_the_end()

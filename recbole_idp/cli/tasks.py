@@ -62,9 +62,7 @@ TASKS = {
         dry=True,
         keys=(_BOARD, _COMPARED),
     ),
-    "warm-up": Task(
-        warm_up, "replay a target over time: how often PRECISE should start anew", dry=True, keys=(_STUDY,)
-    ),
+    "warm-up": Task(warm_up, "replay a target over time: how often PRECISE should restart", dry=True, keys=(_STUDY,)),
     "inspect": Task(
         inspect,
         "show what is matched to a target's items, and write a page with plots",

@@ -43,7 +43,7 @@ class Affects(enum.Flag):
     EVALUATION = enum.auto()
     """What is measured."""
     STUDY = enum.auto()
-    """A study of a task of its own (``warm-up``), beside runs."""
+    """A study by a task of its own (``warm-up``)."""
     OUTPUT = enum.auto()
     """What a run or a task writes or shows, besides its numbers."""
     ALL = PRETRAINING | TRAINING | EVALUATION

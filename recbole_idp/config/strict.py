@@ -150,11 +150,11 @@ class StrictConfig(Config):
         if not self.final_config_dict["use_gpu"]:
             self.final_config_dict["device"] = torch.device("cpu")
 
-    def _of(self, wanted: Callable[[str], bool]) -> dict[str, Any]:
-        """Return the user's values from layers with a ``wanted`` origin."""
+    def _of(self, is_from: Callable[[str], bool]) -> dict[str, Any]:
+        """Return the user's values from layers whose origin ``is_from`` accepts."""
         values = {}
         for layer in self._resolved.layers:
-            if wanted(layer.origin):
+            if is_from(layer.origin):
                 values.update(copy.deepcopy(layer.values))
         return values
 

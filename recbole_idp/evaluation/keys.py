@@ -46,7 +46,7 @@ class BucketSettings(Settings):
     )
     joined_history_buckets: Distinct[Natural] = setting(
         [1, 4, 9],
-        "The same by the target's own events, for the users alone whom shared_users joins with other domains.",
+        "The same by the target's own events, for users that shared_users joins with other domains.",
         Affects.EVALUATION,
     )
 
@@ -97,7 +97,7 @@ def _check_metrics(metrics: list[str], valid_metric: str, mode: str | dict[str, 
     modes = set(mode.values()) if isinstance(mode, dict) else {mode}
     if comparing and ranking:
         raise UserError(
-            f"metrics has {comparing[0]}, which compares scores with labels, beside {ranking[0]}, which ranks: RecBole "
+            f"metrics has {comparing[0]}, which compares scores with labels, and {ranking[0]}, which ranks: RecBole "
             "measures one of the two kinds at a time, so name one kind"
         )
     if (watched.basis is Basis.LABELS) != bool(comparing):

@@ -185,7 +185,7 @@ def run(config: Config) -> dict[str, Any]:
 
 
 def log_notes(dataset: SequenceDataset, targets: list[int]) -> None:
-    """Log what a user may not expect of the target's events and of their split.
+    """Log surprising facts about the target's events and their split.
 
     Args:
         dataset: The target, after its split.

@@ -188,7 +188,7 @@ def unfinished_folder(values: Mapping[str, Any], data: SlicedData) -> Path:
     hashes = [content_hashes(location) for location in data.locations]
     folder = Path(values["checkpoint_dir"]) / f"unfinished-warm-up-{fingerprint([deciding, hashes, versions()])}"
     if folder.is_dir():
-        logging.getLogger().info(f"An interrupted replay with the same data and settings goes on: {folder}")
+        logging.getLogger().info(f"An interrupted replay with the same data and settings resumes: {folder}")
     return folder
 
 

@@ -159,7 +159,7 @@ def find_bundle(trained: TrainedModel, given: str | Path | None = None) -> Bundl
 
     Args:
         trained: The model.
-        given: The bundle's folder; None: the folder of its name beside the model's.
+        given: The bundle's folder; None: the folder of its name next to the model's.
 
     Returns:
         The bundle.
@@ -178,7 +178,7 @@ def find_bundle(trained: TrainedModel, given: str | Path | None = None) -> Bundl
         folder = trained.folder.absolute().parent / Path(str(about["name"])).name
     if not given and not folder.is_dir():
         raise UserError(
-            f"the bundle {folder.name} that the model was made from is not beside it: name it, --pretrained=DIR"
+            f"the bundle {folder.name} that the model was made from is not next to it: name it, --pretrained=DIR"
         )
     if Bundle.read_description(folder).get("fingerprint") != about["fingerprint"]:
         raise UserError(

@@ -116,8 +116,8 @@ def _agrees(trained: TrainedModel, histories: torch.Tensor, expected: torch.Tens
         agrees = False
     if not agrees:
         logging.getLogger().warning(
-            f"{trained.description['model']} scores in another way than its serving() says: no folder for the task "
-            "recommend is made"
+            f"{trained.description['model']} computes other scores than its serving() describes: no folder for "
+            "the task recommend is made"
         )
     return agrees
 

@@ -74,9 +74,9 @@ class Measuring:
                 )
         return result
 
-    def measured(self, found: Evaluation) -> dict[str, float]:
+    def measured(self, evaluation: Evaluation) -> dict[str, float]:
         """Compute the metrics of what was collected, and keep the ranks."""
-        self.ranks = found.ranked.ranks
-        result = self.evaluator.evaluate(found)
+        self.ranks = evaluation.ranked.ranks
+        result = self.evaluator.evaluate(evaluation)
         self.wandblogger.log_eval_metrics(result, head="eval")
         return result

@@ -161,7 +161,7 @@ OPTIONS = [
     Case("variant twice", None, {"variants": ["scratch", "scratch"]}, ("variants", "scratch", "twice")),
     Case("wrong type", None, {"epochs": "many"}, ("epochs must be a whole number", "'many'")),
     Case("target is a source", None, {"source_domains": ["pens", "shop"]}, ("shop is one of source_domains",)),
-    Case("source twice", None, {"source_domains": ["pens", "pens"]}, ("pens stands twice", "once")),
+    Case("source twice", None, {"source_domains": ["pens", "pens"]}, ("names pens twice", "once")),
     Case("no source", None, {"source_domains": []}, ("source_domains is empty", "name at least one")),
     Case("unknown sharer", None, {"shared_users": [["pens", "lamp"]]}, ("shared_users", "did you mean lamps?")),
     Case("path as dataset", None, {"dataset": "../shop"}, ("'../shop'", "data_path")),

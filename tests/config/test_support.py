@@ -244,7 +244,7 @@ def test_defaults_are_accepted_when_they_are_given(model):
         ("SASRec", {"learner": "sparse_adam"}, "choose adam"),
         ("HGN", {"weight_decay": 0.1}, "reg_weight"),
         ("SASRec", {"enable_amp": True}, "--exact_recbole"),
-        ("SASRec", {"valid_metric_bigger": False}, "valid_metric tells it"),
+        ("SASRec", {"valid_metric_bigger": False}, "valid_metric decides it"),
         ("SASRec", {"loss_type": "BCE"}, "SASRec has CE and BPR alone"),
         ("SASRec", {"train_neg_sample_args": {"distribution": "normal"}, "loss_type": "BPR"}, "uniform or popularity"),
         (

@@ -1,4 +1,4 @@
-"""A replay over slices of time: nothing of the future, what starts anew and when, going on, and the study's figures."""
+"""A replay over slices of time: nothing of the future, what restarts and when, resuming, and the study's figures."""
 
 import itertools
 import json

@@ -114,7 +114,7 @@ WRONG = [
     ("mine-fine_tune", "", [], "is empty"),
     ("mine-fine_tune", ITEM_HEADER + "n1\tblue\n", ["--pretrained=nowhere"], "nowhere is no bundle"),
     ("mine-fine_tune", ITEM_HEADER + "n1\tblue\n", ["--pretrained={other}"], "is another bundle"),
-    ("alone", ITEM_HEADER + "n1\tblue\n", [], "is not beside it: name it, --pretrained=DIR"),
+    ("alone", ITEM_HEADER + "n1\tblue\n", [], "is not next to it: name it, --pretrained=DIR"),
     ("nowhere", ITEM_HEADER + "n1\tblue\n", [], "nowhere is no trained model"),
 ]
 

@@ -128,9 +128,9 @@ def _fill_from_shards(folder: Path, row_of_hash: Mapping[bytes, int], table: np.
                 continue
             hashes, vectors = shard
             pairs = [(row_of_hash.get(key), row) for row, key in enumerate(_keys(hashes))]
-            wanted = np.array([pair for pair in pairs if pair[0] is not None], dtype=np.int64).reshape(-1, 2)
-            table[wanted[:, 0]] = vectors[wanted[:, 1]]
-            found[wanted[:, 0]] = True
+            filled = np.array([pair for pair in pairs if pair[0] is not None], dtype=np.int64).reshape(-1, 2)
+            table[filled[:, 0]] = vectors[filled[:, 1]]
+            found[filled[:, 0]] = True
     if strange := sum(
         (sealed := _metadata(path)) is not None and not _is_own(sealed, folder) for path in _shards(folder)
     ):

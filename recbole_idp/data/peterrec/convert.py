@@ -121,14 +121,14 @@ def convert_peterrec(
         Counts of what was read and written.
 
     Raises:
-        UserError: The file is missing, cannot be read or has a malformed line. Or a folder is there already or cannot
+        UserError: The file is missing, cannot be read or has a malformed line. Or a folder exists already or cannot
             be written.
     """
     free_folder(output, name)
     task = Task(Path(file))
     if not has_targets(task.file):
         if labels is not None:
-            raise UserError(f"{file} has no targets, which --labels={labels} would name: leave it out")
+            raise UserError(f"{file} has no targets, which --labels={labels} would name: remove --labels")
         tasks = Tasks(source=[task])
     elif labels is None:
         tasks = Tasks(items={f"{name}-target": task})

@@ -187,7 +187,7 @@ def extend(
         checkpoint_dir: Folder that the new folder is made in.
 
     Returns:
-        The new folder; one that is there already was made from the same.
+        The new folder; an existing one was made from the same.
 
     Raises:
         UserError: It cannot be written.

@@ -42,7 +42,7 @@ class PreciseModel(EncodedItemsModel):
 
     Shapes: B batch, L length, D width, N items.
 
-    Neither stage compares an item with others of the same history, so that their scores mean nothing beside each other:
+    Neither stage compares an item with others of the same history, so that their scores cannot be compared:
     items of the history get the lowest score (``exclude_history``).
 
     Built from a configuration alone its weights are random and its token vectors zero.
@@ -172,9 +172,9 @@ class PRECISE_UT(PreciseModel):
         with self.items_encoded_once(vectors):
             states = self.encode(items)
         rows, places = targets.nonzero(as_tuple=True)
-        wanted = targets[rows, places]
-        events, bias = torch.cat([items, targets], 1), self._negative_bias(numbers, len(wanted))
-        loss = competition_loss(states[rows, places], rows, vectors, wanted, events, bias)
+        target_items = targets[rows, places]
+        events, bias = torch.cat([items, targets], 1), self._negative_bias(numbers, len(target_items))
+        loss = competition_loss(states[rows, places], rows, vectors, target_items, events, bias)
         return loss + self._balance_loss(numbers)
 
 
@@ -232,16 +232,16 @@ class PRECISE_TT(PreciseModel):
         """
         ((items, targets),) = batch.parts
         lengths = (items > 0).sum(1)
-        wanted = targets.gather(1, lengths.unsqueeze(1) - 1).squeeze(1)
-        numbers, vectors, (items, wanted) = self._numbered(items, wanted)
+        target_items = targets.gather(1, lengths.unsqueeze(1) - 1).squeeze(1)
+        numbers, vectors, (items, target_items) = self._numbered(items, target_items)
         with self.items_encoded_once(vectors):
             users = self.forward(items, lengths)
         rows = torch.arange(len(items), device=items.device)
         if self.contrast == "softmax":
-            bias = self._negative_bias(numbers, len(wanted))
-            loss = competition_loss(users, rows, vectors, wanted, items, bias)
+            bias = self._negative_bias(numbers, len(target_items))
+            loss = competition_loss(users, rows, vectors, target_items, items, bias)
         else:
-            loss = contrast_loss(users, vectors[wanted], wanted, batch.row_users(), self.contrast)
+            loss = contrast_loss(users, vectors[target_items], target_items, batch.row_users(), self.contrast)
         return loss + self._balance_loss(numbers)
 
 

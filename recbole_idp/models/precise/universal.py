@@ -187,10 +187,10 @@ class UniversalTraining(Pretraining[UniversalModel]):
 
     def deciding(self) -> dict[str, Any]:
         """Return all that decides on the result."""
-        # Earlier releases told held-out events by user and item.
-        told_by = {} if targeted_config(self.config) is self.config else {"held_out": "rows"}
+        # Earlier releases identified held-out events by user and item.
+        identified_by = {} if targeted_config(self.config) is self.config else {"held_out": "rows"}
         return {
-            **told_by,
+            **identified_by,
             "target": target_digest(held_out_values(self.config), self.dataset),
             "sources": [content_hashes(location) for location in self.locations],
             "text_encoder": text_encoder_identity(self.text_encoder),

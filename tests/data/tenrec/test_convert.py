@@ -240,7 +240,7 @@ def test_wrong_files(tmp_path):
     assert not (tmp_path / "out").exists() or not any((tmp_path / "out").iterdir())
     path.write_text(TASK_3 + "\n1,2,1,1,1\n")
     convert_tenrec(path, "T", tmp_path / "out")
-    assert "is there already" in refusal(convert_tenrec, path, "T", tmp_path / "out")
+    assert "exists already" in refusal(convert_tenrec, path, "T", tmp_path / "out")
 
 
 def test_stages_are_told(tmp_path, capsys):
