@@ -225,7 +225,7 @@ def _parse_header(fields: Iterable[str], path: Path) -> dict[str, str]:
         if kind not in TYPES:
             raise UserError(f"{path}, line 1: column {name!r} has the unknown type {kind!r}; use {', '.join(TYPES)}")
         if name in types:
-            raise UserError(f"{path}, line 1: column {name!r} is there twice; rename or drop one")
+            raise UserError(f"{path}, line 1: column {name!r} occurs twice; rename or drop one")
         types[name] = kind
     return types
 

@@ -201,7 +201,7 @@ def _on_disk(name: str, folder: Path) -> DatasetLocation | None:
     if own.is_file():
         return DatasetLocation(name, folder, name, _origin(folder))
     if os.path.lexists(own):
-        raise UserError(f"{own} is no file, but a folder, a link to nothing or the like: put the interactions there")
+        raise UserError(f"{own} is no file, but a folder or a broken link: put the interactions there")
     stems = sorted(path.name.removesuffix(".inter") for path in folder.glob("*.inter") if path.is_file())
     # RecBole's benchmark files, name.train.inter and so on, share one name.
     if len(stems) > 1 and all(stem.startswith(f"{name}.") for stem in stems):

@@ -89,7 +89,7 @@ def trainer_class(config: Config) -> type[Trainer]:
     trainer = _trainer_class(config)
     if not issubclass(trainer, RunTrainer):
         raise UserError(
-            f"the trainer of {config['model']}, {trainer.__module__}.{trainer.__name__}, is none that a run can use: "
+            f"the trainer of {config['model']}, {trainer.__module__}.{trainer.__name__}, cannot be used by a run: "
             "derive it from recbole_idp.train.trainer.SequenceTrainer"
         )
     trainer.check_config(config)
@@ -101,7 +101,7 @@ def _trainer_class(config: Config) -> type[Trainer]:
     name, exact = config["model"], config["exact_recbole"]
     if name in registry.models():
         if exact:
-            raise UserError(f"exact_recbole is for RecBole's own models, and {name} is none: remove it")
+            raise UserError(f"exact_recbole is for RecBole's own models, which {name} is not: remove it")
         return get_trainer(config["MODEL_TYPE"], name)
     if name in registry.GENERAL_MODELS and not exact:
         return CountingTrainer

@@ -36,9 +36,7 @@ def _check_reranked(dataset: Dataset) -> None:
     except ValueError:
         raise UserError(f"{key} is {config[key]}: write whole numbers such as 100 or 500,100") from None
     if max(numbers) > items:
-        raise UserError(
-            f"{key} is {config[key]}, but {config['dataset']} has {items} items: it can be no more than that"
-        )
+        raise UserError(f"{key} is {config[key]}, but {config['dataset']} has {items} items: give no more than that")
 
 
 def _check_unseen(dataset: Dataset) -> None:

@@ -63,7 +63,7 @@ def load_ranks(path: str | Path, sha256: str) -> Ranks:
     """
     path = Path(path)
     if not path.is_file():
-        raise UserError(f"{path} is missing: keep it beside its result, or run again")
+        raise UserError(f"{path} is missing: keep it next to its result, or run again")
     try:
         if sha256_of_file(path) != sha256:
             raise UserError(f"{path} is damaged or was changed: copy it again, or run again")

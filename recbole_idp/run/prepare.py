@@ -66,7 +66,7 @@ def check_is_matched(model: str, variants: Collection[str]) -> None:
         UserError: It does not.
     """
     if not variants:
-        raise UserError(f"{model} takes nothing over from source domains: the task run trains it, name IDP here")
+        raise UserError(f"{model} does not transfer from source domains: train it by the task run, or name IDP")
 
 
 def data_fingerprint(dataset: SequenceDataset) -> str:

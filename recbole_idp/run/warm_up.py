@@ -137,7 +137,7 @@ def check_study(config: Config) -> None:
         raise UserError(f"warm-up replays the two stages of PRECISE, and {config['model']} has none: --model=PRECISE")
     for key, values in _ONLY.items():
         if config[key] not in values:
-            raise UserError(f"{key} has no meaning for warm-up, which replays all that happened: remove it")
+            raise UserError(f"{key} has no meaning for warm-up, which replays all events: remove it")
     if config["rm_dup_inter"] == "last":
         raise UserError("rm_dup_inter=last drops an earlier event because of a later one: warm-up takes first, or none")
     if config["eval_args"]["mode"]["test"] != "full":

@@ -145,13 +145,13 @@ def check_generated(trained: TrainedModel) -> None:
     if trained.transfer is None:
         about = trained.description
         raise UserError(
-            f"{about['model']} ({about['variant']}) was trained without generated embeddings, so that no text makes an "
-            "item for it: train IDP with --variants=fine_tune, and add items to what that leaves"
+            f"{about['model']} ({about['variant']}) was trained without generated embeddings, so that it cannot "
+            "make items of texts: train IDP with --variants=fine_tune, and add items to what that leaves"
         )
     try:
         check_schema(trained.description["config"], _SAYS, "config")
     except SchemaError as error:
-        raise UserError(f"{trained.folder} takes no items, as {error}: train the model again") from None
+        raise UserError(f"{trained.folder} cannot take new items, as {error}: train the model again") from None
 
 
 def find_bundle(trained: TrainedModel, given: str | Path | None = None) -> Bundle:

@@ -91,7 +91,7 @@ DATA = [
     Case("latin-1", replaced(ITEM, "red pen", "caf\xe9".encode("latin-1")), {}, ("shop.item, line 2", "UTF-8")),
     Case("latin-1 ids", replaced(INTER, "su1\t", b"s\xe9\t"), {}, ("shop.inter, line", "UTF-8")),
     Case("a NUL byte", replaced(ITEM, "red pen", "red\0pen"), {}, ("shop.item, line 2", "NUL")),
-    Case("item twice", replaced(ITEM, "\nsi1\t", "\nsi0\t"), {}, ("shop.item", "'si0' is there twice", "drop one")),
+    Case("item twice", replaced(ITEM, "\nsi1\t", "\nsi0\t"), {}, ("shop.item", "'si0' occurs twice", "drop one")),
     Case("item twice in a source", replaced("pens/pens.item", "\npi1\t", "\npi0\t"), {}, ("pens.item", "'pi0'")),
     Case("no .item", removed(ITEM), {}, ("shop.item is missing", "one text an item")),
     Case("no .item of a source", removed("pens/pens.item"), {}, ("pens.item is missing", "one text an item")),

@@ -109,7 +109,7 @@ WRONG = [
     ("mine-scratch", ITEM_HEADER + "n1\tblue\n", [], "trained without generated embeddings"),
     ("mine-fine_tune", ITEM_HEADER + "si1\tblue\n", [], "no new item with a text: 1 of its 1 items are in the model"),
     ("mine-fine_tune", ITEM_HEADER + "n1\t\n", [], "no new item with a text"),
-    ("mine-fine_tune", ITEM_HEADER + "n1\ta\nn1\tb\n", [], "'n1' is there twice"),
+    ("mine-fine_tune", ITEM_HEADER + "n1\ta\nn1\tb\n", [], "'n1' occurs twice"),
     ("mine-fine_tune", "item_id:token\tprice:float\nn1\t3\n", [], "no text column"),
     ("mine-fine_tune", "", [], "is empty"),
     ("mine-fine_tune", ITEM_HEADER + "n1\tblue\n", ["--pretrained=nowhere"], "nowhere is no bundle"),

@@ -256,7 +256,7 @@ def _settings(folder: Path) -> dict[str, Any]:
     texts = modality.get("text") if isinstance(modality, dict) else None
     named = settings.get("module_output_name", "token_embeddings")
     if settings.get("transformer_task", "feature-extraction") != "feature-extraction" or texts != _STATES:
-        raise PartError(f"{SETTINGS} asks for other than the states of the last layer")
+        raise PartError(f"{SETTINGS} names other states than those of the last layer")
     if named != "token_embeddings" or type(settings.get("do_lower_case", False)) is not bool:
         raise PartError(f"{SETTINGS} has values that are not known")
     return settings
@@ -308,7 +308,7 @@ def _weights(folder: Path) -> dict[str, torch.Tensor]:
         listed = json_object(folder / SHARDS).get("weight_map")
         names = sorted({str(name) for name in listed.values()}) if isinstance(listed, dict) else []
         if any("/" in name or "\\" in name or not name.endswith(".safetensors") for name in names):
-            raise PartError(f"{SHARDS} names other than files of weights beside it")
+            raise PartError(f"{SHARDS} names files other than weights in its folder")
     tensors: dict[str, torch.Tensor] = {}
     try:
         for name in names:

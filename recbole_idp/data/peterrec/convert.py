@@ -202,7 +202,7 @@ def _convert(tasks: Tasks, name: str, output: Path, users: str) -> TextSummary:
     places = {target: free_folder(output, target) for target in tasks.items}
     for task in (*tasks.items.values(), *tasks.classes.values()):
         if not has_targets(task.file):
-            raise UserError(f"{task.file}, line 1 has no two commas, after which its targets would stand")
+            raise UserError(f"{task.file}, line 1 has no two commas, after which targets follow")
     summary = TextSummary(name, folder, users)
     stages = Stages(len(tasks.source) + len(tasks.items) + len(tasks.classes))
     files = [*tasks.source, *tasks.items.values(), *tasks.classes.values()]
