@@ -143,7 +143,7 @@ def _labelled(dataset: SequenceDataset, profiles: Profiles) -> tuple[np.ndarray,
     if missing or len(trained) < 2:
         why = f"no user for {missing[0]}" if missing else "users of one class alone for training"
         raise UserError(
-            f"{config['profile_field']} of {config['dataset']} leaves {why}: choose another column, or loosen the filters"
+            f"{config['profile_field']} of {config['dataset']} leaves {why}: choose another column, or relax filters"
         )
     return labels, part_of
 

@@ -124,7 +124,7 @@ def test_joined_users_share_their_state_through_mixed_histories(domains):
 def test_each_epoch_reports_on_the_adversary(domains, caplog):
     caplog.set_level(logging.INFO)
     trainer, test = fitted(configured(domains, "DACDR", epochs=3, reversal_epochs=2, state="INFO"))
-    lines = [line for line in caplog.messages if "the discriminators tell" in line]
+    lines = [line for line in caplog.messages if "the discriminators find" in line]
     assert [line.split("gradient reversal ")[1][:4] for line in lines] == ["0.00", "0.99", "1.00"]
     assert 0 <= trainer.evaluate(test)["ndcg@5"] <= 1
 
