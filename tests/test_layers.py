@@ -1,6 +1,7 @@
 """Imports point down, and a paper's folder imports no other paper's: the contracts of pyproject.toml."""
 
 import ast
+import re
 
 import pytest
 
@@ -95,3 +96,11 @@ def _names_config(annotation):
     """Returns whether an annotation names RecBole's configuration or ours."""
     names = [node for node in ast.walk(annotation) if isinstance(node, ast.Name)] if annotation is not None else []
     return any(name.id in ("Config", "StrictConfig") for name in names)
+
+
+def test_the_files_that_the_page_on_architecture_names_are_there():
+    page = (ROOT / "docs" / "develop" / "architecture.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| .* \| (.*) \|$", page, re.MULTILINE)[2:]
+    named = [name for row in rows for name in re.findall(r"`([\w/]+(?:\.py|/))`", row)]
+    assert len(named) > 15
+    assert [name for name in named if not (ROOT / "recbole_idp" / name).exists()] == []
