@@ -15,7 +15,7 @@ from recbole_idp.models.base.serving import Serving
 from recbole_idp.models.base.transferred import TRANSFORMER_KEYS, take_over, weights_of
 from recbole_idp.models.precise.drawn_targets import DrawnTargets
 from recbole_idp.models.precise.fusion import EmbeddingFusion
-from recbole_idp.models.precise.keys import FusionSettings, PRECISESettings
+from recbole_idp.models.precise.keys import FusionSettings
 from recbole_idp.models.precise.user_head import HeadedEncoder, UserHead, latest_events
 from recbole_idp.models.precise.user_loss import contrast_loss
 from recbole_idp.nn.encoder.keys import TransformerSettings
@@ -72,7 +72,8 @@ class PreciseModel(EncodedItemsModel):
     )
 
     def __init__(self, config: Config, dataset: ModelData) -> None:
-        check_sizes(PRECISESettings.of(config), config["MAX_ITEM_LIST_LENGTH"])
+        lengths = config["targeted_length"], config["MAX_ITEM_LIST_LENGTH"]
+        check_sizes(FusionSettings.of(config), config["hidden_size"], *lengths)
         super().__init__(config, dataset)
         del self.item_embedding
         settings = FusionSettings.of(config)
@@ -260,17 +261,20 @@ def transferable(model: nn.Module) -> dict[str, torch.Tensor]:
     return weights_of(model, *_TRANSFERRED)
 
 
-def check_sizes(settings: PRECISESettings, max_length: int) -> None:
+def check_sizes(settings: FusionSettings, hidden_size: int, targeted_length: int, max_length: int) -> None:
     """Check sizes that must fit each other.
 
     Args:
-        settings: The sizes of both stages.
+        settings: Sizes of the item fusion.
+        hidden_size: Width of item vectors.
+        targeted_length: Events that the user vector is made of.
         max_length: Events of a sequence at most.
 
     Raises:
         UserError: They do not.
     """
-    sizes = {**settings.model_dump(), "MAX_ITEM_LIST_LENGTH": max_length}
+    lengths = {"targeted_length": targeted_length, "MAX_ITEM_LIST_LENGTH": max_length}
+    sizes = {**settings.model_dump(), "hidden_size": hidden_size, **lengths}
     for small, large in (
         ("semantic_size", "hidden_size"),
         ("targeted_length", "MAX_ITEM_LIST_LENGTH"),
@@ -278,7 +282,7 @@ def check_sizes(settings: PRECISESettings, max_length: int) -> None:
     ):
         if sizes[small] > sizes[large]:
             raise UserError(f"{small} {sizes[small]} is more than {large} {sizes[large]}: lower it, or raise {large}")
-    if settings.semantic_size == settings.hidden_size and settings.fusion not in ("id_only", "text_only"):
+    if settings.semantic_size == hidden_size and settings.fusion not in ("id_only", "text_only"):
         raise UserError(
             f"semantic_size {settings.semantic_size} leaves no room for the ID in hidden_size: lower it, or "
             "--fusion=text_only"
