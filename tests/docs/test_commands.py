@@ -133,7 +133,15 @@ def shortened(arguments):
 
 
 @pytest.fixture
-def toy_python(toy_place, monkeypatch):
+def page_place(page, request):
+    """Returns the folder in which a page is tried."""
+    if page.name != "README.md":
+        request.getfixturevalue("folders_of_other_models")
+    return request.getfixturevalue("toy_place")
+
+
+@pytest.fixture
+def toy_python(page_place, monkeypatch):
     """Lets snippets get the small sizes where they make a configuration."""
     from recbole import quick_start
 
