@@ -11,7 +11,7 @@ import functools
 import importlib
 import importlib.machinery
 import importlib.metadata
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 from recbole_idp import compat
@@ -59,6 +59,8 @@ class Registration(NamedTuple):
         predicts: The values of the key ``predicts`` that it takes.
         reads_sources: Whether it reads the source domains while it is trained on the target, not in a pre-training
             before.
+        may_start_alone: Whether ``transfer: scratch`` makes it a model without source domains.
+        packer: The function that makes the content of that folder.
     """
 
     model: Any
@@ -74,6 +76,8 @@ class Registration(NamedTuple):
     joins: bool = False
     predicts: tuple[str, ...] = ("next_item",)
     reads_sources: bool = False
+    may_start_alone: bool = False
+    packer: str = "recbole_idp.serving.pack:trained_model"
 
 
 SETTINGS = (
@@ -83,6 +87,7 @@ SETTINGS = (
     "recbole_idp.content.text.keys:TextSettings",
     "recbole_idp.train.keys:TrainingSettings",
     "recbole_idp.evaluation.keys:EvaluationSettings",
+    "recbole_idp.models.textknn.keys:FusionSettings",
     "recbole_idp.leaderboard.keys:BoardSettings",
 )
 """The classes that declare the keys of every model, lowest first."""
@@ -169,16 +174,25 @@ MODELS = {
         extends="PositionSASRec",
         settings="recbole_idp.models.idp.keys:TextPCASASRecSettings",
     ),
+    "TextKNN": Registration(
+        "recbole_idp.models.textknn.model:TextKNN",
+        "recbole_idp.models.textknn.trainer:UntrainedTrainer",
+        joins=True,
+    ),
     "MoRec": Registration(
         "recbole_idp.models.morec.model:MoRec",
-        "recbole_idp.train.encoder_trainer:EncoderTrainer",
+        "recbole_idp.models.morec.trainer:MoRecTrainer",
         extends="PositionSASRec",
+        transfers=True,
+        may_start_alone=True,
         settings="recbole_idp.models.morec.keys:MoRecSettings",
     ),
     "TCF": Registration(
         "recbole_idp.models.tcf.model:TCF",
-        "recbole_idp.train.encoder_trainer:EncoderTrainer",
+        "recbole_idp.models.morec.trainer:MoRecTrainer",
         extends="MoRec",
+        transfers=True,
+        may_start_alone=True,
         settings="recbole_idp.models.tcf.keys:TCFSettings",
     ),
     "UniSRec": _unisrec(
@@ -222,6 +236,14 @@ MODELS = {
         joins=True,
         predicts=("next_item", "cold_item", "profile"),
         settings="recbole_idp.models.conure.keys:ConureSettings",
+    ),
+    "P5": Registration(
+        "recbole_idp.models.p5.model:P5",
+        "recbole_idp.models.p5.trainer:P5Trainer",
+        transfers=True,
+        may_start_alone=True,
+        packer="recbole_idp.serving.generative_pack:generative_model",
+        settings="recbole_idp.models.p5.keys:P5Settings",
     ),
     "PRECISE": _universal(
         "recbole_idp.models.precise.model:PRECISE", settings="recbole_idp.models.precise.keys:PRECISESettings"
@@ -358,9 +380,22 @@ def transfers(model: str) -> bool:
     return (found := _registered(model)) is not None and found.transfers
 
 
+def starts_alone(model: str, transfer: str | None) -> bool:
+    """Return whether a model transfers nothing from source domains with this value of ``transfer``."""
+    found = _registered(model)
+    return found is None or not found.transfers or (found.may_start_alone and transfer == "scratch")
+
+
 def serves(model: str) -> bool:
     """Return whether a model can be saved as a folder that recommends without RecBole."""
     return (found := _registered(model)) is not None and found.serves
+
+
+def packer(model: str) -> Callable[..., Any]:
+    """Return the function that makes the content of the folder that a model is served from."""
+    found = _registered(model)
+    assert found is not None  # as only such a model serves
+    return resolve(found.packer)
 
 
 def joins(model: str) -> bool:
@@ -408,6 +443,7 @@ _OPTIONAL = (
     "joins",
     "predicts",
     "reads_sources",
+    "may_start_alone",
 )
 _added: dict[str, Registration] = {}
 _additions = 0

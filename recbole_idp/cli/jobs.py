@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from recbole_idp import registry
 from recbole_idp.cli.arguments import Options
 from recbole_idp.cli.columns import columns
 from recbole_idp.errors import UserError
@@ -106,8 +105,9 @@ def _resolve_or_show(options: Options) -> Resolved | None:
 def _find_datasets(values: dict[str, Any], with_target: bool) -> None:
     """Find every dataset, and download missing ones, before hours of work on the first."""
     from recbole_idp.data.catalog import available, locate
+    from recbole_idp.data.keys import pretrained_on
 
-    sources = values["source_domains"] if registry.transfers(values["model"]) and not values["pretrained"] else []
+    sources = pretrained_on(values)
     if not sources and not with_target:
         raise UserError("pretrain has no source_domains: name them, and remove --pretrained")
     if with_target and values["dataset"] in sources:

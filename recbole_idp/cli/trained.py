@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, cast
 
 from recbole_idp.cli.columns import columns
 from recbole_idp.errors import UserError
-from recbole_idp.serving.load import load
-from recbole_idp.serving.trained_model import TrainedModel, check_absent
+from recbole_idp.serving.load import load, open_trained, open_with_vectors
+from recbole_idp.serving.trained_model import check_absent
 from recbole_idp.terminal.printable import printable
 
 if TYPE_CHECKING:
+    from recbole_idp.serving.answering import ItemRecommender, Recommendation
     from recbole_idp.serving.indexed import IndexedRecommender
-    from recbole_idp.serving.recommender import Recommendation, Recommender
 
 _SHOWN = 5
 
@@ -81,7 +81,7 @@ def recommend(
     print(f"{out}: {done['users']:,} users")
 
 
-def _answer(recommender: Recommender, text: str, k: int, exclude_seen: bool) -> str:
+def _answer(recommender: ItemRecommender, text: str, k: int, exclude_seen: bool) -> str:
     """Return a table of recommendations after a history, and report unknown items."""
     history = [token for part in text.split(",") if (token := part.strip())]
     if not history:
@@ -100,14 +100,14 @@ def _answer(recommender: Recommender, text: str, k: int, exclude_seen: bool) -> 
     return _table(found)
 
 
-def _only_others(recommender: Recommender) -> str:
+def _only_others(recommender: ItemRecommender) -> str:
     """Return the words for a model that reads no items of the target; empty for others."""
     trained = recommender.trained
     reads_own = trained.read_numbers.start == 1
     return "" if reads_own else f", which reads no items of {trained.description['dataset']} in a history"
 
 
-def _known(recommender: Recommender) -> str:
+def _known(recommender: ItemRecommender) -> str:
     """Return what ids look like, and the domains whose items can stand in a history."""
     trained = recommender.trained
     tokens = [] if _only_others(recommender) else trained.tokens[:_SHOWN]
@@ -135,13 +135,9 @@ def add_items(trained: str, items: str, out: str, pretrained: str | None) -> Non
         UserError: A file or folder cannot be used, or the model's items were not made from texts.
     """
     check_absent(out)
-    opened = TrainedModel.open(trained)
-    from recbole_idp.serving import new_items
-
-    new_items.check_generated(opened)
-    new = new_items.read_new_items(opened, items)
-    bundle = new_items.find_bundle(opened, pretrained)
-    new_items.add_items(opened, new, bundle).save(out)
+    opened = open_trained(trained)
+    extended, new = opened.with_items(items, pretrained)
+    extended.save(out)
     if new.known or new.blank:
         _say(f"left out: {new.known:,} items that the model has already, {new.blank:,} without a text")
     print(f"{out}: {len(new.texts):,} items added to {len(opened.tokens):,}")
@@ -159,7 +155,7 @@ def export(trained: str, out: str, index: str) -> None:
         UserError: The model cannot be used, the folder cannot be made, or a package is missing.
     """
     check_absent(out)
-    opened = TrainedModel.open(trained)
+    opened = open_with_vectors(trained, "export")
     from recbole_idp.serving.export import export as write
 
     found = write(opened, out, index)["index"]

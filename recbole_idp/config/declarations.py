@@ -24,11 +24,16 @@ def declared_settings(model: str) -> dict[str, Setting]:
     Returns:
         By key: those of every model, then those of the models that it extends, and its own, which may override others.
     """
-    groups = [*registry.SETTINGS, *(registration.settings for registration in lineage(model).values())]
     found = {}
-    for group in filter(None, [*groups, registry.RECBOLE_SETTINGS.get(model)]):
+    for group in declaring_groups(model):
         found.update(_declared_by(group))
     return found
+
+
+def declaring_groups(model: str) -> list[str | type[Settings]]:
+    """Return the classes that declare the settings of a model, lowest first; "module:Class" names a class."""
+    own = (registration.settings for registration in lineage(model).values())
+    return [group for group in (*registry.SETTINGS, *own, registry.RECBOLE_SETTINGS.get(model)) if group]
 
 
 def settings_of(model: str, layers: list[Layer]) -> dict[str, Setting]:

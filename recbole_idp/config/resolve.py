@@ -21,7 +21,7 @@ from recbole_idp import registry
 from recbole_idp.config.checks import check_layer, check_together
 from recbole_idp.config.classes import CLASS_DEFAULTS
 from recbole_idp.config.columns import following
-from recbole_idp.config.declarations import settings_of
+from recbole_idp.config.declarations import declaring_groups, settings_of
 from recbole_idp.config.layers import COMMAND_LINE, CONFIG_DICT, Layer, parse_yaml, read_file, recbole_layers
 from recbole_idp.config.model_defaults import model_layers
 from recbole_idp.config.support import check_supported, needs_negatives
@@ -92,7 +92,7 @@ def resolve(layers: list[Layer], model: str | None = None, dataset: str | None =
     if values.get("pretrain_model"):
         registry.check_model(values["pretrain_model"])
     check_together(values)
-    for group in registry.SETTINGS:
+    for group in declaring_groups(model):
         registry.resolve(group).check_together(values)
     return Resolved(values, origins, defaults, checked)
 

@@ -65,6 +65,12 @@ class FlatRows:
         """Return the sequences that the rows of this part are views into."""
         return self.sequences if self._rows is None else self._rows.sequences
 
+    def sequence_users(self) -> torch.Tensor:
+        """Return the user of each of the sequences that :meth:`targets` are in; int64, shape [S]."""
+        if self._rows is not None:
+            return self._rows.owners
+        return torch.arange(len(self.sequences.offsets) - 1)
+
     def user_histories(self) -> Sequences:
         """Return all events of each user, of all parts, as a history may hold them; a sequence for each user number."""
         return self.sequences

@@ -116,7 +116,7 @@ def read_item_texts(
     # Only these columns, so that a bad number in another one does not matter here.
     frame = read_atomic(path, choose, separator, encoding)
     check_ids(frame[item_field], path)
-    _check_distinct(frame[item_field], path)
+    check_distinct(frame[item_field], path)
     columns = [[" ".join(value.split()) for value in frame[field]] for field in fields]
     tokens = frame[item_field].tolist()
     texts = [_join(parts)[:text_length].rstrip() for parts in zip(*columns, strict=True)]
@@ -158,7 +158,7 @@ def _check_known(fields: Sequence[str], types: Mapping[str, str], item_field: st
             raise UserError(f"{path}: column {field!r} holds numbers; take it out of text_fields")
 
 
-def _check_distinct(tokens: pd.Series, path: Path) -> None:
+def check_distinct(tokens: pd.Series, path: Path) -> None:
     """Check that no item has two rows."""
     repeated = np.flatnonzero(tokens.duplicated())
     if len(repeated):

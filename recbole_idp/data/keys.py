@@ -1,6 +1,6 @@
 """Settings of the data: source domains, and the target's events."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from recbole_idp import registry
@@ -115,6 +115,17 @@ def read_beside(
     """
     sources = source_domains or () if registry.reads_sources(model) else ()
     return list(dict.fromkeys([*joined_with(target, shared_users), *sources]))
+
+
+def pretrained_on(values: Mapping[str, Any]) -> list[str]:
+    """Return the source domains that a model is pre-trained on; none where it transfers nothing, or is given.
+
+    Args:
+        values: Value of every key, with ``model``.
+    """
+    if values["pretrained"] or registry.starts_alone(values["model"], values.get("transfer")):
+        return []
+    return list(values["source_domains"])
 
 
 def joined_sources(target: str, shared_users: Sequence[Sequence[str]] | None) -> list[list[str]]:

@@ -154,16 +154,16 @@ class Plan:
         own = self.values["model_options"].get(row, {})
         options.update({key: _text(value) for key, value in own.items() if key != "model"})
         options.update(chosen)
-        if "transfer" in model_settings(model, dataset):
-            options["variants"] = options.get("transfer") or str(model_settings(model, dataset)["transfer"].default)
+        transfer = _transfer(model, options, dataset)
+        if transfer in model_settings(model, dataset)["variants"].words:
+            options["variants"] = transfer
         values = resolve(option_layers({**options, "model": model, "dataset": dataset, "seeds": str(seed)})).values
         if values["compare_join"] and "compare_join" not in options and joined_with(dataset, values["shared_users"]):
             # A board compares rows; what the join brings to one of them is trained where it is asked for.
             options["compare_join"], values["compare_join"] = "false", False
-        transfers = registry.transfers(model)
-        return Job(
-            row, model, dataset, seed, options, values, transfers, job_fingerprint(values, transfers, self.content)
-        )
+        transfers = not registry.starts_alone(model, values.get("transfer"))
+        known_by = job_fingerprint(values, transfers, self.content)
+        return Job(row, model, dataset, seed, options, values, transfers, known_by)
 
     def jobs(self) -> list[Job]:
         """Make a job for every combination, ordered by dataset, then row, then seed."""
@@ -207,7 +207,10 @@ def make_plan(options: Mapping[str, str | bool]) -> Plan:
             raise UserError(f"model_options has {row}: {given}: write {{MODEL: {{key: value}}}}, MODEL on the board")
         if same := [key for key in _SAME_FOR_ALL if key in given]:
             raise UserError(f"model_options has {same[0]} of {row}: a board measures all alike, give --{same[0]}")
-    sources = values["source_domains"] if any(map(registry.transfers, models)) and not values["pretrained"] else []
+    given = {key: value for layer in layers for key, value in layer.values.items()}
+    own = {row: {**given, **values["model_options"].get(row, {})} for row in rows}
+    transfer = any(not registry.starts_alone(m, _transfer(m, own[row], datasets[0])) for row, m in rows.items())
+    sources = values["source_domains"] if transfer and not values["pretrained"] else []
     known = {row.name for row in available(values["data_path"])}
     for name in {*datasets, *sources} - known:
         # Refused here, before anything that is known has been downloaded.
@@ -238,6 +241,12 @@ def _model_of(row: str, own_options: Mapping[str, Any]) -> str:
     if row != named and registry.is_model(row):
         raise UserError(f"model_options gives {row} the model {named}, and {row} is a model: give the row another name")
     return named
+
+
+def _transfer(model: str, options: Mapping[str, Any], dataset: str) -> str | None:
+    """Return the value of ``transfer`` of a model with these options; None: it has no such key."""
+    settings = model_settings(model, dataset)
+    return options.get("transfer") or settings["transfer"].default if "transfer" in settings else None
 
 
 def job_fingerprint(values: dict[str, Any], transfers: bool, content: DataContent) -> str:

@@ -108,6 +108,17 @@ class _InBatchSoftmaxLoss(torch.autograd.Function):
         return grad_states * gradient, None, None, grad_candidates * gradient, None, None, None
 
 
+def events_of(items: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    """Return the events of each row: its items and its last target; shape [B, L + 1].
+
+    Args:
+        items: Padded with 0 on the right; int64, shape [B, L].
+        targets: Target at each position, 0 for none; int64, shape [B, L].
+    """
+    last = (items > 0).sum(1, keepdim=True) - 1
+    return torch.cat([items, targets.gather(1, last)], 1)
+
+
 def held_by_rows(items: torch.Tensor, n_items: int, candidates: torch.Tensor) -> torch.Tensor:
     """Return which candidates occur in each row.
 

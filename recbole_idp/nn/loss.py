@@ -27,6 +27,9 @@ class SoftmaxLoss(nn.Module):
         """
         return softmax_loss(states, item_vectors, targets, bias)
 
+    def draw(self, targets: torch.Tensor, n_items: int) -> None:
+        """Return that nothing is drawn: all items are compared."""
+
     def n_candidates(self, n_items: int) -> float:
         """Return the expected number of items, of N, that each target is compared with."""
         return float(n_items)
@@ -61,15 +64,37 @@ class SampledSoftmaxLoss(nn.Module):
         self, states: torch.Tensor, targets: torch.Tensor, item_vectors: torch.Tensor, bias: torch.Tensor | None = None
     ) -> torch.Tensor:
         """Compute the mean loss; arguments as in :class:`SoftmaxLoss`."""
-        draws = torch.rand(self.n_negatives, dtype=torch.float64, device=states.device)
-        negatives = torch.unique(torch.searchsorted(self.cumulative, draws).clamp_(1, len(item_vectors) - 1))
+        return self.with_drawn(states, targets, self.draw(targets, len(item_vectors)), item_vectors, bias)
+
+    def draw(self, targets: torch.Tensor, n_items: int) -> torch.Tensor:
+        """Draw the negatives of a batch.
+
+        Args:
+            targets: The target items; int64, shape [T].
+            n_items: Number of items N, padding included.
+
+        Returns:
+            Distinct items; shape [K].
+        """
+        draws = torch.rand(self.n_negatives, dtype=torch.float64, device=targets.device)
+        return torch.unique(torch.searchsorted(self.cumulative, draws).clamp_(1, n_items - 1))
+
+    def with_drawn(
+        self,
+        states: torch.Tensor,
+        targets: torch.Tensor,
+        drawn: torch.Tensor,
+        item_vectors: torch.Tensor,
+        bias: torch.Tensor | None = None,
+    ) -> torch.Tensor:
+        """Compute the mean loss with given negatives, of shape [K]; other arguments as in :class:`SoftmaxLoss`."""
         return sampled_softmax_loss(
             states,
             lookup(item_vectors, targets),
             targets,
-            negatives,
-            lookup(item_vectors, negatives),
-            self.log_expected_count[negatives],
+            drawn,
+            lookup(item_vectors, drawn),
+            self.log_expected_count[drawn],
             bias,
         )
 
@@ -120,6 +145,17 @@ class PairwiseLoss(nn.Module):
             positive, negative = positive + bias[targets].unsqueeze(1), negative + bias[drawn]
         return positive, negative
 
+    def with_drawn(
+        self,
+        states: torch.Tensor,
+        targets: torch.Tensor,
+        drawn: torch.Tensor,
+        item_vectors: torch.Tensor,
+        bias: torch.Tensor | None = None,
+    ) -> torch.Tensor:
+        """Compute the mean loss with given negatives, of shape [T, K]; other arguments as in :class:`SoftmaxLoss`."""
+        return self.compare(*self.scores_of(states, targets, drawn, item_vectors, bias))
+
     def scores(
         self, states: torch.Tensor, targets: torch.Tensor, item_vectors: torch.Tensor, bias: torch.Tensor | None = None
     ) -> tuple[torch.Tensor, torch.Tensor]:
@@ -151,6 +187,34 @@ class PairwiseLoss(nn.Module):
 
 class PointwiseLoss(PairwiseLoss):
     """``loss_type: BCE``: binary cross-entropy of the target against uniform negatives, as in the SASRec paper."""
+
+    def draw_others(self, own: torch.Tensor, rows: torch.Tensor, n_items: int) -> torch.Tensor:
+        """Draw negatives uniformly among the items that a user does not have.
+
+        Args:
+            own: Items of each of B users, with repetitions, 0 for none; int64, shape [B, L].
+            rows: The user of each target; int64, shape [T].
+            n_items: Number of items N, padding included.
+
+        Returns:
+            Shape [T, K]. Of a user who has all items, any item.
+        """
+        ordered = own.sort(1).values
+        repeated = torch.zeros_like(ordered, dtype=torch.bool)
+        repeated[:, 1:] = ordered[:, 1:] == ordered[:, :-1]
+        # Distinct items in ascending order; what is no item stands last.
+        beyond = n_items + ordered.shape[1]
+        ordered = ordered.masked_fill(repeated | (ordered == 0), beyond).sort(1).values
+        counts = (ordered < n_items).sum(1)
+        left = n_items - 1 - counts
+        room = torch.where(left > 0, left, n_items - 1)[rows].unsqueeze(1)
+        draws = torch.rand(len(rows), self.n_negatives, dtype=torch.float64, device=own.device)
+        place = (draws * room).long()
+        # The place-th of the others: each own item that lies before it moves it on by one.
+        before = (ordered - 1 - torch.arange(ordered.shape[1], device=own.device))[rows]
+        moved = torch.searchsorted(before, place, right=True)
+        moved = moved.masked_fill((left <= 0)[rows].unsqueeze(1), 0)
+        return (place + moved + 1).clamp_max_(n_items - 1)
 
     def compare(self, positive: torch.Tensor, negative: torch.Tensor) -> torch.Tensor:
         """Compute the mean loss over targets plus that over negatives; see :class:`PairwiseLoss`."""

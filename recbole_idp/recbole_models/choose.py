@@ -92,6 +92,11 @@ def trainer_class(config: Config) -> type[Trainer]:
             f"the trainer of {config['model']}, {trainer.__module__}.{trainer.__name__}, cannot be used by a run: "
             "derive it from recbole_idp.train.trainer.SequenceTrainer"
         )
+    if config["fuse"] and not trainer.fuses:
+        raise UserError(
+            f"fuse adds scores to models that this package trains and that score all items, and {config['model']} is "
+            "none: remove fuse"
+        )
     trainer.check_config(config)
     return trainer
 

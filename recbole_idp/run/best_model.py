@@ -15,8 +15,9 @@ from recbole_idp.errors import UserError
 from recbole_idp.evaluation.metrics import goodness
 from recbole_idp.models.idp.variants import GENERATED
 from recbole_idp.recbole_models.choose import model_class, trainer_class
-from recbole_idp.serving.pack import trained_model
-from recbole_idp.serving.trained_model import TrainedModel, check_absent
+from recbole_idp.run.fusion import fused_model
+from recbole_idp.serving.load import open_trained
+from recbole_idp.serving.trained_model import check_absent
 from recbole_idp.storage.checkpoint import load_checkpoint
 from recbole_idp.storage.files import check_writable, fingerprint
 
@@ -124,7 +125,9 @@ def keep_best(
     model = model_class(config)(settings, dataset).to(config["device"])
     model.load_state_dict(load_checkpoint(facts["checkpoint"])[0])
     generated_from = start if trial.variant in GENERATED else None
-    trained = trained_model(model, given_values(settings), dataset, titles, facts, generated_from)
+    if settings["fuse"]:
+        model = fused_model(model, settings, dataset, facts["fused"]["weight"])
+    trained = registry.packer(config["model"])(model, given_values(settings), dataset, titles, facts, generated_from)
     if trained is None:
         return None
     trained.save(folder, may_exist=not config["trained_dir"])
@@ -136,7 +139,7 @@ def _is_whole(folder: Path, with_users: bool) -> bool:
     if not folder.exists():
         return False
     try:
-        users = TrainedModel.open(folder).users
+        users = open_trained(folder).users
         if (users is not None) != with_users:
             raise UserError(f"{folder} is {'with' if users else 'without'} users, and keep_users is {with_users}")
     except UserError as error:

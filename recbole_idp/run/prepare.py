@@ -10,7 +10,7 @@ from recbole.utils import init_logger, init_seed
 
 from recbole_idp import registry
 from recbole_idp.config.derive import data_root
-from recbole_idp.content.text.cache import cache_folder
+from recbole_idp.content.vector_cache import cache_folder
 from recbole_idp.data.catalog import locate
 from recbole_idp.data.content_hashes import content_hashes
 from recbole_idp.data.keys import read_beside

@@ -38,6 +38,7 @@ from recbole_idp.report.text import report_text, study_metrics
 from recbole_idp.run.best_model import check_trained_dir, keep_best, read_titles, trial_settings
 from recbole_idp.run.buckets import joined_targets, test_buckets
 from recbole_idp.run.class_baselines import Baselines, class_baselines, has_baselines
+from recbole_idp.run.fusion import fuse
 from recbole_idp.run.keys import PlaceSettings
 from recbole_idp.run.not_joined import Side, read_not_joined
 from recbole_idp.run.prepare import data_fingerprint, prepare, read_fingerprint
@@ -308,6 +309,11 @@ def run_trial(
     try:
         with clock.stage(trainer.stage, f"{trial.name}: {trainer.variants.get(variant, 'trained')}"):
             _, valid_result = trainer.fit(train, valid, saved=True, show_progress=config["show_progress"])
+        choice = None
+        if settings["fuse"]:
+            with clock.stage("fuse", f"{trial.name}: choosing the weight of {settings['fuse']}"):
+                choice = fuse(trainer, settings, train.dataset, valid.dataset if valid else None)
+                valid_result = choice.valid
         with clock.stage("evaluate", f"{trial.name} on {targets_name(test.dataset)}"):
             test_result = trainer.evaluate(test, load_best_model=True, show_progress=config["show_progress"])
     except BaseException:
@@ -329,6 +335,9 @@ def run_trial(
         "checkpoint": record.checkpoint,
         **record.facts,
     }
+    if choice is not None:
+        tried = {f"{weight:g}": value for weight, value in choice.tried.items()}
+        facts["fused"] = {"model": settings["fuse"], "weight": choice.weight, "tried": tried}
     if ranks is not None:
         settings, watched = BucketSettings.of(config), config["valid_metric"]
         facts["buckets"] = test_buckets(settings, watched, ranks, train.dataset, test.dataset, joined)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from recbole_idp.serving.user_encoder import history_length
 
 if TYPE_CHECKING:
+    from recbole_idp.serving.generative_model import GenerativeModel
     from recbole_idp.serving.trained_model import TrainedModel
     from recbole_idp.serving.user_vectors import UserVectors
 
@@ -41,6 +42,32 @@ def model_card(trained: TrainedModel) -> str:
         "",
         "Opening it executes nothing. Its vectors tell which items are interacted with together; ids and titles are "
         "those of the training data, whose terms apply.",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def generative_card(trained: GenerativeModel) -> str:
+    """Return the model card of a model that writes items as answers; Markdown."""
+    about = trained.description
+    sizes, ranking = about["sizes"], about["ranking"]
+    lines = [
+        f"# {about['model']}, trained on {about['dataset']}",
+        "",
+        f"A language model of recbole_idp that answers with the number of an item: {len(trained.tokens):,} items, T5 "
+        f"of width {sizes['width']} with {sizes['layers']} + {sizes['layers']} blocks, {sizes['vocabulary']:,} pieces, "
+        f"the latest {about['wording']['longest_history']} events of a history.",
+        "",
+        f"- Variant: {about['variant']}, seed {about['seed']}",
+        f"- Ranking: {ranking['scoring']}, {ranking['beams']} beams",
+        f"- Validation: {_metrics(about['valid'])}",
+        f"- Test: {_metrics(about['test'])}",
+        f"- Pre-trained on: {', '.join(about['pretrained_on']) or 'nothing'}",
+        f"- Items added without training: {about['added']:,}",
+        "",
+        'Use it: `recbole-idp recommend --trained=THIS_FOLDER --history="ID,ID"`',
+        "",
+        "Opening it executes nothing. Users were numbers in prompts, drawn at random and kept nowhere; ids and titles "
+        "are those of the training data, whose terms apply.",
     ]
     return "\n".join(lines) + "\n"
 

@@ -17,7 +17,7 @@ from recbole_idp.serving.recommender import Recommender
 if TYPE_CHECKING:
     import faiss
 
-    from recbole_idp.serving.recommender import Recommendation
+    from recbole_idp.serving.answering import Recommendation
     from recbole_idp.serving.trained_model import TrainedModel
 
 # The latest items of a history, or the best items for a user, that ask for others; and how many each brings.

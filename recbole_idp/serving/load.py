@@ -1,12 +1,50 @@
 """Open a trained folder as a recommender."""
 
-from pathlib import Path
+from __future__ import annotations
 
-from recbole_idp.serving.recommender import Recommender
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from recbole_idp.errors import UserError
+from recbole_idp.serving.generative_model import DESCRIPTION, GenerativeModel
 from recbole_idp.serving.trained_model import TrainedModel
 
+if TYPE_CHECKING:
+    from recbole_idp.serving.answering import ItemRecommender
 
-def load(folder: str | Path, **index: str) -> Recommender:
+
+def open_trained(folder: str | Path) -> TrainedModel | GenerativeModel:
+    """Open the folder of a trained model of either kind.
+
+    Args:
+        folder: The folder.
+
+    Returns:
+        The model, which scores vectors or writes items.
+
+    Raises:
+        UserError: The folder cannot be used.
+    """
+    return (GenerativeModel if (Path(folder) / DESCRIPTION).is_file() else TrainedModel).open(folder)
+
+
+def open_with_vectors(folder: str | Path, purpose: str) -> TrainedModel:
+    """Open the folder of a trained model that has item vectors.
+
+    Args:
+        folder: The folder.
+        purpose: What they are needed for.
+
+    Raises:
+        UserError: The folder cannot be used, or the model writes items instead.
+    """
+    if (Path(folder) / DESCRIPTION).is_file():
+        name = GenerativeModel.open(folder).description["model"]
+        raise UserError(f"{name} writes items as answers and has no item vectors, which {purpose} needs: use recommend")
+    return TrainedModel.open(folder)
+
+
+def load(folder: str | Path, **index: str) -> ItemRecommender:
     """Open the folder of a trained model, which a run leaves; RecBole and the data are not needed.
 
     Args:
@@ -25,5 +63,5 @@ def load(folder: str | Path, **index: str) -> Recommender:
     if index:
         from recbole_idp.serving.indexed import IndexedRecommender
 
-        return IndexedRecommender(TrainedModel.open(folder), **index)
-    return Recommender.open(folder)
+        return IndexedRecommender(open_with_vectors(folder, "an index"), **index)
+    return open_trained(folder).recommender()

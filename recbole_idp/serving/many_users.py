@@ -17,7 +17,7 @@ from recbole_idp.storage.locks import lock_at_once
 from recbole_idp.terminal.progress import progress_bar
 
 if TYPE_CHECKING:
-    from recbole_idp.serving.recommender import Recommender
+    from recbole_idp.serving.answering import ItemRecommender
     from recbole_idp.serving.users_file import UsersFile
 
 PART_USERS = 16_384
@@ -34,7 +34,7 @@ class Summary(Counter):
 
 
 def recommend_file(
-    recommender: Recommender,
+    recommender: ItemRecommender,
     users: UsersFile,
     out: str | Path,
     k: int = 10,
@@ -101,7 +101,7 @@ def _parts_of(users: Iterable[tuple[str, list[str]]], size: int) -> Iterator[lis
 
 
 def _answers(
-    recommender: Recommender, rows: Sequence[tuple[str, list[str]]], k: int, exclude_seen: bool, summary: Summary
+    recommender: ItemRecommender, rows: Sequence[tuple[str, list[str]]], k: int, exclude_seen: bool, summary: Summary
 ) -> list[tuple[str, list[str], list[float]]]:
     """Return user, items and scores of each row, and count unknown events and empty histories in ``summary``."""
     tokens = recommender.trained.tokens

@@ -23,6 +23,7 @@ from recbole_idp.storage.schema import Nullable, OptionalKey, SchemaError, check
 from recbole_idp.train.pretrained_folder import TEXT_ENCODER
 
 if TYPE_CHECKING:
+    from recbole_idp.serving.answering import TrainedItems
     from recbole_idp.serving.trained_model import TrainedModel
 
 # The keys of the configuration of training that generation and the reading of texts need.
@@ -57,7 +58,7 @@ class NewItems(NamedTuple):
     blank: int
 
 
-def read_new_items(trained: TrainedModel, path: str | Path) -> NewItems:
+def read_new_items(trained: TrainedItems, path: str | Path) -> NewItems:
     """Read the items of a file that a model does not have yet.
 
     Args:
@@ -144,6 +145,11 @@ def check_generated(trained: TrainedModel) -> None:
     """
     if trained.transfer is None:
         about = trained.description
+        if about["encoder"]["kind"] == "Fused":
+            raise UserError(
+                f"{about['model']} ({about['variant']}) is fused with another model, so that an added item would need "
+                "vectors of both: train it without fuse"
+            )
         raise UserError(
             f"{about['model']} ({about['variant']}) was trained without generated embeddings, so that it cannot "
             "make items of texts: train IDP with --variants=fine_tune, and add items to what that leaves"

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from recbole_idp.data.dataset import SequenceDataset
     from recbole_idp.models.base.sequence_model import SequenceModel
+    from recbole_idp.models.base.serving import Serving
     from recbole_idp.models.idp.bundle import Bundle
     from recbole_idp.models.idp.transfer import TransferStart
 
@@ -58,7 +59,7 @@ def trained_model(
         return None
     if not serving.takes_generated_items:
         start = None
-    sizes = encoder_sizes(serving.encoder_kind, values)
+    sizes = sizes_of(serving, values)
     vectors, candidates = serving.item_vectors.detach().cpu(), serving.candidate_vectors.detach().cpu()
     first = vectors[: len(candidates)]
     trained = TrainedModel(
@@ -73,7 +74,7 @@ def trained_model(
             "dataset": values["dataset"],
             **{key: facts[key] for key in ("variant", "seed", "valid", "test")},
             "encoder": sizes,
-            "hidden_event": serving.hidden_event,
+            "hidden_event": serving.hidden_event and not serving.parts,
             "temperature": serving.temperature,
             "only_unseen": serving.excludes_history,
             "reads_own": values.get("predicts") != "cold_item",
@@ -90,6 +91,32 @@ def trained_model(
     if values["keep_users"]:
         trained.users = user_vectors(Recommender(trained), dataset)
     return trained
+
+
+def sizes_of(serving: Serving, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return kind and sizes of the encoder that a model hands over.
+
+    Args:
+        serving: What the model's ``serving()`` returns.
+        values: Value of every key of the model.
+    """
+    assert serving.encoder_kind is not None  # as the caller checks
+    if not serving.parts:
+        return {**encoder_sizes(serving.encoder_kind, values), **serving.sizes}
+    parts = [
+        {
+            "encoder": sizes_of(part, values),
+            "hidden_event": part.hidden_event,
+            "temperature": part.temperature,
+        }
+        for part in serving.parts
+    ]
+    return {
+        "kind": serving.encoder_kind,
+        "hidden_size": serving.item_vectors.shape[1],
+        "MAX_ITEM_LIST_LENGTH": min(history_length(part) for part in parts),
+        "parts": parts,
+    }
 
 
 def _scored_histories(

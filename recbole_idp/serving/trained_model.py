@@ -23,7 +23,9 @@ from recbole_idp.storage.sealed import FolderFormat, check_sealed, seal, write_w
 from recbole_idp.storage.tensors import read_tensors
 
 if TYPE_CHECKING:
-    from recbole_idp.serving.user_encoder import UserEncoder
+    from recbole_idp.serving.new_items import NewItems
+    from recbole_idp.serving.recommender import Recommender
+    from recbole_idp.serving.user_encoder import AnyUserEncoder
 
 DESCRIPTION, MODEL, ITEMS, HISTORY_ITEMS, TRANSFER, CARD = (
     "trained.json",
@@ -183,7 +185,32 @@ class TrainedModel:
             raise UserError(f"trained model {folder} cannot be read ({reason}): train it again") from error
         return model
 
-    def user_encoder(self) -> UserEncoder:
+    def recommender(self) -> Recommender:
+        """Return what recommends by it, scoring all items."""
+        from recbole_idp.serving.recommender import Recommender
+
+        return Recommender(self)
+
+    def with_items(self, path: str | Path, pretrained: str | None = None) -> tuple[TrainedModel, NewItems]:
+        """Add the items of a file that the model does not have yet, without training.
+
+        Args:
+            path: An ``.item`` file.
+            pretrained: Folder of the bundle that the model was made from; None: it lies beside the model.
+
+        Returns:
+            The extended model, not saved yet, and the new items.
+
+        Raises:
+            UserError: The file or the bundle cannot be used, or the model's items were not made from texts.
+        """
+        from recbole_idp.serving import new_items
+
+        new_items.check_generated(self)
+        new = new_items.read_new_items(self, path)
+        return new_items.add_items(self, new, new_items.find_bundle(self, pretrained)), new
+
+    def user_encoder(self) -> AnyUserEncoder:
         """Rebuild the user encoder; see :class:`~recbole_idp.serving.user_encoder.UserEncoder`."""
         return build_user_encoder(self.description, self.encoder, self.item_vectors)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -19,14 +19,16 @@ from recbole_idp.nn.encoder.bias_free import BiasFreeEncoder
 from recbole_idp.nn.encoder.causal import CausalSettings, user_encoder
 from recbole_idp.nn.encoder.dilated import DilatedBlock, DilatedEncoder, PostActivationBlock, PreActivationBlock
 from recbole_idp.nn.encoder.gru import GRUEncoder
-from recbole_idp.nn.encoder.keys import DilatedSettings, GRUSettings, TransformerSettings
+from recbole_idp.nn.encoder.keys import DilatedSettings, GRUSettings, RecencySettings, TransformerSettings
+from recbole_idp.nn.encoder.recency import RecencyEncoder
 from recbole_idp.nn.encoder.token import TokenEncoder
 from recbole_idp.nn.encoder.transformer import TransformerEncoder
-from recbole_idp.storage.schema import check_schema
+from recbole_idp.storage.schema import Nullable, check_schema
 
 _BLOCKS = ("n_layers", "n_heads", "inner_size", "hidden_act", "layer_norm_eps")
 _CONVOLUTIONS = ("kernel_size", "dilations", "block_num")
 _PATCHES = ("insertion", "cardinality")
+_RECENCY = ("recent_events", "recent_decay")
 _EVERY = ("hidden_size", "MAX_ITEM_LIST_LENGTH")
 KINDS = {
     "SASRec": (*_EVERY, *_BLOCKS),
@@ -40,16 +42,20 @@ KINDS = {
     "SASRecToken": (*_EVERY, *_BLOCKS),
     "SASRecPatched": (*_EVERY, *_BLOCKS, *_PATCHES),
     "DACDR": (*_EVERY, *_BLOCKS),
+    "Recency": (*_EVERY, *_RECENCY),
     "PRECISE": (*_EVERY, *_BLOCKS, "targeted_length", "head_size", "user_head"),
+    "Fused": (*_EVERY, "parts"),
 }
 """Size keys of each kind of encoder."""
 
 _SIZES: dict[str, Any] = {
     "hidden_act": str,
     "layer_norm_eps": float,
+    "recent_decay": float,
     "user_head": str,
     "dilations": [int],
     "insertion": set(INSERTIONS),
+    "parts": [{"encoder": {"kind": str, "hidden_size": int}, "hidden_event": bool, "temperature": Nullable(float)}],
 }
 # A weight and its axis for each size that decides on how much memory an encoder takes, and how much longer the axis is.
 _OF_BLOCKS = {"inner_size": ("blocks.0.inner.weight", 0), "MAX_ITEM_LIST_LENGTH": ("position_embedding.weight", 0)}
@@ -70,6 +76,7 @@ _WEIGHTS: dict[str, dict[str, tuple[Any, ...]]] = {
     "ConureToken": _OF_TOKEN_CONVOLUTIONS,
     "SASRecToken": _OF_TOKEN_BLOCKS,
     "SASRecPatched": _OF_TOKEN_BLOCKS,
+    "Recency": {},
     "DACDR": {size: (f"encoder.{name}", axis) for size, (name, axis) in _OF_BLOCKS.items()},
     "PRECISE": {
         **{size: (f"encoder.{name}", axis) for size, (name, axis) in _OF_BLOCKS.items()},
@@ -126,6 +133,25 @@ class UserEncoder(nn.Module):
         return functional.normalize(states, dim=1, eps=1e-6) / self.temperature
 
 
+class FusedUserEncoder(nn.Module):
+    """Encoders of histories whose states stand side by side, so that their products with candidates add up.
+
+    Args:
+        parts: The encoders, of the interface of :class:`UserEncoder`.
+    """
+
+    def __init__(self, parts: Sequence[nn.Module]) -> None:
+        super().__init__()
+        self.parts = nn.ModuleList(parts)
+
+    def forward(self, items: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+        """Encode histories; arguments as of :class:`UserEncoder`; shape [B, D]."""
+        return torch.cat([part(items, lengths) for part in self.parts], 1)
+
+
+AnyUserEncoder = UserEncoder | FusedUserEncoder
+
+
 def encoder_sizes(kind: str, values: Mapping[str, Any]) -> dict[str, Any]:
     """Return kind and sizes of a sequence encoder.
 
@@ -141,7 +167,7 @@ def encoder_sizes(kind: str, values: Mapping[str, Any]) -> dict[str, Any]:
 
 def build_user_encoder(
     description: dict[str, Any], state: dict[str, torch.Tensor], item_vectors: torch.Tensor
-) -> UserEncoder:
+) -> AnyUserEncoder:
     """Rebuild the user encoder of a trained model.
 
     Args:
@@ -158,11 +184,30 @@ def build_user_encoder(
         KeyError: A size or a weight is missing.
     """
     sizes = description["encoder"]
+    if sizes["kind"] == "Fused":
+        return _fused(sizes, state, item_vectors)
     _check_sizes(sizes, state)
     with torch.random.fork_rng(devices=[]):
         encoder = _BUILDERS[sizes["kind"]](sizes)
     encoder.load_state_dict(state)
     return UserEncoder(encoder, item_vectors, description["hidden_event"], description["temperature"]).eval()
+
+
+def _fused(sizes: Mapping[str, Any], state: Mapping[str, torch.Tensor], item_vectors: torch.Tensor) -> FusedUserEncoder:
+    """Rebuild the encoders of models whose scores are added; arguments as of :func:`build_user_encoder`."""
+    check_schema(sizes, {key: _SIZES.get(key, int) for key in KINDS["Fused"]}, "encoder")
+    widths = [part["encoder"]["hidden_size"] for part in sizes["parts"]]
+    if any(width <= 0 for width in widths) or sum(widths) != sizes["hidden_size"]:
+        raise ValueError("its parts are not as wide together as the whole")
+    if sizes["MAX_ITEM_LIST_LENGTH"] > min(history_length(part) for part in sizes["parts"]):
+        raise ValueError("a part of it reads fewer events than the whole")
+    parts: list[nn.Module] = []
+    for number, (part, vectors) in enumerate(zip(sizes["parts"], item_vectors.split(widths, 1), strict=True)):
+        if part["encoder"]["kind"] == "Fused":
+            raise ValueError("a part of it is fused itself")
+        own = {name.removeprefix(f"{number}."): value for name, value in state.items() if name.startswith(f"{number}.")}
+        parts.append(build_user_encoder(part, own, vectors))
+    return FusedUserEncoder(parts).eval()
 
 
 def _sasrec(sizes: Mapping[str, Any]) -> TransformerEncoder:
@@ -201,6 +246,10 @@ def _bias_free(sizes: Mapping[str, Any]) -> BiasFreeEncoder:
     return BiasFreeEncoder(settings, sizes["MAX_ITEM_LIST_LENGTH"])
 
 
+def _recency(sizes: Mapping[str, Any]) -> RecencyEncoder:
+    return RecencyEncoder(RecencySettings(**{key: sizes[key] for key in _RECENCY}))
+
+
 def _dacdr(sizes: Mapping[str, Any]) -> UserTower:
     encoder = TransformerEncoder(_transformer(sizes), sizes["MAX_ITEM_LIST_LENGTH"])
     return UserTower(encoder, SharedPrivateEncoder(sizes["hidden_size"], 0.0))
@@ -235,6 +284,7 @@ _BUILDERS: dict[str, Callable[[Mapping[str, Any]], nn.Module]] = {
     "SASRecToken": _with_token,
     "SASRecPatched": _with_patches,
     "DACDR": _dacdr,
+    "Recency": _recency,
     "PRECISE": _precise,
 }
 

@@ -7,6 +7,7 @@ import torch
 from recbole.data import create_dataset, data_preparation
 from recbole.utils import get_model, get_trainer, init_seed
 
+from recbole_idp.config.declarations import model_settings
 from recbole_idp.config.strict import StrictConfig
 from recbole_idp.testing.toy import settings
 
@@ -18,9 +19,12 @@ def configured(folder: Path, model: str, dataset: str = "shop", **changes: Any) 
         folder: The folder of the data; see :func:`~recbole_idp.testing.toy.write_domains`.
         model: The registered name.
         dataset: The dataset's name.
-        **changes: Keys that differ from :func:`~recbole_idp.testing.toy.settings`.
+        **changes: Keys that differ from :func:`~recbole_idp.testing.toy.settings`, of which those are omitted that the
+            model does not have.
     """
-    return StrictConfig(model, dataset, config_dict=settings(folder, **changes))
+    known = model_settings(model, dataset)
+    sizes = {key: value for key, value in settings(folder).items() if key in known}
+    return StrictConfig(model, dataset, config_dict={**sizes, **changes})
 
 
 def loaders_of(config: StrictConfig) -> tuple[Any, Any, Any]:

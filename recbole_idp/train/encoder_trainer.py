@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import logging
-import time
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import torch
 
-from recbole_idp import compat
+from recbole_idp.train.estimate import epoch_estimate
 from recbole_idp.train.trainer import SequenceTrainer
 
 if TYPE_CHECKING:
     from recbole.data.dataloader import AbstractDataLoader
 
     from recbole_idp.data.domains import TargetLoader
-
-_TRIED_STEPS = 2
 
 
 class EncoderTrainer(SequenceTrainer):
@@ -49,24 +46,9 @@ class EncoderTrainer(SequenceTrainer):
 
     def _estimate(self, train_data: AbstractDataLoader | TargetLoader) -> None:
         """Log how long an epoch takes, from some steps whose gradients are thrown away; no random draw is used up."""
-        batches: Any = self._training_batches(train_data)
-        generator = cast("torch.Generator", self.generator)
-        state = generator.get_state()
-        self.model.train()
-        seconds, n_steps = 0.0, 0
-        with torch.random.fork_rng(), compat.without_anomaly_detection():
-            for batch in batches:
-                began = time.perf_counter()
-                self._training_loss(batch.to(self.device)).backward()
-                seconds = time.perf_counter() - began
-                n_steps += 1
-                if n_steps == _TRIED_STEPS:
-                    break
-        self.model.zero_grad()
-        generator.set_state(state)
+        n_steps, minutes = epoch_estimate(self, train_data)
         count = sum(parameter.numel() for parameter in self.model.encoder_parameters())
-        minutes = len(batches) * seconds / 60
         logging.getLogger().info(
-            f"The content encoder is trained, {count:,} of its parameters: an epoch of {len(batches)} steps takes "
+            f"The content encoder is trained, {count:,} of its parameters: an epoch of {n_steps} steps takes "
             f"about {minutes:.1f} minutes on this machine, without validation"
         )

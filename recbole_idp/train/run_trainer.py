@@ -53,8 +53,14 @@ class RunTrainer(Measuring):
         start: Result of :meth:`prepare_start`.
         ranks: As in :class:`TrainingRecord`.
         targets_per_second: As in :class:`TrainingRecord`.
+        fuses: Whether ``fuse`` may add another model's scores.
+        scored: What ``evaluate`` takes scores of, instead of the model itself; None: the model.
     """
 
+    model: Any
+    evaluator: Any
+    fuses: bool = False
+    scored: Any = None
     variants: Mapping[str, str] = {}
     stage: str = "train"
     start: Any = None
@@ -157,6 +163,9 @@ class RunTrainer(Measuring):
         """Remove the checkpoint of a training that failed, unless it can be resumed."""
         if self.saved_model_file:
             Path(self.saved_model_file).unlink(missing_ok=True)
+
+    def restore_best(self) -> None:
+        """Load the best weights into the model, where they were saved."""
 
     def facts(self) -> dict[str, Any]:
         """Return further JSON-serialisable facts of the trained model, by name, for the result."""

@@ -51,6 +51,7 @@ class SequenceTrainer(Resumable, Trainer):
     learning_rate: float
     weight_decay: float
 
+    fuses = True
     counters: tuple[str, ...] = ("cur_step", "trained_targets", "trained_seconds")
 
     def __init__(self, config: Config, model: nn.Module) -> None:
@@ -133,6 +134,10 @@ class SequenceTrainer(Resumable, Trainer):
                 "(or pretrain_learning_rate), or set clip_grad_norm"
             )
 
+    def restore_best(self) -> None:
+        """Load the best weights into the model."""
+        self.restore(self.saved_model_file)
+
     def evaluate(
         self,
         eval_data: AbstractDataLoader | TargetLoader | None,
@@ -154,11 +159,12 @@ class SequenceTrainer(Resumable, Trainer):
             return super().evaluate(eval_data, load_best_model=False, show_progress=show_progress)
         if isinstance(eval_data, NegSampleEvalDataLoader):
             seed = self.config["train_users_seed"]
-            score_candidates(self.model, eval_data, seed, collector.collect, show_progress)
+            score_candidates(self.scored or self.model, eval_data, seed, collector.collect, show_progress)
             return self.measured(collector.get_data_struct())
         order = []
         targets = eval_data.dataset.targets()
-        for rows, scores, target_items in scored_chunks(self.model, targets, self.max_length, show_progress):
+        model = self.scored or self.model
+        for rows, scores, target_items in scored_chunks(model, targets, self.max_length, show_progress):
             collector.collect(scores, target_items)
             order.append(rows)
         return self.measured(reordered(collector.get_data_struct(), torch.cat(order)))

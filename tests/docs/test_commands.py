@@ -240,7 +240,7 @@ def test_figures_are_those_of_the_script():
 def test_generated_parts_are_filled_in():
     pages = load(ROOT / "docs" / "reference_pages.py")
     table = pages.on_page_markdown("<!-- keys: properties/model/MoRec.yaml -->")
-    assert "| `projection_layers` | `1` | int | training | paper: dense layers" in table
+    assert "| `projection_layers` | `1` | int | pre-training, training | paper: dense layers" in table
     tasks = pages.on_page_markdown("before\n<!-- tasks -->\nafter")
     assert all(f"| `{name}` | {task.purpose} |" in tasks for name, task in TASKS.items())
     for path in (ROOT / "properties" / "model").glob("*.yaml"):

@@ -179,3 +179,22 @@ def test_the_in_batch_softmax_equals_cross_entropy_in_value_and_gradients(monkey
         torch.testing.assert_close(loss, slow)
         for own_gradient, expected in zip(found, torch.autograd.grad(3 * slow, (states, candidates)), strict=True):
             torch.testing.assert_close(own_gradient, expected)
+
+
+def test_negatives_among_the_items_that_a_user_does_not_have_are_uniform():
+    torch.manual_seed(0)
+    own = torch.tensor([[2, 5, 2, 0, 0], [1, 2, 3, 4, 6], [1, 2, 3, 4, 5], [0, 0, 0, 0, 0]])
+    drawn = PointwiseLoss(6000).draw_others(own, torch.arange(4), 7)
+    expected = [{1, 3, 4, 6}, {5}, {6}, {1, 2, 3, 4, 5, 6}]
+    for row, items in zip(drawn, expected, strict=True):
+        counts = torch.bincount(row, minlength=7)
+        assert set(counts.nonzero().flatten().tolist()) == items
+        torch.testing.assert_close(
+            counts[sorted(items)] / 6000, torch.full((len(items),), 1 / len(items)), atol=0.03, rtol=0
+        )
+
+
+def test_a_user_who_has_all_items_is_compared_with_any():
+    torch.manual_seed(0)
+    drawn = PointwiseLoss(500).draw_others(torch.tensor([[1, 2, 3]]), torch.zeros(1, dtype=torch.long), 4)
+    assert set(drawn.flatten().tolist()) == {1, 2, 3}

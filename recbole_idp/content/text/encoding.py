@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from recbole_idp.content.text.cache import cache_folder, encode_cached
+from recbole_idp.content.text.cache import encode_cached
 from recbole_idp.content.text.encoder import load_text_encoder
 from recbole_idp.content.text.keys import TextSettings
+from recbole_idp.content.vector_cache import cache_folder
 from recbole_idp.data.item_text import ItemFileFormat
 
 if TYPE_CHECKING:

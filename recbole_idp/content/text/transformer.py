@@ -5,7 +5,6 @@ config.json -> one of :data:`ARCHITECTURES`, sizes that the weights have -> mode
 
 from __future__ import annotations
 
-import copy
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,8 +13,8 @@ from typing import TYPE_CHECKING, Any, cast
 import torch
 from torch import nn
 
+from recbole_idp.content.checked_model import UNUSED, checked_config, model_of, read_weights
 from recbole_idp.content.text.layout import CONFIG, WEIGHTS, PartError, json_object
-from recbole_idp.storage.tensors import read_tensors
 from recbole_idp.terminal.printable import printable
 
 if TYPE_CHECKING:
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
 SETTINGS = "sentence_bert_config.json"
 TOKENIZER = "tokenizer.json"
 TOKENIZER_SETTINGS = "tokenizer_config.json"
-SHARDS = "model.safetensors.index.json"
 
 ARCHITECTURES = {
     "albert": "AlbertModel",
@@ -63,22 +61,9 @@ ARCHITECTURES = {
 }
 """The class of transformers for each ``model_type`` of a config.json that is accepted."""
 
-# Keys by which a config.json would have code fetched or other packages called.
-_CODE = (
-    "auto_map", "custom_pipelines", "quantization", "attn_implementation", "attn_impl", "experts_implementation",
-    "kernel", "adapter", "peft", "trust_remote_code", "base_model_name",
-)  # fmt: skip
-# What does not change a vector, or is set here; the number of labels makes a list as long as it says.
-_UNUSED = {
-    "_name_or_path", "_commit_hash", "architectures", "dtype", "torch_dtype", "transformers_version", "use_cache",
-    "num_labels", "id2label", "label2id", "return_dict", "output_attentions", "output_hidden_states", "torchscript",
-    "pruned_heads", "problem_type", "finetuning_task", "task_specific_params", "model_type", "is_local",
-    "is_encoder_decoder", "tie_word_embeddings",
-}  # fmt: skip
 _SETTINGS = {"max_seq_length", "do_lower_case", "transformer_task", "modality_config", "module_output_name"}
 _STATES = {"method": "forward", "method_output_name": "last_hidden_state"}
 _SPECIAL = ("bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token")
-_MOST_LAYERS, _MOST_GROUPS, _LARGEST = 512, 8, 1 << 31
 _LONGEST = 1 << 20
 _MOST_TOKENIZER_BYTES = 1 << 26
 
@@ -96,7 +81,7 @@ class Transformer(nn.Module):
 
     def config(self) -> dict[str, Any]:
         """Return what its vectors depend on besides weights and tokens, and what :func:`read_transformer` reads."""
-        kept = {key: value for key, value in self.model.config.to_dict().items() if key not in _UNUSED}
+        kept = {key: value for key, value in self.model.config.to_dict().items() if key not in UNUSED}
         return {"model_type": self.model.config.model_type, **json.loads(json.dumps(kept))}
 
     def forward(self, features: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
@@ -117,22 +102,11 @@ def read_transformer(folder: Path) -> Transformer:
     Raises:
         PartError: It is none of :data:`ARCHITECTURES`, names code, or its files do not fit each other.
     """
-    tensors = _weights(folder)
+    tensors = read_weights(folder)
     kind, config = _config(json_object(folder / CONFIG), len(tensors))
-    with torch.device("meta"):
-        # A copy: a model may write into its configuration.
-        sizes = kind(copy.deepcopy(config))
-    described = sum(tensor.numel() for tensor in (*sizes.parameters(), *sizes.buffers()))
-    stored = sum(tensor.numel() for tensor in tensors.values())
-    if described > 2 * stored + _LARGEST // 1024:
-        raise PartError(f"{CONFIG} describes {described:,} numbers, and the weights have {stored:,}")
-    # Values by name alone: no file is looked for, and none of the folder is opened by the library.
-    model, report = kind.from_pretrained(None, config=config, state_dict=tensors, output_loading_info=True)
-    missing = [name for name in report["missing_keys"] if "pooler" not in name]
-    if missing:
-        raise PartError(f"the weights lack {printable(sorted(missing)[0])[:80]}")
+    model, missing = model_of(kind, config, tensors)
     for name, tensor in model.named_parameters():
-        if name in report["missing_keys"]:
+        if name in missing:
             # Nothing reads the pooler: its vectors are made by the next part.
             nn.init.zeros_(tensor)
     return Transformer(model.float())
@@ -281,41 +255,9 @@ def _config(values: Mapping[str, Any], n_tensors: int) -> tuple[Any, PretrainedC
     kind = getattr(transformers, ARCHITECTURES[name], None)
     if kind is None:
         raise PartError(f"model_type {name} needs a newer release of transformers")
-    _check_values(values, n_tensors)
-    config = kind.config_class(**{key: value for key, value in values.items() if key not in _UNUSED})
+    config = checked_config(kind, values, n_tensors)
     config.use_cache = False
     return kind, config
-
-
-def _check_values(values: Mapping[str, Any], n_tensors: int) -> None:
-    """Check that a configuration names no code and has no size that its weights cannot have."""
-    for key, value in values.items():
-        if any(part in key for part in _CODE) and value is not None:
-            raise PartError(f"{CONFIG} has {printable(key)[:40]}, which would run code of its own or of other packages")
-        if key in _UNUSED:
-            continue
-        inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else [value]
-        most = min(_MOST_LAYERS, n_tensors) if "layers" in key else _MOST_GROUPS if "group" in key else _LARGEST
-        if any(type(number) in (int, float) and not -_LARGEST <= number <= most for number in inner):
-            said = f"{printable(key)[:40]}={printable(value)[:40]}"
-            raise PartError(f"{CONFIG} has {said}, which the weights do not have")
-
-
-def _weights(folder: Path) -> dict[str, torch.Tensor]:
-    """Return the tensors of a folder, of one file or of those that an index lists."""
-    names = [WEIGHTS]
-    if not (folder / WEIGHTS).is_file() and (folder / SHARDS).is_file():
-        listed = json_object(folder / SHARDS).get("weight_map")
-        names = sorted({str(name) for name in listed.values()}) if isinstance(listed, dict) else []
-        if any("/" in name or "\\" in name or not name.endswith(".safetensors") for name in names):
-            raise PartError(f"{SHARDS} names files other than weights in its folder")
-    tensors: dict[str, torch.Tensor] = {}
-    try:
-        for name in names:
-            tensors.update(read_tensors(folder / name))
-    except ValueError as error:
-        raise PartError(f"{name} cannot be read ({error})") from error
-    return {name: value.float() if value.is_floating_point() else value for name, value in tensors.items()}
 
 
 def _token_text(token: Any) -> str:

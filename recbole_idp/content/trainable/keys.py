@@ -4,6 +4,8 @@ from typing import Literal
 
 from recbole_idp.config.setting import Affects, Count, Number, Positive, Settings, setting
 
+_BOTH = Affects.PRETRAINING | Affects.TRAINING
+
 TrainedParts = Literal["none", "last_n", "all"]
 
 
@@ -11,17 +13,15 @@ class TrainedEncoderSettings(Settings):
     """Which parts of a content encoder are trained together with the recommender, and how."""
 
     train_encoder: TrainedParts = setting(
-        "none", "default: none, last_n layers or all of the content encoder; paper: all.", Affects.TRAINING
+        "none", "default: none, last_n layers or all of the content encoder; paper: all.", _BOTH
     )
     trained_layers: Count = setting(2, "paper: layers that train_encoder: last_n trains.", Affects.TRAINING)
     encoder_learning_rate: Positive = setting(
-        5e-5, "paper: learning rate of the content encoder, apart from learning_rate.", Affects.TRAINING
+        5e-5, "paper: learning rate of the content encoder, apart from learning_rate.", _BOTH
     )
-    encoder_weight_decay: Number = setting(
-        0.0, "default: weight decay of the content encoder; paper: 0.01.", Affects.TRAINING
-    )
+    encoder_weight_decay: Number = setting(0.0, "default: weight decay of the content encoder; paper: 0.01.", _BOTH)
     encoder_precision: Literal["float32", "bfloat16"] = setting(
-        "float32", "Precision of the content encoder's products: bfloat16 takes half of the memory.", Affects.TRAINING
+        "float32", "Precision of the content encoder's products: bfloat16 takes half of the memory.", _BOTH
     )
     gradient_checkpointing: bool = setting(
         False,

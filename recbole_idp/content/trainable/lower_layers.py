@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
 from recbole_idp.content.text.interface import encoding_progress
+from recbole_idp.content.trainable.entering import states_entering
 from recbole_idp.storage.files import fingerprint, replacing
 from recbole_idp.storage.signature import is_signed_file, sign_file
 
@@ -23,10 +25,6 @@ if TYPE_CHECKING:
 
 _BLOCK_TEXTS = 2048
 _BATCH = 64
-
-
-class _ReachedError(Exception):
-    """End a run of the encoder where the trained layers begin."""
 
 
 class LowerLayers:
@@ -125,26 +123,14 @@ class LowerLayers:
     @torch.inference_mode()
     def _compute_block(self, number: int, advance: Callable[[int], object]) -> np.ndarray:
         """Return the states of a block's texts, one text after the other; float16, shape [tokens, H]."""
-        caught: list[torch.Tensor] = []
-
-        def catch(layer: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> NoReturn:
-            caught.append(args[0] if args else next(value for value in kwargs.values() if torch.is_tensor(value)))
-            raise _ReachedError
-
         places = self._texts_of(number)
         pieces: list[Any] = [None] * len(places)
-        handle = self._layer.register_forward_pre_hook(catch, with_kwargs=True)
-        try:
-            order = np.argsort(-self._tokens.lengths[places], kind="stable")
-            for start in range(0, len(order), _BATCH):
-                rows = order[start : start + _BATCH]
-                try:
-                    self._encoder.model(self._tokens.batch(places[rows], self._encoder.device))
-                except _ReachedError:
-                    states = caught.pop().half().cpu().numpy()
-                for row, state in zip(rows, states, strict=True):
-                    pieces[row] = state[: self._tokens.lengths[places[row]]]
-                advance(len(rows))
-        finally:
-            handle.remove()
+        order = np.argsort(-self._tokens.lengths[places], kind="stable")
+        for start in range(0, len(order), _BATCH):
+            rows = order[start : start + _BATCH]
+            features = self._tokens.batch(places[rows], self._encoder.device)
+            states = states_entering(self._layer, functools.partial(self._encoder.model, features)).half().cpu().numpy()
+            for row, state in zip(rows, states, strict=True):
+                pieces[row] = state[: self._tokens.lengths[places[row]]]
+            advance(len(rows))
         return np.concatenate(pieces)

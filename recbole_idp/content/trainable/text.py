@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import torch
@@ -11,6 +11,7 @@ from torch import nn
 from torch.utils.checkpoint import checkpoint
 
 from recbole_idp.content.text.interface import distinct_texts
+from recbole_idp.content.trainable.entering import entering
 from recbole_idp.content.trainable.interface import TrainableContent
 from recbole_idp.content.trainable.lower_layers import LowerLayers
 from recbole_idp.errors import UserError
@@ -150,21 +151,9 @@ class TrainableText(TrainableContent):
                 return self._parts[0](features)["sentence_embedding"].float()
             states = self._lower.states(places, features["input_ids"].shape[1]).to(device)
 
-            def feed(
-                layer: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]
-            ) -> tuple[tuple[Any, ...], dict[str, Any]]:
-                """Replace the output of the embeddings by the cached states."""
-                if args:
-                    return (states, *args[1:]), kwargs
-                name = next(name for name, value in kwargs.items() if torch.is_tensor(value) and value.dim() == 3)
-                return args, {**kwargs, name: states}
-
             # Where lower layers are cut off, the trained ones are a list.
-            handle = cast("nn.ModuleList", self.trained)[0].register_forward_pre_hook(feed, with_kwargs=True)
-            try:
+            with entering(cast("nn.ModuleList", self.trained)[0], states):
                 return self._parts[0](features)["sentence_embedding"].float()
-            finally:
-                handle.remove()
 
     @torch.no_grad()
     def _check_against(self, encoder: SentenceEncoder) -> None:

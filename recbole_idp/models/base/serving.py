@@ -1,6 +1,10 @@
 """What :mod:`recbole_idp.serving` needs of a model."""
 
-from dataclasses import dataclass
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import nn
@@ -26,6 +30,8 @@ class Serving:
             of the last item.
         temperature: Divides states of length one (UniSRec). None: states are used as they are.
         takes_generated_items: Whether an item that is added later needs a generated vector and nothing else (IDP).
+        sizes: Sizes of the encoder that are not those of the configuration, by key.
+        parts: Those of the models whose scores are added; their vectors stand side by side. Empty: it is one model.
     """
 
     item_vectors: torch.Tensor
@@ -37,3 +43,5 @@ class Serving:
     hidden_event: bool = False
     temperature: float | None = None
     takes_generated_items: bool = False
+    sizes: Mapping[str, Any] = field(default_factory=dict)
+    parts: tuple[Serving, ...] = ()

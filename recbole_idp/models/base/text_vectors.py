@@ -86,27 +86,23 @@ def frozen_text_vectors(encoding: TextEncoding, dataset: SequenceDataset) -> np.
 
 
 def unit_text_vectors(encoding: TextEncoding, dataset: SequenceDataset) -> torch.Tensor:
-    """Return the text vectors, centred and scaled to length one; see :func:`centred_text_vectors`; shape [N, W]."""
-    return centred_text_vectors(encoding, dataset)[0]
+    """Return the text vectors of all inputs, centred and scaled to length one; see :func:`centred`; shape [I, W]."""
+    return centred(frozen_text_vectors(encoding, dataset))[0]
 
 
-def centred_text_vectors(encoding: TextEncoding, dataset: SequenceDataset) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return the text vectors, centred over the items of the dataset and scaled to length one, and their mean.
+def centred(vectors: np.ndarray, mean: np.ndarray | None = None) -> tuple[torch.Tensor, torch.Tensor]:
+    """Centre text vectors, and scale them to length one.
 
     Args:
-        encoding: Settings of texts and text encoder.
-        dataset: The target.
+        vectors: Vectors of inputs 1 to I - 1, zero for items without text; shape [I - 1, W].
+        mean: What is taken off each; shape [W]. None: the mean of those with a text.
 
     Returns:
-        The vectors, zero for the padding item and for items without text, of shape [N, W]; and the mean of the others
-        before, of shape [W].
-
-    Raises:
-        UserError: The dataset has no texts, or the encoder cannot be loaded.
+        The vectors, zero for the padding item and for items without text, of shape [I, W]; and the mean.
     """
-    vectors = frozen_text_vectors(encoding, dataset)
     present = np.any(vectors, axis=1)
-    mean = vectors[present].mean(0)
+    if mean is None:
+        mean = vectors[present].mean(0)
     vectors[present] = normalised(vectors[present] - mean)
     padded = np.concatenate([np.zeros((1, vectors.shape[1]), dtype=np.float32), vectors])
     return torch.from_numpy(padded), torch.from_numpy(mean)

@@ -8,24 +8,28 @@ from recbole_idp.models.sasrec.keys import PositionSASRecSettings
 
 TransformerBlock = Literal["RecBole", "MoRec"]
 IDFusion = Literal["none", "add", "cat"]
+Transfer = Literal["scratch", "zero_shot", "frozen", "fine_tune"]
+
+_BOTH = Affects.PRETRAINING | Affects.TRAINING
 
 
 class MoRecSettings(TrainedEncoderSettings, PositionSASRecSettings):
     """Items made of text vectors, frozen or trained, through dense layers."""
 
-    projection_layers: Layers = setting(
-        1, "paper: dense layers with GELU from text vectors to item vectors.", Affects.TRAINING
-    )
-    projection_dropout_prob: Dropout = setting(
-        0.1, "paper: dropout before each dense layer but the first.", Affects.TRAINING
-    )
+    projection_layers: Layers = setting(1, "paper: dense layers with GELU from text vectors to item vectors.", _BOTH)
+    projection_dropout_prob: Dropout = setting(0.1, "paper: dropout before each dense layer but the first.", _BOTH)
     id_fusion: IDFusion = setting(
         "none",
         "paper: none; add or cat joins the item's ID: id + content, or a dense layer over both.",
-        Affects.TRAINING,
+        _BOTH,
     )
     transformer_block: TransformerBlock = setting(
         "RecBole",
         "default: RecBole's blocks; MoRec: the paper's, whose inner_size, hidden_act and layer_norm_eps are fixed.",
+        _BOTH,
+    )
+    transfer: Transfer = setting(
+        "scratch",
+        "default: scratch, nothing from source domains; zero_shot; frozen content encoder; fine_tune, all of it.",
         Affects.TRAINING,
     )

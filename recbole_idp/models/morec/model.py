@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, ClassVar
 
 import torch
 from torch import nn
@@ -10,25 +10,29 @@ from torch.nn import functional
 
 from recbole_idp.content.text.encoding import TextEncoding
 from recbole_idp.content.trainable.keys import TrainedEncoderSettings
-from recbole_idp.content.trainable.text import TrainableText, check_layers
-from recbole_idp.errors import UserError
+from recbole_idp.data.rows import Batch, after_last
 from recbole_idp.models.base.text_model import TextModel
-from recbole_idp.models.base.text_vectors import centred_text_vectors, input_texts
+from recbole_idp.models.base.transferred import TRANSFORMER_KEYS, take_over
+from recbole_idp.models.morec.contents import MEAN, target_contents
 from recbole_idp.nn.dropout import Dropout
 from recbole_idp.nn.encoder.bias_free import BiasFreeEncoder
 from recbole_idp.nn.encoder.keys import TransformerSettings
+from recbole_idp.nn.in_batch import events_of
 from recbole_idp.nn.lookup import lookup
-from recbole_idp.nn.loss import PairwiseLoss
+from recbole_idp.nn.loss import PointwiseLoss
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from recbole.config import Config
+    from recbole.data.interaction import Interaction
 
-    from recbole_idp.content.text.sentence import SentenceEncoder
     from recbole_idp.content.trainable.interface import TrainableContent
     from recbole_idp.data.dataset import SequenceDataset
-    from recbole_idp.data.rows import Batch
+    from recbole_idp.models.base.sequence_model import ModelData
+    from recbole_idp.models.morec.contents import ItemContents
+    from recbole_idp.models.morec.pretrain import PretrainedMoRec
+    from recbole_idp.train.clock import StageClock
 
 _ENCODED_TOGETHER = 512
 _NO_LENGTH = 1e-12
@@ -49,27 +53,86 @@ class MoRec(TextModel):
     Text vectors are centred over the items, and of length one: those of sentence encoders lie close together. The mean
     is that of the encoder before training, so that training starts from what the frozen vectors give.
 
+    ``transfer`` takes dense layers, sequence encoder, content encoder and mean over from source domains: ``frozen``
+    trains all but the content encoder, ``fine_tune`` all that ``train_encoder`` names.
+    :class:`~recbole_idp.models.morec.trainer.MoRecTrainer` loads the weights; the content encoder is there when the
+    model is built, so that a checkpoint needs what it was pre-trained from beside it.
+
+    Args:
+        config: RecBole's configuration.
+        dataset: The target, or the joined source domains.
+        contents: The contents of the items; None: those of the target's.
+
     Attributes:
+        own_negatives: Whether items of a user's own history may be compared with his targets.
         content (TrainableContent | None): The texts and their encoder, where it is trained.
         text_mean: Mean of the items' frozen vectors; shape [W].
+        encoder_keys: Keys that must be equal before and after the transfer for the weights to fit.
     """
 
     text_mean: torch.Tensor
+    own_negatives: ClassVar[bool] = True
+    encoder_keys: ClassVar[tuple[str, ...]] = (*TRANSFORMER_KEYS, "transformer_block", "projection_layers")
 
-    def __init__(self, config: Config, dataset: SequenceDataset) -> None:
-        super().__init__(config, dataset)
+    def __init__(self, config: Config, dataset: ModelData, contents: ItemContents | None = None) -> None:
+        self._contents = contents
+        super().__init__(config, dataset)  # type: ignore[arg-type]  # what is not the target comes with its contents
         self.id_fusion = config["id_fusion"]
         self.fusion = fusion_layer(self.hidden_size, config["id_fusion"], config["projection_dropout_prob"])
-        self.content = trainable_content(config, dataset)
+        self.content = self.build_content(config)
+        del self._contents
         if self.content is not None:
             # The frozen vectors of all inputs are not read any more.
             self.text_vectors = self.text_vectors[:0]
 
     def read_texts(self, config: Config, dataset: SequenceDataset) -> torch.Tensor:
         """Return the frozen text vectors of all inputs, and keep their mean; shape [I, W]."""
-        vectors, mean = centred_text_vectors(TextEncoding.of(config), dataset)
+        if self._contents is None:
+            start = self.find_pretrained(config) if config["transfer"] != "scratch" else None
+            self._contents = target_contents(config, dataset, start)
+        vectors, mean = self._contents.frozen(TextEncoding.of(config))
         self.register_buffer("text_mean", mean, persistent=False)
         return vectors
+
+    def build_content(self, config: Config) -> TrainableContent | None:
+        """Return the items' texts with an encoder that is trained; None where it stays frozen."""
+        settings = TrainedEncoderSettings.of(config)
+        if settings.train_encoder == "none" or config["transfer"] in ("zero_shot", "frozen"):
+            return None
+        assert self._contents is not None  # as read_texts made them
+        return self._contents.trainable(TextEncoding.of(config), settings)
+
+    @classmethod
+    def find_pretrained(cls, config: Config, clock: StageClock | None = None) -> PretrainedMoRec:
+        """Open what is pre-trained on the source domains, and make it first where it is not there.
+
+        Args:
+            config: With ``pretrained`` naming a folder, or else the sources and all hyper-parameters.
+            clock: Where stages are timed.
+
+        Returns:
+            Weights and text encoder.
+
+        Raises:
+            UserError: The named folder or the sources cannot be used.
+        """
+        # It trains this class.
+        from recbole_idp.models.morec.pretrain import find_or_pretrain
+
+        with torch.random.fork_rng(devices=[]):
+            return find_or_pretrain(config, cls, clock)
+
+    def start_from(self, state: Mapping[str, torch.Tensor]) -> None:
+        """Load pre-trained weights of dense layers and sequence encoder.
+
+        Args:
+            state: The weights, named as in this model; a mean among them is not read.
+
+        Raises:
+            UserError: The weights are of other sizes than this model's.
+        """
+        weights = {name: value for name, value in state.items() if name != MEAN}
+        take_over(self, weights, ("encoder", "item_encoder"), self.encoder_keys, "the pre-trained MoRec")
 
     def keeps_ids(self, config: Config) -> bool:
         """Return whether the model has a table of IDs beside the contents."""
@@ -118,15 +181,43 @@ class MoRec(TextModel):
 
     def position_loss(self, batch: Batch) -> torch.Tensor:
         """Compute the mean loss over all positions that have a target; arguments as in :class:`SequenceModel`."""
-        if self.content is None or not isinstance(self.loss, PairwiseLoss):
+        if self.content is None and not isinstance(self.loss, PointwiseLoss):
             return super().position_loss(batch)
         # A step encodes what it reads: the batch's items and the negatives, which are drawn first.
         wanted = torch.cat([targets[targets > 0] for _, targets in batch.parts])
-        drawn = self.loss.draw(wanted, self.n_items)
+        drawn = self.draw_negatives(batch, wanted)
+        if drawn is None:
+            return super().position_loss(batch)
         read = torch.cat([wanted, drawn.flatten(), *(items.flatten() for items, _ in batch.parts)])
-        with self.items_encoded_once(self.encode_only(read)):
+        with self.items_encoded_once(None if self.content is None else self.encode_only(read)):
             states = [self.encode(items)[targets > 0] for items, targets in batch.parts]
-            return self.loss.compare(*self.loss.scores_of(torch.cat(states), wanted, drawn, self.candidate_vectors()))
+            return self.loss.with_drawn(torch.cat(states), wanted, drawn, self.candidate_vectors())
+
+    def calculate_loss(self, interaction: Interaction) -> torch.Tensor:
+        """Compute the mean loss of rows with one target each, a hook of RecBole; scalar."""
+        if not isinstance(self.loss, PointwiseLoss):
+            return super().calculate_loss(interaction)
+        items = interaction[self.ITEM_SEQ]
+        targets = after_last(items, interaction[self.ITEM_SEQ_LEN], interaction[self.POS_ITEM_ID])
+        return self.position_loss(Batch(((items, targets),), len(items)))
+
+    def draw_negatives(self, batch: Batch, wanted: torch.Tensor) -> torch.Tensor | None:
+        """Draw what the targets of a batch are compared with.
+
+        Args:
+            batch: Parts of items and targets of shape [B, L].
+            wanted: The targets; int64, shape [T].
+
+        Returns:
+            Shape [T, K], or [K] where all have the same; None: all items. For binary cross-entropy they are none of the
+            user's own items (arXiv 2303.13835).
+        """
+        if not isinstance(self.loss, PointwiseLoss):
+            return self.loss.draw(wanted, self.n_items)
+        events = [events_of(items, targets) for items, targets in batch.parts]
+        rows = [(targets > 0).nonzero()[:, 0] for _, targets in batch.parts]
+        drawn = [self.loss.draw_others(own, row, self.n_items) for own, row in zip(events, rows, strict=True)]
+        return torch.cat(drawn)
 
     def encode_only(self, read: torch.Tensor) -> torch.Tensor:
         """Compute the vectors of some inputs, each once.
@@ -183,46 +274,6 @@ def fusion_layer(width: int, kind: str, dropout_prob: float) -> nn.Module:
     if kind == "cat":
         return ConcatenatedIDs(width, dropout_prob)
     return AddedIDs() if kind == "add" else nn.Identity()
-
-
-def trainable_content(config: Config, dataset: SequenceDataset) -> TrainableContent | None:
-    """Return the texts of all inputs with an encoder that is trained.
-
-    Args:
-        config: The configuration, with the keys of :class:`TrainedEncoderSettings`.
-        dataset: The target.
-
-    Returns:
-        The contents; None where the encoder stays frozen.
-
-    Raises:
-        UserError: The encoder has no layers, or fewer than are to be trained.
-    """
-    settings = TrainedEncoderSettings.of(config)
-    if settings.train_encoder == "none":
-        return None
-    encoding = TextEncoding.of(config)
-    encoder = encoding.load_encoder()
-    if not encoder.has_tokens:
-        raise UserError(
-            f"train_encoder is {settings.train_encoder}, but {encoder.name} has no layers to train: give none, or "
-            "another text_encoder"
-        )
-    sentence = cast("SentenceEncoder", encoder)
-    layers = settings.trained_layers if settings.train_encoder == "last_n" else None
-    if layers is not None:
-        check_layers(sentence, layers, "trained_layers")
-    # Models draw the same first weights whether or not lower layers had to be run first.
-    with torch.random.fork_rng(devices=[]):
-        return TrainableText(
-            sentence,
-            input_texts(encoding, dataset),
-            layers,
-            encoding.cache,
-            encoding.show_progress,
-            getattr(torch, settings.encoder_precision),
-            settings.gradient_checkpointing,
-        )
 
 
 def projection(text_width: int, width: int, n_layers: int, dropout_prob: float) -> nn.Sequential:

@@ -8,13 +8,14 @@ import torch
 
 from recbole_idp.data.rows import Batch, after_last
 from recbole_idp.models.morec.model import MoRec
-from recbole_idp.nn.in_batch import held_by_rows, in_batch_softmax_loss
+from recbole_idp.nn.in_batch import events_of, held_by_rows, in_batch_softmax_loss
 
 if TYPE_CHECKING:
     from recbole.config import Config
     from recbole.data.interaction import Interaction
 
-    from recbole_idp.data.dataset import SequenceDataset
+    from recbole_idp.models.base.sequence_model import ModelData
+    from recbole_idp.models.morec.contents import ItemContents
 
 
 class TCF(MoRec):
@@ -31,8 +32,10 @@ class TCF(MoRec):
         log_popularity (torch.Tensor): Logarithm of each item's share of the training events; shape [N].
     """
 
-    def __init__(self, config: Config, dataset: SequenceDataset) -> None:
-        super().__init__(config, dataset)
+    own_negatives = False
+
+    def __init__(self, config: Config, dataset: ModelData, contents: ItemContents | None = None) -> None:
+        super().__init__(config, dataset, contents)
         self.register_buffer("log_popularity", log_popularity(dataset, self.n_items), persistent=False)
 
     def position_loss(self, batch: Batch) -> torch.Tensor:
@@ -60,13 +63,7 @@ class TCF(MoRec):
         return self.position_loss(Batch(((items, targets),), len(items)))
 
 
-def events_of(items: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-    """Return the events of each row: its items and its last target; shape [B, L + 1]."""
-    last = (items > 0).sum(1, keepdim=True) - 1
-    return torch.cat([items, targets.gather(1, last)], 1)
-
-
-def log_popularity(dataset: SequenceDataset, n_items: int) -> torch.Tensor:
+def log_popularity(dataset: ModelData, n_items: int) -> torch.Tensor:
     """Compute the log popularity of items in the training events; an item without any counts as if it had one.
 
     Args:

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 import annotated_types
 
-from recbole_idp.config.setting import Affects, Count, Dropout, Layers, Number, Settings, setting
+from recbole_idp.config.setting import Affects, Count, Dropout, Layers, Number, PositiveShare, Settings, setting
 
 _BOTH = Affects.PRETRAINING | Affects.TRAINING
 
@@ -44,3 +44,12 @@ class DilatedSettings(Settings):
     dilations: Dilations = setting([1, 4], "paper: events between them, block after block.", _BOTH)
     block_num: Layers = setting(4, "paper: how often the list of dilations is repeated.", _BOTH)
     initializer_range: Number = setting(0.02, "paper: standard deviation of the initial weights.", _BOTH)
+
+
+class RecencySettings(Settings):
+    """A sum over the latest events."""
+
+    recent_events: Count = setting(3, "default: latest events that are summed.", Affects.EVALUATION)
+    recent_decay: PositiveShare = setting(
+        0.7, "default: weight of an event beside that of the event after it.", Affects.EVALUATION
+    )

@@ -9,6 +9,7 @@ import pytest
 from safetensors import safe_open
 from safetensors.numpy import save
 
+from recbole_idp.content import vector_cache
 from recbole_idp.content.text import cache
 from recbole_idp.content.text.cache import encode_cached
 from recbole_idp.content.text.lsa import LsaEncoder
@@ -133,7 +134,7 @@ def as_stranger(monkeypatch, tmp_path_factory):
 def _poison(encoder, folder):
     """Puts wrong vectors for all texts into a cache, as whoever can write there can."""
     hashes = np.frombuffer(b"".join(map(cache._hash, TEXTS)), dtype=np.uint8).reshape(-1, 16)
-    cache._write_shard(folder / encoder.cache_key, hashes, np.ones((len(TEXTS), encoder.width), np.float32))
+    vector_cache._write_shard(folder / encoder.cache_key, hashes, np.ones((len(TEXTS), encoder.width), np.float32))
 
 
 def test_vectors_of_a_stranger_are_not_used(encoder, tmp_path, as_stranger, caplog):
@@ -215,7 +216,7 @@ def test_a_large_cache_of_several_shards_is_found_whole(tmp_path):
     vectors = np.arange(len(texts) * 384, dtype=np.float32).reshape(-1, 384)
     for start in range(0, len(texts), 30_000):
         rows = slice(start, start + 30_000)
-        cache._write_shard(tmp_path / encoder.cache_key, hashes[rows], vectors[rows])
+        vector_cache._write_shard(tmp_path / encoder.cache_key, hashes[rows], vectors[rows])
     found, report = encode_cached(encoder, texts, tmp_path)
     assert report.encoded == 0
     assert np.array_equal(found, vectors)

@@ -1,0 +1,1 @@
+"""P5: recommendation as language processing (RecSys 2022)."""
