@@ -304,7 +304,7 @@ def test_a_study_without_new_items_is_drawn_and_told(tmp_path):
     plot_warm_up(result, tmp_path / "plot.svg")
     assert (tmp_path / "plot.svg").read_text().rstrip().endswith("</svg>")
     text = warm_up_text(result, tmp_path / "study.json")
-    assert "| every slice  | -" in text and "all 0 with new items" in text
+    assert "| every slice | -" in text and "all 0 with new items" in text
 
 
 def command(folder, dataset="films", **changes):
