@@ -48,6 +48,7 @@ PROPERTIES = {
     "recbole_idp.properties": "properties",
     "recbole_idp.properties.model": "properties/model",
     "recbole_idp.properties.dataset": "properties/dataset",
+    "recbole_idp.properties.protocol": "properties/protocol",
 }
 
 setup(

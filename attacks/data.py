@@ -4,6 +4,7 @@ import gzip
 import io
 import itertools
 import json
+import re
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -23,6 +24,7 @@ def attacks(samples: Samples, yard: Yard) -> Iterator[Attack]:
     yield from _reviews(yard)
     yield from _tenrec(yard)
     yield from _sequences(yard)
+    yield from _logs(yard)
     yield from _profiles(yard)
     yield from _users(yard)
 
@@ -269,6 +271,50 @@ def _sequences(yard: Yard) -> Iterator[Attack]:
         yield Attack(
             f"sequences: a column named {name!r}",
             lambda path=path, name=name: convert_conure("x", path.parent / "data", labels={name: str(path)}),
+        )
+
+
+def _logs(yard: Yard) -> Iterator[Attack]:
+    """Yield files of events, of items and of covers for NineRec, PixelRec, MIND, Adressa and TransRec."""
+    from attacks.logs import FORMATS
+
+    for name, form in FORMATS.items():
+        good, line = form.events, form.events.splitlines(keepends=True)[-1]
+        contents: dict[str, Callable[[], bytes]] = {
+            "empty": lambda: b"",
+            "a pickle": yard.pickle,
+            "an array of objects": lambda: b"\x93NUMPY\x01\x00v\x00{'descr': '|O', 'shape': (1,)}\n" + yard.pickle(),
+            "noise": lambda: bytes(range(1, 256)) * 50,
+            "a zip": lambda: _zip({"events": b"x"}),
+            "escape sequences for ids": lambda good=good: re.sub(rb"\w+", b"\x1b[2J", good),
+            "empty ids": lambda good=good: re.sub(rb"\w+", b"", good),
+            "a line of eight megabytes": lambda good=good: good + b"x " * (1 << 22) + b"\n",
+            "a bomb of lines": lambda good=good, line=line: gzip.compress(good + line * 2_000_000),
+            "a bomb of empty lines": lambda good=good: gzip.compress(good + b"\n" * 100_000_000),
+            "a damaged archive": lambda good=good: gzip.compress(good * 1000)[:-20],
+        }
+        for what, content in contents.items():
+            path = yard.new("events")
+            path.write_bytes(content())
+            yield Attack(f"{name}: {what}", lambda form=form, path=path: form.convert(path, path.parent))
+        path = yard.new("events")
+        path.write_bytes(good)
+        yield Attack(
+            f"{name}: a data set above", lambda form=form, path=path: form.convert(path, path.parent, name="../x")
+        )
+        for what, content in (("empty", b""), ("a pickle", yard.pickle()), ("noise", bytes(range(1, 256)) * 50)):
+            texts = yard.new("items")
+            texts.write_bytes(content)
+            yield Attack(
+                f"{name}: items: {what}",
+                lambda form=form, path=path, texts=texts: form.convert(path, texts.parent, items=texts),
+            )
+        folder = yard.new("covers")
+        folder.mkdir()
+        (folder / f"{form.item}.jpg").symlink_to("/etc/hostname")
+        yield Attack(
+            f"{name}: a cover that is a link",
+            lambda form=form, path=path, folder=folder: form.convert(path, folder.parent, covers=folder),
         )
 
 

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+from attacks.logs import FORMATS, USER_LINES, LogFormat
 from recbole_idp.errors import UserError
 
 _WORDS = (
@@ -179,6 +180,22 @@ def readers() -> dict[str, Reader]:
         path.replace(path.with_name("modules.json"))
         listed_parts(path.parent)
 
+    def log(form: LogFormat) -> Reader:
+        def read(path: Path) -> None:
+            with tempfile.TemporaryDirectory(dir=path.parent) as place:
+                form.convert(path, Path(place))
+
+        return Reader([form.events, USER_LINES], read)
+
+    def items_of_log(form: LogFormat) -> Reader:
+        def read(path: Path) -> None:
+            with tempfile.TemporaryDirectory(dir=path.parent) as place:
+                sound = Path(place) / "events"
+                sound.write_bytes(form.events)
+                form.convert(sound, Path(place), items=path)
+
+        return Reader([form.items], read)
+
     lines = [(json.dumps(record) + "\n").encode() for record in (review, new)]
     lines += [b"u,i,5.0,1388534400\n", (repr(review) + "\n").encode()]
     result, board = _results()
@@ -198,6 +215,8 @@ def readers() -> dict[str, Reader]:
         "profiles": Reader(
             [b"user_id:token\tage:token\n" + b"".join(b"u%d\t%d\n" % (n, n % 2) for n in range(8))], profiles
         ),
+        **{name: log(form) for name, form in FORMATS.items()},
+        **{f"{name}_items": items_of_log(form) for name, form in FORMATS.items()},
         "users": Reader(
             [b"u1\ti1 i2\nu2\ti3\n", b"user_id:token\titem_id:token\ttimestamp:float\nu\ti\t1\nu\tj\t0\n"],
             lambda path: list(UsersFile(path)),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, cast
 from recbole_idp.cli.columns import columns
 from recbole_idp.errors import UserError
 from recbole_idp.serving.load import load, open_trained, open_with_vectors
-from recbole_idp.serving.trained_model import check_absent
+from recbole_idp.serving.whole_folder import check_absent
 from recbole_idp.terminal.printable import printable
 
 if TYPE_CHECKING:

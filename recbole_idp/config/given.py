@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from recbole_idp.config.checks import known_key
 from recbole_idp.config.declarations import model_settings
-from recbole_idp.config.layers import COMMAND_LINE, CONFIG_DICT, Layer
+from recbole_idp.config.layers import COMMAND_LINE, CONFIG_DICT, Layer, properties_folder
 from recbole_idp.config.support import DISTRIBUTED, check_supported
 from recbole_idp.errors import UserError
 
@@ -47,6 +47,13 @@ def check_given(model: str, dataset: str, config: Config) -> None:
             del options.values[key]
     layers.append(options)
     given = {key: value for layer in layers for key, value in layer.values.items()}
+    if given.get("protocol"):
+        raise UserError(
+            f"protocol is {given['protocol']}, which RecBole's own Config does not read: give the file "
+            f"{properties_folder() / 'protocol' / given['protocol']}.yaml in config_file_list, or take StrictConfig"
+        )
+    if given.get("tasks"):
+        raise UserError("tasks are learned by run_recbole_idp.py, and RecBole's own program learns one: give it there")
     check_supported(model, layers, {**defaults, **given}, defaults)
 
 

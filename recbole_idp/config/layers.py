@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import yaml
 
 from recbole_idp.compat import recbole_folder
-from recbole_idp.errors import UserError
+from recbole_idp.errors import UserError, nearest
 
 COMMAND_LINE = "command line"
 CONFIG_DICT = "config_dict"
@@ -225,6 +225,26 @@ def plugin_layers(models: dict[str, str | Path | None], dataset: str) -> list[La
         else:
             layers.append(Layer(str(file), read_file(file)))
     return layers + _existing(folder, "properties/", [f"dataset/{dataset}"])
+
+
+def protocol_layers(protocol: str | None) -> list[Layer]:
+    """Return the layer of a protocol's file; none without a protocol.
+
+    Args:
+        protocol: Its name.
+
+    Raises:
+        UserError: There is no such file.
+    """
+    if protocol is None:
+        return []
+    folder = properties_folder() / "protocol"
+    known = sorted(path.stem for path in folder.glob("*.yaml"))
+    if protocol not in known:
+        close = nearest(protocol, known)
+        hint = f"did you mean {close[0]}?" if close else f"choose one of {', '.join(known)}"
+        raise UserError(f"protocol {protocol!r} is none of the files of {folder}: {hint}")
+    return _existing(folder, "properties/protocol/", [protocol])
 
 
 def _existing(folder: Path, prefix: str, names: Iterable[str]) -> list[Layer]:

@@ -1,6 +1,7 @@
 """Check and merge the layers of a configuration, without RecBole and its slow import.
 
-    RecBole < plugin overall.yaml < model/<Model>.yaml < dataset/<dataset>.yaml < config files < config_dict < options
+    RecBole < plugin overall.yaml < model/<Model>.yaml < dataset/<dataset>.yaml < protocol/<protocol>.yaml
+            < config files < config_dict < options
 
 A wrong key or value is reported here, before any work begins. :class:`~recbole_idp.config.strict.StrictConfig` turns
 the result into RecBole's ``Config``.
@@ -13,7 +14,7 @@ import os
 import shlex
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import yaml
 
@@ -22,11 +23,20 @@ from recbole_idp.config.checks import check_layer, check_together
 from recbole_idp.config.classes import CLASS_DEFAULTS
 from recbole_idp.config.columns import following
 from recbole_idp.config.declarations import declaring_groups, settings_of
-from recbole_idp.config.layers import COMMAND_LINE, CONFIG_DICT, Layer, parse_yaml, read_file, recbole_layers
+from recbole_idp.config.layers import (
+    COMMAND_LINE,
+    CONFIG_DICT,
+    Layer,
+    parse_yaml,
+    protocol_layers,
+    read_file,
+    recbole_layers,
+)
 from recbole_idp.config.model_defaults import model_layers
 from recbole_idp.config.support import check_supported, needs_negatives
 from recbole_idp.errors import UserError
 
+Default = TypeVar("Default", str, None)
 DEFAULT_MODEL = "IDP"
 DEFAULT_DATASET = "ml-100k-target"
 DEFAULT_RUN = "default run"
@@ -65,7 +75,8 @@ def resolve(layers: list[Layer], model: str | None = None, dataset: str | None =
     model, model_origin = _named("model", model, layers, DEFAULT_MODEL)
     dataset, dataset_origin = _named("dataset", dataset, layers, DEFAULT_DATASET)
     registry.check_model(model)
-    below = recbole_layers(model, dataset) + model_layers(model, dataset)
+    protocol, _ = _named("protocol", None, layers, None)
+    below = recbole_layers(model, dataset) + model_layers(model, dataset) + protocol_layers(protocol)
     settings = settings_of(model, below)
     checked = [layer._replace(values=check_layer(layer, settings)) for layer in layers]
     values: dict[str, Any] = {}
@@ -149,8 +160,8 @@ def _put(layer: Layer, values: dict[str, Any], origins: dict[str, str]) -> None:
         origins[key] = layer.origin
 
 
-def _named(key: str, given: str | None, layers: Sequence[Layer], default: str) -> tuple[str, str]:
-    """Return the name of the model or the dataset, which decides on the default layers, and its origin."""
+def _named(key: str, given: str | None, layers: Sequence[Layer], default: Default) -> tuple[str | Default, str]:
+    """Return the name of what decides on the default layers, such as the model, and its origin."""
     if given is not None:
         return given, CONFIG_DICT
     for layer in reversed(layers):

@@ -89,6 +89,22 @@ class StrictConfig(Config):
         """
         return cls.from_resolved(resolve([Layer(SAVED, values)]))
 
+    def varied(self, origin: str, **values: Any) -> StrictConfig:
+        """Return the configuration that the same layers give with another one over them.
+
+        Other than in a copy of the values, what follows from a value, such as the metrics of a predicted profile,
+        follows from the new one.
+
+        Args:
+            origin: Where the values stand, for messages.
+            **values: The values of the further layer; ``dataset`` may be among them.
+
+        Raises:
+            UserError: A key or a value is wrong.
+        """
+        dataset = values.pop("dataset", self["dataset"])
+        return self.from_resolved(resolve([*self._resolved.layers, Layer(origin, values)], self["model"], dataset))
+
     def as_dict(self) -> dict[str, Any]:
         """Return the value of every key as plain JSON types, without those that RecBole computes."""
         return copy.deepcopy(self._resolved.values)

@@ -75,7 +75,7 @@ def domain_texts(
     return texts, titles
 
 
-def check_any_text(texts: Sequence[str], name: str, key: str) -> None:
+def check_any_text(texts: Sequence[object], name: str, key: str) -> None:
     """Check that at least one item has a text to match by.
 
     Args:

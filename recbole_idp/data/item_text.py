@@ -48,12 +48,14 @@ class ItemTexts:
         texts: Item token -> its text; empty if the item has none.
         titles: Item token -> the first text field alone, for people to read.
         fields: The columns that the texts are made of, in this order.
+        values: Item token -> what each of these columns holds.
         without_text: Number of items with an empty text.
     """
 
     texts: dict[str, str]
     titles: dict[str, str]
     fields: tuple[str, ...]
+    values: dict[str, tuple[str, ...]]
     without_text: int
 
     def for_items(self, tokens: Iterable[str]) -> list[str]:
@@ -66,6 +68,18 @@ class ItemTexts:
             One text for each token.
         """
         return [self.texts.get(token, "") for token in tokens]
+
+    def attributes(self, tokens: Iterable[str]) -> list[list[tuple[str, str]]]:
+        """Return the columns of ``tokens`` in their order, none for an unknown item.
+
+        Args:
+            tokens: Item tokens.
+
+        Returns:
+            Name and value of each column that is not empty, for each token.
+        """
+        rows = (self.values.get(token, ()) for token in tokens)
+        return [[pair for pair in zip(self.fields, row, strict=False) if pair[1]] for row in rows]
 
 
 def read_item_texts(
@@ -119,11 +133,13 @@ def read_item_texts(
     check_distinct(frame[item_field], path)
     columns = [[" ".join(value.split()) for value in frame[field]] for field in fields]
     tokens = frame[item_field].tolist()
-    texts = [_join(parts)[:text_length].rstrip() for parts in zip(*columns, strict=True)]
+    values = list(zip(*columns, strict=True))
+    texts = [_join(parts)[:text_length].rstrip() for parts in values]
     return ItemTexts(
         texts=dict(zip(tokens, texts, strict=True)),
         titles=dict(zip(tokens, columns[0], strict=True)),
         fields=fields,
+        values=dict(zip(tokens, values, strict=True)),
         without_text=texts.count(""),
     )
 

@@ -39,6 +39,9 @@ class EventSettings(Settings):
     load_col: dict | None = setting(
         {"inter": ["user_id", "item_id", "timestamp"]}, "Columns to read from each atomic file."
     )
+    latest_events: Count | None = setting(
+        None, "Latest events of a user that are there at all, after the filters, targets among them; None: all."
+    )
     MAX_ITEM_LIST_LENGTH: Count = setting(50, "Latest events of a user that a model sees.")
     train_users_share: PositiveShare = setting(
         1.0, "Few-shot: train on this share of the target's users, evaluate on all.", Affects.TRAINING

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from recbole.data.interaction import Interaction
 
-from recbole_idp.config.derive import data_root
+from recbole_idp.config.derive import data_root, derive
 from recbole_idp.data.atomic import FileFormat
 from recbole_idp.data.catalog import locate
 from recbole_idp.data.dataset import OWN_LENGTH, SequenceDataset
@@ -171,7 +171,8 @@ def _joined(dataset: SequenceDataset) -> JoinedDomains:
         )
     names = joined_with(config["dataset"], config["shared_users"])
     locations = [locate(name, data_root(config)) for name in names]
-    others = (read_domain(config, location) for location in locations)
+    # Which events lie before a target is known later: all of them are read.
+    others = (read_domain(derive(config, latest_events=None), location) for location in locations)
     users = dataset.field2token_id[dataset.uid_field]
     return join_with_target(locate(config["dataset"], data_root(config)), others, users, events.users, events.times)
 

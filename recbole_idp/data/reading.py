@@ -33,7 +33,7 @@ ALL_EVENTS = (None, "[0,inf)", "[1,inf)")
 """Values of RecBole's k-core keys that filter nothing; the second is its default."""
 
 # What would make a fixed split another one, if it is given by histories.
-_FILTERS = ("val_interval", "user_inter_num_interval", "item_inter_num_interval", "rm_dup_inter")
+_FILTERS = ("val_interval", "user_inter_num_interval", "item_inter_num_interval", "rm_dup_inter", "latest_events")
 
 
 class LiteralReading(_MixedInto):
@@ -204,6 +204,17 @@ class LiteralReading(_MixedInto):
                 raise UserError(unknown) from error
             filters = "user_inter_num_interval, item_inter_num_interval or val_interval"
             raise UserError(f"nothing is left of {self.config['dataset']} after filtering: widen {filters}") from error
+
+    def _filter_by_inter_num(self) -> None:
+        """Filter users and items as RecBole does, then keep the latest events of each user."""
+        super()._filter_by_inter_num()
+        latest = self.config["latest_events"]
+        if latest is None:
+            return
+        # In the order of time, those of one time in the order of the file: what stays keeps its place.
+        events = self.inter_feat.sort_index().sort_values(self.time_field, kind="stable")
+        kept = events.groupby(self.uid_field, sort=False).tail(latest).index
+        self.inter_feat = self.inter_feat[self.inter_feat.index.isin(kept)]
 
     def _unknown_items(self) -> str | None:
         """Return the line for an ``.item`` file that was read and describes no item of the events; None if it does."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import re
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -22,6 +22,8 @@ _MONTH_FIRST = re.compile(r"(\d{1,2})/(\d{1,2})/(\d{4}) (\d{1,2}):(\d\d)(?::(\d\
 _EPOCH = datetime.date(1970, 1, 1).toordinal()
 _MIDNIGHT, _SECOND = datetime.datetime(1970, 1, 1), datetime.timedelta(seconds=1)
 _DAY, _HALF_DAY = 86_400, 12
+# Seconds reach this in the year 5138; other units count milliseconds, microseconds or nanoseconds since 1970.
+_UNITS = ((1e17, 1e9), (1e14, 1e6), (1e11, 1e3))
 _PLAIN = len("2013-05-01T12:00:00")
 # By whether the first date names its time zone.
 _OTHER_ZONE = {
@@ -53,6 +55,17 @@ class BadTimeError(ValueError):
     def __init__(self, row: int, why: str) -> None:
         super().__init__(f"row {row} is {why}")
         self.row, self.why = row, why
+
+
+def seconds_of_number(value: Any) -> float:
+    """Return a number of seconds since 1970, or of thousandths and smaller parts of them, as seconds.
+
+    Raises:
+        ValueError: The value is no number.
+    """
+    time = float(value)
+    unit = next((unit for least, unit in _UNITS if time >= least), None)
+    return time if unit is None else time / unit
 
 
 def parse_date(text: str) -> Date:

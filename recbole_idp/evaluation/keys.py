@@ -54,6 +54,11 @@ class BucketSettings(Settings):
 class EvaluationSettings(BucketSettings):
     """What is measured, on which events."""
 
+    protocol: str | None = setting(
+        None,
+        "Protocol of a paper, a file of properties/protocol/, such as morec; keys that you give lie over it.",
+        Affects.NOTHING,
+    )
     eval_args: Annotated[dict, AfterValidator(check_eval_args)] = setting(
         {"split": {"LS": "valid_and_test"}, "order": "TO", "group_by": "user", "mode": "full"},
         "split, group_by, order and mode; keys left out keep these values.",

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from recbole_idp.config.setting import Affects, Count, Natural, Settings, setting
+from recbole_idp.config.setting import Affects, Count, Distinct, Natural, Settings, setting
 
 
 class BoardSettings(Settings):
@@ -16,6 +16,11 @@ class BoardSettings(Settings):
     model_options: dict = setting(
         {},
         "Options of one row alone, e.g. {UniSRec: {pretrain_epochs: 3}}; with model, a row of any name.",
+        Affects.OUTPUT,
+    )
+    text_encoders: Distinct[str] | None = setting(
+        None,
+        "Text encoders to compare: each model that reads texts has a row with each, and zero-shot where it can.",
         Affects.OUTPUT,
     )
     baseline: str | None = setting(

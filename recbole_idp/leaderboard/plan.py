@@ -17,6 +17,7 @@ from recbole_idp.data.catalog import available, locate, with_fixed_split
 from recbole_idp.data.content_hashes import content_hashes
 from recbole_idp.data.keys import joined_sources, joined_with, read_beside
 from recbole_idp.errors import UserError
+from recbole_idp.leaderboard.encoders import encoder_rows
 from recbole_idp.leaderboard.keys import BoardSettings
 from recbole_idp.storage.environment import versions
 from recbole_idp.storage.files import fingerprint, sha256_of_file
@@ -42,6 +43,8 @@ _NOT_FOR_JOBS = (
 
 # Rows of one board are measured alike.
 _SAME_FOR_ALL = (
+    "protocol",
+    "latest_events",
     "metrics",
     "topk",
     "valid_metric",
@@ -193,20 +196,25 @@ def make_plan(options: Mapping[str, str | bool]) -> Plan:
     layers = option_layers(
         {key: value for key, value in options.items() if key not in ("model", "dataset", "variants")}
     )
-    rows = {name: _model_of(name, _own_options(layers)) for name in names}
+    own_options = _given(layers, "model_options")
+    rows = {name: _model_of(name, own_options) for name in names}
     models = list(dict.fromkeys(rows.values()))
     _check_known(layers, models, datasets)
     # The leaderboard's own keys are the same for every model.
     first = next((model for model in models if registry.joins(model)), models[0])
     kept = [Layer(layer.origin, _known_part(layer.values, first, datasets[0])) for layer in layers]
     values = resolve(kept, first, datasets[0]).values
+    if values["text_encoders"]:
+        given_transfer = next(
+            (layer.values["transfer"] for layer in reversed(layers) if "transfer" in layer.values), None
+        )
+        _check_own_options(rows, own_options)
+        own_options = encoder_rows(rows, own_options, values["text_encoders"], datasets[0], given_transfer)
+        rows = {row: options["model"] for row, options in own_options.items()}
+        values["model_options"] = own_options
     if values["baseline"] is not None and values["baseline"] not in rows:
         raise UserError(f"baseline {values['baseline']} is none of the models {', '.join(rows)}: name one of them")
-    for row, given in values["model_options"].items():
-        if row not in rows or not isinstance(given, dict):
-            raise UserError(f"model_options has {row}: {given}: write {{MODEL: {{key: value}}}}, MODEL on the board")
-        if same := [key for key in _SAME_FOR_ALL if key in given]:
-            raise UserError(f"model_options has {same[0]} of {row}: a board measures all alike, give --{same[0]}")
+    _check_own_options(rows, values["model_options"])
     given = {key: value for layer in layers for key, value in layer.values.items()}
     own = {row: {**given, **values["model_options"].get(row, {})} for row in rows}
     transfer = any(not registry.starts_alone(m, _transfer(m, own[row], datasets[0])) for row, m in rows.items())
@@ -220,10 +228,19 @@ def make_plan(options: Mapping[str, str | bool]) -> Plan:
     return Plan(rows, datasets, seeds, {key: _text(value) for key, value in handed_on.items()}, values)
 
 
-def _own_options(layers: Sequence[Layer]) -> dict[str, Any]:
-    """Return the options of rows alone: the last that is given."""
-    given = [Layer(layer.origin, {k: v for k, v in layer.values.items() if k == "model_options"}) for layer in layers]
-    return resolve(given, DEFAULT_MODEL, DEFAULT_DATASET).values["model_options"]
+def _given(layers: Sequence[Layer], key: str) -> Any:
+    """Return the value of one key of the leaderboard: the last that is given."""
+    given = [Layer(layer.origin, {k: v for k, v in layer.values.items() if k == key}) for layer in layers]
+    return resolve(given, DEFAULT_MODEL, DEFAULT_DATASET).values[key]
+
+
+def _check_own_options(rows: Mapping[str, str], own_options: Mapping[str, Any]) -> None:
+    """Check the options that rows have of their own."""
+    for row, given in own_options.items():
+        if row not in rows or not isinstance(given, dict):
+            raise UserError(f"model_options has {row}: {given}: write {{MODEL: {{key: value}}}}, MODEL on the board")
+        if same := [key for key in _SAME_FOR_ALL if key in given]:
+            raise UserError(f"model_options has {same[0]} of {row}: a board measures all alike, give --{same[0]}")
 
 
 def _model_of(row: str, own_options: Mapping[str, Any]) -> str:

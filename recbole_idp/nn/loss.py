@@ -30,6 +30,9 @@ class SoftmaxLoss(nn.Module):
     def draw(self, targets: torch.Tensor, n_items: int) -> None:
         """Return that nothing is drawn: all items are compared."""
 
+    def n_drawn(self, n_targets: int) -> None:
+        """Return None, as :meth:`draw` does."""
+
     def n_candidates(self, n_items: int) -> float:
         """Return the expected number of items, of N, that each target is compared with."""
         return float(n_items)
@@ -78,6 +81,10 @@ class SampledSoftmaxLoss(nn.Module):
         """
         draws = torch.rand(self.n_negatives, dtype=torch.float64, device=targets.device)
         return torch.unique(torch.searchsorted(self.cumulative, draws).clamp_(1, n_items - 1))
+
+    def n_drawn(self, n_targets: int) -> int:
+        """Return how many items are drawn for a batch."""
+        return self.n_negatives
 
     def with_drawn(
         self,
@@ -129,6 +136,10 @@ class PairwiseLoss(nn.Module):
         # Draw from one item fewer, and skip the target's number: a negative is never the target.
         draws = draws + (draws >= targets.unsqueeze(1)).long()
         return draws.clamp_max(n_items - 1)
+
+    def n_drawn(self, n_targets: int) -> int:
+        """Return how many items are drawn for a batch of targets."""
+        return n_targets * self.n_negatives
 
     def scores_of(
         self,

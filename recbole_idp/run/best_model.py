@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from recbole_idp import registry
-from recbole_idp.config.derive import as_pretrained, derive, given_values
+from recbole_idp.config.derive import as_pretrained, derive
 from recbole_idp.data.domain_texts import item_texts
 from recbole_idp.data.item_text import ItemFileFormat
 from recbole_idp.errors import UserError
@@ -17,7 +17,7 @@ from recbole_idp.models.idp.variants import GENERATED
 from recbole_idp.recbole_models.choose import model_class, trainer_class
 from recbole_idp.run.fusion import fused_model
 from recbole_idp.serving.load import open_trained
-from recbole_idp.serving.trained_model import check_absent
+from recbole_idp.serving.whole_folder import check_absent
 from recbole_idp.storage.checkpoint import load_checkpoint
 from recbole_idp.storage.files import check_writable, fingerprint
 
@@ -127,7 +127,7 @@ def keep_best(
     generated_from = start if trial.variant in GENERATED else None
     if settings["fuse"]:
         model = fused_model(model, settings, dataset, facts["fused"]["weight"])
-    trained = registry.packer(config["model"])(model, given_values(settings), dataset, titles, facts, generated_from)
+    trained = registry.packer(config["model"])(model, settings, dataset, titles, facts, generated_from)
     if trained is None:
         return None
     trained.save(folder, may_exist=not config["trained_dir"])

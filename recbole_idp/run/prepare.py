@@ -84,8 +84,8 @@ def data_fingerprint(dataset: SequenceDataset) -> str:
         "rm_dup_inter",
         "eval_args",
     ]
-    if config["benchmark_filename"]:
-        keys.append("benchmark_filename")
+    # What is not given is not counted, so that results of before stay comparable.
+    keys += [key for key in ("benchmark_filename", "latest_events") if config[key]]
     if config["predicts"] not in (None, "next_item"):
         # Other targets than the next items: their ranks are not to be compared with those.
         keys += ["predicts", "profile_field", "shared_users"]

@@ -42,6 +42,7 @@ from recbole_idp.run.fusion import fuse
 from recbole_idp.run.keys import PlaceSettings
 from recbole_idp.run.not_joined import Side, read_not_joined
 from recbole_idp.run.prepare import data_fingerprint, prepare, read_fingerprint
+from recbole_idp.run.tasks import run_tasks
 from recbole_idp.run.trials import Outcome, trials
 from recbole_idp.run.unfinished import Unfinished
 from recbole_idp.storage.environment import command_line, versions
@@ -78,7 +79,7 @@ def pretrain(config: Config) -> Bundle:
 def run(config: Config) -> dict[str, Any]:
     """Pre-train, transfer, and compare the variants on one target: the task ``run``.
 
-    A model without transfer is trained alone.
+    A model without transfer is trained alone. A model with a list of ``tasks`` learns them one after the other.
 
     Args:
         config: The configuration.
@@ -89,6 +90,8 @@ def run(config: Config) -> dict[str, Any]:
     Raises:
         UserError: Something in the data or the configuration is wrong.
     """
+    if config["tasks"] is not None:
+        return run_tasks(config, run)
     trainer = trainer_class(config)
     variants = config["variants"] if trainer.variants else [config["model"]]
     check_trained_dir(PlaceSettings.of(config))

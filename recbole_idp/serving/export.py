@@ -16,9 +16,10 @@ from recbole_idp.errors import UserError
 from recbole_idp.search.approximate import build_index, widen
 from recbole_idp.serving.card import export_card
 from recbole_idp.serving.recommender import Recommender
-from recbole_idp.serving.trained_model import check_absent, write_history_items, write_items
+from recbole_idp.serving.trained_model import write_history_items, write_items
 from recbole_idp.serving.user_encoder import history_length
 from recbole_idp.serving.user_vectors import IDS as USER_IDS
+from recbole_idp.serving.whole_folder import check_absent
 from recbole_idp.storage.files import sha256_of_file, write_json
 from recbole_idp.storage.folders import only_folder
 
@@ -133,7 +134,7 @@ def candidate_matrix(trained: TrainedModel) -> np.ndarray:
 
 def exported_encoder(trained: TrainedModel) -> Exported:
     """Return the user encoder as it is exported, in evaluation mode."""
-    return Exported(trained.user_encoder(), trained.item_bias is not None).eval()
+    return Exported(trained.user_encoder().for_export(), trained.item_bias is not None).eval()
 
 
 def write_encoder(trained: TrainedModel, path: Path) -> None:

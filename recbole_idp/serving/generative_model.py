@@ -17,17 +17,15 @@ import torch
 
 from recbole_idp.errors import UserError
 from recbole_idp.models.p5.keys import RankingSettings
-from recbole_idp.models.p5.network import NetworkSizes, P5Network
-from recbole_idp.models.p5.pretrain import SIZES, TOKENIZER
+from recbole_idp.models.p5.network import SIZES, NetworkSizes, P5Network
 from recbole_idp.models.p5.prompts import PromptWriter
 from recbole_idp.models.p5.ranking import ItemRanking
-from recbole_idp.models.p5.tokenizer import PieceTokenizer
+from recbole_idp.models.p5.tokenizer import TOKENIZER, PieceTokenizer
 from recbole_idp.models.p5.trie import ItemTrie
 from recbole_idp.serving.card import generative_card
 from recbole_idp.serving.new_items import NewItems, read_new_items
-from recbole_idp.serving.trained_model import CARD, ITEMS, MODEL, check_absent
-from recbole_idp.storage.files import fingerprint
-from recbole_idp.storage.folders import new_folder, only_folder
+from recbole_idp.serving.trained_model import CARD, ITEMS, MODEL
+from recbole_idp.serving.whole_folder import GENERATIVE, WholeFolder
 from recbole_idp.storage.schema import ObjectOf
 from recbole_idp.storage.sealed import FolderFormat, check_sealed, read_weights, seal, write_weights
 from recbole_idp.train.pretrained_folder import read_table, table_text
@@ -36,12 +34,11 @@ if TYPE_CHECKING:
     from recbole_idp.data.item_names import HistoryItem
     from recbole_idp.serving.generative import GenerativeRecommender
 
-DESCRIPTION = "generative.json"
 FORMAT = FolderFormat(
     name="trained model",
     made_by="the task run",
     identifier="recbole_idp generative model",
-    description_file=DESCRIPTION,
+    description_file=GENERATIVE,
     required_files=frozenset((MODEL, ITEMS, TOKENIZER)),
     schema={
         "model": str,
@@ -62,7 +59,7 @@ _COLUMNS = ("item_id", "number", "title")
 
 
 @dataclass
-class GenerativeModel:
+class GenerativeModel(WholeFolder):
     """A trained model that writes items as answers to prompts. N items with padding.
 
     Attributes:
@@ -129,25 +126,14 @@ class GenerativeModel:
         writer = PromptWriter(self.tokenizer, [0, *self.numbers], titles, words, longest)
         return ItemRanking(writer, ItemTrie(writer.answers[1:]), RankingSettings(**rule))
 
-    def save(self, folder: str | Path, may_exist: bool = False) -> None:
-        """Write the folder, whole or not at all.
-
-        Args:
-            folder: Folder to make.
-            may_exist: Whether the folder of another process that makes the same is kept.
-
-        Raises:
-            UserError: The folder exists, or cannot be written.
-        """
-        if not may_exist:
-            check_absent(folder)
-        with (new_folder if may_exist else only_folder)(folder) as building:
-            write_weights(building / MODEL, self.weights)
-            (building / TOKENIZER).write_text(self.tokenizer.to_json(), encoding="utf-8")
-            columns = (self.tokens, list(map(str, self.numbers)), [" ".join(title.split()) for title in self.titles])
-            (building / ITEMS).write_text(table_text(_COLUMNS, *columns), encoding="utf-8", errors="replace")
-            (building / CARD).write_text(generative_card(self), encoding="utf-8")
-            seal(building, FORMAT, self.description)
+    def _fill(self, building: Path) -> None:
+        """Write all files into a folder, and seal it."""
+        write_weights(building / MODEL, self.weights)
+        (building / TOKENIZER).write_text(self.tokenizer.to_json(), encoding="utf-8")
+        columns = (self.tokens, list(map(str, self.numbers)), [" ".join(title.split()) for title in self.titles])
+        (building / ITEMS).write_text(table_text(_COLUMNS, *columns), encoding="utf-8", errors="replace")
+        (building / CARD).write_text(generative_card(self), encoding="utf-8")
+        seal(building, FORMAT, self.description)
 
     @classmethod
     def open(cls, folder: str | Path) -> GenerativeModel:
@@ -181,10 +167,6 @@ class GenerativeModel:
             reason = " ".join(str(error).split())[:200]
             raise UserError(f"trained model {folder} cannot be read ({reason}): train it again") from error
         return model
-
-    def digest(self) -> str:
-        """Return 16 hexadecimal digits that stand for the content of the folder that was opened."""
-        return fingerprint(self.description)
 
     def with_items(self, path: str | Path, pretrained: str | None = None) -> tuple[GenerativeModel, NewItems]:
         """Add the items of a file that the model does not have yet, without training.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from recbole_idp.config.derive import given_values
 from recbole_idp.config.fingerprint import values_that_affect
 from recbole_idp.config.setting import Affects
 from recbole_idp.models.p5.keys import RankingSettings
@@ -12,7 +13,7 @@ from recbole_idp.serving.generative_model import GenerativeModel
 from recbole_idp.storage.environment import versions
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from recbole.config import Config
 
     from recbole_idp.data.dataset import SequenceDataset
     from recbole_idp.models.p5.model import P5
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 def generative_model(
     model: P5,
-    values: Mapping[str, Any],
+    config: Config,
     dataset: SequenceDataset,
     titles: list[str],
     facts: dict[str, Any],
@@ -30,7 +31,7 @@ def generative_model(
 
     Args:
         model: The trained model.
-        values: Value of every key, which the folder describes.
+        config: RecBole's configuration.
         dataset: The part of the target that it was trained on.
         titles: Titles of items 1 to N - 1.
         facts: ``variant``, ``seed``, ``valid`` and ``test``.
@@ -39,7 +40,7 @@ def generative_model(
     Returns:
         Not saved yet.
     """
-    settings = model.settings
+    settings, values = model.settings, given_values(config)
     return GenerativeModel(
         weights={name: value.cpu() for name, value in model.network.weights().items()},
         tokenizer=model.tokenizer,

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 import torch
 from recbole.data.interaction import Interaction
 
+from recbole_idp.config.derive import given_values
 from recbole_idp.config.fingerprint import values_that_affect
 from recbole_idp.config.setting import Affects
+from recbole_idp.serving.content_items import ContentItems
 from recbole_idp.serving.recommender import Recommender
 from recbole_idp.serving.trained_model import TrainedModel
 from recbole_idp.serving.user_encoder import KINDS, encoder_sizes, history_length
@@ -18,6 +20,8 @@ from recbole_idp.storage.environment import versions
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from recbole.config import Config
 
     from recbole_idp.data.dataset import SequenceDataset
     from recbole_idp.models.base.sequence_model import SequenceModel
@@ -32,7 +36,7 @@ _TOLERANCE = 1e-4
 @torch.no_grad()
 def trained_model(
     model: SequenceModel,
-    values: Mapping[str, Any],
+    config: Config,
     dataset: SequenceDataset,
     titles: list[str],
     facts: dict[str, Any],
@@ -42,7 +46,7 @@ def trained_model(
 
     Args:
         model: The trained model, whose ``serving()`` is checked against its own scores.
-        values: Value of every key, which the folder describes; with ``keep_users``.
+        config: RecBole's configuration, with ``keep_users``.
         dataset: The part of the target that it was trained on.
         titles: Titles of items 1 to N - 1.
         facts: ``variant``, ``seed``, ``valid`` and ``test``.
@@ -53,6 +57,7 @@ def trained_model(
         Not saved yet. None where the model's encoder is of no kind that can be built without it,
         or the scores come out otherwise.
     """
+    values = given_values(config)
     model.eval()
     serving = model.serving()
     if serving.encoder_kind not in KINDS:
@@ -85,7 +90,11 @@ def trained_model(
         },
         transfer=None if start is None else _about_transfer(start),
         history_items=list(dataset.history_items),
+        tokenizer=serving.tokenizer,
     )
+    if (parts := model.content_parts(config, dataset)) is not None:
+        trained.content = ContentItems.of(parts)
+        trained.description["content"] = trained.content.about
     if not _agrees(trained, *_scored_histories(model, dataset, sizes["MAX_ITEM_LIST_LENGTH"])):
         return None
     if values["keep_users"]:

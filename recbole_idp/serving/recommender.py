@@ -47,20 +47,7 @@ class Recommender(ItemRecommender):
 
     @torch.inference_mode()
     def rank(self, histories: Sequence[list[int]], k: int, exclude_seen: bool = True) -> tuple[np.ndarray, np.ndarray]:
-        """Rank all items of the target, by their numbers.
-
-        Args:
-            histories: Item numbers of each of B users; a list without an item that is read gets no items.
-            k: Items for each user.
-            exclude_seen: Whether to exclude the items of the history.
-
-        Returns:
-            Items, best first, 0 where there are no more, int64, and their scores, float32; both of shape [B, k'], k'
-            being k or the number of all items.
-
-        Raises:
-            UserError: ``k`` is no number of items.
-        """
+        """Rank all items by their scores; see :class:`ItemRecommender`."""
         k = self._checked(k)
         best = np.zeros((len(histories), k), dtype=np.int64)
         values = np.full((len(histories), k), -np.inf, dtype=np.float32)

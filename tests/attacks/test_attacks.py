@@ -44,7 +44,8 @@ def readers():
 
 NAMES = (
     "atomic", "items", "yaml", "tensors", "checkpoint", "bundle", "modules", "result", "board", "reviews", "tenrec",
-    "sequences", "profiles", "users",
+    "sequences", "profiles", "users", "ninerec", "pixelrec", "mind", "adressa", "transrec", "ninerec_items",
+    "pixelrec_items", "mind_items", "adressa_items", "transrec_items",
 )  # fmt: skip
 
 

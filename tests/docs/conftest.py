@@ -7,6 +7,7 @@ import shutil
 import pytest
 import yaml
 
+from attacks.logs import FORMATS
 from recbole_idp.cli.main import main
 from recbole_idp.testing.toy import TINY, title, write_dataset
 from tests.support.boards import leaderboard
@@ -48,6 +49,7 @@ def toy_template(tmp_path_factory):
         (place / "DIR" / name / f"{name}.user").write_text(users)
     _write_amazon(place)
     _write_tenrec_and_peterrec(place)
+    _write_logs(place)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(place)
         assert main(["run", *OFFICE, "--config_files=toy.yaml", "--variants=fine_tune", "--trained_dir=office"]) == 0
@@ -111,3 +113,23 @@ def _write_tenrec_and_peterrec(place):
     histories = [f"0,0,{user + 1},{user + 2},{user + 3}" for user in range(4)]
     for name, ending in {"source.csv": "", "coldrec.csv": ",,7,8", "age.csv": ",,2"}.items():
         (place / name).write_text("".join(f"{history}{ending}\n" for history in histories))
+
+
+def _write_logs(place):
+    """Writes small files in the forms of NineRec, PixelRec, MIND, Adressa and TransRec."""
+    files = {
+        "KU_pair.csv": FORMATS["ninerec"].events,
+        "KU_item.csv": FORMATS["ninerec"].items,
+        "Pixel200K.csv": b"item_id,user_id,timestamp\n" + b"".join(b"i12,u1,16%08d\n" % place for place in range(6)),
+        "Pixel200K_info.csv": FORMATS["pixelrec"].items,
+        "behaviors.tsv": FORMATS["mind"].events,
+        "news.tsv": FORMATS["mind"].items,
+        "one_week/20170101": FORMATS["adressa"].events,
+        "sequences.txt": FORMATS["transrec"].events,
+        "articles.txt": FORMATS["transrec"].items,
+        "KU_cover/v17.jpg": b"a picture",
+        "cover/i12.jpg": b"a picture",
+    }
+    for name, content in files.items():
+        (place / name).parent.mkdir(exist_ok=True)
+        (place / name).write_bytes(content)

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import abc
+from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
+
+if TYPE_CHECKING:
+    from recbole_idp.content.text.interface import TextEncoder
+    from recbole_idp.content.trainable.memory import StepMemory
 
 
 class TrainableContent(nn.Module, abc.ABC):
@@ -16,6 +21,18 @@ class TrainableContent(nn.Module, abc.ABC):
     """
 
     width: int
+
+    def step_memory(self, n_rows: int) -> StepMemory | None:
+        """Return the sizes that decide on the memory of a step; None where they are not known.
+
+        Args:
+            n_rows: Inputs that a step encodes, at most.
+        """
+        return None
+
+    def snapshot(self) -> TextEncoder:
+        """Return a copy of the encoder as it is now, which can be saved and used without this module."""
+        raise NotImplementedError
 
     @abc.abstractmethod
     def forward(self, rows: torch.Tensor) -> torch.Tensor:

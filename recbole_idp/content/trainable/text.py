@@ -14,10 +14,11 @@ from recbole_idp.content.text.interface import distinct_texts
 from recbole_idp.content.trainable.entering import entering
 from recbole_idp.content.trainable.interface import TrainableContent
 from recbole_idp.content.trainable.lower_layers import LowerLayers
+from recbole_idp.content.trainable.memory import TOGETHER, StepMemory
 from recbole_idp.errors import UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from typing_extensions import Self
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from recbole_idp.content.text.sentence import SentenceEncoder
     from recbole_idp.content.text.sentence_model import SentenceModel
 
-_TOGETHER = 32
 _CLOSE = 0.999
 
 
@@ -45,7 +45,8 @@ class TrainableText(TrainableContent):
             chunk only.
 
     Attributes:
-        trained (nn.Module): What is trained.
+        name: Name of the encoder.
+        trained (nn.Module): What is trained, or what adapters are grafted into.
 
     Raises:
         UserError: The encoder has fewer layers, or its layers cannot be run separately.
@@ -64,7 +65,7 @@ class TrainableText(TrainableContent):
         recompute: bool = False,
     ) -> None:
         super().__init__()
-        self.width = encoder.width
+        self.width, self.name = encoder.width, encoder.name
         self.texts, places = distinct_texts(texts)
         # Input 0 is padding, and -1 stands for no text.
         self._place = np.concatenate([[-1], places])
@@ -101,7 +102,7 @@ class TrainableText(TrainableContent):
         """
         # Texts of like length go together: padded to the longest of a random batch, most of it would be padding.
         order = np.argsort(self._tokens.lengths[places], kind="stable")
-        chunks = np.split(places[order], range(_TOGETHER, len(order), _TOGETHER))
+        chunks = np.split(places[order], range(TOGETHER, len(order), TOGETHER))
         back = torch.from_numpy(np.argsort(order)).to(self._encoder.device)
         return torch.cat([self._chunk(chunk) for chunk in chunks])[back]
 
@@ -109,6 +110,53 @@ class TrainableText(TrainableContent):
         """Switch between training and evaluation; parts that are not trained, such as pooling, follow."""
         self._parts[0].train(mode)
         return super().train(mode)
+
+    def step_memory(self, n_rows: int) -> StepMemory:
+        """Return the sizes that decide on the memory of a step; see :class:`TrainableContent`."""
+        sizes = transformer_of(self._parts[0]).config
+        # Where layers have no list of their own, all that the configuration counts are trained.
+        layers = len(self.trained) if self._lower is not None else sizes.num_hidden_layers  # type: ignore[arg-type]
+        parameters = [parameter for parameter in self.parameters() if parameter.requires_grad]
+        return StepMemory(
+            texts=min(n_rows, len(self.texts)),
+            tokens=float(self._tokens.lengths.mean()) if self.texts else 0.0,
+            layers=int(layers),
+            width=int(sizes.hidden_size),
+            heads=int(sizes.num_attention_heads),
+            parameters=sum(parameter.numel() for parameter in parameters),
+            frozen=len(parameters) < sum(1 for _ in self.trained.parameters()),
+            narrow=self._precision != torch.float32,
+            recompute=self._recompute,
+        )
+
+    def layers(self) -> nn.ModuleList:
+        """Return the layers that are run in each step: the last ones, or all.
+
+        Raises:
+            UserError: The encoder has no list of layers.
+        """
+        return check_layers(self._encoder, 1, "the number of layers", self._parts[0])[2]
+
+    def adapt(self, graft: Callable[[nn.Module, SentenceModel], nn.Module]) -> None:
+        """Freeze what is trained, and graft small networks into it, which are trained instead.
+
+        Args:
+            graft: Takes what is trained and the whole encoder, changes both, and returns what lies beside the former.
+        """
+        self.trained.requires_grad_(False)
+        self.beside = graft(self.trained, self._parts[0])
+
+    def snapshot(self) -> SentenceEncoder:
+        """Return a copy of the encoder as it is now; see :class:`TrainableContent`."""
+        if self._lower is None:
+            copied = self._encoder.copy()
+        else:
+            parent, name, whole = self._container
+            setattr(parent, name, whole)
+            copied = self._encoder.copy()
+            setattr(parent, name, self.trained)
+        copied.model.eval().requires_grad_(False)
+        return copied
 
     def tuned_encoder(self) -> SentenceEncoder:
         """Return the encoder with the layers as trained so far; this module cannot be used afterwards."""

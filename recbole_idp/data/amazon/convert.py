@@ -4,20 +4,19 @@ reviews -> interactions -> duplicates dropped -> k-core -> sorted -> .inter
 metadata of the items that are left -> cleaned texts -> .item
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from recbole_idp.data.amazon.filtering import core_mask
 from recbole_idp.data.amazon.items import ITEM_TYPES, Metadata, read_metadata
 from recbole_idp.data.amazon.parts import parts_beside
 from recbole_idp.data.amazon.reviews import read_reviews, review_layout
 from recbole_idp.data.atomic import INTER_TYPES, write_atomic
 from recbole_idp.data.convert.datasets import building_dataset, free_folder
-from recbole_idp.data.convert.lines import RawFile
+from recbole_idp.data.convert.filtering import check_filters, core_mask
+from recbole_idp.data.convert.lines import RawFile, encoding_notes
 from recbole_idp.errors import UserError
 
 
@@ -92,7 +91,7 @@ def convert_amazon(
             be written.
     """
     folder = free_folder(output, name)
-    _check_arguments(k_core, min_length)
+    check_filters(k_core, min_length)
     try:
         return _convert(folder, reviews, metadata, name, k_core, min_length)
     except MemoryError:
@@ -113,7 +112,7 @@ def _convert(
     layout = review_layout(review_file)
     parts = parts_beside(review_file, layout)
     users, items, events, only_in_histories = read_reviews(parts.files, layout)
-    notes = [*parts.notes, *_history_notes(only_in_histories), *_encoding_notes(parts.files)]
+    notes = [*parts.notes, *_history_notes(only_in_histories), *encoding_notes(parts.files)]
     if events.empty:
         raise UserError(f"{reviews} has no reviews: nothing follows its first line")
     distinct = events.drop_duplicates(["user", "item", "timestamp"])
@@ -128,7 +127,7 @@ def _convert(
         notes += _metadata_notes(found, metadata, reviews)
         catalog = found.frame
         malformed += metadata_file.malformed
-        notes += _encoding_notes([metadata_file])
+        notes += encoding_notes([metadata_file])
     origin = f"converted from reviews ({layout.name} layout)"
     with building_dataset(folder, origin=origin, k_core=k_core, min_length=min_length) as building:
         types = {column: kind for column, kind in INTER_TYPES.items() if layout.has_ratings or column != "rating"}
@@ -158,15 +157,6 @@ def _history_notes(missing: int) -> list[str]:
     return [f"{missing:,} earlier events stand in the column history alone, without times, and are left out"]
 
 
-def _encoding_notes(files: Iterable[RawFile]) -> list[str]:
-    """Say how many lines are not UTF-8."""
-    return [
-        f"{file.undecoded:,} lines of {file.path} are not UTF-8, and lost characters: convert it before"
-        for file in files
-        if file.undecoded
-    ]
-
-
 def _metadata_notes(found: Metadata, metadata: str | Path, reviews: str | Path) -> list[str]:
     """Say how few of the items the metadata describe; raise UserError if it is none."""
     tokens = found.frame["item_id"]
@@ -178,13 +168,6 @@ def _metadata_notes(found: Metadata, metadata: str | Path, reviews: str | Path) 
     if found.described > len(tokens) / 2:
         return []
     return [f"{metadata} describes {found.described:,} of {len(tokens):,} items only: is it of the same category?"]
-
-
-def _check_arguments(k_core: int | None, min_length: int | None) -> None:
-    """Check the arguments before any work."""
-    for key, value in (("k_core", k_core), ("min_length", min_length)):
-        if value is not None and value < 1:
-            raise UserError(f"{key} is {value}: it must be 1 or more")
 
 
 def _interactions(events: pd.DataFrame, users: np.ndarray, items: np.ndarray) -> pd.DataFrame:

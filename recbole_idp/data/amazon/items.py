@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from recbole_idp.data.amazon.tables import EVENT_NAMES, ITEM_NAMES, Table, find_columns, missing_columns, split_header
 from recbole_idp.data.convert.lines import RawFile, parse_record
+from recbole_idp.data.convert.tables import EVENT_NAMES, ITEM_NAMES, Table, find_columns, missing_columns, split_header
 from recbole_idp.data.html_text import clean
 from recbole_idp.errors import UserError
 

@@ -13,9 +13,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from recbole_idp.data.amazon.tables import EVENT_NAMES, Table, find_columns, missing_columns, split_header
 from recbole_idp.data.convert.lines import RawFile, parse_record
-from recbole_idp.data.times import parse_date
+from recbole_idp.data.convert.tables import EVENT_NAMES, Table, find_columns, missing_columns, split_header
+from recbole_idp.data.times import parse_date, seconds_of_number
 from recbole_idp.errors import UserError
 
 NEEDED = ("user", "item", "time")
@@ -23,8 +23,6 @@ NEEDED = ("user", "item", "time")
 
 _ASIN = re.compile(r"\d{9}[\dX]|B0[0-9A-Z]{8}")
 _SAMPLE = 200
-# Seconds reach this in the year 5138; other units count milliseconds, microseconds or nanoseconds since 1970.
-_UNITS = ((1e17, 1e9), (1e14, 1e6), (1e11, 1e3))
 # A time without a name of its column is one since 1980, and a rating is no number of that size.
 _TIME_FROM, _RATING_TO = 3e8, 1000
 _NUMBERED = {"user": 0, "item": 1, "rating": 2, "time": 3}
@@ -95,7 +93,7 @@ def review_layout(file: RawFile) -> Layout:
 def _review_2014_2018(line: str) -> Event:
     """Return the event in a line of the releases of 2014 and 2018."""
     record = parse_record(line)
-    return _event(record["reviewerID"], record["asin"], _seconds(record["unixReviewTime"]), record["overall"])
+    return _event(record["reviewerID"], record["asin"], seconds_of_number(record["unixReviewTime"]), record["overall"])
 
 
 def _review_2023(line: str) -> Event:
@@ -104,7 +102,7 @@ def _review_2023(line: str) -> Event:
     # The metadata names products by their parent, of which colours and sizes are variants.
     item = record.get("parent_asin") or record["asin"]
     time = record["timestamp"] if "timestamp" in record else record["sort_timestamp"]
-    return _event(record["user_id"], item, _seconds(time), record["rating"])
+    return _event(record["user_id"], item, seconds_of_number(time), record["rating"])
 
 
 def _record_layout(names: list[str], path: Path) -> Layout:
@@ -202,7 +200,7 @@ class _TimeReader:
             ValueError: It is neither a number nor a date, or is of another form than the first one.
         """
         try:
-            time, form = _seconds(value), "number"
+            time, form = seconds_of_number(value), "number"
         except ValueError:
             date = parse_date(str(value).strip())
             time, form = date.seconds, "zoned" if date.zoned else "date"
@@ -210,13 +208,6 @@ class _TimeReader:
         if form != self._form:
             raise ValueError(f"a {form} among times that are each a {self._form}")
         return time
-
-
-def _seconds(value: Any) -> float:
-    """Return a number of seconds, or of parts of them, as seconds."""
-    time = float(value)
-    unit = next((unit for least, unit in _UNITS if time >= least), None)
-    return time if unit is None else time / unit
 
 
 def _event(user: object, item: object, time: float, rating: Any = 0, history: str = "") -> Event:

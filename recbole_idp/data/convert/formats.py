@@ -47,5 +47,35 @@ FORMATS = {
         'convert --format=conure --pretraining=FILE --targets="{clicks: FILE}" --labels="{age: FILE}" --name=NAME '
         "[--output=DIR]",
     ),
+    "ninerec": Format(
+        f"{_DATA}.ninerec.keys:NineRecSettings",
+        f"{_DATA}.ninerec.convert:convert_ninerec",
+        ("events", "name", "output"),
+        "convert --format=ninerec --events=FILE --name=NAME [--items=FILE --covers=DIR --output=DIR]",
+    ),
+    "pixelrec": Format(
+        f"{_DATA}.pixelrec.keys:PixelRecSettings",
+        f"{_DATA}.pixelrec.convert:convert_pixelrec",
+        ("events", "name", "output"),
+        "convert --format=pixelrec --events=FILE --name=NAME [--items=FILE --covers=DIR --output=DIR]",
+    ),
+    "mind": Format(
+        f"{_DATA}.mind.keys:MindSettings",
+        f"{_DATA}.mind.convert:convert_mind",
+        ("events", "name", "output"),
+        "convert --format=mind --events=behaviors.tsv --name=NAME [--items=news.tsv --output=DIR]",
+    ),
+    "adressa": Format(
+        f"{_DATA}.adressa.keys:AdressaSettings",
+        f"{_DATA}.adressa.convert:convert_adressa",
+        ("events", "name", "output"),
+        "convert --format=adressa --events=FILE_OR_FOLDER --name=NAME [--items=FILE --output=DIR]",
+    ),
+    "transrec": Format(
+        f"{_DATA}.transrec.keys:TransRecSettings",
+        f"{_DATA}.transrec.convert:convert_transrec",
+        ("events", "name", "output"),
+        "convert --format=transrec --events=FILE --name=NAME [--items=FILE --covers=DIR --output=DIR]",
+    ),
 }
 """Name of each format -> the format."""

@@ -263,3 +263,12 @@ def parse_record(text: str) -> dict[str, Any]:
     if not isinstance(record, dict):
         raise ValueError("not a dictionary")
     return record
+
+
+def encoding_notes(files: Iterable[RawFile]) -> list[str]:
+    """Say how many lines of files that were read are no UTF-8 text."""
+    return [
+        f"{file.undecoded:,} lines of {file.path} are not UTF-8, and lost characters: convert it before"
+        for file in files
+        if file.undecoded
+    ]

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from recbole_idp.data.domains import Domain
 
 OWNER = ".parametrizations.weight.0.owner"
+_STORED = ".parametrizations.weight.original"
 _TENSORS = ("candidates", "token", "bias")
 
 
@@ -100,6 +101,28 @@ class ConureFolder(PretrainedItems):
     def names(self) -> list[str]:
         """Return the names of the tasks."""
         return [task.about["name"] for task in self.tasks]
+
+    def changed_since(self, earlier: ConureFolder) -> list[str]:
+        """Compare, to the last digit, all that the tasks of an earlier folder use with what is here.
+
+        Args:
+            earlier: A folder from whose tasks this one went on.
+
+        Returns:
+            Names of tensors and of tasks that are not as they were.
+        """
+        changed = []
+        owners = {name.removesuffix(OWNER): value for name, value in earlier.state.items() if name.endswith(OWNER)}
+        for name, value in earlier.state.items():
+            kept = owners.get(name.removesuffix(OWNER).removesuffix(_STORED))
+            here = self.state[name]
+            # What no earlier task owns may have been learned since.
+            same = torch.equal(value, here) if kept is None else torch.equal(value[kept > 0], here[kept > 0])
+            changed += [] if same else [name]
+        for one, other in zip(earlier.tasks, self.tasks, strict=False):
+            same = one.ids == other.ids and all(torch.equal(getattr(one, x), getattr(other, x)) for x in _TENSORS)
+            changed += [] if same and one.about == other.about else [one.about["name"]]
+        return changed
 
     def shares(self) -> list[float]:
         """Return the share of what was free that each task gave back."""

@@ -33,6 +33,11 @@ class ConureSettings(CausalSettings, TargetLossSettings):
     variants: Distinct[Learning] = setting(
         ["scratch", "learn"], "Variants to train and evaluate, side by side.", Affects.OUTPUT
     )
+    tasks: list[dict] | None = setting(
+        None,
+        "Tasks to learn in one command, one after the other: of each its own keys, such as {predicts: cold_item}.",
+        Affects.OUTPUT,
+    )
     task_name: str | None = setting(
         None, "Name of the task in the folder; None: dataset, what is predicted, and its column.", Affects.OUTPUT
     )

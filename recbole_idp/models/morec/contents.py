@@ -12,7 +12,8 @@ from recbole_idp.content.text.encoding import TextEncoding
 from recbole_idp.content.trainable.keys import TrainedEncoderSettings
 from recbole_idp.content.trainable.text import TrainableText, check_layers
 from recbole_idp.errors import UserError
-from recbole_idp.models.base.text_vectors import centred, input_texts
+from recbole_idp.models.base.text_vectors import input_texts
+from recbole_idp.search.vectors import centred
 from recbole_idp.train.pretrained_folder import TEXT_ENCODER
 
 if TYPE_CHECKING:

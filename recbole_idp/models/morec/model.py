@@ -11,10 +11,12 @@ from torch.nn import functional
 from recbole_idp.content.text.encoding import TextEncoding
 from recbole_idp.content.trainable.keys import TrainedEncoderSettings
 from recbole_idp.data.rows import Batch, after_last
+from recbole_idp.models.base.serving import ContentParts
 from recbole_idp.models.base.text_model import TextModel
 from recbole_idp.models.base.transferred import TRANSFORMER_KEYS, take_over
 from recbole_idp.models.morec.contents import MEAN, target_contents
-from recbole_idp.nn.dropout import Dropout
+from recbole_idp.models.morec.layers import fusion_layer, projection
+from recbole_idp.nn.adapters.sockets import ADAPTER
 from recbole_idp.nn.encoder.bias_free import BiasFreeEncoder
 from recbole_idp.nn.encoder.keys import TransformerSettings
 from recbole_idp.nn.in_batch import events_of
@@ -27,7 +29,9 @@ if TYPE_CHECKING:
     from recbole.config import Config
     from recbole.data.interaction import Interaction
 
+    from recbole_idp.content.text.interface import TextEncoder
     from recbole_idp.content.trainable.interface import TrainableContent
+    from recbole_idp.content.trainable.memory import StepMemory
     from recbole_idp.data.dataset import SequenceDataset
     from recbole_idp.models.base.sequence_model import ModelData
     from recbole_idp.models.morec.contents import ItemContents
@@ -132,7 +136,7 @@ class MoRec(TextModel):
             UserError: The weights are of other sizes than this model's.
         """
         weights = {name: value for name, value in state.items() if name != MEAN}
-        take_over(self, weights, ("encoder", "item_encoder"), self.encoder_keys, "the pre-trained MoRec")
+        take_over(self, weights, ("encoder", "item_encoder"), self.encoder_keys, "the pre-trained MoRec", ADAPTER)
 
     def keeps_ids(self, config: Config) -> bool:
         """Return whether the model has a table of IDs beside the contents."""
@@ -154,7 +158,41 @@ class MoRec(TextModel):
     def encoder_parameters(self) -> Iterator[nn.Parameter]:
         """Yield the parameters of the content encoder that are trained."""
         if self.content is not None:
-            yield from self.content.parameters()
+            yield from (parameter for parameter in self.content.parameters() if parameter.requires_grad)
+
+    def content_parts(self, config: Config, dataset: SequenceDataset) -> ContentParts | None:
+        """Return what makes an item's vector from its text; None where IDs are joined."""
+        if self.id_fusion != "none":
+            return None
+        start = self.find_pretrained(config) if config["transfer"] != "scratch" else None
+        layers = [layer for layer in self.item_encoder if isinstance(layer, nn.Linear)]
+        encoder, kept = self.current_encoder(config, dataset, start)
+        return ContentParts(encoder, self.text_mean, layers, config["text_tokens"], kept)
+
+    def current_encoder(
+        self, config: Config, dataset: SequenceDataset, start: PretrainedMoRec | None
+    ) -> tuple[TextEncoder, bool]:
+        """Return the text encoder as it is now, and whether it cannot be loaded by its name again."""
+        if self.content is not None:
+            return self.content.snapshot(), True
+        encoder = target_contents(config, dataset, start).encoder
+        trained = start is not None and start.description["text_encoder"].get("trained") != "none"
+        return encoder, trained or encoder.needs_fitting or config["text_pooling"] is not None
+
+    def step_memory(self, batch_size: int) -> StepMemory | None:
+        """Return the sizes that decide on the memory of a training step; None where nothing is encoded.
+
+        Args:
+            batch_size: Targets of a batch.
+        """
+        if self.content is None:
+            return None
+        return self.content.step_memory(min(self.n_inputs, self.step_inputs(batch_size)))
+
+    def step_inputs(self, batch_size: int) -> int:
+        """Return how many inputs a step encodes at most, with repetitions: events, targets and what is drawn."""
+        drawn = self.loss.n_drawn(batch_size)
+        return self.n_inputs if drawn is None else 2 * batch_size + drawn
 
     def content_vectors(self, rows: torch.Tensor) -> torch.Tensor:
         """Return the centred text vectors of some inputs, of length one; arguments as in :meth:`encode_rows`."""
@@ -231,69 +269,3 @@ class MoRec(TextModel):
         rows = torch.unique(read)
         vectors = self.encode_rows(rows)
         return vectors.new_zeros(self.n_inputs, vectors.shape[1]).index_copy(0, rows, vectors)
-
-
-class AddedIDs(nn.Module):
-    """ID + content (arXiv 2303.13835, ADD)."""
-
-    def forward(self, ids: torch.Tensor, contents: torch.Tensor) -> torch.Tensor:
-        """Join vectors; all of shape [R, D]."""
-        return ids + contents
-
-
-class ConcatenatedIDs(nn.Module):
-    """A dense layer with GELU over ID and content side by side (arXiv 2303.13835, CAT).
-
-    Args:
-        width: Width D.
-        dropout_prob: Dropout before the layer.
-    """
-
-    def __init__(self, width: int, dropout_prob: float) -> None:
-        super().__init__()
-        self.dropout, self.dense = Dropout(dropout_prob), nn.Linear(2 * width, width)
-        nn.init.xavier_normal_(self.dense.weight)
-        nn.init.zeros_(self.dense.bias)
-
-    def forward(self, ids: torch.Tensor, contents: torch.Tensor) -> torch.Tensor:
-        """Join vectors; all of shape [R, D]."""
-        return functional.gelu(self.dense(self.dropout(torch.cat([ids, contents], 1))))
-
-
-def fusion_layer(width: int, kind: str, dropout_prob: float) -> nn.Module:
-    """Build what joins IDs and contents.
-
-    Args:
-        width: Width D.
-        kind: ``none``, ``add`` or ``cat``.
-        dropout_prob: Dropout of ``cat``.
-
-    Returns:
-        A module of two arguments; nothing to call for ``none``.
-    """
-    if kind == "cat":
-        return ConcatenatedIDs(width, dropout_prob)
-    return AddedIDs() if kind == "add" else nn.Identity()
-
-
-def projection(text_width: int, width: int, n_layers: int, dropout_prob: float) -> nn.Sequential:
-    """Build dense layers, each followed by GELU, with dropout before each but the first.
-
-    Args:
-        text_width: Width of the first layer's input.
-        width: Width of each layer's output.
-        n_layers: At least one.
-        dropout_prob: Probability that an element becomes zero.
-
-    Returns:
-        With Glorot's normal weights and no bias at first, as TCF's code and that of MoRec for images have them; the
-        layer of MoRec's code for texts has PyTorch's.
-    """
-    layers = [nn.Linear(text_width, width), nn.GELU()]
-    for _ in range(n_layers - 1):
-        layers += [Dropout(dropout_prob), nn.Linear(width, width), nn.GELU()]
-    for layer in layers:
-        if isinstance(layer, nn.Linear):
-            nn.init.xavier_normal_(layer.weight)
-            nn.init.zeros_(layer.bias)
-    return nn.Sequential(*layers)

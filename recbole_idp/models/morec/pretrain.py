@@ -74,6 +74,10 @@ class ContentPretraining(Pretraining[PretrainedMoRec]):
         self.encoding = TextEncoding.of(self.config)
         self.text_encoder = self.encoding.load_encoder()
 
+    def model_name(self) -> str:
+        """Return the model that is trained; those that start from it share the folder."""
+        return self.model.__name__
+
     def values(self) -> dict[str, Any]:
         """Return the keys that decide on the result; whether the history is left out is the model's own."""
         return {key: value for key, value in super().values().items() if key != "exclude_history"}
@@ -98,7 +102,7 @@ class ContentPretraining(Pretraining[PretrainedMoRec]):
 
         trained = TrainedEncoderSettings.of(config).train_encoder
         parts = "item and sequence encoder" if trained == "none" else "content, item and sequence encoder"
-        with clock.stage("pretrain", f"training {config['model']}'s {parts} on the source domains") as facts:
+        with clock.stage("pretrain", f"training {self.model_name()}'s {parts} on the source domains") as facts:
             trainer, valid = train_resumably(settings, make_model, loaders, self.unfinished, EncoderTrainer)
             facts.update(targets_per_second=round(trainer.targets_per_second), valid=valid)
         model = trainer.model
@@ -116,7 +120,7 @@ class ContentPretraining(Pretraining[PretrainedMoRec]):
     def card(self, description: Mapping[str, Any]) -> str:
         """Return the model card."""
         names = ", ".join(domain["name"] for domain in description["domains"])
-        name, about = self.config["model"], description["text_encoder"]
+        name, about = self.model_name(), description["text_encoder"]
         return card_text(
             f"A pre-trained {name} of recbole_idp",
             f"Dense layers, sequence encoder and content encoder of {name} (arXiv 2303.13835), pre-trained on {names}.",

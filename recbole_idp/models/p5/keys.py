@@ -13,7 +13,6 @@ from recbole_idp.config.setting import (
     Layers,
     Natural,
     Number,
-    Positive,
     Settings,
     Share,
     setting,
@@ -49,9 +48,6 @@ class NetworkSettings(Settings):
     key_size: Count = setting(16, "default: width of a head's keys; paper: 64.", _BOTH)
     hidden_dropout_prob: Dropout = setting(0.1, "paper: dropout on embeddings and layer outputs.", _BOTH)
     attn_dropout_prob: Dropout = setting(0.1, "paper: dropout on attention weights.", _BOTH)
-    initializer_range: Positive = setting(
-        0.05, "default: deviation of the first embeddings, for AdamW; T5: 1, for Adafactor.", _BOTH
-    )
 
 
 class WordingSettings(Settings):
@@ -122,18 +118,18 @@ class P5Settings(NetworkSettings, WordingSettings, SamplingSettings, RankingSett
     MAX_ITEM_LIST_LENGTH: Count = setting(20, "default: latest events of a user that a prompt names.")
     epochs: Count = setting(20, "default: epochs; the learning rate falls to their end; paper: 10.", Affects.TRAINING)
     epoch_steps: Count = setting(1, "default: 1, an epoch is drawn once.", Affects.TRAINING)
-    train_batch_size: Count = setting(128, "paper: prompts a batch.", Affects.TRAINING)
+    train_batch_size: Count = setting(64, "default: prompts a batch; paper: 128.", Affects.TRAINING)
     learner: Learner = setting("adamw", "paper: AdamW.", _BOTH)
-    learning_rate: Number = setting(0.002, "default: highest learning rate; paper: 0.001.", Affects.TRAINING)
+    learning_rate: Number = setting(0.005, "default: highest learning rate; paper: 0.001.", Affects.TRAINING)
     weight_decay: Number = setting(0.01, "paper: weight decay.", _BOTH)
     clip_grad_norm: Clipping | None = setting({"max_norm": 1.0}, "paper: norm to which gradients are cut.", _BOTH)
     stopping_step: Count = setting(5, "default: validations without a better one before the end.", Affects.TRAINING)
     warmup_share: Share = setting(0.05, "paper: share of the steps in which the learning rate grows.", _BOTH)
     pretrain_epochs: Count = setting(10, "paper: epochs at most.", Affects.PRETRAINING)
     pretrain_learning_rate: Number = setting(
-        0.002, "default: highest learning rate; paper: 0.001.", Affects.PRETRAINING
+        0.005, "default: highest learning rate; paper: 0.001.", Affects.PRETRAINING
     )
-    pretrain_batch_size: Count = setting(128, "paper: prompts a batch.", Affects.PRETRAINING)
+    pretrain_batch_size: Count = setting(64, "default: prompts a batch; paper: 128.", Affects.PRETRAINING)
     transfer: TransferMode = setting(
         "scratch",
         "paper: scratch, the target alone; fine_tune, from source_domains; control: zero_shot, not trained.",

@@ -26,6 +26,11 @@ PUBLISHED: Mapping[str, Mapping[str, int]] = {
     "base": {"width": 768, "inner": 3072, "key": 64, "layers": 12, "heads": 12},
 }
 """Sizes of the paper's networks, those of T5."""
+SIZES = {
+    **dict.fromkeys(("vocabulary", "width", "inner", "key", "layers", "heads", "buckets", "distance"), int),
+    **dict.fromkeys(("gated", "scaled"), bool),
+}
+"""Schema of the sizes of a network."""
 
 
 @dataclass(frozen=True)
@@ -122,25 +127,16 @@ class P5Network(nn.Module):
         super().__init__()
         self.sizes = sizes
         self.t5 = T5ForConditionalGeneration(sizes.config(attention_dropout))
+        # On a CPU faster than PyTorch's own attention, which has no kernel for relative positions.
+        self.t5.set_attn_implementation("eager")
         self.whole_words = nn.Embedding(WHOLE_WORDS, sizes.width)
+        # Drawn with deviation 1, as T5 draws those of the pieces.
         nn.init.normal_(self.whole_words.weight)
         for module in self.t5.modules():
             for name, part in module.named_children():
                 if isinstance(part, nn.Dropout):
                     # Draws fewer random bits than PyTorch's, which would take a fifth of a step on a CPU.
                     setattr(module, name, Dropout(dropout))
-
-    def draw_embeddings(self, deviation: float) -> None:
-        """Draw the embeddings of pieces and whole words anew.
-
-        T5 draws them with deviation 1, for Adafactor, whose steps grow with the weights. AdamW's do not: embeddings of
-        that size would hardly move in a short training.
-
-        Args:
-            deviation: Their standard deviation.
-        """
-        for table in (self.t5.shared, self.whole_words):
-            nn.init.normal_(table.weight, std=deviation)
 
     def load(self, state: Mapping[str, torch.Tensor]) -> None:
         """Load weights; those of a published T5 have no table of whole words, which then stays random.

@@ -60,7 +60,6 @@ class PromptModel(SequenceModel):
         self.n_inputs = dataset.n_inputs
         self.catalogue, self.tokenizer = catalogue, start.tokenizer
         self.network = P5Network(start.sizes, self.settings.hidden_dropout_prob, self.settings.attn_dropout_prob)
-        self.network.draw_embeddings(self.settings.initializer_range)
         if start.state:
             self.network.load(start.state)
         settings = self.settings

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -24,7 +25,10 @@ if TYPE_CHECKING:
 WORD_START = "▁"
 """The mark of a piece that a word begins with, as in T5's SentencePiece."""
 _SPECIAL = ("<pad>", "</s>", "<unk>")
+_MOST_BYTES = 1 << 26
 _WORD = re.compile(r"\w+")
+TOKENIZER = "tokenizer.json"
+"""The file of the pieces."""
 
 
 class PieceTokenizer:
@@ -84,8 +88,8 @@ class PieceTokenizer:
         Raises:
             UserError: The file is missing, is no tokenizer, or has other special pieces.
         """
-        if not path.is_file():
-            raise UserError(f"{path} is missing: a folder with T5's weights needs its tokenizer.json as well")
+        if not path.is_file() or path.stat().st_size > _MOST_BYTES:
+            raise UserError(f"{path} is missing, or too large for a tokenizer: copy the folder anew")
         try:
             return cls.from_json(path.read_text(encoding="utf-8"))
         except (ValueError, OSError) as error:
@@ -99,9 +103,15 @@ class PieceTokenizer:
             ValueError: It is no tokenizer, or has other special pieces.
         """
         try:
-            tokenizer = Tokenizer.from_str(text)
-        except Exception as error:  # the library raises this class itself
-            raise ValueError(" ".join(str(error).split())[:200]) from None
+            content = json.loads(text)
+            # What a file says of padding and cutting is for other callers, and may be of any size.
+            content.update(truncation=None, padding=None)
+            tokenizer = Tokenizer.from_str(json.dumps(content))
+        except BaseException as error:
+            # A panic in the library, which is written in Rust, is no Exception.
+            if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+                raise
+            raise ValueError(" ".join(str(error).split())[:200] or type(error).__name__) from None
         if [tokenizer.token_to_id(piece) for piece in _SPECIAL] != [PAD, END, UNKNOWN]:
             raise ValueError(f"it does not begin with the pieces {', '.join(_SPECIAL)}")
         return cls(tokenizer)

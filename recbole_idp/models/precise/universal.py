@@ -139,10 +139,10 @@ class UniversalTrainer(SequenceTrainer):
 
 def held_out_values(config: Config) -> dict[str, Any]:
     """Return the keys and values that decide, with the target's files, on which of its events are held out."""
-    fixed = ("benchmark_filename",) if config["benchmark_filename"] else ()
+    further = [key for key in ("benchmark_filename", "latest_events") if config[key]]
     return chosen_values(
         config,
-        *fixed,
+        *further,
         "eval_args",
         "val_interval",
         "user_inter_num_interval",

@@ -56,6 +56,10 @@ class TCF(MoRec):
                 total = total + in_batch_softmax_loss(states, place, rows, vectors[candidates], bias, held, wanted_bias)
         return total / batch.n_targets
 
+    def step_inputs(self, batch_size: int) -> int:
+        """Return how many inputs a step encodes at most: its events and targets."""
+        return 2 * batch_size
+
     def calculate_loss(self, interaction: Interaction) -> torch.Tensor:
         """Compute the mean loss of rows with one target each, a hook of RecBole; scalar."""
         items = interaction[self.ITEM_SEQ]

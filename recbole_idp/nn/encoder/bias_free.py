@@ -28,12 +28,9 @@ class BiasFreeEncoder(TransformerEncoder):
     """
 
     def __init__(self, settings: TransformerSettings, max_length: int) -> None:
-        own = {"inner_size": 4 * settings.hidden_size, "hidden_act": "relu", "layer_norm_eps": _LAYER_NORM_EPS}
-        super().__init__(settings.model_copy(update=own), max_length, causal=True)
-        width = settings.hidden_size
+        super().__init__(bias_free_sizes(settings), max_length, causal=True)
         for block in self._blocks():
-            block.attention.query_key_value = nn.Linear(width, 3 * width, bias=False)
-            block.attention.dense = nn.Linear(width, width, bias=False)
+            without_biases(block, settings.hidden_size)
 
     def _blocks(self) -> list[Block]:
         return [cast("Block", block) for block in self.blocks]
@@ -42,13 +39,7 @@ class BiasFreeEncoder(TransformerEncoder):
         """Draw the first weights, as the papers' code does."""
         nn.init.xavier_normal_(self.position_embedding.weight)
         for block in self._blocks():
-            # Three matrices side by side are drawn as such, not as one.
-            for part in block.attention.query_key_value.weight.chunk(3):
-                nn.init.xavier_normal_(part)
-            for layer in (block.attention.dense, block.inner, block.outer):
-                nn.init.xavier_normal_(layer.weight)
-            for layer in (block.inner, block.outer):
-                nn.init.zeros_(layer.bias)
+            draw_block(block)
 
     def forward(self, vectors: torch.Tensor, padding: torch.Tensor) -> torch.Tensor:
         """Encode sequences of item vectors; shapes as in :class:`TransformerEncoder`."""
@@ -59,6 +50,40 @@ class BiasFreeEncoder(TransformerEncoder):
             self.position_embedding.num_embeddings - 1
         )
         states = self.dropout(self.norm(vectors + self.position_embedding(places)))
-        for block in self.blocks:
-            states = block(states, None)
-        return states
+        return self.chain(self.blocks, states, None)
+
+
+def bias_free_sizes(settings: TransformerSettings) -> TransformerSettings:
+    """Return the settings of these blocks: width, layers, heads and dropout as given, the rest as in the papers."""
+    own = {"inner_size": 4 * settings.hidden_size, "hidden_act": "relu", "layer_norm_eps": _LAYER_NORM_EPS}
+    return settings.model_copy(update=own)
+
+
+def bias_free_block(settings: TransformerSettings, causal: bool) -> Block:
+    """Build one of these blocks, with its first weights.
+
+    Args:
+        settings: Width, heads and dropout.
+        causal: Whether a position attends to itself and earlier ones only.
+    """
+    block = Block(bias_free_sizes(settings), causal)
+    without_biases(block, settings.hidden_size)
+    draw_block(block)
+    return block
+
+
+def without_biases(block: Block, width: int) -> None:
+    """Give the attention of a block matrices without biases."""
+    block.attention.query_key_value = nn.Linear(width, 3 * width, bias=False)
+    block.attention.dense = nn.Linear(width, width, bias=False)
+
+
+def draw_block(block: Block) -> None:
+    """Draw the first weights of a block, as the papers' code does."""
+    # Three matrices side by side are drawn as such, not as one.
+    for part in block.attention.query_key_value.weight.chunk(3):
+        nn.init.xavier_normal_(part)
+    for layer in (block.attention.dense, block.inner, block.outer):
+        nn.init.xavier_normal_(layer.weight)
+    for layer in (block.inner, block.outer):
+        nn.init.zeros_(layer.bias)

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from recbole_idp.data.amazon.convert import convert_amazon
-from recbole_idp.data.amazon.filtering import core_mask
 from recbole_idp.data.atomic import read_atomic
+from recbole_idp.data.convert.filtering import core_mask
 from recbole_idp.data.html_text import clean
 from recbole_idp.data.item_text import read_item_texts
 from tests.support.commands import refusal

@@ -56,7 +56,14 @@ def test_pieces_of_one_word_share_its_number(tokenizer):
 def test_the_same_texts_give_the_same_pieces_and_a_file_gives_them_back(tokenizer):
     again = PieceTokenizer.fit([" ".join(all_words())] * 9 + [title.lower() for title in TITLES], 600, 2)
     assert again.to_json() == tokenizer.to_json() == PieceTokenizer.from_json(tokenizer.to_json()).to_json()
-    for text in ("", "{}", '{"model": {"type": "WordPiece"}}', again.to_json().replace("<unk>", "<other>")):
+    for text in (
+        "",
+        "{}",
+        "[]",
+        '{"model": 1}',
+        '{"model": {"type": "WordPiece"}}',
+        again.to_json().replace("<unk>", "<other>"),
+    ):
         with pytest.raises(ValueError):
             PieceTokenizer.from_json(text)
 

@@ -2,6 +2,19 @@
 
 import numpy as np
 
+from recbole_idp.errors import UserError
+
+
+def check_filters(k_core: int | None, min_length: int | None) -> None:
+    """Check the bounds of filters before any work.
+
+    Raises:
+        UserError: One is less than 1.
+    """
+    for key, value in (("k_core", k_core), ("min_length", min_length)):
+        if value is not None and value < 1:
+            raise UserError(f"{key} is {value}: it must be 1 or more")
+
 
 def core_mask(
     users: np.ndarray, items: np.ndarray, k_core: int | None = None, min_length: int | None = None
