@@ -14,7 +14,7 @@ from tests.support.pictures import add_pictures, write_vit
 
 pytestmark = pytest.mark.filterwarnings("ignore:pkg_resources")
 
-FACTS = {"variant": "TransRec", "seed": 1, "valid": {}, "test": {}}
+FACTS = {"variant": "TransRec_MoM", "seed": 1, "valid": {}, "test": {}}
 
 
 def packed(config):
@@ -31,7 +31,7 @@ def test_a_new_item_gets_the_vector_of_its_text(domains, encoder):
     write_bert(folder, sorted({word for item in range(40) for word in title(item).split()}))
     text_encoder = "lsa" if encoder == "lsa" else str(folder)
     depth = {"train_encoder": "last_n", "trained_layers": 1} if encoder == "tuned" else {}
-    trained = packed(configured(domains, "TransRec", text_encoder=text_encoder, **depth))
+    trained = packed(configured(domains, "TransRec_MoM", text_encoder=text_encoder, **depth))
     trained.save(domains / "kept")
     opened = TrainedModel.open(domains / "kept")
     assert (domains / "kept" / "content_encoder").is_dir() == (encoder != "bert")
@@ -59,7 +59,9 @@ def _renamed(path):
 def test_a_model_of_pictures_takes_no_items(domains):
     add_pictures(domains, "shop")
     trained = packed(
-        configured(domains, "TransRec", modality="mixed", mixed_by="random", image_encoder=write_vit(domains / "vit"))
+        configured(
+            domains, "TransRec_MoM", modality="mixed", mixed_by="random", image_encoder=write_vit(domains / "vit")
+        )
     )
     assert trained.content is None
     with pytest.raises(UserError, match="no text makes an item for it"):
