@@ -48,12 +48,14 @@ class ItemTexts:
         texts: Item token -> its text; empty if the item has none.
         titles: Item token -> the first text field alone, for people to read.
         fields: The columns that the texts are made of, in this order.
+        values: Item token -> what each of these columns holds.
         without_text: Number of items with an empty text.
     """
 
     texts: dict[str, str]
     titles: dict[str, str]
     fields: tuple[str, ...]
+    values: dict[str, tuple[str, ...]]
     without_text: int
 
     def for_items(self, tokens: Iterable[str]) -> list[str]:
@@ -66,6 +68,18 @@ class ItemTexts:
             One text for each token.
         """
         return [self.texts.get(token, "") for token in tokens]
+
+    def attributes(self, tokens: Iterable[str]) -> list[list[tuple[str, str]]]:
+        """Return the columns of ``tokens`` in their order, none for an unknown item.
+
+        Args:
+            tokens: Item tokens.
+
+        Returns:
+            Name and value of each column that is not empty, for each token.
+        """
+        rows = (self.values.get(token, ()) for token in tokens)
+        return [[pair for pair in zip(self.fields, row, strict=False) if pair[1]] for row in rows]
 
 
 def read_item_texts(
@@ -119,20 +133,31 @@ def read_item_texts(
     check_distinct(frame[item_field], path)
     columns = [[" ".join(value.split()) for value in frame[field]] for field in fields]
     tokens = frame[item_field].tolist()
-    texts = [_join(parts)[:text_length].rstrip() for parts in zip(*columns, strict=True)]
+    values = list(zip(*columns, strict=True))
+    texts = [_join(parts)[:text_length].rstrip() for parts in values]
     return ItemTexts(
         texts=dict(zip(tokens, texts, strict=True)),
         titles=dict(zip(tokens, columns[0], strict=True)),
         fields=fields,
+        values=dict(zip(tokens, values, strict=True)),
         without_text=texts.count(""),
     )
 
 
+def has_text_columns(types: Mapping[str, str]) -> bool:
+    """Return whether a file with these columns has one that is taken for text where none is named."""
+    return bool(_text_columns(types))
+
+
+def _text_columns(types: Mapping[str, str]) -> list[str]:
+    """Return the text columns, the titles first."""
+    titles = [name for name, kind in types.items() if name.lower().endswith("title") and kind.startswith("token")]
+    return titles + [name for name, kind in types.items() if kind == "token_seq" and name not in titles]
+
+
 def _default_fields(types: Mapping[str, str], item_field: str, path: Path) -> tuple[str, ...]:
     """Return the text columns, as judged by their names and types."""
-    titles = [name for name, kind in types.items() if name.lower().endswith("title") and kind.startswith("token")]
-    others = [name for name, kind in types.items() if kind == "token_seq" and name not in titles]
-    fields = tuple(name for name in titles + others if name != item_field)
+    fields = tuple(name for name in _text_columns(types) if name != item_field)
     if not fields:
         raise UserError(f"{path} has no text column: name one in text_fields; it has {', '.join(types)}")
     return fields
@@ -165,7 +190,7 @@ def check_distinct(tokens: pd.Series, path: Path) -> None:
         token = tokens.iloc[repeated[0]]
         first = int(np.argmax(tokens == token))
         lines = f"lines {first + 2} and {repeated[0] + 2}"
-        raise UserError(f"{path}: item {token!r} is there twice, in {lines}; drop one of them")
+        raise UserError(f"{path}: item {token!r} occurs twice, in {lines}; drop one of them")
 
 
 def _join(parts: Sequence[str]) -> str:

@@ -31,7 +31,12 @@ def report_text(result: dict[str, Any], path: Path) -> str:
         parts += ["", groups.markdown()]
     joined = result.get("joined")
     lines = [joined_line(result["dataset"], joined), *join_lines(joined)] if joined else []
-    lines += [*filter(None, [trained_line(result)]), *comparison_lines(result), *baseline_lines(result)]
+    lines += [
+        *filter(None, [trained_line(result)]),
+        *training_lines(result),
+        *comparison_lines(result),
+        *baseline_lines(result),
+    ]
     # Ranks are missing where scores are compared with labels.
     if not result["comparisons"] and not result.get("ranks") and (watched := watched_in(result)):
         lines += filter(None, [why_no_test(watched)])
@@ -50,6 +55,15 @@ def trained_line(result: dict[str, Any]) -> str | None:
     if all(share == 1 for share in shares.values()):
         return None
     return "Trained parameters: " + ", ".join(f"{name} {100 * share:.3g} %" for name, share in shares.items())
+
+
+def training_lines(result: dict[str, Any]) -> list[str]:
+    """Return seconds and memory of training of each row, in one line; none where no memory was measured."""
+    runs = {name: row["runs"][0] for name, row in result["variants"].items()}
+    if any(run.get("training_memory_mb") is None for run in runs.values()):
+        return []
+    parts = [f"{name} {run['seconds']:,.1f} s, {run['training_memory_mb']:,} MiB" for name, run in runs.items()]
+    return [f"Training: {'; '.join(parts)}"]
 
 
 def title(result: dict[str, Any]) -> str:

@@ -134,7 +134,7 @@ def candidate_matrix(trained: TrainedModel) -> np.ndarray:
 
 def exported_encoder(trained: TrainedModel) -> Exported:
     """Return the user encoder as it is exported, in evaluation mode."""
-    return Exported(trained.user_encoder(), trained.item_bias is not None).eval()
+    return Exported(trained.user_encoder().for_export(), trained.item_bias is not None).eval()
 
 
 def write_encoder(trained: TrainedModel, path: Path) -> None:

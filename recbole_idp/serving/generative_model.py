@@ -17,16 +17,15 @@ import torch
 
 from recbole_idp.errors import UserError
 from recbole_idp.models.p5.keys import RankingSettings
-from recbole_idp.models.p5.network import NetworkSizes, P5Network
-from recbole_idp.models.p5.pretrain import SIZES, TOKENIZER
+from recbole_idp.models.p5.network import SIZES, NetworkSizes, P5Network
 from recbole_idp.models.p5.prompts import PromptWriter
 from recbole_idp.models.p5.ranking import ItemRanking
-from recbole_idp.models.p5.tokenizer import PieceTokenizer
+from recbole_idp.models.p5.tokenizer import TOKENIZER, PieceTokenizer
 from recbole_idp.models.p5.trie import ItemTrie
 from recbole_idp.serving.card import generative_card
 from recbole_idp.serving.new_items import NewItems, read_new_items
 from recbole_idp.serving.trained_model import CARD, ITEMS, MODEL
-from recbole_idp.serving.whole_folder import WholeFolder
+from recbole_idp.serving.whole_folder import GENERATIVE, WholeFolder
 from recbole_idp.storage.schema import ObjectOf
 from recbole_idp.storage.sealed import FolderFormat, check_sealed, read_weights, seal, write_weights
 from recbole_idp.train.pretrained_folder import read_table, table_text
@@ -35,12 +34,11 @@ if TYPE_CHECKING:
     from recbole_idp.data.item_names import HistoryItem
     from recbole_idp.serving.generative import GenerativeRecommender
 
-DESCRIPTION = "generative.json"
 FORMAT = FolderFormat(
     name="trained model",
     made_by="the task run",
     identifier="recbole_idp generative model",
-    description_file=DESCRIPTION,
+    description_file=GENERATIVE,
     required_files=frozenset((MODEL, ITEMS, TOKENIZER)),
     schema={
         "model": str,

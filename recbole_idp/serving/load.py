@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from recbole_idp.errors import UserError
-from recbole_idp.serving.generative_model import DESCRIPTION, GenerativeModel
 from recbole_idp.serving.trained_model import TrainedModel
+from recbole_idp.serving.whole_folder import GENERATIVE
 
 if TYPE_CHECKING:
     from recbole_idp.serving.answering import ItemRecommender
+    from recbole_idp.serving.generative_model import GenerativeModel
 
 
 def open_trained(folder: str | Path) -> TrainedModel | GenerativeModel:
@@ -25,7 +26,7 @@ def open_trained(folder: str | Path) -> TrainedModel | GenerativeModel:
     Raises:
         UserError: The folder cannot be used.
     """
-    return (GenerativeModel if (Path(folder) / DESCRIPTION).is_file() else TrainedModel).open(folder)
+    return _open_generative(folder) if _is_generative(folder) else TrainedModel.open(folder)
 
 
 def open_with_vectors(folder: str | Path, purpose: str) -> TrainedModel:
@@ -38,8 +39,8 @@ def open_with_vectors(folder: str | Path, purpose: str) -> TrainedModel:
     Raises:
         UserError: The folder cannot be used, or the model writes items instead.
     """
-    if (Path(folder) / DESCRIPTION).is_file():
-        name = GenerativeModel.open(folder).description["model"]
+    if _is_generative(folder):
+        name = _open_generative(folder).description["model"]
         raise UserError(f"{name} writes items as answers and has no item vectors, which {purpose} needs: use recommend")
     return TrainedModel.open(folder)
 
@@ -65,3 +66,15 @@ def load(folder: str | Path, **index: str) -> ItemRecommender:
 
         return IndexedRecommender(open_with_vectors(folder, "an index"), **index)
     return open_trained(folder).recommender()
+
+
+def _is_generative(folder: str | Path) -> bool:
+    """Return whether a folder holds a model that writes items."""
+    return (Path(folder) / GENERATIVE).is_file()
+
+
+def _open_generative(folder: str | Path) -> GenerativeModel:
+    """Open the folder of a model that writes items; its libraries are not needed for others."""
+    from recbole_idp.serving.generative_model import GenerativeModel
+
+    return GenerativeModel.open(folder)

@@ -1,10 +1,10 @@
-"""Add items to a trained model without training: generate their embeddings from text, as those of the others."""
+"""Add items to a trained model without training: their vectors are made from text, as those of the others."""
 
 from __future__ import annotations
 
 import dataclasses
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -26,19 +26,24 @@ if TYPE_CHECKING:
     from recbole_idp.serving.answering import TrainedItems
     from recbole_idp.serving.trained_model import TrainedModel
 
-# The keys of the configuration of training that generation and the reading of texts need.
+TEXT_KEYS = {
+    "field_separator": str,
+    "ITEM_ID_FIELD": str,
+    "text_fields": Nullable([str]),
+    "text_length": int,
+    "encoding": OptionalKey(Nullable(str)),
+}
+"""The keys of the configuration of training that the reading of texts needs."""
+
+# Those that generation needs besides.
 _SAYS = {
+    **TEXT_KEYS,
     "generator": set(GENERATORS),
     "rescale": set(RESCALINGS),
     "generated_spread": float,
     "match_temperature": float,
     "map_ridge": float,
     "own_texts": float,
-    "field_separator": str,
-    "ITEM_ID_FIELD": str,
-    "text_fields": Nullable([str]),
-    "text_length": int,
-    "encoding": OptionalKey(Nullable(str)),
 }
 
 
@@ -50,12 +55,14 @@ class NewItems(NamedTuple):
         titles: Their titles.
         known: Number of items of the file that the model has already.
         blank: Number of new items without a text.
+        attributes: Name and value of each of their columns of text.
     """
 
     texts: dict[str, str]
     titles: list[str]
     known: int
     blank: int
+    attributes: Sequence[Sequence[tuple[str, str]]] = ()
 
 
 def read_new_items(trained: TrainedItems, path: str | Path) -> NewItems:
@@ -83,7 +90,7 @@ def read_new_items(trained: TrainedItems, path: str | Path) -> NewItems:
             f"{path} has no new item with a text: {n_known} of its {len(read.texts)} items are in the model already, "
             f"{n_blank} have no text"
         )
-    return NewItems(new, [read.titles[token] for token in new], n_known, n_blank)
+    return NewItems(new, [read.titles[token] for token in new], n_known, n_blank, read.attributes(new))
 
 
 def add_items(trained: TrainedModel, new: NewItems, bundle: Bundle) -> TrainedModel:
@@ -115,8 +122,49 @@ def add_items(trained: TrainedModel, new: NewItems, bundle: Bundle) -> TrainedMo
     settled = n_old - trained.description["added"]
     evidence = Evidence(bundle.item_embeddings, bundle.adapted_vectors, vectors, matches, settled)
     added = generate(evidence, GenerationSettings.of(config))[n_old:]
-    first_other = trained.n_items
-    bias = trained.item_bias
+    return dataclasses.replace(
+        extended(trained, added, new),
+        transfer={
+            "vectors": torch.from_numpy(vectors),
+            "items": torch.from_numpy(items),
+            "similarities": torch.from_numpy(similarities),
+        },
+    )
+
+
+def add_by_content(trained: TrainedModel, new: NewItems) -> TrainedModel:
+    """Add items to a model whose items are their texts: each gets the vector that it would have had in training.
+
+    Args:
+        trained: The model, which is not changed.
+        new: The items to add.
+
+    Returns:
+        The extended model, not saved yet.
+
+    Raises:
+        UserError: The text encoder cannot be loaded, or does not fit.
+    """
+    assert trained.content is not None  # as the caller has looked
+    content = dataclasses.replace(trained.content, encoder=trained.content.load())
+    added = content.vectors(list(new.texts.values()))
+    if added.shape[1] != trained.item_vectors.shape[1]:
+        raise UserError(f"{trained.folder} has dense layers of another width than its items: train the model again")
+    return dataclasses.replace(extended(trained, added, new), content=content)
+
+
+def extended(trained: TrainedModel, added: torch.Tensor, new: NewItems) -> TrainedModel:
+    """Return a model with further items.
+
+    Args:
+        trained: The model, which is not changed.
+        added: Vectors of T new items; shape [T, D].
+        new: These items.
+
+    Returns:
+        The model, not saved yet.
+    """
+    first_other, bias = trained.n_items, trained.item_bias
     return dataclasses.replace(
         trained,
         # The items of other domains come after those of the target.
@@ -127,11 +175,6 @@ def add_items(trained: TrainedModel, new: NewItems, bundle: Bundle) -> TrainedMo
         tokens=[*trained.tokens, *new.texts],
         titles=[*trained.titles, *new.titles],
         description={**trained.description, "added": trained.description["added"] + len(new.texts)},
-        transfer={
-            "vectors": torch.from_numpy(vectors),
-            "items": torch.from_numpy(items),
-            "similarities": torch.from_numpy(similarities),
-        },
         users=None if trained.users is None else trained.users.renumbered(first_other, len(new.texts)),
         folder=None,
     )
@@ -151,13 +194,13 @@ def check_generated(trained: TrainedModel) -> None:
                 "vectors of both: train it without fuse"
             )
         raise UserError(
-            f"{about['model']} ({about['variant']}) was trained without generated embeddings, so that no text makes an "
-            "item for it: train IDP with --variants=fine_tune, and add items to what that leaves"
+            f"{about['model']} ({about['variant']}) was trained without generated embeddings, so that it cannot "
+            "make items of texts: train IDP with --variants=fine_tune, and add items to what that leaves"
         )
     try:
         check_schema(trained.description["config"], _SAYS, "config")
     except SchemaError as error:
-        raise UserError(f"{trained.folder} takes no items, as {error}: train the model again") from None
+        raise UserError(f"{trained.folder} cannot take new items, as {error}: train the model again") from None
 
 
 def find_bundle(trained: TrainedModel, given: str | Path | None = None) -> Bundle:
@@ -165,7 +208,7 @@ def find_bundle(trained: TrainedModel, given: str | Path | None = None) -> Bundl
 
     Args:
         trained: The model.
-        given: The bundle's folder; None: the folder of its name beside the model's.
+        given: The bundle's folder; None: the folder of its name next to the model's.
 
     Returns:
         The bundle.
@@ -184,7 +227,7 @@ def find_bundle(trained: TrainedModel, given: str | Path | None = None) -> Bundl
         folder = trained.folder.absolute().parent / Path(str(about["name"])).name
     if not given and not folder.is_dir():
         raise UserError(
-            f"the bundle {folder.name} that the model was made from is not beside it: name it, --pretrained=DIR"
+            f"the bundle {folder.name} that the model was made from is not next to it: name it, --pretrained=DIR"
         )
     if Bundle.read_description(folder).get("fingerprint") != about["fingerprint"]:
         raise UserError(

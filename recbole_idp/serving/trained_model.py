@@ -12,6 +12,10 @@ import torch
 from recbole_idp.data.item_names import HistoryItem
 from recbole_idp.errors import UserError
 from recbole_idp.serving.card import model_card
+from recbole_idp.serving.content_items import ENCODER as CONTENT_ENCODER
+from recbole_idp.serving.content_items import SCHEMA as CONTENT_SCHEMA
+from recbole_idp.serving.content_items import WEIGHTS as CONTENT
+from recbole_idp.serving.pooled_items import read_content
 from recbole_idp.serving.user_encoder import KINDS, build_user_encoder, history_length
 from recbole_idp.serving.user_vectors import IDS as USER_IDS
 from recbole_idp.serving.user_vectors import VECTORS as USERS
@@ -22,16 +26,18 @@ from recbole_idp.storage.sealed import FolderFormat, check_sealed, seal, write_w
 from recbole_idp.storage.tensors import read_tensors
 
 if TYPE_CHECKING:
+    from recbole_idp.serving.content_items import ContentItems
     from recbole_idp.serving.new_items import NewItems
     from recbole_idp.serving.recommender import Recommender
     from recbole_idp.serving.user_encoder import AnyUserEncoder
 
-DESCRIPTION, MODEL, ITEMS, HISTORY_ITEMS, TRANSFER, CARD = (
+DESCRIPTION, MODEL, ITEMS, HISTORY_ITEMS, TRANSFER, TOKENIZER, CARD = (
     "trained.json",
     "model.safetensors",
     "items.tsv",
     "history_items.tsv",
     "transfer.safetensors",
+    "tokenizer.json",
     "README.md",
 )
 FORMAT = FolderFormat(
@@ -54,10 +60,13 @@ FORMAT = FolderFormat(
         "encoder": {"kind": set(KINDS), "hidden_size": int, "MAX_ITEM_LIST_LENGTH": int},
         "temperature": Nullable(float),
         "config": ObjectOf(),
+        "content": OptionalKey(CONTENT_SCHEMA),
         "bundle": Nullable({"name": str, "fingerprint": str, "domains": [str]}),
     },
 )
-_NAMES = frozenset((DESCRIPTION, MODEL, ITEMS, HISTORY_ITEMS, TRANSFER, CARD, USERS, USER_IDS))
+_NAMES = frozenset(
+    (DESCRIPTION, MODEL, ITEMS, HISTORY_ITEMS, TRANSFER, TOKENIZER, CARD, USERS, USER_IDS, CONTENT, CONTENT_ENCODER)
+)
 _ENCODER = "encoder/"
 _HEADER, _HISTORY_HEADER = "item_id\ttitle", "domain\titem_id"
 
@@ -80,6 +89,8 @@ class TrainedModel(WholeFolder):
             [N - 1, W], and ``items`` and ``similarities`` of the matches [N - 1, m]; None if they were not generated.
         users: The target's users; None where ``keep_users`` is not set.
         history_items: Items of other domains, which histories hold and which are never recommended.
+        tokenizer: What makes tokens of the texts of new items, as text; None where items are not read as texts.
+        content: What makes an item's vector from its text; None: its items are not their texts alone.
         folder: The folder that it was opened from; None: it is not saved yet.
     """
 
@@ -93,6 +104,8 @@ class TrainedModel(WholeFolder):
     transfer: dict[str, torch.Tensor] | None = None
     users: UserVectors | None = None
     history_items: list[HistoryItem] = field(default_factory=list)
+    tokenizer: str | None = None
+    content: ContentItems | None = None
     folder: Path | None = field(default=None)
 
     @property
@@ -122,6 +135,10 @@ class TrainedModel(WholeFolder):
         write_weights(building / MODEL, tensors)
         if self.transfer is not None:
             write_weights(building / TRANSFER, self.transfer)
+        if self.tokenizer is not None:
+            (building / TOKENIZER).write_text(self.tokenizer, encoding="utf-8")
+        if self.content is not None:
+            self.content.write(building)
         if self.users is not None:
             write_weights(building / USERS, self.users.tensors())
             self.users.write_ids(building / USER_IDS)
@@ -159,9 +176,11 @@ class TrainedModel(WholeFolder):
             encoder = {name.removeprefix(_ENCODER): value for name, value in tensors.items()}
             n_inputs = len(tokens) + 1 + len(others)
             users = UserVectors.read(folder, n_inputs, description["encoder"]["hidden_size"])
-            model = cls(
-                vectors, candidates, bias, encoder, tokens, titles, description, transfer, users, others, folder
-            )
+            model = cls(vectors, candidates, bias, encoder, tokens, titles, description, transfer, users, others)
+            if (folder / TOKENIZER).is_file():
+                model.tokenizer = (folder / TOKENIZER).read_text(encoding="utf-8")
+            about = description.get("content")
+            model.content, model.folder = None if about is None else read_content(folder, about), folder
             model._check()
             model.user_encoder()
         except (OSError, KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:
@@ -188,8 +207,15 @@ class TrainedModel(WholeFolder):
         Raises:
             UserError: The file or the bundle cannot be used, or the model's items were not made from texts.
         """
+        if self.tokenizer is not None:
+            from recbole_idp.serving import text_items
+
+            return text_items.add_text_items(self, path)
         from recbole_idp.serving import new_items
 
+        if self.content is not None:
+            new = new_items.read_new_items(self, path)
+            return new_items.add_by_content(self, new), new
         new_items.check_generated(self)
         new = new_items.read_new_items(self, path)
         return new_items.add_items(self, new, new_items.find_bundle(self, pretrained)), new
@@ -238,7 +264,8 @@ def _check_names(folder: Path) -> None:
     if not (folder / DESCRIPTION).is_file():
         raise UserError(f"{folder} is no trained model: it has no {DESCRIPTION}; give a folder that the task run made")
     for path in sorted(folder.iterdir()):
-        if path.is_symlink() or path.name not in _NAMES or not path.is_file():
+        is_part = path.is_dir() if path.name == CONTENT_ENCODER else path.is_file()
+        if path.is_symlink() or path.name not in _NAMES or not is_part:
             what = "a link" if path.is_symlink() else "nothing of a trained model"
             raise UserError(f"{path} is {what}: do not use this folder, or remove it")
 

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import nn
 from torch.nn import functional
 
+from recbole_idp.models.adapter4rec.keys import Adapter4RecSettings
 from recbole_idp.models.dacdr.encoders import SharedPrivateEncoder
 from recbole_idp.models.dacdr.tower import UserTower
 from recbole_idp.models.peterrec.encoder import add_patches
 from recbole_idp.models.precise.user_head import HeadedEncoder, UserHead
+from recbole_idp.models.recformer.longformer import LongformerSizes
+from recbole_idp.models.recformer.sequence_encoder import TextSequenceEncoder
+from recbole_idp.models.transrec.user_encoder import BidirectionalEncoder
+from recbole_idp.nn.adapters.forms import adapt_sequence_encoder
 from recbole_idp.nn.adapters.sockets import INSERTIONS
 from recbole_idp.nn.encoder.bert4rec import BERT4RecEncoder
 from recbole_idp.nn.encoder.bias_free import BiasFreeEncoder
@@ -20,6 +25,7 @@ from recbole_idp.nn.encoder.causal import CausalSettings, user_encoder
 from recbole_idp.nn.encoder.dilated import DilatedBlock, DilatedEncoder, PostActivationBlock, PreActivationBlock
 from recbole_idp.nn.encoder.gru import GRUEncoder
 from recbole_idp.nn.encoder.keys import DilatedSettings, GRUSettings, RecencySettings, TransformerSettings
+from recbole_idp.nn.encoder.latest import LatestPositionEncoder
 from recbole_idp.nn.encoder.recency import RecencyEncoder
 from recbole_idp.nn.encoder.token import TokenEncoder
 from recbole_idp.nn.encoder.transformer import TransformerEncoder
@@ -28,11 +34,16 @@ from recbole_idp.storage.schema import Nullable, check_schema
 _BLOCKS = ("n_layers", "n_heads", "inner_size", "hidden_act", "layer_norm_eps")
 _CONVOLUTIONS = ("kernel_size", "dilations", "block_num")
 _PATCHES = ("insertion", "cardinality")
+_ADAPTERS = ("adapter", "adapter_form", "user_adapter_size", "lora_rank")
 _RECENCY = ("recent_events", "recent_decay")
+_TEXT = ("attention_window", "max_tokens", "vocabulary")
 _EVERY = ("hidden_size", "MAX_ITEM_LIST_LENGTH")
 KINDS = {
     "SASRec": (*_EVERY, *_BLOCKS),
+    "SASRecAdapted": (*_EVERY, *_BLOCKS, *_ADAPTERS),
     "BiasFree": (*_EVERY, "n_layers", "n_heads"),
+    "BiasFreeAdapted": (*_EVERY, "n_layers", "n_heads", *_ADAPTERS),
+    "LatestSASRec": (*_EVERY, *_BLOCKS),
     "BERT4Rec": (*_EVERY, *_BLOCKS),
     "GRU4Rec": (*_EVERY, "gru_hidden_size", "gru_layers"),
     "NextItNet": (*_EVERY, *_CONVOLUTIONS),
@@ -42,7 +53,9 @@ KINDS = {
     "SASRecToken": (*_EVERY, *_BLOCKS),
     "SASRecPatched": (*_EVERY, *_BLOCKS, *_PATCHES),
     "DACDR": (*_EVERY, *_BLOCKS),
+    "TransRec": (*_EVERY, *_BLOCKS),
     "Recency": (*_EVERY, *_RECENCY),
+    "Recformer": (*_EVERY, "n_layers", "n_heads", "inner_size", "layer_norm_eps", *_TEXT),
     "PRECISE": (*_EVERY, *_BLOCKS, "targeted_length", "head_size", "user_head"),
     "Fused": (*_EVERY, "parts"),
 }
@@ -55,6 +68,8 @@ _SIZES: dict[str, Any] = {
     "user_head": str,
     "dilations": [int],
     "insertion": set(INSERTIONS),
+    "adapter": str,
+    "adapter_form": str,
     "parts": [{"encoder": {"kind": str, "hidden_size": int}, "hidden_event": bool, "temperature": Nullable(float)}],
 }
 # A weight and its axis for each size that decides on how much memory an encoder takes, and how much longer the axis is.
@@ -67,7 +82,10 @@ _OF_TOKEN_BLOCKS = {
 _OF_TOKEN_CONVOLUTIONS = {"kernel_size": ("encoder.blocks.0.first.weight", 0)}
 _WEIGHTS: dict[str, dict[str, tuple[Any, ...]]] = {
     "SASRec": _OF_BLOCKS,
+    "SASRecAdapted": _OF_BLOCKS,
     "BiasFree": {"MAX_ITEM_LIST_LENGTH": _OF_BLOCKS["MAX_ITEM_LIST_LENGTH"]},
+    "BiasFreeAdapted": {"MAX_ITEM_LIST_LENGTH": _OF_BLOCKS["MAX_ITEM_LIST_LENGTH"]},
+    "LatestSASRec": _OF_BLOCKS,
     "BERT4Rec": _OF_BLOCKS,
     "GRU4Rec": {"gru_hidden_size": ("gru.weight_hh_l0", 1)},
     "NextItNet": {"kernel_size": ("blocks.0.first.weight", 0)},
@@ -76,7 +94,15 @@ _WEIGHTS: dict[str, dict[str, tuple[Any, ...]]] = {
     "ConureToken": _OF_TOKEN_CONVOLUTIONS,
     "SASRecToken": _OF_TOKEN_BLOCKS,
     "SASRecPatched": _OF_TOKEN_BLOCKS,
+    "TransRec": _OF_BLOCKS,
     "Recency": {},
+    "Recformer": {
+        "vocabulary": ("longformer.embeddings.word_embeddings.weight", 0),
+        "inner_size": ("longformer.encoder.layer.0.intermediate.dense.weight", 0),
+        # A position is that of padding, and one is not used; the start token has a position of its own.
+        "max_tokens": ("longformer.embeddings.position_embeddings.weight", 0, 2),
+        "MAX_ITEM_LIST_LENGTH": ("longformer.embeddings.item_position_embeddings.weight", 0, 1),
+    },
     "DACDR": {size: (f"encoder.{name}", axis) for size, (name, axis) in _OF_BLOCKS.items()},
     "PRECISE": {
         **{size: (f"encoder.{name}", axis) for size, (name, axis) in _OF_BLOCKS.items()},
@@ -132,6 +158,35 @@ class UserEncoder(nn.Module):
             return states
         return functional.normalize(states, dim=1, eps=1e-6) / self.temperature
 
+    def for_export(self) -> UserEncoder:
+        """Return what is exported: the encoder itself."""
+        return self
+
+
+class TextUserEncoder(nn.Module):
+    """Encoder of histories that are read as the texts of their items.
+
+    items [B, L] -> their tokens, newest item first -> encoder of tokens -> state, normalised, / temperature [B, D]
+
+    Args:
+        encoder: The encoder, with the tokens of all inputs.
+        temperature: Divides the states, which are of length one.
+        width: Tokens of a row; None: as many as the longest of like length has.
+    """
+
+    def __init__(self, encoder: TextSequenceEncoder, temperature: float, width: int | None = None) -> None:
+        super().__init__()
+        self.encoder, self.temperature, self.width = encoder, temperature, width
+
+    def forward(self, items: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+        """Encode histories; arguments as of :class:`UserEncoder`; shape [B, D]."""
+        states = self.encoder.encode(items) if self.width is None else self.encoder(items, self.width)
+        return functional.normalize(states, dim=1, eps=1e-6) / self.temperature
+
+    def for_export(self) -> TextUserEncoder:
+        """Return the encoder with rows of one width, whose operations do not depend on the histories."""
+        return TextUserEncoder(self.encoder, self.temperature, self.encoder.items.max_tokens)
+
 
 class FusedUserEncoder(nn.Module):
     """Encoders of histories whose states stand side by side, so that their products with candidates add up.
@@ -148,21 +203,25 @@ class FusedUserEncoder(nn.Module):
         """Encode histories; arguments as of :class:`UserEncoder`; shape [B, D]."""
         return torch.cat([part(items, lengths) for part in self.parts], 1)
 
+    def for_export(self) -> FusedUserEncoder:
+        """Return the encoders as they are exported."""
+        return FusedUserEncoder([cast("Any", part).for_export() for part in self.parts])
 
-AnyUserEncoder = UserEncoder | FusedUserEncoder
+
+AnyUserEncoder = UserEncoder | TextUserEncoder | FusedUserEncoder
 
 
-def encoder_sizes(kind: str, config: Any) -> dict[str, Any]:
+def encoder_sizes(kind: str, values: Mapping[str, Any]) -> dict[str, Any]:
     """Return kind and sizes of a sequence encoder.
 
     Args:
         kind: One of :data:`KINDS`.
-        config: The model's configuration.
+        values: Value of every key of the model.
 
     Returns:
         ``kind`` and the keys of its sizes.
     """
-    return {"kind": kind, **{key: config[key] for key in KINDS[kind]}}
+    return {"kind": kind, **{key: values.get(key) for key in KINDS[kind]}}
 
 
 def build_user_encoder(
@@ -190,6 +249,12 @@ def build_user_encoder(
     with torch.random.fork_rng(devices=[]):
         encoder = _BUILDERS[sizes["kind"]](sizes)
     encoder.load_state_dict(state)
+    if sizes["kind"] == "Recformer":
+        texts = cast("TextSequenceEncoder", encoder)
+        texts.items.check(sizes["vocabulary"], len(item_vectors))
+        if description["temperature"] is None:
+            raise ValueError("it has no temperature")
+        return TextUserEncoder(texts, description["temperature"]).eval()
     return UserEncoder(encoder, item_vectors, description["hidden_event"], description["temperature"]).eval()
 
 
@@ -246,13 +311,39 @@ def _bias_free(sizes: Mapping[str, Any]) -> BiasFreeEncoder:
     return BiasFreeEncoder(settings, sizes["MAX_ITEM_LIST_LENGTH"])
 
 
+def _with_adapters(
+    build: Callable[[Mapping[str, Any]], TransformerEncoder],
+) -> Callable[[Mapping[str, Any]], TransformerEncoder]:
+    """Return a builder of the same encoder with the adapters that the sizes name."""
+
+    def adapted(sizes: Mapping[str, Any]) -> TransformerEncoder:
+        encoder = build(sizes)
+        adapt_sequence_encoder(encoder, Adapter4RecSettings.of({key: sizes[key] for key in _ADAPTERS}).user_form())
+        return encoder
+
+    return adapted
+
+
+def _latest(sizes: Mapping[str, Any]) -> LatestPositionEncoder:
+    return LatestPositionEncoder(_transformer(sizes), sizes["MAX_ITEM_LIST_LENGTH"])
+
+
 def _recency(sizes: Mapping[str, Any]) -> RecencyEncoder:
     return RecencyEncoder(RecencySettings(**{key: sizes[key] for key in _RECENCY}))
+
+
+def _recformer(sizes: Mapping[str, Any]) -> TextSequenceEncoder:
+    own = {key: sizes[key] for key in ("hidden_size", "n_layers", "n_heads", "inner_size", *_TEXT)}
+    return TextSequenceEncoder(LongformerSizes(**own, max_items=sizes["MAX_ITEM_LIST_LENGTH"]), sizes["layer_norm_eps"])
 
 
 def _dacdr(sizes: Mapping[str, Any]) -> UserTower:
     encoder = TransformerEncoder(_transformer(sizes), sizes["MAX_ITEM_LIST_LENGTH"])
     return UserTower(encoder, SharedPrivateEncoder(sizes["hidden_size"], 0.0))
+
+
+def _transrec(sizes: Mapping[str, Any]) -> BidirectionalEncoder:
+    return BidirectionalEncoder(_transformer(sizes), sizes["MAX_ITEM_LIST_LENGTH"])
 
 
 def _precise(sizes: Mapping[str, Any]) -> HeadedEncoder:
@@ -274,7 +365,10 @@ def _transformer(sizes: Mapping[str, Any]) -> TransformerSettings:
 
 _BUILDERS: dict[str, Callable[[Mapping[str, Any]], nn.Module]] = {
     "SASRec": _sasrec,
+    "SASRecAdapted": _with_adapters(_sasrec),
     "BiasFree": _bias_free,
+    "BiasFreeAdapted": _with_adapters(_bias_free),
+    "LatestSASRec": _latest,
     "BERT4Rec": _bert4rec,
     "GRU4Rec": _gru4rec,
     "NextItNet": _nextitnet,
@@ -284,6 +378,8 @@ _BUILDERS: dict[str, Callable[[Mapping[str, Any]], nn.Module]] = {
     "SASRecToken": _with_token,
     "SASRecPatched": _with_patches,
     "DACDR": _dacdr,
+    "Recformer": _recformer,
+    "TransRec": _transrec,
     "Recency": _recency,
     "PRECISE": _precise,
 }
@@ -302,6 +398,9 @@ def _check_sizes(sizes: Mapping[str, Any], state: Mapping[str, torch.Tensor]) ->
     for key, (name, axis, *more) in _WEIGHTS[sizes["kind"]].items():
         if (found := state[name].shape[axis] - sum(more)) != sizes[key]:
             raise ValueError(f"{key} is {sizes[key]} in its description, and {found} in its weights")
+    largest = max((value.numel() for value in state.values()), default=0)
+    if any(sizes.get(key, 0) > largest for key in ("user_adapter_size", "lora_rank")):
+        raise ValueError("its adapters are larger than its weights")
     if not 0 < sizes.get("targeted_length", 1) <= sizes["MAX_ITEM_LIST_LENGTH"]:
         raise ValueError("its user vectors are made of more events than its encoder has positions for")
 

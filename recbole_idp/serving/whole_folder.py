@@ -10,6 +10,9 @@ from recbole_idp.errors import UserError
 from recbole_idp.storage.files import fingerprint
 from recbole_idp.storage.folders import new_folder, only_folder
 
+GENERATIVE = "generative.json"
+"""The file that says that a folder holds a model that writes items; others have item vectors."""
+
 
 class WholeFolder(ABC):
     """The content of the folder of a trained model.

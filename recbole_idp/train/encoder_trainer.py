@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from recbole_idp.content.trainable.memory import gigabytes
+from recbole_idp.errors import UserError
 from recbole_idp.train.estimate import epoch_estimate
+from recbole_idp.train.memory import available_bytes
 from recbole_idp.train.trainer import SequenceTrainer
 
 if TYPE_CHECKING:
@@ -20,6 +23,7 @@ class EncoderTrainer(SequenceTrainer):
     """Train a content encoder together with the recommender: two learning rates, and an estimate before it starts.
 
     The model has ``encoder_parameters()``. Where it yields none, the training is that of :class:`SequenceTrainer`.
+    Its ``step_memory()`` says what a step takes, which is compared with what there is.
     """
 
     def _build_optimizer(self, **kwargs: Any) -> torch.optim.Optimizer:
@@ -44,11 +48,30 @@ class EncoderTrainer(SequenceTrainer):
             self._estimate(train_data)
         return super()._train_epoch(train_data, epoch_idx, *args, **kwargs)
 
+    def _check_memory(self) -> str:
+        """Estimate the memory of a step, and return it in words, empty where it is not known.
+
+        Raises:
+            UserError: It is more than there is.
+        """
+        sizes = self.model.step_memory(self.config["train_batch_size"])
+        if sizes is None:
+            return ""
+        limit = self.config["memory_limit_mb"]
+        room = available_bytes(self.device) if limit is None else limit << 20
+        if room is not None and sizes.n_bytes > room:
+            raise UserError(
+                f"training the content encoder takes about {gigabytes(sizes.n_bytes)} of memory a step, and "
+                f"{gigabytes(room)} are available: {sizes.remedy(room)}"
+            )
+        return f", and a step about {gigabytes(sizes.n_bytes)} of memory"
+
     def _estimate(self, train_data: AbstractDataLoader | TargetLoader) -> None:
-        """Log how long an epoch takes, from some steps whose gradients are thrown away; no random draw is used up."""
+        """Log what an epoch takes, from some steps whose gradients are thrown away; no random draw is used up."""
+        memory = self._check_memory()
         n_steps, minutes = epoch_estimate(self, train_data)
         count = sum(parameter.numel() for parameter in self.model.encoder_parameters())
         logging.getLogger().info(
             f"The content encoder is trained, {count:,} of its parameters: an epoch of {n_steps} steps takes "
-            f"about {minutes:.1f} minutes on this machine, without validation"
+            f"about {minutes:.1f} minutes on this machine, without validation{memory}"
         )

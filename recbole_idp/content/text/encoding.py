@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from recbole_idp.content.text.cache import encode_cached
 from recbole_idp.content.text.encoder import load_text_encoder
 from recbole_idp.content.text.keys import TextSettings
+from recbole_idp.content.text.unknown import warn_of_unknown_tokens
 from recbole_idp.content.vector_cache import cache_folder
 from recbole_idp.data.item_text import ItemFileFormat
 
@@ -67,4 +68,5 @@ class TextEncoding:
 
     def encode(self, encoder: TextEncoder, texts: Sequence[str]) -> tuple[np.ndarray, EncodeReport]:
         """Encode texts, or read their vectors from the cache; see :func:`encode_cached`."""
+        warn_of_unknown_tokens(encoder, texts)
         return encode_cached(encoder, texts, self.cache, self.show_progress)

@@ -23,8 +23,18 @@ class TrainedEncoderSettings(Settings):
     encoder_precision: Literal["float32", "bfloat16"] = setting(
         "float32", "Precision of the content encoder's products: bfloat16 takes half of the memory.", _BOTH
     )
+    memory_limit_mb: Count | None = setting(
+        None,
+        "Memory in MiB that a training step of the content encoder may take; None: what is available.",
+        Affects.NOTHING,
+    )
     gradient_checkpointing: bool = setting(
         False,
         "Compute the content encoder's states again in the backward pass, which takes less memory.",
         Affects.NOTHING,
     )
+
+    @property
+    def depth(self) -> int | None:
+        """How many of the last layers are trained, where not none are; None: all parts."""
+        return self.trained_layers if self.train_encoder == "last_n" else None

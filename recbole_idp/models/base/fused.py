@@ -10,7 +10,10 @@ from torch import nn
 from recbole_idp.models.base.serving import Serving
 
 if TYPE_CHECKING:
+    from recbole.config import Config
     from recbole.data.interaction import Interaction
+
+    from recbole_idp.data.dataset import SequenceDataset
 
 
 class FusedModel(nn.Module):
@@ -40,6 +43,9 @@ class FusedModel(nn.Module):
         """Compute the scores of all items for each row; shape [B, N]."""
         scores = self.model.full_sort_predict(interaction).view(-1, self.n_items)
         return scores.add(self.other.full_sort_predict(interaction), alpha=self.weight)
+
+    def content_parts(self, config: Config, dataset: SequenceDataset) -> None:
+        """Return that no text alone makes an item: it has vectors of both models."""
 
     def serving(self) -> Serving:
         """Return the parts that compute scores: vectors side by side, so that their product adds both scores."""

@@ -10,7 +10,7 @@ from recbole.utils import InputType
 from torch import nn
 
 from recbole_idp.data.rows import PositionBatches, PrefixBatches
-from recbole_idp.models.base.serving import Serving
+from recbole_idp.models.base.serving import ContentParts, PooledParts, Serving
 from recbole_idp.nn.encoder.keys import TransformerSettings
 from recbole_idp.nn.encoder.transformer import TransformerEncoder
 from recbole_idp.nn.history import without_history
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from recbole.config import Config
     from recbole.data.interaction import Interaction
 
+    from recbole_idp.content.trainable.memory import StepMemory
+    from recbole_idp.data.dataset import SequenceDataset
     from recbole_idp.data.rows import Batch, Batches
     from recbole_idp.data.sequences import Targets
 
@@ -109,6 +111,15 @@ class SequenceModel(SequentialRecommender):
             excludes_history=self.exclude_history,
         )
 
+    def content_parts(self, config: Config, dataset: SequenceDataset) -> ContentParts | PooledParts | None:
+        """Return what makes an item's vector from its text; None: the items are not their texts alone.
+
+        Args:
+            config: The configuration that the model was made with.
+            dataset: The target.
+        """
+        return None
+
     def _initialise(self, module: nn.Module) -> None:
         if isinstance(module, (nn.Linear, nn.Embedding)):
             nn.init.normal_(module.weight, std=self.initializer_range)
@@ -144,6 +155,14 @@ class SequenceModel(SequentialRecommender):
         rows = ROWS[config["training_rows"]]
         return rows(targets, config["MAX_ITEM_LIST_LENGTH"], config["train_batch_size"], generator)
 
+    def step_memory(self, batch_size: int) -> StepMemory | None:
+        """Return the sizes that decide on the memory of a step that trains a content encoder; None: not known.
+
+        Args:
+            batch_size: Targets of a batch.
+        """
+        return None
+
     def encode(self, items: torch.Tensor) -> torch.Tensor:
         """Encode sequences.
 
@@ -165,13 +184,13 @@ class SequenceModel(SequentialRecommender):
             Scalar.
         """
         states, targets = [], []
-        for items, wanted in batch.parts:
-            wanted, encoded = wanted.flatten(), self.encode(items).flatten(0, 1)
-            where = wanted.nonzero().squeeze(1)
+        for items, target_items in batch.parts:
+            target_items, encoded = target_items.flatten(), self.encode(items).flatten(0, 1)
+            where = target_items.nonzero().squeeze(1)
             # Rows of one length have a target everywhere: nothing to pick out, and nothing to copy.
-            whole = len(where) == len(wanted)
+            whole = len(where) == len(target_items)
             states.append(encoded if whole else encoded[where])
-            targets.append(wanted if whole else wanted[where])
+            targets.append(target_items if whole else target_items[where])
         if len(states) > 1:
             states, targets = [torch.cat(states)], [torch.cat(targets)]
         return self.loss(states[0], targets[0], self.candidate_vectors(), self.item_bias())

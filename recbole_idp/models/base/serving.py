@@ -1,13 +1,58 @@
-"""What a model hands to :mod:`recbole_idp.serving`, which needs nothing else of it."""
+"""What :mod:`recbole_idp.serving` needs of a model."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 from torch import nn
+
+if TYPE_CHECKING:
+    from recbole_idp.content.text.interface import TextEncoder
+
+
+@dataclass(frozen=True)
+class ContentParts:
+    """What makes an item's vector from its text: vector of the text - mean, of length one -> dense layers with GELU.
+
+    Attributes:
+        encoder: The text encoder, as trained or fitted.
+        mean: Shape [W].
+        layers: The dense layers.
+        max_tokens: Tokens that are read of a text.
+        kept: Whether the encoder cannot be loaded by its name again, as it was trained or fitted.
+    """
+
+    form: ClassVar[str] = "dense"
+
+    encoder: TextEncoder
+    mean: torch.Tensor
+    layers: Sequence[nn.Linear]
+    max_tokens: int
+    kept: bool
+
+
+@dataclass(frozen=True)
+class PooledParts:
+    """What makes an item's vector from its text: states of the text's tokens -> attention over them -> vector.
+
+    Attributes:
+        encoder: The text encoder, as trained or fitted.
+        head: Turns states [B, L, H] and their mask [B, L] into vectors [B, D].
+        n_heads: Heads of its attention.
+        max_tokens: As of :class:`ContentParts`.
+        kept: Likewise.
+    """
+
+    form: ClassVar[str] = "pooled"
+
+    encoder: TextEncoder
+    head: nn.Module
+    n_heads: int
+    max_tokens: int
+    kept: bool
 
 
 @dataclass(frozen=True)
@@ -29,6 +74,8 @@ class Serving:
         hidden_event: Whether the user's state is that of a mask token after the last item (BERT4Rec), instead of that
             of the last item.
         temperature: Divides states of length one (UniSRec). None: states are used as they are.
+        tokenizer: What makes tokens of the texts of items that are added later, as text (Recformer); None: items are
+            not read as texts.
         takes_generated_items: Whether an item that is added later needs a generated vector and nothing else (IDP).
         sizes: Sizes of the encoder that are not those of the configuration, by key.
         parts: Those of the models whose scores are added; their vectors stand side by side. Empty: it is one model.
@@ -42,6 +89,7 @@ class Serving:
     excludes_history: bool = False
     hidden_event: bool = False
     temperature: float | None = None
+    tokenizer: str | None = None
     takes_generated_items: bool = False
     sizes: Mapping[str, Any] = field(default_factory=dict)
     parts: tuple[Serving, ...] = ()

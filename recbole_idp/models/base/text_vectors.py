@@ -11,7 +11,7 @@ import torch
 from recbole_idp.config.derive import data_root
 from recbole_idp.data.catalog import locate
 from recbole_idp.data.domain_texts import check_any_text, item_texts
-from recbole_idp.search.vectors import normalised
+from recbole_idp.search.vectors import centred
 
 if TYPE_CHECKING:
     from recbole_idp.content.text.encoding import TextEncoding
@@ -88,21 +88,3 @@ def frozen_text_vectors(encoding: TextEncoding, dataset: SequenceDataset) -> np.
 def unit_text_vectors(encoding: TextEncoding, dataset: SequenceDataset) -> torch.Tensor:
     """Return the text vectors of all inputs, centred and scaled to length one; see :func:`centred`; shape [I, W]."""
     return centred(frozen_text_vectors(encoding, dataset))[0]
-
-
-def centred(vectors: np.ndarray, mean: np.ndarray | None = None) -> tuple[torch.Tensor, torch.Tensor]:
-    """Centre text vectors, and scale them to length one.
-
-    Args:
-        vectors: Vectors of inputs 1 to I - 1, zero for items without text; shape [I - 1, W].
-        mean: What is taken off each; shape [W]. None: the mean of those with a text.
-
-    Returns:
-        The vectors, zero for the padding item and for items without text, of shape [I, W]; and the mean.
-    """
-    present = np.any(vectors, axis=1)
-    if mean is None:
-        mean = vectors[present].mean(0)
-    vectors[present] = normalised(vectors[present] - mean)
-    padded = np.concatenate([np.zeros((1, vectors.shape[1]), dtype=np.float32), vectors])
-    return torch.from_numpy(padded), torch.from_numpy(mean)

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, cast
 
 import torch
 from torch import nn
 from torch.nn import functional
 
-from recbole_idp.content.text.encoding import TextEncoding
 from recbole_idp.content.trainable.keys import TrainedEncoderSettings
 from recbole_idp.data.rows import Batch, after_last
+from recbole_idp.models.base.serving import ContentParts
 from recbole_idp.models.base.text_model import TextModel
 from recbole_idp.models.base.transferred import TRANSFORMER_KEYS, take_over
-from recbole_idp.models.morec.contents import MEAN, target_contents
-from recbole_idp.nn.dropout import Dropout
+from recbole_idp.models.morec.kinds import MEAN, content_kind
+from recbole_idp.models.morec.layers import fusion_layer, projection
+from recbole_idp.nn.adapters.sockets import ADAPTER
 from recbole_idp.nn.encoder.bias_free import BiasFreeEncoder
 from recbole_idp.nn.encoder.keys import TransformerSettings
 from recbole_idp.nn.in_batch import events_of
 from recbole_idp.nn.lookup import lookup
-from recbole_idp.nn.loss import PointwiseLoss
+from recbole_idp.nn.loss import PairwiseLoss, PointwiseLoss
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -27,11 +28,14 @@ if TYPE_CHECKING:
     from recbole.config import Config
     from recbole.data.interaction import Interaction
 
+    from recbole_idp.content.text.interface import TextEncoder
     from recbole_idp.content.trainable.interface import TrainableContent
+    from recbole_idp.content.trainable.memory import StepMemory
     from recbole_idp.data.dataset import SequenceDataset
     from recbole_idp.models.base.sequence_model import ModelData
     from recbole_idp.models.morec.contents import ItemContents
     from recbole_idp.models.morec.pretrain import PretrainedMoRec
+    from recbole_idp.nn.loss import PairwiseLoss, SampledSoftmaxLoss
     from recbole_idp.train.clock import StageClock
 
 _ENCODED_TOGETHER = 512
@@ -64,6 +68,8 @@ class MoRec(TextModel):
         contents: The contents of the items; None: those of the target's.
 
     Attributes:
+        paper: Where the model is from, for the card of what is pre-trained.
+        losses_of_others: The losses that compare a target with items that the user does not have.
         own_negatives: Whether items of a user's own history may be compared with his targets.
         content (TrainableContent | None): The texts and their encoder, where it is trained.
         text_mean: Mean of the items' frozen vectors; shape [W].
@@ -71,7 +77,9 @@ class MoRec(TextModel):
     """
 
     text_mean: torch.Tensor
+    paper: ClassVar[str] = "arXiv 2303.13835"
     own_negatives: ClassVar[bool] = True
+    losses_of_others: ClassVar[type[PairwiseLoss]] = PointwiseLoss
     encoder_keys: ClassVar[tuple[str, ...]] = (*TRANSFORMER_KEYS, "transformer_block", "projection_layers")
 
     def __init__(self, config: Config, dataset: ModelData, contents: ItemContents | None = None) -> None:
@@ -89,8 +97,8 @@ class MoRec(TextModel):
         """Return the frozen text vectors of all inputs, and keep their mean; shape [I, W]."""
         if self._contents is None:
             start = self.find_pretrained(config) if config["transfer"] != "scratch" else None
-            self._contents = target_contents(config, dataset, start)
-        vectors, mean = self._contents.frozen(TextEncoding.of(config))
+            self._contents = content_kind(config).of_target(dataset, start)
+        vectors, mean = self._contents.frozen()
         self.register_buffer("text_mean", mean, persistent=False)
         return vectors
 
@@ -100,7 +108,7 @@ class MoRec(TextModel):
         if settings.train_encoder == "none" or config["transfer"] in ("zero_shot", "frozen"):
             return None
         assert self._contents is not None  # as read_texts made them
-        return self._contents.trainable(TextEncoding.of(config), settings)
+        return self._contents.trainable(settings)
 
     @classmethod
     def find_pretrained(cls, config: Config, clock: StageClock | None = None) -> PretrainedMoRec:
@@ -132,7 +140,7 @@ class MoRec(TextModel):
             UserError: The weights are of other sizes than this model's.
         """
         weights = {name: value for name, value in state.items() if name != MEAN}
-        take_over(self, weights, ("encoder", "item_encoder"), self.encoder_keys, "the pre-trained MoRec")
+        take_over(self, weights, ("encoder", "item_encoder"), self.encoder_keys, "the pre-trained MoRec", ADAPTER)
 
     def keeps_ids(self, config: Config) -> bool:
         """Return whether the model has a table of IDs beside the contents."""
@@ -154,7 +162,42 @@ class MoRec(TextModel):
     def encoder_parameters(self) -> Iterator[nn.Parameter]:
         """Yield the parameters of the content encoder that are trained."""
         if self.content is not None:
-            yield from self.content.parameters()
+            yield from (parameter for parameter in self.content.parameters() if parameter.requires_grad)
+
+    def content_parts(self, config: Config, dataset: SequenceDataset) -> ContentParts | None:
+        """Return what makes an item's vector from its text; None where IDs are joined, or items are pictures."""
+        if self.id_fusion != "none" or config["content"] != "text":
+            return None
+        start = self.find_pretrained(config) if config["transfer"] != "scratch" else None
+        dense = cast("nn.Sequential", self.item_encoder)
+        layers = [layer for layer in dense if isinstance(layer, nn.Linear)]
+        encoder, kept = self.current_encoder(config, dataset, start)
+        return ContentParts(encoder, self.text_mean, layers, config["text_tokens"], kept)
+
+    def current_encoder(
+        self, config: Config, dataset: SequenceDataset, start: PretrainedMoRec | None
+    ) -> tuple[TextEncoder, bool]:
+        """Return the text encoder as it is now, and whether it cannot be loaded by its name again."""
+        if self.content is not None:
+            return cast("TextEncoder", self.content.snapshot()), True
+        encoder = content_kind(config).of_target(dataset, start).encoder
+        trained = start is not None and start.description["encoder"].get("trained") != "none"
+        return encoder, trained or encoder.needs_fitting or config["text_pooling"] is not None
+
+    def step_memory(self, batch_size: int) -> StepMemory | None:
+        """Return the sizes that decide on the memory of a training step; None where nothing is encoded.
+
+        Args:
+            batch_size: Targets of a batch.
+        """
+        if self.content is None:
+            return None
+        return self.content.step_memory(min(self.n_inputs, self.step_inputs(batch_size)))
+
+    def step_inputs(self, batch_size: int) -> int:
+        """Return how many inputs a step encodes at most, with repetitions: events, targets and what is drawn."""
+        drawn = self.loss.n_drawn(batch_size)
+        return self.n_inputs if drawn is None else 2 * batch_size + drawn
 
     def content_vectors(self, rows: torch.Tensor) -> torch.Tensor:
         """Return the centred text vectors of some inputs, of length one; arguments as in :meth:`encode_rows`."""
@@ -181,7 +224,7 @@ class MoRec(TextModel):
 
     def position_loss(self, batch: Batch) -> torch.Tensor:
         """Compute the mean loss over all positions that have a target; arguments as in :class:`SequenceModel`."""
-        if self.content is None and not isinstance(self.loss, PointwiseLoss):
+        if self.content is None and not isinstance(self.loss, self.losses_of_others):
             return super().position_loss(batch)
         # A step encodes what it reads: the batch's items and the negatives, which are drawn first.
         wanted = torch.cat([targets[targets > 0] for _, targets in batch.parts])
@@ -191,11 +234,12 @@ class MoRec(TextModel):
         read = torch.cat([wanted, drawn.flatten(), *(items.flatten() for items, _ in batch.parts)])
         with self.items_encoded_once(None if self.content is None else self.encode_only(read)):
             states = [self.encode(items)[targets > 0] for items, targets in batch.parts]
-            return self.loss.with_drawn(torch.cat(states), wanted, drawn, self.candidate_vectors())
+            loss = cast("SampledSoftmaxLoss | PairwiseLoss", self.loss)
+            return loss.with_drawn(torch.cat(states), wanted, drawn, self.candidate_vectors())
 
     def calculate_loss(self, interaction: Interaction) -> torch.Tensor:
         """Compute the mean loss of rows with one target each, a hook of RecBole; scalar."""
-        if not isinstance(self.loss, PointwiseLoss):
+        if not isinstance(self.loss, self.losses_of_others):
             return super().calculate_loss(interaction)
         items = interaction[self.ITEM_SEQ]
         targets = after_last(items, interaction[self.ITEM_SEQ_LEN], interaction[self.POS_ITEM_ID])
@@ -209,10 +253,10 @@ class MoRec(TextModel):
             wanted: The targets; int64, shape [T].
 
         Returns:
-            Shape [T, K], or [K] where all have the same; None: all items. For binary cross-entropy they are none of the
-            user's own items (arXiv 2303.13835).
+            Shape [T, K], or [K] where all have the same; None: all items. For the losses that say so they are none of
+            the user's own items (binary cross-entropy in arXiv 2303.13835).
         """
-        if not isinstance(self.loss, PointwiseLoss):
+        if not isinstance(self.loss, self.losses_of_others):
             return self.loss.draw(wanted, self.n_items)
         events = [events_of(items, targets) for items, targets in batch.parts]
         rows = [(targets > 0).nonzero()[:, 0] for _, targets in batch.parts]
@@ -231,69 +275,3 @@ class MoRec(TextModel):
         rows = torch.unique(read)
         vectors = self.encode_rows(rows)
         return vectors.new_zeros(self.n_inputs, vectors.shape[1]).index_copy(0, rows, vectors)
-
-
-class AddedIDs(nn.Module):
-    """ID + content (arXiv 2303.13835, ADD)."""
-
-    def forward(self, ids: torch.Tensor, contents: torch.Tensor) -> torch.Tensor:
-        """Join vectors; all of shape [R, D]."""
-        return ids + contents
-
-
-class ConcatenatedIDs(nn.Module):
-    """A dense layer with GELU over ID and content side by side (arXiv 2303.13835, CAT).
-
-    Args:
-        width: Width D.
-        dropout_prob: Dropout before the layer.
-    """
-
-    def __init__(self, width: int, dropout_prob: float) -> None:
-        super().__init__()
-        self.dropout, self.dense = Dropout(dropout_prob), nn.Linear(2 * width, width)
-        nn.init.xavier_normal_(self.dense.weight)
-        nn.init.zeros_(self.dense.bias)
-
-    def forward(self, ids: torch.Tensor, contents: torch.Tensor) -> torch.Tensor:
-        """Join vectors; all of shape [R, D]."""
-        return functional.gelu(self.dense(self.dropout(torch.cat([ids, contents], 1))))
-
-
-def fusion_layer(width: int, kind: str, dropout_prob: float) -> nn.Module:
-    """Build what joins IDs and contents.
-
-    Args:
-        width: Width D.
-        kind: ``none``, ``add`` or ``cat``.
-        dropout_prob: Dropout of ``cat``.
-
-    Returns:
-        A module of two arguments; nothing to call for ``none``.
-    """
-    if kind == "cat":
-        return ConcatenatedIDs(width, dropout_prob)
-    return AddedIDs() if kind == "add" else nn.Identity()
-
-
-def projection(text_width: int, width: int, n_layers: int, dropout_prob: float) -> nn.Sequential:
-    """Build dense layers, each followed by GELU, with dropout before each but the first.
-
-    Args:
-        text_width: Width of the first layer's input.
-        width: Width of each layer's output.
-        n_layers: At least one.
-        dropout_prob: Probability that an element becomes zero.
-
-    Returns:
-        With Glorot's normal weights and no bias at first, as TCF's code and that of MoRec for images have them; the
-        layer of MoRec's code for texts has PyTorch's.
-    """
-    layers = [nn.Linear(text_width, width), nn.GELU()]
-    for _ in range(n_layers - 1):
-        layers += [Dropout(dropout_prob), nn.Linear(width, width), nn.GELU()]
-    for layer in layers:
-        if isinstance(layer, nn.Linear):
-            nn.init.xavier_normal_(layer.weight)
-            nn.init.zeros_(layer.bias)
-    return nn.Sequential(*layers)

@@ -11,10 +11,10 @@ from recbole_idp.data.domains import load_domains, source_locations
 from recbole_idp.errors import UserError
 from recbole_idp.models.p5.catalogue import source_catalogue
 from recbole_idp.models.p5.keys import P5Settings
-from recbole_idp.models.p5.network import NetworkSizes, P5Network
+from recbole_idp.models.p5.network import SIZES, NetworkSizes, P5Network
 from recbole_idp.models.p5.prompt_model import PromptModel
 from recbole_idp.models.p5.start import first_start
-from recbole_idp.models.p5.tokenizer import PieceTokenizer
+from recbole_idp.models.p5.tokenizer import TOKENIZER, PieceTokenizer
 from recbole_idp.models.p5.training import PromptTrainer
 from recbole_idp.storage.sealed import FolderFormat
 from recbole_idp.train.pretrained import Pretraining, find_or_make, open_given
@@ -31,15 +31,6 @@ if TYPE_CHECKING:
     from recbole.config import Config
 
     from recbole_idp.train.clock import StageClock
-
-TOKENIZER = "tokenizer.json"
-"""The file of the pieces."""
-
-SIZES = {
-    **dict.fromkeys(("vocabulary", "width", "inner", "key", "layers", "heads", "buckets", "distance"), int),
-    **dict.fromkeys(("gated", "scaled"), bool),
-}
-"""Schema of the sizes of a network."""
 
 
 @dataclass(frozen=True)

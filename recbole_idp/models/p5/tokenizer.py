@@ -27,6 +27,8 @@ WORD_START = "▁"
 _SPECIAL = ("<pad>", "</s>", "<unk>")
 _MOST_BYTES = 1 << 26
 _WORD = re.compile(r"\w+")
+TOKENIZER = "tokenizer.json"
+"""The file of the pieces."""
 
 
 class PieceTokenizer:

@@ -32,6 +32,7 @@ class TCF(MoRec):
         log_popularity (torch.Tensor): Logarithm of each item's share of the training events; shape [N].
     """
 
+    paper = "arXiv 2305.11700"
     own_negatives = False
 
     def __init__(self, config: Config, dataset: ModelData, contents: ItemContents | None = None) -> None:
@@ -55,6 +56,10 @@ class TCF(MoRec):
                 place, wanted_bias = torch.searchsorted(candidates, wanted), -self.log_popularity[wanted]
                 total = total + in_batch_softmax_loss(states, place, rows, vectors[candidates], bias, held, wanted_bias)
         return total / batch.n_targets
+
+    def step_inputs(self, batch_size: int) -> int:
+        """Return how many inputs a step encodes at most: its events and targets."""
+        return 2 * batch_size
 
     def calculate_loss(self, interaction: Interaction) -> torch.Tensor:
         """Compute the mean loss of rows with one target each, a hook of RecBole; scalar."""

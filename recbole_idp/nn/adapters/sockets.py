@@ -24,12 +24,12 @@ ADAPTER = ".adapter."
 class Socket(nn.Module):
     """An empty socket."""
 
-    def forward(self, output: torch.Tensor, given: torch.Tensor) -> torch.Tensor:
+    def forward(self, output: torch.Tensor, sublayer_input: torch.Tensor) -> torch.Tensor:
         """Return what the block goes on with.
 
         Args:
             output: What the sublayer returned; shape [..., D].
-            given: What the sublayer was given; shape [..., D].
+            sublayer_input: What the sublayer was given; shape [..., D].
 
         Returns:
             Shape [..., D].
@@ -52,7 +52,7 @@ class Grafted(Socket):
 class Serial(Grafted):
     """The adapter reads the sublayer's output v: v + A(v)."""
 
-    def forward(self, output: torch.Tensor, given: torch.Tensor) -> torch.Tensor:
+    def forward(self, output: torch.Tensor, sublayer_input: torch.Tensor) -> torch.Tensor:
         """Return the changed output; shapes as in :class:`Socket`."""
         return output + self.adapter(output)
 
@@ -60,9 +60,9 @@ class Serial(Grafted):
 class Parallel(Grafted):
     """The adapter reads the sublayer's input x: v + A(x)."""
 
-    def forward(self, output: torch.Tensor, given: torch.Tensor) -> torch.Tensor:
+    def forward(self, output: torch.Tensor, sublayer_input: torch.Tensor) -> torch.Tensor:
         """Return the changed output; shapes as in :class:`Socket`."""
-        return output + self.adapter(given)
+        return output + self.adapter(sublayer_input)
 
 
 class ParallelReference(Grafted):
@@ -71,9 +71,39 @@ class ParallelReference(Grafted):
     The encoder then starts elsewhere than where its pre-training ended.
     """
 
+    def forward(self, output: torch.Tensor, sublayer_input: torch.Tensor) -> torch.Tensor:
+        """Return the changed output; shapes as in :class:`Socket`."""
+        return output + sublayer_input + self.adapter(sublayer_input)
+
+
+class Replacing(Grafted):
+    """Adapter4Rec's code with Compacter: the adapter takes the place of the sublayer's output: A(v).
+
+    What the pre-trained sublayer says is then read by the adapter alone.
+    """
+
     def forward(self, output: torch.Tensor, given: torch.Tensor) -> torch.Tensor:
         """Return the changed output; shapes as in :class:`Socket`."""
-        return output + given + self.adapter(given)
+        return self.adapter(output)
+
+
+class Chain(nn.Module):
+    """The blocks of an encoder, one after the other: an empty socket beside all of them."""
+
+    def forward(self, blocks: nn.ModuleList, states: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
+        """Run the blocks.
+
+        Args:
+            blocks: The blocks, which map states and mask to states.
+            states: Input of the first; shape [B, L, D].
+            mask: As the blocks take it.
+
+        Returns:
+            Output of the last; shape [B, L, D].
+        """
+        for block in blocks:
+            states = block(states, mask)
+        return states
 
 
 class GraftedBlock(Protocol):
@@ -114,7 +144,23 @@ def graft(encoder: GraftedEncoder, insertion: Insertion, make: Callable[[], nn.M
     Returns:
         The adapters, in the order of the encoder.
     """
-    kind, where = INSERTIONS[insertion]
+    return fill_sockets(encoder, *INSERTIONS[insertion], make)
+
+
+def fill_sockets(
+    encoder: GraftedEncoder, kind: type[Grafted], where: slice, make: Callable[[], nn.Module]
+) -> list[nn.Module]:
+    """Put adapters into sockets of all blocks of an encoder.
+
+    Args:
+        encoder: The encoder. What its sockets held before is replaced.
+        kind: Kind of the sockets.
+        where: Which of a block's sockets they are.
+        make: Makes an adapter; see :func:`graft`.
+
+    Returns:
+        The adapters, in the order of the encoder.
+    """
     adapters = []
     for block in encoder.blocks:
         for name in block.sockets[where]:  # type: ignore[index]  # blocks are GraftedBlock

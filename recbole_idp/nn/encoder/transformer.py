@@ -10,7 +10,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from recbole_idp.nn.adapters.sockets import Socket
+from recbole_idp.nn.adapters.sockets import Chain, Socket
 from recbole_idp.nn.dropout import Dropout, dropout_mask
 
 if TYPE_CHECKING:
@@ -149,6 +149,7 @@ class TransformerEncoder(nn.Module):
         self.norm = nn.LayerNorm(settings.hidden_size, eps=settings.layer_norm_eps)
         self.dropout = Dropout(settings.hidden_dropout_prob)
         self.blocks = nn.ModuleList(Block(settings, causal) for _ in range(settings.n_layers))
+        self.chain = Chain()
 
     def forward(self, vectors: torch.Tensor, padding: torch.Tensor) -> torch.Tensor:
         """Encode sequences of item vectors.
@@ -162,6 +163,4 @@ class TransformerEncoder(nn.Module):
         """
         states = self.dropout(self.norm(vectors + self.position_embedding.weight[: vectors.shape[1]]))
         mask = None if self.causal else padding
-        for block in self.blocks:
-            states = block(states, mask)
-        return states
+        return self.chain(self.blocks, states, mask)

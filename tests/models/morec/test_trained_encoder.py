@@ -1,13 +1,19 @@
 """MoRec and TCF whose text encoder is trained with the rest."""
 
+import dataclasses
+import re
+
 import pytest
 import torch
 
+from recbole_idp.content.trainable.memory import StepMemory
 from recbole_idp.data.rows import Batch
 from recbole_idp.errors import UserError
 from recbole_idp.models.morec.model import MoRec
+from recbole_idp.nn.adapters.bert import adapt_layers
+from recbole_idp.nn.adapters.forms import AdapterForm
 from recbole_idp.testing import configured
-from recbole_idp.testing.toy import title
+from recbole_idp.testing.toy import title, write_dataset
 from tests.support.encoders import write_bert
 from tests.support.models import fitted, made
 
@@ -113,3 +119,58 @@ def test_encoders_without_such_layers_are_refused_in_one_line(domains, bert, cha
     with pytest.raises(UserError, match=line) as caught:
         made(domains, "MoRec", **{"text_encoder": bert, **changes})
     assert "\n" not in str(caught.value)
+
+
+def test_the_memory_of_a_step_is_told_and_what_will_not_suffice_is_refused_with_the_key_that_helps(
+    domains, bert, caplog
+):
+    caplog.set_level("INFO")
+    write_dataset(domains, "wide", 80, n_items=200)
+    options = {"text_encoder": bert, "train_encoder": "all", "epochs": 1}
+    model, _, _ = fitted(domains, "MoRec", "wide", **options)
+    assert re.search(r"and a step about \d+\.\d\d GiB of memory", caplog.text)
+    sizes, trained = model.step_memory(64), sum(p.numel() for p in model.content.parameters())
+    assert (sizes.texts, sizes.layers, sizes.parameters) == (len(model.content.texts), 3, trained)
+    line = r"takes about 0\.00 GiB of memory a step, and 0\.00 GiB are available: give --gradient_checkpointing=true"
+    with pytest.raises(UserError, match=line) as caught:
+        fitted(domains, "MoRec", "wide", memory_limit_mb=1, **options)
+    assert "\n" not in str(caught.value)
+    fitted(domains, "MoRec", "wide", memory_limit_mb=1, gradient_checkpointing=True, **options)
+
+
+def test_the_first_key_that_suffices_is_named():
+    sizes = StepMemory(texts=1000, tokens=30, layers=12, width=768, heads=12, parameters=110_000_000)
+    assert 10 < sizes.n_bytes / 2**30 < 60
+    assert sizes.remedy(sizes.n_bytes * 3 // 4).startswith("give --gradient_checkpointing=true, with which it is about")
+    little = dataclasses.replace(sizes, texts=20, parameters=1_000_000)
+    assert little.remedy(little.n_bytes * 3 // 4).startswith("give --encoder_precision=bfloat16")
+    assert sizes.remedy(1 << 30).startswith("give fewer trained_layers")
+    last = dataclasses.replace(sizes, layers=2, parameters=14_000_000)
+    assert last.n_bytes < sizes.n_bytes / 5
+
+
+@pytest.mark.parametrize("frozen", [False, True])
+def test_the_estimate_of_a_steps_states_is_what_autograd_keeps(frozen):
+    from transformers import BertConfig, BertModel
+
+    sizes = {"hidden_size": 64, "num_attention_heads": 4, "num_hidden_layers": 3, "intermediate_size": 256}
+    bert = BertModel(BertConfig(vocab_size=30, **sizes), add_pooling_layer=False).train()
+    if frozen:
+        bert.requires_grad_(False)
+        adapt_layers(bert.encoder, AdapterForm("houlsby", 16, 4), "bert")
+    weights = {parameter.untyped_storage().data_ptr() for parameter in bert.parameters()}
+    kept = {}
+
+    def keep(tensor):
+        storage = tensor.untyped_storage()
+        if storage.data_ptr() not in weights:
+            # The tensor is held, so that its place is not given to another one.
+            kept[storage.data_ptr()] = (storage.nbytes(), tensor)
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        ids = torch.randint(30, (16, 24), generator=torch.Generator().manual_seed(0))
+        _ = bert(input_ids=ids, attention_mask=torch.ones_like(ids))[0]
+    found = sum(size for size, _ in kept.values())
+    sizes = StepMemory(texts=16, tokens=24, layers=3, width=64, heads=4, parameters=0, frozen=frozen)
+    assert sizes.n_bytes == pytest.approx(found, rel=0.25)

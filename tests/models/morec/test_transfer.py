@@ -1,6 +1,7 @@
 """MoRec and TCF from source domains: what is pre-trained, taken over, frozen, given away and refused."""
 
 import shutil
+from pathlib import Path
 
 import pytest
 import torch
@@ -56,7 +57,7 @@ def test_the_content_encoder_is_pre_trained_given_away_and_frozen_or_tuned(domai
     config = configured(domains, name, transfer="frozen", **options)
     frozen, _, _ = fitted(domains, name, transfer="frozen", **options)
     start = frozen.find_pretrained(config)
-    assert start.description["text_encoder"]["trained"] == "all" and start.folder.parent == domains / "saved"
+    assert start.description["encoder"]["trained"] == "all" and start.folder.parent == domains / "saved"
     # The encoder in the folder is another one than that which pre-training started from, with the same tokenizer.
     encoding = TextEncoding.of(config)
     before, after = encoding.load_encoder(), open_text_encoder(start.folder / TEXT_ENCODER)
@@ -205,3 +206,56 @@ def test_negatives_of_binary_cross_entropy_are_none_of_the_users_own(domains):
                 place += count
                 # Of 30 items all others come up in some hundred draws.
                 assert found <= set(range(1, 31)) - own and len(found) > 0.8 * (30 - len(own))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"train_encoder": "last_n", "trained_layers": 1},
+        {"transfer": "frozen", **TRAINED},
+        {"text_encoder": "lsa", "projection_layers": 2},
+    ],
+)
+def test_new_items_need_their_texts_alone(domains, bert, changes, workplace, capsys):
+    from recbole_idp.cli.main import main
+    from recbole_idp.serving.trained_model import TrainedModel
+
+    folder = workplace / "made"
+    options = {"text_encoder": bert, "pretrain_epochs": 1, "epochs": 1, "trained_dir": str(folder), **changes}
+    run(workplace, "MoRec", **options)
+    before = TrainedModel.open(folder)
+    text = (domains / "shop" / "shop.item").read_text().splitlines()
+    # The same titles under new ids get the vectors of the items that have them.
+    path = workplace / "new.item"
+    path.write_text("\n".join([text[0], *(f"new-{line}" for line in text[1:]), text[1]]) + "\n")
+    assert main(["add-items", f"--trained={folder}", f"--items={path}", f"--out={workplace / 'more'}"]) == 0
+    after = TrainedModel.open(workplace / "more")
+    assert after.description["added"] == 8
+    place = {token: row for row, token in enumerate(after.tokens, 1)}
+    for token in before.tokens:
+        pair = after.item_vectors[[place[token], place[f"new-{token}"]]]
+        torch.testing.assert_close(pair[0], pair[1], rtol=0, atol=2e-2 * float(pair.abs().max()))
+    # The encoder is kept where its name does not say what it is, and a copy can be extended again.
+    kept = (folder / "content_encoder").is_dir()
+    assert kept == (changes != {}) and (workplace / "more" / "content_encoder").is_dir() == kept
+    assert main(["recommend", f"--trained={workplace / 'more'}", "--history=new-si1,si2"]) == 0
+    assert "new-si" in capsys.readouterr().out
+
+
+def test_new_items_of_another_encoder_are_refused_in_one_line(domains, bert, workplace, capsys):
+    from recbole_idp.cli.main import main
+
+    folder = workplace / "made"
+    run(workplace, "MoRec", text_encoder=bert, epochs=1, trained_dir=str(folder))
+    path = workplace / "new.item"
+    path.write_text("item_id:token\ttitle:token_seq\nn1\tred pen\n")
+    words = sorted({word for item in range(40) for word in title(item).split()})
+    write_bert(Path(bert), words, n_layers=1)
+    try:
+        out = workplace / "more"
+        assert main(["add-items", f"--trained={folder}", f"--items={path}", f"--out={out}"]) == 2
+    finally:
+        write_bert(Path(bert), words)
+    error = capsys.readouterr().err
+    assert error.count("is another one here than in training") == 1 and "Traceback" not in error and not out.exists()

@@ -7,9 +7,14 @@ import pytest
 import torch
 from recbole.data.interaction import Interaction
 
+from recbole_idp.data.rows import Batch
+from recbole_idp.models.morec.model import projection
+from recbole_idp.nn.loss import PointwiseLoss
 from recbole_idp.testing import ModelContract
 from recbole_idp.testing.toy import write_dataset
+from tests.support.bias_free import SMALL, parity_encoder, parity_states, right_padded
 from tests.support.models import fitted, made
+from tests.support.parity import equal, parity_arrays
 
 pytestmark = pytest.mark.filterwarnings("ignore:pkg_resources")
 
@@ -69,3 +74,30 @@ def test_tcf_learns_on_a_wide_circle_and_shows_nothing_twice(domains):
         scores = model.eval().full_sort_predict(Interaction(rows))[0]
         assert scores[[3, 4]].eq(float("-inf")).all() and scores[5:].isfinite().all()
         assert model.predict(Interaction({**rows, model.ITEM_ID: torch.tensor([4])})) == float("-inf")
+
+
+def test_vectors_states_losses_and_gradients_are_those_of_the_authors_code(domains):
+    arrays = parity_arrays("tcf")
+    write_dataset(domains, "ten", 25, n_items=10)
+    sizes = {**SMALL, "n_layers": 2, "MAX_ITEM_LIST_LENGTH": 4, "transformer_block": "MoRec"}
+    model, _, _ = made(domains, "TCF", "ten", **sizes)
+    model.text_vectors, model.log_popularity = arrays["in/item_embs"], arrays["in/pop_prob"].log()
+    model.item_encoder, model.encoder = projection(12, 8, 2, 0.0), parity_encoder(arrays, "sasrec")
+    theirs = {"0": "sasrec/text_encoder.mlp.layers.0.0.", "3": "sasrec/text_encoder.mlp.layers.1.1."}
+    weights = {
+        f"{ours}.{part}": arrays[f"{name}{part}"] for ours, name in theirs.items() for part in ("weight", "bias")
+    }
+    model.item_encoder.load_state_dict(weights)
+    vectors, mask = model.item_vectors(), arrays["in/log_mask"] > 0
+    equal(vectors, arrays["out/item_vec"])
+    states, real = parity_states(arrays, model.encoder, vectors)
+    equal(states[real], arrays["out/states"][mask])
+    items = right_padded(arrays["in/pos"][:, :-1])
+    targets = right_padded(arrays["in/pos"][:, 1:] * mask)
+    loss = model.position_loss(Batch(((items, targets),), int(mask.sum())))
+    equal(loss, arrays["out/loss_ibce"])
+    loss.backward()
+    equal(model.item_encoder[0].weight.grad, arrays["grad_ibce/text_encoder.mlp.layers.0.0.weight"])
+    wanted, drawn = arrays["in/pos"][:, 1:][mask], arrays["in/neg"][:, 1:][mask].unsqueeze(1)
+    # One mean over targets and negatives together is half of the sum of two means.
+    equal(PointwiseLoss().with_drawn(states[real], wanted, drawn, vectors) / 2, arrays["out/loss_bce"])

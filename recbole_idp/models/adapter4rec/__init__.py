@@ -1,0 +1,1 @@
+"""Adapter4Rec: parameter-efficient transfer of recommenders that read item content (arXiv 2305.15036)."""

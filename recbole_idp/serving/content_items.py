@@ -1,0 +1,141 @@
+"""What makes the vector of an item from its text alone, for items that join a trained model later."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch.nn import functional
+
+from recbole_idp.errors import UserError
+from recbole_idp.search.vectors import centred
+from recbole_idp.storage.schema import OptionalKey
+from recbole_idp.storage.sealed import write_weights
+from recbole_idp.storage.tensors import read_tensors
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from recbole_idp.content.text.interface import TextEncoder
+    from recbole_idp.models.base.serving import ContentParts, PooledParts
+
+WEIGHTS, ENCODER = "content.safetensors", "content_encoder"
+SCHEMA: dict[str, Any] = {
+    "name": str,
+    "tokens": int,
+    "kept": bool,
+    "fingerprint": str,
+    "form": OptionalKey({"pooled"}),
+    "heads": OptionalKey(int),
+}
+"""What a description says of the text encoder."""
+_MEAN = "mean"
+
+
+@dataclass(frozen=True)
+class ContentItems:
+    """Text encoder, mean and dense layers. W width of a text's vector, D width of an item's.
+
+    An encoder that was trained, or fitted, is kept in the folder of the trained model; one that is loaded by its name
+    is loaded again, and has to be the same.
+
+    Attributes:
+        weights: ``mean`` [W], and weight and bias of each dense layer, as ``0.weight``, ``0.bias``, ...
+        about: Name of the encoder, tokens of a text, whether it is kept, and its fingerprint.
+        encoder: The encoder; None: not loaded yet.
+        folder: The folder that holds it, if it is kept.
+    """
+
+    weights: dict[str, torch.Tensor]
+    about: dict[str, Any]
+    encoder: TextEncoder | None = None
+    folder: Path | None = None
+
+    @classmethod
+    def of(cls, parts: ContentParts) -> ContentItems:
+        """Make it of what a model returns."""
+        weights = {_MEAN: parts.mean.detach().cpu()}
+        for number, layer in enumerate(parts.layers):
+            weights[f"{number}.weight"], weights[f"{number}.bias"] = (
+                value.detach().cpu() for value in (layer.weight, layer.bias)
+            )
+        return cls(weights, about_encoder(parts), parts.encoder)
+
+    @classmethod
+    def read(cls, folder: Path, about: dict[str, Any]) -> ContentItems:
+        """Read the weights of a trained model's folder.
+
+        Args:
+            folder: The folder, whose files were checked.
+            about: What its description says of the encoder.
+
+        Returns:
+            The encoder is loaded when it is needed.
+
+        Raises:
+            ValueError: The weights are no chain of dense layers.
+        """
+        weights = read_tensors(folder / WEIGHTS)
+        found = cls(weights, about, folder=folder / ENCODER)
+        width = weights[_MEAN].shape[0]
+        for number in range(found.n_layers):
+            shape = weights[f"{number}.weight"].shape
+            if len(shape) != 2 or shape[1] != width or weights[f"{number}.bias"].shape != shape[:1]:
+                raise ValueError(f"the dense layers of {WEIGHTS} do not fit each other")
+            width = shape[0]
+        if found.n_layers < 1:
+            raise ValueError(f"{WEIGHTS} has no dense layer")
+        return found
+
+    @property
+    def n_layers(self) -> int:
+        """The number of dense layers."""
+        return (len(self.weights) - 1) // 2
+
+    def write(self, folder: Path) -> None:
+        """Write weights, and the encoder where it is kept, into the folder of a trained model."""
+        write_weights(folder / WEIGHTS, self.weights)
+        if self.about["kept"]:
+            self.load().save(folder / ENCODER)
+
+    def load(self, device: str = "cpu") -> TextEncoder:
+        """Return the text encoder.
+
+        Raises:
+            UserError: It cannot be loaded, or is another one than in training.
+        """
+        if self.encoder is not None:
+            return self.encoder
+        # Recommending needs no text encoder.
+        from recbole_idp.content.text.encoder import load_text_encoder, open_text_encoder
+
+        if self.about["kept"]:
+            assert self.folder is not None  # as of an opened model
+            return open_text_encoder(self.folder, device=device)
+        name = self.about["name"]
+        found = load_text_encoder(name, max_tokens=self.about["tokens"], device=device)
+        if found.fingerprint != self.about["fingerprint"]:
+            raise UserError(f"text encoder {name} is another one here than in training: no items can be added by it")
+        return found
+
+    def vectors(self, texts: Sequence[str]) -> torch.Tensor:
+        """Return the item vector of each of T texts; shape [T, D]."""
+        found, _ = centred(self.load().encode(texts), self.weights[_MEAN].numpy())
+        states = found[1:]
+        for number in range(self.n_layers):
+            states = functional.gelu(
+                functional.linear(states, self.weights[f"{number}.weight"], self.weights[f"{number}.bias"])
+            )
+        return states
+
+
+def about_encoder(parts: ContentParts | PooledParts) -> dict[str, Any]:
+    """Return what a description says of a text encoder."""
+    return {
+        "name": parts.encoder.name,
+        "tokens": parts.max_tokens,
+        "kept": parts.kept,
+        "fingerprint": parts.encoder.fingerprint,
+    }
