@@ -16,6 +16,7 @@ from recbole_idp.models.peterrec.encoder import add_patches
 from recbole_idp.models.precise.user_head import HeadedEncoder, UserHead
 from recbole_idp.models.recformer.longformer import LongformerSizes
 from recbole_idp.models.recformer.sequence_encoder import TextSequenceEncoder
+from recbole_idp.models.transrec.user_encoder import BidirectionalEncoder
 from recbole_idp.nn.adapters.forms import adapt_sequence_encoder
 from recbole_idp.nn.adapters.sockets import INSERTIONS
 from recbole_idp.nn.encoder.bert4rec import BERT4RecEncoder
@@ -24,6 +25,7 @@ from recbole_idp.nn.encoder.causal import CausalSettings, user_encoder
 from recbole_idp.nn.encoder.dilated import DilatedBlock, DilatedEncoder, PostActivationBlock, PreActivationBlock
 from recbole_idp.nn.encoder.gru import GRUEncoder
 from recbole_idp.nn.encoder.keys import DilatedSettings, GRUSettings, RecencySettings, TransformerSettings
+from recbole_idp.nn.encoder.latest import LatestPositionEncoder
 from recbole_idp.nn.encoder.recency import RecencyEncoder
 from recbole_idp.nn.encoder.token import TokenEncoder
 from recbole_idp.nn.encoder.transformer import TransformerEncoder
@@ -41,6 +43,7 @@ KINDS = {
     "SASRecAdapted": (*_EVERY, *_BLOCKS, *_ADAPTERS),
     "BiasFree": (*_EVERY, "n_layers", "n_heads"),
     "BiasFreeAdapted": (*_EVERY, "n_layers", "n_heads", *_ADAPTERS),
+    "LatestSASRec": (*_EVERY, *_BLOCKS),
     "BERT4Rec": (*_EVERY, *_BLOCKS),
     "GRU4Rec": (*_EVERY, "gru_hidden_size", "gru_layers"),
     "NextItNet": (*_EVERY, *_CONVOLUTIONS),
@@ -50,6 +53,7 @@ KINDS = {
     "SASRecToken": (*_EVERY, *_BLOCKS),
     "SASRecPatched": (*_EVERY, *_BLOCKS, *_PATCHES),
     "DACDR": (*_EVERY, *_BLOCKS),
+    "TransRec": (*_EVERY, *_BLOCKS),
     "Recency": (*_EVERY, *_RECENCY),
     "Recformer": (*_EVERY, "n_layers", "n_heads", "inner_size", "layer_norm_eps", *_TEXT),
     "PRECISE": (*_EVERY, *_BLOCKS, "targeted_length", "head_size", "user_head"),
@@ -81,6 +85,7 @@ _WEIGHTS: dict[str, dict[str, tuple[Any, ...]]] = {
     "SASRecAdapted": _OF_BLOCKS,
     "BiasFree": {"MAX_ITEM_LIST_LENGTH": _OF_BLOCKS["MAX_ITEM_LIST_LENGTH"]},
     "BiasFreeAdapted": {"MAX_ITEM_LIST_LENGTH": _OF_BLOCKS["MAX_ITEM_LIST_LENGTH"]},
+    "LatestSASRec": _OF_BLOCKS,
     "BERT4Rec": _OF_BLOCKS,
     "GRU4Rec": {"gru_hidden_size": ("gru.weight_hh_l0", 1)},
     "NextItNet": {"kernel_size": ("blocks.0.first.weight", 0)},
@@ -89,6 +94,7 @@ _WEIGHTS: dict[str, dict[str, tuple[Any, ...]]] = {
     "ConureToken": _OF_TOKEN_CONVOLUTIONS,
     "SASRecToken": _OF_TOKEN_BLOCKS,
     "SASRecPatched": _OF_TOKEN_BLOCKS,
+    "TransRec": _OF_BLOCKS,
     "Recency": {},
     "Recformer": {
         "vocabulary": ("longformer.embeddings.word_embeddings.weight", 0),
@@ -205,17 +211,17 @@ class FusedUserEncoder(nn.Module):
 AnyUserEncoder = UserEncoder | TextUserEncoder | FusedUserEncoder
 
 
-def encoder_sizes(kind: str, config: Any) -> dict[str, Any]:
+def encoder_sizes(kind: str, values: Mapping[str, Any]) -> dict[str, Any]:
     """Return kind and sizes of a sequence encoder.
 
     Args:
         kind: One of :data:`KINDS`.
-        config: The model's configuration.
+        values: Value of every key of the model.
 
     Returns:
         ``kind`` and the keys of its sizes.
     """
-    return {"kind": kind, **{key: config[key] for key in KINDS[kind]}}
+    return {"kind": kind, **{key: values.get(key) for key in KINDS[kind]}}
 
 
 def build_user_encoder(
@@ -318,6 +324,10 @@ def _with_adapters(
     return adapted
 
 
+def _latest(sizes: Mapping[str, Any]) -> LatestPositionEncoder:
+    return LatestPositionEncoder(_transformer(sizes), sizes["MAX_ITEM_LIST_LENGTH"])
+
+
 def _recency(sizes: Mapping[str, Any]) -> RecencyEncoder:
     return RecencyEncoder(RecencySettings(**{key: sizes[key] for key in _RECENCY}))
 
@@ -330,6 +340,10 @@ def _recformer(sizes: Mapping[str, Any]) -> TextSequenceEncoder:
 def _dacdr(sizes: Mapping[str, Any]) -> UserTower:
     encoder = TransformerEncoder(_transformer(sizes), sizes["MAX_ITEM_LIST_LENGTH"])
     return UserTower(encoder, SharedPrivateEncoder(sizes["hidden_size"], 0.0))
+
+
+def _transrec(sizes: Mapping[str, Any]) -> BidirectionalEncoder:
+    return BidirectionalEncoder(_transformer(sizes), sizes["MAX_ITEM_LIST_LENGTH"])
 
 
 def _precise(sizes: Mapping[str, Any]) -> HeadedEncoder:
@@ -354,6 +368,7 @@ _BUILDERS: dict[str, Callable[[Mapping[str, Any]], nn.Module]] = {
     "SASRecAdapted": _with_adapters(_sasrec),
     "BiasFree": _bias_free,
     "BiasFreeAdapted": _with_adapters(_bias_free),
+    "LatestSASRec": _latest,
     "BERT4Rec": _bert4rec,
     "GRU4Rec": _gru4rec,
     "NextItNet": _nextitnet,
@@ -364,6 +379,7 @@ _BUILDERS: dict[str, Callable[[Mapping[str, Any]], nn.Module]] = {
     "SASRecPatched": _with_patches,
     "DACDR": _dacdr,
     "Recformer": _recformer,
+    "TransRec": _transrec,
     "Recency": _recency,
     "PRECISE": _precise,
 }

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
+import gc
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,16 +12,18 @@ import torch
 
 _STATUS, _RESET = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 _MEMINFO, _CGROUP = Path("/proc/meminfo"), Path("/sys/fs/cgroup")
+_MIB = 1 << 20
 
 
 class PeakMemory:
-    """Measure the largest memory during blocks: of the accelerator, or resident memory of this process on Linux.
+    """Measure how much memory blocks take: of the accelerator, or resident memory of this process on Linux.
 
     Args:
         device: Where the training runs.
 
     Attributes:
-        peak_mb: The largest memory of all blocks so far, in MiB; None where it cannot be measured.
+        peak_mb: The largest memory of all blocks so far beyond what was taken before each, in MiB; None where it cannot
+            be measured.
     """
 
     def __init__(self, device: torch.device) -> None:
@@ -29,28 +33,31 @@ class PeakMemory:
     @contextlib.contextmanager
     def measured(self) -> Iterator[None]:
         """Measure a block."""
-        known = self._reset()
+        before = self._reset()
         yield
-        if known:
-            self.peak_mb = max(self.peak_mb or 0, self._peak_mb())
+        if before is not None:
+            self.peak_mb = max(self.peak_mb or 0, round((self._peak() - before) / _MIB))
 
-    def _reset(self) -> bool:
-        """Forget the peak so far; return whether that is possible here."""
+    def _reset(self) -> int | None:
+        """Forget the peak so far; return the bytes that are taken now, None where that is not possible."""
+        gc.collect()
         if self._device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(self._device)
-            return True
+            return torch.cuda.memory_allocated(self._device)
+        with contextlib.suppress(OSError, AttributeError):
+            # What was freed before stays resident otherwise, and is taken again without being seen.
+            ctypes.CDLL(None).malloc_trim(0)
         try:
             # The kernel sets the peak of resident memory to what it is now.
             _RESET.write_text("5", encoding="ascii")
-        except OSError:
-            return False
-        return "VmHWM" in _STATUS.read_text(encoding="ascii")
+            return _of_status("VmRSS")
+        except (OSError, StopIteration, TypeError):
+            return None
 
-    def _peak_mb(self) -> int:
+    def _peak(self) -> int:
         if self._device.type == "cuda":
-            return round(torch.cuda.max_memory_allocated(self._device) / (1 << 20))
-        line = next(line for line in _STATUS.read_text(encoding="ascii").splitlines() if line.startswith("VmHWM"))
-        return round(int(line.split()[1]) / (1 << 10))
+            return torch.cuda.max_memory_allocated(self._device)
+        return _of_status("VmHWM")
 
 
 def available_bytes(device: torch.device) -> int | None:
@@ -63,8 +70,7 @@ def available_bytes(device: torch.device) -> int | None:
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[0]
     try:
-        lines = _MEMINFO.read_text(encoding="ascii").splitlines()
-        found = next(int(line.split()[1]) << 10 for line in lines if line.startswith("MemAvailable"))
+        found = _kibibytes(_MEMINFO, "MemAvailable")
     except (OSError, StopIteration, ValueError):
         return None
     with contextlib.suppress(OSError, ValueError):
@@ -72,3 +78,14 @@ def available_bytes(device: torch.device) -> int | None:
         limit = int((_CGROUP / "memory.max").read_text(encoding="ascii"))
         found = min(found, max(0, limit - int((_CGROUP / "memory.current").read_text(encoding="ascii"))))
     return found
+
+
+def _of_status(name: str) -> int:
+    """Return a size of this process in bytes."""
+    return _kibibytes(_STATUS, name)
+
+
+def _kibibytes(path: Path, name: str) -> int:
+    """Return the bytes of a line such as ``VmRSS: 1024 kB``."""
+    line = next(line for line in path.read_text(encoding="ascii").splitlines() if line.startswith(f"{name}:"))
+    return int(line.split()[1]) << 10

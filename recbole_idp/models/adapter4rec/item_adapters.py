@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from torch import nn
 
@@ -71,4 +71,5 @@ def soft_prompt(model: SentenceModel, settings: Adapter4RecSettings, whole: bool
 
 
 def _width(model: SentenceModel) -> int:
-    return int(transformer_of(model).config.hidden_size)
+    sizes: Any = transformer_of(model).config
+    return int(sizes.hidden_size)

@@ -33,7 +33,7 @@ class Adapter4RecSettings(MoRecSettings):
     encoder_learning_rate: Positive = setting(
         5e-4, "default: learning rate of the content encoder and its adapters; paper: 5e-5, adapters 1.5e-4.", _BOTH
     )
-    transfer: Tuning = setting(
+    transfer: Tuning = setting(  # type: ignore[assignment]  # more values than MoRec has
         "adapters",
         "paper: adapters; fine_tune, all parameters; controls: scratch, zero_shot, frozen content encoder.",
         Affects.TRAINING,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from recbole_idp.nn.adapters.forms import AdapterForm
 
-_PARTS = {"dense", "LayerNorm", "dropout"}
+_PARTS, _CHANGED = {"dense", "LayerNorm", "dropout"}, {"query", "value"}
 
 
 class SublayerOutput(nn.Module):
@@ -30,15 +30,20 @@ class SublayerOutput(nn.Module):
         output: The module whose place it takes.
     """
 
+    dense: nn.Module
+    dropout: nn.Module
+    LayerNorm: nn.LayerNorm
+
     def __init__(self, output: nn.Module) -> None:
         super().__init__()
-        self.dense, self.dropout, self.LayerNorm = output.dense, output.dropout, output.LayerNorm
+        for name in _PARTS:
+            setattr(self, name, getattr(output, name))
         self.socket = Socket()
 
     def forward(self, hidden_states: torch.Tensor, input_tensor: torch.Tensor) -> torch.Tensor:
         """Return the sublayer's new states; all of shape [B, L, D]."""
-        given = cast("torch.Tensor", input_tensor)
-        return self.LayerNorm(given + self.socket(self.dropout(self.dense(hidden_states)), given))
+        output = self.dropout(self.dense(hidden_states))
+        return self.LayerNorm(input_tensor + self.socket(output, input_tensor))
 
 
 def adapt_layers(layers: nn.Module, form: AdapterForm, name: str) -> None:
@@ -53,7 +58,7 @@ def adapt_layers(layers: nn.Module, form: AdapterForm, name: str) -> None:
         UserError: The layers are not of BERT's kind.
     """
     if form.kind == "lora":
-        found = [(module, part) for module, names in _parents(layers) for part in ("query", "value") if part in names]
+        found = [(module, part) for module, names in _parents(layers) for part in names if part in _CHANGED]
         if not found:
             raise _unknown(name)
         for module, part in found:
@@ -65,17 +70,17 @@ def adapt_layers(layers: nn.Module, form: AdapterForm, name: str) -> None:
     ends.sort(key=lambda end: order[id(getattr(*end))])
     if not ends or len(ends) % 2:
         raise _unknown(name)
-    outputs = []
+    outputs: list[SublayerOutput] = []
     for module, part in ends:
         outputs.append(SublayerOutput(getattr(module, part)))
         setattr(module, part, outputs[-1])
-    pairs = list(zip(outputs[::2], outputs[1::2], strict=True))
+    pairs = [outputs[place : place + 2] for place in range(0, len(outputs), 2)]
     if form.kind == "pfeiffer":
         for _, last in pairs:
-            last.LayerNorm = PfeifferNorm(cast("nn.LayerNorm", last.LayerNorm), form.inner)
+            last.LayerNorm = PfeifferNorm(last.LayerNorm, form.inner)
         return
     kind, where = form.socket()
-    make = form.maker(cast("nn.LayerNorm", outputs[0].LayerNorm).normalized_shape[0], layers)
+    make = form.maker(outputs[0].LayerNorm.normalized_shape[0], layers)
     for pair in pairs:
         for output in pair[where]:
             output.socket = kind(make())
