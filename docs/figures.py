@@ -91,7 +91,39 @@ def rooms() -> str:
     return picture(900, len(layers) * (height + gap) + 4, "Folders of the package as layers", *parts, note)
 
 
+ENCODERS = {"lsa": "lsa", "MiniLM-1": "1 layer", "MiniLM-2": "2", "MiniLM-3": "3", "all-MiniLM-L6-v2": "6"}
+"""The text encoders that were compared, and their names on the axis."""
+
+
+def encoders() -> str:
+    """Draw NDCG@10 on Office by the size of the text encoder, from the table of docs/guide/text-encoders.md."""
+    page = (ASSETS.parent / "guide" / "text-encoders.md").read_text(encoding="utf-8")
+    rows = [[cell.strip(" *_") for cell in line.split("|")[1:-1]] for line in page.splitlines() if " · " in line]
+    found = {row[0]: float(row[2]) for row in rows if len(row) > 2 and row[2].startswith("0.")}
+    left, bottom, wide, high = 70, 290, 170, 240
+    most = max(found.values())
+    lines = (("MoRec", "", BLUE), ("UniSRec", "", GREEN), ("UniSRec", " · zero-shot", ORANGE))
+    axes = f"{left},20 {left},{bottom} 860,{bottom}"
+    parts = [f"<polyline points='{axes}' fill='none' stroke='{LINE}' stroke-width='2'/>"]
+    for place, name in enumerate(ENCODERS.values()):
+        parts.append(box(left + 20 + place * wide - 5, bottom + 12, 90, 30, GREY, name))
+    for number, (model, kind, colour) in enumerate(lines):
+        points = [
+            (left + 60 + place * wide, round(bottom - high * found[f"{model} · {name}{kind}"] / most))
+            for place, name in enumerate(ENCODERS)
+            if f"{model} · {name}{kind}" in found
+        ]
+        path = " ".join(f"{x},{y}" for x, y in points)
+        parts.append(f"<polyline points='{path}' fill='none' stroke='{colour}' stroke-width='3'/>")
+        parts += [f"<circle cx='{x}' cy='{y}' r='5' fill='{colour}'/>" for x, y in points]
+        parts.append(box(90 + number * 200, bottom + 56, 180, 30, colour, f"{model}{kind.replace(' · ', ', ')}"))
+    scale = [box(4, bottom - high - 15, 60, 30, GREY, f"{most:.4f}"), box(4, bottom - 15, 60, 30, GREY, "0")]
+    return picture(900, bottom + 92, "NDCG@10 on Office by the size of the text encoder", *parts, *scale)
+
+
+FIGURES = {"transfer": transfer, "rooms": rooms, "encoders": encoders}
+
 if __name__ == "__main__":
     ASSETS.mkdir(exist_ok=True)
-    for name, draw in {"transfer": transfer, "rooms": rooms}.items():
+    for name, draw in FIGURES.items():
         (ASSETS / f"{name}.svg").write_text(draw(), encoding="utf-8")

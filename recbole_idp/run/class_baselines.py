@@ -69,7 +69,7 @@ def class_baselines(
     ranks: dict[str, np.ndarray] = {}
     train, valid, test = (loader.dataset for loader in loaders)
     with clock.stage("baselines", f"{MAJORITY}, and {LOGISTIC} on bags of items"):
-        for share in shares or [None]:
+        for share in shares or (None,):
             known = train if share is None else few_shot(train, share, users.train_users_seed)
             parts = known.targets(), valid.targets(), test.targets()
             data = ClassData(*parts, train.item_num - 1, train.n_inputs)

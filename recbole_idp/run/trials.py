@@ -87,7 +87,7 @@ def trials(
     return [
         Trial(variant, seed, share, joined)
         for joined in sides
-        for share in shares or [None]
+        for share in shares or (None,)
         for variant in variants
         for seed in seeds
     ]
