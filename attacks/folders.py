@@ -39,6 +39,7 @@ def kinds(samples: Samples) -> list[Kind]:
     from recbole_idp.models.idp.bundle import Bundle
     from recbole_idp.models.peterrec.pretrain import PretrainedPeterRec
     from recbole_idp.models.precise.universal import UniversalModel
+    from recbole_idp.models.recformer.pretrain import PretrainedRecformer
     from recbole_idp.models.unisrec.pretrain import PretrainedUniSRec
     from recbole_idp.serving.trained_model import FORMAT, TrainedModel
 
@@ -48,11 +49,13 @@ def kinds(samples: Samples) -> list[Kind]:
     return [
         Kind("bundle", samples.bundle, Bundle.folder_format, Bundle.open, ("items.safetensors",), ("items.tsv",)),
         Kind("UniSRec", samples.unisrec, PretrainedUniSRec.folder_format, PretrainedUniSRec.open, ()),
+        Kind("Recformer", samples.recformer, PretrainedRecformer.folder_format, PretrainedRecformer.open, ()),
         Kind("PRECISE", samples.precise, UniversalModel.folder_format, UniversalModel.open, (), ("items.tsv",)),
         Kind("PeterRec", samples.peterrec, PretrainedPeterRec.folder_format, PretrainedPeterRec.open, weights, items),
         Kind("CLUE", samples.clue, PretrainedCLUE.folder_format, PretrainedCLUE.open, weights, items),
         Kind("Conure", samples.conure, ConureFolder.folder_format, ConureFolder.open, tasks, items),
         Kind("trained model", samples.trained, FORMAT, TrainedModel.open, users, items),
+        Kind("histories as texts", samples.texts, FORMAT, TrainedModel.open, ("model.safetensors",), items),
         Kind("mixed histories", samples.mixed, FORMAT, TrainedModel.open, users, ("items.tsv", "history_items.tsv")),
     ]
 

@@ -12,11 +12,13 @@ class Samples(NamedTuple):
     Attributes:
         bundle: A bundle of IDP.
         unisrec: A pre-trained UniSRec.
+        recformer: A pre-trained Recformer.
         precise: A universal PRECISE.
         peterrec: A pre-trained PeterRec.
         clue: A pre-trained CLUE.
         conure: A Conure that has learned two tasks.
         trained: A trained model.
+        texts: A trained model that reads histories as texts.
         mixed: A trained model whose histories hold items of two domains.
         encoder: A saved text encoder that is a transformer.
         lsa: A saved text encoder without weights.
@@ -29,11 +31,13 @@ class Samples(NamedTuple):
 
     bundle: Path
     unisrec: Path
+    recformer: Path
     precise: Path
     peterrec: Path
     clue: Path
     conure: Path
     trained: Path
+    texts: Path
     mixed: Path
     encoder: Path
     lsa: Path
@@ -69,6 +73,9 @@ def make_samples(folder: Path) -> Samples:
         changes = {"variants": ["fine_tune"], "epochs": 1, "pretrain_epochs": 1}
         run(configured(data, "IDP", trained_dir=str(trained), keep_users=True, **changes))
         run(configured(data, "UniSRec", n_experts=3, **changes))
+        texts = folder / "texts"
+        words = {"max_tokens": 20, "second_epochs": 0, "epochs": 1, "pretrain_epochs": 1}
+        run(configured(data, "Recformer", trained_dir=str(texts), **words))
         small = {"semantic_size": 8, "token_count": 2, "token_width": 4, "n_experts": 3, "targeted_length": 6}
         run(configured(data, "PRECISE", head_size=32, epochs=1, **small))
         short = {"epochs": 1, "pretrain_epochs": 1}
@@ -88,8 +95,9 @@ def make_samples(folder: Path) -> Samples:
     board.write_text(json.dumps(leaderboard()), encoding="utf-8")
     saved = data / "saved"
     (bundle,), (unisrec,) = saved.glob("pretrain-*"), saved.glob("unisrec-*")
-    precise, peterrec, clue = (
-        next(path.parent for path in saved.glob(f"*/{name}.json")) for name in ("precise", "peterrec", "clue")
+    recformer, precise, peterrec, clue = (
+        next(path.parent for path in saved.glob(f"*/{name}.json"))
+        for name in ("recformer", "precise", "peterrec", "clue")
     )
     # Not the network after its first task, which lies beside.
     conure = Path(learned["variants"]["learn"]["runs"][0]["conure"])
@@ -97,11 +105,13 @@ def make_samples(folder: Path) -> Samples:
     return Samples(
         bundle=bundle,
         unisrec=unisrec,
+        recformer=recformer,
         precise=precise,
         peterrec=peterrec,
         clue=clue,
         conure=conure,
         trained=trained,
+        texts=texts,
         mixed=mixed,
         encoder=folder / "encoder",
         lsa=bundle / "text_encoder",

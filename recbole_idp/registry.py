@@ -202,6 +202,14 @@ MODELS = {
         transfers=True,
         settings="recbole_idp.models.adapter4rec.keys:Adapter4RecSettings",
     ),
+    "PixelNet": Registration(
+        "recbole_idp.models.pixelnet.model:PixelNet",
+        "recbole_idp.models.morec.trainer:MoRecTrainer",
+        extends="MoRec",
+        transfers=True,
+        may_start_alone=True,
+        settings="recbole_idp.models.pixelnet.keys:PixelNetSettings",
+    ),
     "UniSRec": _unisrec(
         "recbole_idp.models.unisrec.model:UniSRec",
         extends="PositionSASRec",

@@ -87,6 +87,22 @@ def domains(workplace):
     return write_domains(workplace / "data")
 
 
+@pytest.fixture
+def pictured(workplace):
+    """Writes the toy domains, whose items have pictures; returns their folder."""
+    from tests.support.pictures import write_pictured_domains
+
+    return write_pictured_domains(workplace / "data")
+
+
+@pytest.fixture(scope="session")
+def vit(tmp_path_factory):
+    """The folder of an untrained vision transformer of three layers, in the layout of Hugging Face."""
+    from tests.support.pictures import write_vit
+
+    return write_vit(tmp_path_factory.mktemp("encoders") / "vit")
+
+
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     """The folder of a finished run: toy domains in ``data``, with a bundle and a result, and a trained folder ``made``.

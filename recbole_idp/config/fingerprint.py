@@ -26,7 +26,7 @@ def values_that_affect(values: Mapping[str, Any], model: str, what: Affects) -> 
 
 
 # The dataset is the target; the hash of the text encoder's files counts, and not where they lie.
-_NOT_OF_SOURCES = ("model", "dataset", "text_encoder")
+_NOT_OF_SOURCES = ("model", "dataset", "text_encoder", "image_encoder")
 
 
 def pretraining_values(values: Mapping[str, Any], model: str, dataset: str) -> dict[str, Any]:

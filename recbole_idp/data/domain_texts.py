@@ -90,13 +90,32 @@ def check_any_text(texts: Sequence[object], name: str, key: str) -> None:
         raise UserError(f"none of the {len(texts):,} items of {name} has a text to be matched by: see {key}")
 
 
-def _item_field(path: Path, file_format: ItemFileFormat) -> str:
+def item_field_of(path: Path, file_format: ItemFileFormat) -> str:
     """Return the column of item ids: the given one, or RecBole's usual one where a file has that alone."""
     given, usual = file_format.item_field, USUAL_NAMES["ITEM_ID_FIELD"]
     if given == usual:
         return given
     header = read_header(path, file_format.separator, file_format.encoding)
     return usual if given not in header and usual in header else given
+
+
+def item_file_of(location: DatasetLocation, what: str, why: str) -> Path:
+    """Return the ``.item`` file of a dataset.
+
+    Args:
+        location: Where the dataset lies.
+        what: What of the items is wanted, for the message.
+        why: Why, for the message.
+
+    Raises:
+        UserError: There is none.
+    """
+    path = location.folder / f"{location.stem}.item"
+    if not path.is_file():
+        others = sorted(other.name for other in location.folder.glob("*.item"))
+        there = f" (there is {', '.join(others[:3])})" if others else ""
+        raise UserError(f"{location.name} has no item {what}: {path} is missing{there}, {why}")
+    return path
 
 
 def item_texts(location: DatasetLocation, fields: Sequence[str] | None, file_format: ItemFileFormat) -> ItemTexts:
@@ -113,17 +132,11 @@ def item_texts(location: DatasetLocation, fields: Sequence[str] | None, file_for
     Raises:
         UserError: The dataset has no ``.item`` file, or the file is wrong.
     """
-    path = location.folder / f"{location.stem}.item"
-    if not path.is_file():
-        others = sorted(other.name for other in location.folder.glob("*.item"))
-        there = f" (there is {', '.join(others[:3])})" if others else ""
-        raise UserError(
-            f"{location.name} has no item texts: {path} is missing{there}, and matching needs one text an item"
-        )
+    path = item_file_of(location, "texts", "and matching needs one text an item")
     read = read_item_texts(
         path,
         fields,
-        _item_field(path, file_format),
+        item_field_of(path, file_format),
         file_format.text_length,
         file_format.separator,
         file_format.encoding,

@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from recbole_idp.data.atomic import check_ids, read_atomic
+from recbole_idp.data.domain_texts import item_field_of, item_file_of
 from recbole_idp.data.item_text import check_distinct
 from recbole_idp.errors import UserError, nearest
 
 if TYPE_CHECKING:
+    from recbole_idp.data.catalog import DatasetLocation
     from recbole_idp.data.item_text import ItemFileFormat
 
 USUAL_FIELDS = ("poster", "image", "picture", "cover")
@@ -41,11 +43,11 @@ class ItemPictures:
         return [self.paths.get(token) for token in tokens]
 
 
-def read_item_pictures(path: str | Path, field: str | None, key: str, file_format: ItemFileFormat) -> ItemPictures:
-    """Read which file holds the picture of each item.
+def item_pictures(location: DatasetLocation, field: str | None, key: str, file_format: ItemFileFormat) -> ItemPictures:
+    """Read which file holds the picture of each item of a dataset.
 
     Args:
-        path: The ``.item`` file. Names of pictures are relative to its folder.
+        location: Where the dataset lies. Names of pictures are relative to the folder of its ``.item`` file.
         field: The column that names them; None: the first of :data:`USUAL_FIELDS` that there is.
         key: The setting that names the column, for messages.
         file_format: Format of the file.
@@ -54,9 +56,11 @@ def read_item_pictures(path: str | Path, field: str | None, key: str, file_forma
         The files. None of them lies outside the folder, wherever symbolic links lead.
 
     Raises:
-        UserError: The file cannot be read, lacks the column, has an item twice, or names a file outside the folder.
+        UserError: There is no such file, or it cannot be read, lacks the column, has an item twice, or names a file
+            outside the folder.
     """
-    path, item_field = Path(path), file_format.item_field
+    path = item_file_of(location, "pictures", "which names a file for each")
+    item_field = item_field_of(path, file_format)
     chosen = ""
 
     def choose(types: dict[str, str]) -> list[str]:
@@ -86,7 +90,7 @@ def _column(types: dict[str, str], field: str | None, item_field: str, key: str,
                 f"{path} has no column of pictures: name one, which holds names of files, in {key}; it has "
                 f"{', '.join(columns)}"
             )
-        return found[0]
+        field = found[0]
     if field not in columns:
         close = nearest(field, columns)
         hint = f" (did you mean {close[0]!r}?)" if close else ""
@@ -107,9 +111,7 @@ def _inside(root: Path, name: str, where: str) -> Path:
     Raises:
         UserError: It lies elsewhere.
     """
-    # No system has a file whose name holds this character, and some of Python's functions raise an error at it.
-    clean = name.replace("\0", "\N{REPLACEMENT CHARACTER}")
-    path = Path(os.path.realpath(root / clean))
+    path = Path(os.path.realpath(root / name))
     if not path.is_relative_to(root):
         raise UserError(
             f"{where} has the picture {name[:200]}, which lies outside {root}, and is not read: put pictures into the "

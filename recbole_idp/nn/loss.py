@@ -141,6 +141,34 @@ class PairwiseLoss(nn.Module):
         """Return how many items are drawn for a batch of targets."""
         return n_targets * self.n_negatives
 
+    def draw_others(self, own: torch.Tensor, rows: torch.Tensor, n_items: int) -> torch.Tensor:
+        """Draw negatives uniformly among the items that a user does not have.
+
+        Args:
+            own: Items of each of B users, with repetitions, 0 for none; int64, shape [B, L].
+            rows: The user of each target; int64, shape [T].
+            n_items: Number of items N, padding included.
+
+        Returns:
+            Shape [T, K]. Of a user who has all items, any item.
+        """
+        ordered = own.sort(1).values
+        repeated = torch.zeros_like(ordered, dtype=torch.bool)
+        repeated[:, 1:] = ordered[:, 1:] == ordered[:, :-1]
+        # Distinct items in ascending order; what is no item stands last.
+        beyond = n_items + ordered.shape[1]
+        ordered = ordered.masked_fill(repeated | (ordered == 0), beyond).sort(1).values
+        counts = (ordered < n_items).sum(1)
+        left = n_items - 1 - counts
+        room = torch.where(left > 0, left, n_items - 1)[rows].unsqueeze(1)
+        draws = torch.rand(len(rows), self.n_negatives, dtype=torch.float64, device=own.device)
+        place = (draws * room).long()
+        # The place-th of the others: each own item that lies before it moves it on by one.
+        before = (ordered - 1 - torch.arange(ordered.shape[1], device=own.device))[rows]
+        moved = torch.searchsorted(before, place, right=True)
+        moved = moved.masked_fill((left <= 0)[rows].unsqueeze(1), 0)
+        return (place + moved + 1).clamp_max_(n_items - 1)
+
     def scores_of(
         self,
         states: torch.Tensor,
@@ -198,34 +226,6 @@ class PairwiseLoss(nn.Module):
 
 class PointwiseLoss(PairwiseLoss):
     """``loss_type: BCE``: binary cross-entropy of the target against uniform negatives, as in the SASRec paper."""
-
-    def draw_others(self, own: torch.Tensor, rows: torch.Tensor, n_items: int) -> torch.Tensor:
-        """Draw negatives uniformly among the items that a user does not have.
-
-        Args:
-            own: Items of each of B users, with repetitions, 0 for none; int64, shape [B, L].
-            rows: The user of each target; int64, shape [T].
-            n_items: Number of items N, padding included.
-
-        Returns:
-            Shape [T, K]. Of a user who has all items, any item.
-        """
-        ordered = own.sort(1).values
-        repeated = torch.zeros_like(ordered, dtype=torch.bool)
-        repeated[:, 1:] = ordered[:, 1:] == ordered[:, :-1]
-        # Distinct items in ascending order; what is no item stands last.
-        beyond = n_items + ordered.shape[1]
-        ordered = ordered.masked_fill(repeated | (ordered == 0), beyond).sort(1).values
-        counts = (ordered < n_items).sum(1)
-        left = n_items - 1 - counts
-        room = torch.where(left > 0, left, n_items - 1)[rows].unsqueeze(1)
-        draws = torch.rand(len(rows), self.n_negatives, dtype=torch.float64, device=own.device)
-        place = (draws * room).long()
-        # The place-th of the others: each own item that lies before it moves it on by one.
-        before = (ordered - 1 - torch.arange(ordered.shape[1], device=own.device))[rows]
-        moved = torch.searchsorted(before, place, right=True)
-        moved = moved.masked_fill((left <= 0)[rows].unsqueeze(1), 0)
-        return (place + moved + 1).clamp_max_(n_items - 1)
 
     def compare(self, positive: torch.Tensor, negative: torch.Tensor) -> torch.Tensor:
         """Compute the mean loss over targets plus that over negatives; see :class:`PairwiseLoss`."""

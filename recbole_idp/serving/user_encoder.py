@@ -24,6 +24,7 @@ from recbole_idp.nn.encoder.causal import CausalSettings, user_encoder
 from recbole_idp.nn.encoder.dilated import DilatedBlock, DilatedEncoder, PostActivationBlock, PreActivationBlock
 from recbole_idp.nn.encoder.gru import GRUEncoder
 from recbole_idp.nn.encoder.keys import DilatedSettings, GRUSettings, RecencySettings, TransformerSettings
+from recbole_idp.nn.encoder.latest import LatestPositionEncoder
 from recbole_idp.nn.encoder.recency import RecencyEncoder
 from recbole_idp.nn.encoder.token import TokenEncoder
 from recbole_idp.nn.encoder.transformer import TransformerEncoder
@@ -41,6 +42,7 @@ KINDS = {
     "SASRecAdapted": (*_EVERY, *_BLOCKS, *_ADAPTERS),
     "BiasFree": (*_EVERY, "n_layers", "n_heads"),
     "BiasFreeAdapted": (*_EVERY, "n_layers", "n_heads", *_ADAPTERS),
+    "LatestSASRec": (*_EVERY, *_BLOCKS),
     "BERT4Rec": (*_EVERY, *_BLOCKS),
     "GRU4Rec": (*_EVERY, "gru_hidden_size", "gru_layers"),
     "NextItNet": (*_EVERY, *_CONVOLUTIONS),
@@ -81,6 +83,7 @@ _WEIGHTS: dict[str, dict[str, tuple[Any, ...]]] = {
     "SASRecAdapted": _OF_BLOCKS,
     "BiasFree": {"MAX_ITEM_LIST_LENGTH": _OF_BLOCKS["MAX_ITEM_LIST_LENGTH"]},
     "BiasFreeAdapted": {"MAX_ITEM_LIST_LENGTH": _OF_BLOCKS["MAX_ITEM_LIST_LENGTH"]},
+    "LatestSASRec": _OF_BLOCKS,
     "BERT4Rec": _OF_BLOCKS,
     "GRU4Rec": {"gru_hidden_size": ("gru.weight_hh_l0", 1)},
     "NextItNet": {"kernel_size": ("blocks.0.first.weight", 0)},
@@ -244,7 +247,11 @@ def build_user_encoder(
         encoder = _BUILDERS[sizes["kind"]](sizes)
     encoder.load_state_dict(state)
     if sizes["kind"] == "Recformer":
-        return TextUserEncoder(cast("TextSequenceEncoder", encoder), description["temperature"]).eval()
+        texts = cast("TextSequenceEncoder", encoder)
+        texts.items.check(sizes["vocabulary"], len(item_vectors))
+        if description["temperature"] is None:
+            raise ValueError("it has no temperature")
+        return TextUserEncoder(texts, description["temperature"]).eval()
     return UserEncoder(encoder, item_vectors, description["hidden_event"], description["temperature"]).eval()
 
 
@@ -314,6 +321,10 @@ def _with_adapters(
     return adapted
 
 
+def _latest(sizes: Mapping[str, Any]) -> LatestPositionEncoder:
+    return LatestPositionEncoder(_transformer(sizes), sizes["MAX_ITEM_LIST_LENGTH"])
+
+
 def _recency(sizes: Mapping[str, Any]) -> RecencyEncoder:
     return RecencyEncoder(RecencySettings(**{key: sizes[key] for key in _RECENCY}))
 
@@ -350,6 +361,7 @@ _BUILDERS: dict[str, Callable[[Mapping[str, Any]], nn.Module]] = {
     "SASRecAdapted": _with_adapters(_sasrec),
     "BiasFree": _bias_free,
     "BiasFreeAdapted": _with_adapters(_bias_free),
+    "LatestSASRec": _latest,
     "BERT4Rec": _bert4rec,
     "GRU4Rec": _gru4rec,
     "NextItNet": _nextitnet,

@@ -25,6 +25,8 @@ CARD = "README.md"
 """The file with the model card."""
 TEXT_ENCODER = "text_encoder"
 """The folder of the text encoder for the target's texts."""
+IMAGE_ENCODER = "image_encoder"
+"""The folder of the image encoder for the target's pictures."""
 
 
 FolderT = TypeVar("FolderT", bound="PretrainedFolder")

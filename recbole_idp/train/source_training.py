@@ -104,16 +104,30 @@ def read_sources(
     Raises:
         UserError: A domain cannot be read, or no item has a text.
     """
+    domains = read_domains(config, clock)
+    texts, titles = domain_texts(domains, locations, encoding.settings.source_text_fields, encoding.file_format)
+    return SourceData(domains, texts, titles)
+
+
+def read_domains(config: Config, clock: StageClock) -> Domains:
+    """Read the events of the source domains.
+
+    Args:
+        config: The configuration, with ``source_domains`` and ``shared_users``.
+        clock: Where the stage ``read`` is timed.
+
+    Raises:
+        UserError: A domain cannot be read.
+    """
     with clock.stage("read", f"reading {', '.join(config['source_domains'])}") as facts:
         domains = load_domains(config)
-        texts, titles = domain_texts(domains, locations, encoding.settings.source_text_fields, encoding.file_format)
         facts["source_interactions"] = domains.sequences.n_events
         facts["source_items"] = len(domains.item_tokens) - 1
         for domain in domains.domains:
             logging.getLogger().info(
                 f"{domain.name}: {domain.users:,} users, {domain.items:,} items, {domain.interactions:,} interactions"
             )
-    return SourceData(domains, texts, titles)
+    return domains
 
 
 def train_resumably(

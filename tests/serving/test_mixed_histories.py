@@ -33,6 +33,7 @@ OF_MODEL = {
     "DACDR": {},
     "IDP": {"variants": ["fine_tune"]},
     "UniSRec": {"n_experts": 2},
+    "Recformer": {"max_tokens": 20, "second_epochs": 1},
 }
 
 

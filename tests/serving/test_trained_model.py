@@ -56,7 +56,7 @@ def test_a_run_keeps_the_best_trial_on_validation_and_finds_it_again(tmp_path):
     assert run(tmp_path, variants=["scratch"], keep_trained=False)["trained"] is None
 
 
-MODELS = ["IDP", "IDP_IDt", "IDP_BERT4Rec", "IDP_GRU4Rec", "PositionSASRec", "MoRec", "TCF", "UniSRec"]
+MODELS = ["IDP", "IDP_IDt", "IDP_BERT4Rec", "IDP_GRU4Rec", "PositionSASRec", "MoRec", "TCF", "UniSRec", "Recformer"]
 
 
 @pytest.mark.parametrize("model", MODELS)
@@ -66,7 +66,7 @@ def test_a_folder_gives_the_scores_of_its_model(model, tmp_path):
 
     write_domains(tmp_path / "data")
     changes = {"variants": ["scratch"]} if model.startswith("IDP") else {}
-    if model == "UniSRec":
+    if model in ("UniSRec", "Recformer"):
         changes = {"transfer": "scratch"}
     result = run(tmp_path, model, **changes)
     (row,) = result["variants"].values()

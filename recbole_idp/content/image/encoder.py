@@ -25,6 +25,7 @@ from recbole_idp.content.image.networks import (
     saved_network,
 )
 from recbole_idp.content.image.preprocessing import Preprocessing
+from recbole_idp.content.quiet import quiet
 from recbole_idp.content.saved import SavedEncoders
 from recbole_idp.content.text.layout import WEIGHTS
 from recbole_idp.errors import UserError
@@ -186,7 +187,7 @@ def load_image_encoder(
     elif name.startswith(TIMM):
         network, preprocessing = load_timm(name.removeprefix(TIMM))
     elif os.path.isdir(folder):
-        with _one_line(name, folder):
+        with quiet(), _one_line(name, folder):
             network, preprocessing = read_huggingface(Path(folder))
     else:
         raise UserError(
@@ -212,7 +213,7 @@ def open_image_encoder(folder: str | Path, device: str | torch.device = "cpu") -
     folder = Path(folder)
     kind, settings = _SAVED.kind(folder), _SAVED.settings(folder)
     _SAVED.check(folder)
-    with _one_line(settings["name"], folder):
+    with quiet(), _one_line(settings["name"], folder):
         network = saved_network(kind, settings["architecture"], read_tensors(folder / WEIGHTS))
         short, size = settings["short_side"], settings["size"]
         mean, std = (cast("tuple[float, float, float]", tuple(settings[key])) for key in ("mean", "std"))

@@ -11,6 +11,7 @@ from recbole_idp.content.image.cache import encode_pictures
 from recbole_idp.content.image.encoder import load_image_encoder
 from recbole_idp.content.image.keys import ImageSettings
 from recbole_idp.content.vector_cache import cache_folder
+from recbole_idp.data.item_pictures import item_pictures
 from recbole_idp.data.item_text import ItemFileFormat
 
 if TYPE_CHECKING:
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
     from recbole_idp.content.image.cache import PictureReport
     from recbole_idp.content.image.encoder import ImageEncoder
+    from recbole_idp.data.catalog import DatasetLocation
+    from recbole_idp.data.item_pictures import ItemPictures
 
 
 @dataclass(frozen=True)
@@ -65,7 +68,30 @@ class ImageEncoding:
         """Encode pictures, or read their vectors from the cache; see :func:`encode_pictures`."""
         return encode_pictures(encoder, pictures, self.cache, self.show_progress)
 
-    def controlled(self, pictures: Sequence[Path | None]) -> list[Path | None]:
+    def pictures(self, location: DatasetLocation, tokens: Sequence[str], source: bool) -> list[Path | None]:
+        """Read which file holds the picture of each of some items; with ``image_control``, that of another item.
+
+        Args:
+            location: Where the dataset lies.
+            tokens: The items.
+            source: Whether it is a source domain, whose column another key names.
+
+        Returns:
+            Files in the dataset's folder, which may be missing; None for items that name none.
+
+        Raises:
+            UserError: There is no such column, or a file lies outside the folder.
+        """
+        return self._controlled(self.named(location, source).for_items(tokens))
+
+    def named(self, location: DatasetLocation, source: bool) -> ItemPictures:
+        """Read which files a dataset names; arguments and errors as in :meth:`pictures`."""
+        settings = self.settings
+        field = settings.source_image_field if source else settings.image_field
+        key = "source_image_field" if source else "image_field"
+        return item_pictures(location, field, key, self.file_format)
+
+    def _controlled(self, pictures: Sequence[Path | None]) -> list[Path | None]:
         """Return the pictures as ``image_control`` has them: their own, or each that of another item at random."""
         if self.settings.image_control == "none":
             return list(pictures)

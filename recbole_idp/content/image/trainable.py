@@ -80,14 +80,14 @@ class TrainableImages(TrainableContent):
     """A copy of an image encoder, with the pictures that it encodes.
 
     picture -> pixels (decoded once, kept in files) -> network -> pooling -> vector
-    picture -> lower blocks (computed once, kept in files) -> trained blocks and what follows -> pooling -> vector
+    picture -> lower blocks, or all (run once, kept in files) -> trained blocks and what follows -> pooling -> vector
 
     Batch normalisation keeps the statistics that it came with: a batch holds too few pictures of its own.
 
     Args:
         encoder: The frozen encoder; it stays as it is.
         pictures: File of inputs 1 to I - 1, without symbolic links; None for none.
-        blocks: How many of the last blocks are trained, with what follows them; None: the whole network.
+        blocks: How many of the last blocks are trained, with what follows them; 0: nothing is; None: the whole network.
         cache_path: Folder in which vectors, pixels and the lower blocks' outputs are kept.
         show_progress: Whether to draw progress bars while they are computed.
         precision: Type of the products; parameters stay float32.
@@ -98,7 +98,7 @@ class TrainableImages(TrainableContent):
         trained (nn.ParameterDict): What is trained.
 
     Raises:
-        UserError: The encoder has fewer blocks, or they cannot be run separately.
+        UserError: No picture can be read, the encoder has fewer blocks, or they cannot be run separately.
     """
 
     def __init__(
@@ -115,19 +115,22 @@ class TrainableImages(TrainableContent):
         self.width = encoder.width
         self._precision, self._recompute = precision, recompute
         self._pictures = read_pictures(encoder, pictures, cache_path, show_progress)
+        if not self.paths:
+            raise UserError(f"none of {len(pictures):,} items has a picture that {encoder.name} could be trained on")
         self._encoder = encoder.copy()
         network = self._encoder.network.requires_grad_(False)
         # In a tuple: what is not trained is no part of this module's state.
         self._network: tuple[nn.Module] = (network,)
-        self._cut: Cut | None = None if blocks is None else cut_below(network, blocks, encoder.name)
-        self._store = self._stored(encoder, cache_path, show_progress)
-        names = [name for name, _ in network.named_parameters()]
-        if self._cut is not None:
-            self._cut.remove()
-            names = self._cut.trained_names()
+        self._is_frozen = blocks == 0
+        self._cut: Cut | None = None if not blocks else cut_below(network, blocks, encoder.name)
         found = dict(network.named_parameters())
-        # A name in such a dictionary has no dots.
-        self.trained = nn.ParameterDict({name.replace(".", "/"): found[name] for name in names})
+        names = [] if self._is_frozen else list(found)
+        self._store = self._stored(encoder, cache_path, show_progress)
+        if self._cut is not None:
+            names = self._cut.trained_names()
+            self._cut.remove()
+        # A name in such a dictionary has no dots; what a network pools for itself is not read.
+        self.trained = nn.ParameterDict({name.replace(".", "/"): found[name] for name in names if "pooler" not in name})
         self.trained.requires_grad_(True)
         self._check_against()
 
@@ -193,6 +196,8 @@ class TrainableImages(TrainableContent):
         """Return the states of distinct pictures, given by their places; shape [B, T, H]."""
         device = self._encoder.device
         stored = torch.from_numpy(self._store.rows(places)).to(device)
+        if self._is_frozen:
+            return stored.float()
         with torch.autocast(device.type, self._precision, enabled=self._precision != torch.float32):
             if self._cut is None:
                 return self._encoder.states(stored).float()
@@ -207,32 +212,32 @@ class TrainableImages(TrainableContent):
         read, paths = self._encoder.preprocessing, self.paths
         pixels = functools.partial(_pixels, paths, read)
         described: list[object] = [self._pictures.hashes]
-        if self._cut is None:
+        if self._cut is None and not self._is_frozen:
             store = StoredRows(
                 Path(cache_path) / f"pixels-{fingerprint([*described, read.values()])}", len(paths), np.uint8
             )
             store.compute(pixels, show_progress, "decode pictures")
             return store
-        described += [encoder.fingerprint, self._cut.kept]
+        described += [encoder.fingerprint, None if self._cut is None else self._cut.kept]
         store = StoredRows(Path(cache_path) / f"lower-blocks-{fingerprint(described)}", len(paths), np.float16)
         store.compute(functools.partial(self._lower, pixels), show_progress, "lower blocks")
         return store
 
     @torch.no_grad()
     def _lower(self, pixels: Callable[[np.ndarray], np.ndarray], places: np.ndarray) -> np.ndarray:
-        """Return the states that enter the trained blocks for some pictures; float16, shape [B, ...]."""
-        cut = cast("Cut", self._cut)
+        """Return the states that enter the trained blocks, or the last ones, of some pictures; float16, [B, ...]."""
         found = []
         for part in np.split(places, range(self._encoder.batch_size, len(places), self._encoder.batch_size)):
             run = functools.partial(self._encoder.states, torch.from_numpy(pixels(part)))
+            states = run() if self._cut is None else states_entering(self._cut.first, run)
             # Some numbers of a float32 are beyond those of a float16.
-            found.append(states_entering(cut.first, run).clamp(-_LARGEST, _LARGEST).half().cpu().numpy())
+            found.append(states.clamp(-_LARGEST, _LARGEST).half().cpu().numpy())
         return np.concatenate(found)
 
     @torch.no_grad()
     def _check_against(self) -> None:
         """Raise UserError where the trained part gives other vectors than the encoder, as it may need other inputs."""
-        if self._cut is None or not self.paths:
+        if self._cut is None:
             return
         places = np.linspace(0, len(self.paths) - 1, min(8, len(self.paths))).astype(int)
         expected, found = self._pictures.vectors[places], None

@@ -6,14 +6,13 @@ import contextlib
 import copy
 import hashlib
 import json
-import logging
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from recbole_idp.content.quiet import quiet
 from recbole_idp.content.text.interface import TextEncoder
 from recbole_idp.content.text.locate import check_folder
 from recbole_idp.content.text.stored import read_settings, write_settings
@@ -193,7 +192,7 @@ def open_sentence_encoder(folder: str | Path, batch_size: int, device: str | tor
 
 def _read(read: Callable[[Path], SentenceModel], folder: Path, name: str) -> SentenceModel:
     """Read a folder; whatever the libraries find wrong in it is one line for the user."""
-    with _quiet(), _one_line(folder, name):
+    with quiet(), _one_line(folder, name):
         return read(folder)
 
 
@@ -241,25 +240,3 @@ def _set_pooling(model: SentenceModel, folder: str | Path, name: str, pooling: s
             model[position] = Pooling([pooling])
             return
     raise UserError(f"text encoder {name}: it has no pooling step, so pooling={pooling} cannot be set; leave it out")
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Silence the libraries' advice, warnings and progress bars while a model is loaded or saved."""
-    loggers = [logging.getLogger(name) for name in ("sentence_transformers", "transformers", "huggingface_hub")]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        from transformers.utils import logging as transformers_logging
-
-        levels = [logger.level for logger in loggers]
-        had_bar = transformers_logging.is_progress_bar_enabled()
-        try:
-            for logger in loggers:
-                logger.setLevel(logging.ERROR)
-            transformers_logging.disable_progress_bar()
-            yield
-        finally:
-            for logger, level in zip(loggers, levels, strict=True):
-                logger.setLevel(level)
-            if had_bar:
-                transformers_logging.enable_progress_bar()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import abc
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
 
 import torch
 from torch import nn
@@ -11,6 +12,13 @@ from torch import nn
 if TYPE_CHECKING:
     from recbole_idp.content.text.interface import TextEncoder
     from recbole_idp.content.trainable.memory import StepMemory
+
+
+class SavedEncoder(Protocol):
+    """An encoder of contents that writes itself into a folder."""
+
+    def save(self, folder: str | Path) -> None:
+        """Write all that is needed to open it again."""
 
 
 class TrainableContent(nn.Module, abc.ABC):
@@ -44,3 +52,7 @@ class TrainableContent(nn.Module, abc.ABC):
         Returns:
             Their vectors, zero for padding and for inputs without content; shape [R, W].
         """
+
+    @abc.abstractmethod
+    def tuned_encoder(self) -> SavedEncoder:
+        """Return the encoder as trained so far; this module cannot be used afterwards."""

@@ -33,3 +33,8 @@ class TrainedEncoderSettings(Settings):
         "Compute the content encoder's states again in the backward pass, which takes less memory.",
         Affects.NOTHING,
     )
+
+    @property
+    def depth(self) -> int | None:
+        """How many of the last layers are trained, where not none are; None: all parts."""
+        return self.trained_layers if self.train_encoder == "last_n" else None

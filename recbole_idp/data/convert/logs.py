@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import pandas as pd
 from typing_extensions import Required, TypedDict
 
 from recbole_idp.data.atomic import write_atomic
 from recbole_idp.data.convert.covers import COLUMN, Covers
-from recbole_idp.data.convert.datasets import building_dataset, free_folder
+from recbole_idp.data.convert.datasets import building_dataset, building_file, free_folder
 from recbole_idp.data.convert.events import Events, with_places
 from recbole_idp.data.convert.filtering import check_filters, core_mask
 from recbole_idp.data.convert.item_facts import ItemFacts
@@ -23,8 +24,11 @@ from recbole_idp.data.convert.lines import RawFile, encoding_notes
 from recbole_idp.data.convert.stages import Stages
 from recbole_idp.data.folders import CLOCK
 from recbole_idp.errors import UserError
+from recbole_idp.terminal.progress import progress_bar
 
-_EVENT_TYPES = {"user_id": "token", "item_id": "token", "timestamp": "float"}
+_COLUMNS = "user_id:token item_id:token timestamp:float"
+# Rows whose texts are in memory at a time.
+_ROWS = 1 << 20
 _ORDER = (
     "timestamps are places in each user's sequence, for there are no times: events of other files are neither before "
     "nor after"
@@ -180,9 +184,7 @@ class _Conversion:
             about[CLOCK] = f"order of {self._name}"
             self._notes.append(_ORDER)
         with building_dataset(self._folder, **about) as building:
-            columns = {"user_id": events.users[kept["user"]], "item_id": events.items[kept["item"]]}
-            frame = pd.DataFrame({**columns, "timestamp": kept["timestamp"].to_numpy()})
-            write_atomic(building / f"{self._name}.inter", frame, _EVENT_TYPES)
+            _write_events(building / f"{self._name}.inter", events, kept)
             stages.done(f"{len(kept):,} interactions are written")
             if has_items:
                 self._write_items(building, tokens, facts, covers)
@@ -242,3 +244,15 @@ class _Conversion:
             frame[COLUMN], types[COLUMN] = covers.copy(tokens, building), "token"
             self._without_cover = int((frame[COLUMN] == "").sum())
         write_atomic(building / f"{self._name}.item", frame, types)
+
+
+def _write_events(path: Path, events: Events, kept: pd.DataFrame) -> None:
+    """Write some of the events, block by block."""
+    whole = bool((kept["timestamp"] == np.floor(kept["timestamp"])).all())
+    with building_file(path, _COLUMNS) as file:
+        for start in progress_bar(range(0, len(kept), _ROWS), desc=path.name):
+            block = kept.iloc[start : start + _ROWS]
+            times = block["timestamp"].astype(np.int64 if whole else np.float64).tolist()
+            # Ids are printable, so that no tab is in one.
+            users, items = events.users[block["user"]], events.items[block["item"]]
+            file.writelines(f"{u}\t{i}\t{t}\n" for u, i, t in zip(users, items, times, strict=True))

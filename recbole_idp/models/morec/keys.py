@@ -3,6 +3,7 @@
 from typing import Literal
 
 from recbole_idp.config.setting import Affects, Dropout, Layers, setting
+from recbole_idp.content.image.keys import ImageSettings
 from recbole_idp.content.trainable.keys import TrainedEncoderSettings
 from recbole_idp.models.sasrec.keys import PositionSASRecSettings
 
@@ -13,10 +14,13 @@ Transfer = Literal["scratch", "zero_shot", "frozen", "fine_tune"]
 _BOTH = Affects.PRETRAINING | Affects.TRAINING
 
 
-class MoRecSettings(TrainedEncoderSettings, PositionSASRecSettings):
-    """Items made of text vectors, frozen or trained, through dense layers."""
+class MoRecSettings(ImageSettings, TrainedEncoderSettings, PositionSASRecSettings):
+    """Items made of vectors of texts or pictures, frozen or trained, through dense layers."""
 
-    projection_layers: Layers = setting(1, "paper: dense layers with GELU from text vectors to item vectors.", _BOTH)
+    content: Literal["text", "image"] = setting(
+        "text", "default: text of the text columns; image: the pictures that image_field names; paper: either.", _BOTH
+    )
+    projection_layers: Layers = setting(1, "paper: dense layers with GELU from content vectors to item vectors.", _BOTH)
     projection_dropout_prob: Dropout = setting(0.1, "paper: dropout before each dense layer but the first.", _BOTH)
     id_fusion: IDFusion = setting(
         "none",

@@ -8,20 +8,19 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from recbole_idp.content.text.encoding import TextEncoding
 from recbole_idp.content.trainable.keys import TrainedEncoderSettings
 from recbole_idp.data.rows import Batch, after_last
 from recbole_idp.models.base.serving import ContentParts
 from recbole_idp.models.base.text_model import TextModel
 from recbole_idp.models.base.transferred import TRANSFORMER_KEYS, take_over
-from recbole_idp.models.morec.contents import MEAN, target_contents
+from recbole_idp.models.morec.kinds import MEAN, content_kind
 from recbole_idp.models.morec.layers import fusion_layer, projection
 from recbole_idp.nn.adapters.sockets import ADAPTER
 from recbole_idp.nn.encoder.bias_free import BiasFreeEncoder
 from recbole_idp.nn.encoder.keys import TransformerSettings
 from recbole_idp.nn.in_batch import events_of
 from recbole_idp.nn.lookup import lookup
-from recbole_idp.nn.loss import PointwiseLoss
+from recbole_idp.nn.loss import PairwiseLoss, PointwiseLoss
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -69,6 +68,8 @@ class MoRec(TextModel):
         contents: The contents of the items; None: those of the target's.
 
     Attributes:
+        paper: Where the model is from, for the card of what is pre-trained.
+        losses_of_others: The losses that compare a target with items that the user does not have.
         own_negatives: Whether items of a user's own history may be compared with his targets.
         content (TrainableContent | None): The texts and their encoder, where it is trained.
         text_mean: Mean of the items' frozen vectors; shape [W].
@@ -76,7 +77,9 @@ class MoRec(TextModel):
     """
 
     text_mean: torch.Tensor
+    paper: ClassVar[str] = "arXiv 2303.13835"
     own_negatives: ClassVar[bool] = True
+    losses_of_others: ClassVar[type[PairwiseLoss]] = PointwiseLoss
     encoder_keys: ClassVar[tuple[str, ...]] = (*TRANSFORMER_KEYS, "transformer_block", "projection_layers")
 
     def __init__(self, config: Config, dataset: ModelData, contents: ItemContents | None = None) -> None:
@@ -94,8 +97,8 @@ class MoRec(TextModel):
         """Return the frozen text vectors of all inputs, and keep their mean; shape [I, W]."""
         if self._contents is None:
             start = self.find_pretrained(config) if config["transfer"] != "scratch" else None
-            self._contents = target_contents(config, dataset, start)
-        vectors, mean = self._contents.frozen(TextEncoding.of(config))
+            self._contents = content_kind(config).of_target(dataset, start)
+        vectors, mean = self._contents.frozen()
         self.register_buffer("text_mean", mean, persistent=False)
         return vectors
 
@@ -105,7 +108,7 @@ class MoRec(TextModel):
         if settings.train_encoder == "none" or config["transfer"] in ("zero_shot", "frozen"):
             return None
         assert self._contents is not None  # as read_texts made them
-        return self._contents.trainable(TextEncoding.of(config), settings)
+        return self._contents.trainable(settings)
 
     @classmethod
     def find_pretrained(cls, config: Config, clock: StageClock | None = None) -> PretrainedMoRec:
@@ -162,8 +165,8 @@ class MoRec(TextModel):
             yield from (parameter for parameter in self.content.parameters() if parameter.requires_grad)
 
     def content_parts(self, config: Config, dataset: SequenceDataset) -> ContentParts | None:
-        """Return what makes an item's vector from its text; None where IDs are joined."""
-        if self.id_fusion != "none":
+        """Return what makes an item's vector from its text; None where IDs are joined, or items are pictures."""
+        if self.id_fusion != "none" or config["content"] != "text":
             return None
         start = self.find_pretrained(config) if config["transfer"] != "scratch" else None
         dense = cast("nn.Sequential", self.item_encoder)
@@ -177,8 +180,8 @@ class MoRec(TextModel):
         """Return the text encoder as it is now, and whether it cannot be loaded by its name again."""
         if self.content is not None:
             return self.content.snapshot(), True
-        encoder = target_contents(config, dataset, start).encoder
-        trained = start is not None and start.description["text_encoder"].get("trained") != "none"
+        encoder = content_kind(config).of_target(dataset, start).encoder
+        trained = start is not None and start.description["encoder"].get("trained") != "none"
         return encoder, trained or encoder.needs_fitting or config["text_pooling"] is not None
 
     def step_memory(self, batch_size: int) -> StepMemory | None:
@@ -221,7 +224,7 @@ class MoRec(TextModel):
 
     def position_loss(self, batch: Batch) -> torch.Tensor:
         """Compute the mean loss over all positions that have a target; arguments as in :class:`SequenceModel`."""
-        if self.content is None and not isinstance(self.loss, PointwiseLoss):
+        if self.content is None and not isinstance(self.loss, self.losses_of_others):
             return super().position_loss(batch)
         # A step encodes what it reads: the batch's items and the negatives, which are drawn first.
         wanted = torch.cat([targets[targets > 0] for _, targets in batch.parts])
@@ -236,7 +239,7 @@ class MoRec(TextModel):
 
     def calculate_loss(self, interaction: Interaction) -> torch.Tensor:
         """Compute the mean loss of rows with one target each, a hook of RecBole; scalar."""
-        if not isinstance(self.loss, PointwiseLoss):
+        if not isinstance(self.loss, self.losses_of_others):
             return super().calculate_loss(interaction)
         items = interaction[self.ITEM_SEQ]
         targets = after_last(items, interaction[self.ITEM_SEQ_LEN], interaction[self.POS_ITEM_ID])
@@ -250,10 +253,10 @@ class MoRec(TextModel):
             wanted: The targets; int64, shape [T].
 
         Returns:
-            Shape [T, K], or [K] where all have the same; None: all items. For binary cross-entropy they are none of the
-            user's own items (arXiv 2303.13835).
+            Shape [T, K], or [K] where all have the same; None: all items. For the losses that say so they are none of
+            the user's own items (binary cross-entropy in arXiv 2303.13835).
         """
-        if not isinstance(self.loss, PointwiseLoss):
+        if not isinstance(self.loss, self.losses_of_others):
             return self.loss.draw(wanted, self.n_items)
         events = [events_of(items, targets) for items, targets in batch.parts]
         rows = [(targets > 0).nonzero()[:, 0] for _, targets in batch.parts]

@@ -5,18 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from recbole_idp.content.text.encoding import TextEncoding
 from recbole_idp.content.trainable.keys import TrainedEncoderSettings
 from recbole_idp.data.domains import source_locations
 from recbole_idp.errors import UserError
 from recbole_idp.models.base.transferred import weights_of
-from recbole_idp.models.morec.contents import MEAN, ItemContents
+from recbole_idp.models.morec.kinds import MEAN, content_kind
 from recbole_idp.storage.schema import ObjectOf
 from recbole_idp.storage.sealed import FolderFormat
 from recbole_idp.train.encoder_trainer import EncoderTrainer
 from recbole_idp.train.pretrained import Pretraining, find_or_make, open_given
 from recbole_idp.train.pretrained_folder import (
-    TEXT_ENCODER,
     WEIGHTS,
     FolderContent,
     PretrainedWeights,
@@ -25,16 +23,14 @@ from recbole_idp.train.pretrained_folder import (
 )
 from recbole_idp.train.source_training import (
     chosen_values,
-    read_sources,
     source_settings,
-    text_encoder_identity,
     train_resumably,
 )
 
 if TYPE_CHECKING:
     from recbole.config import Config
 
-    from recbole_idp.content.text.interface import TextEncoder
+    from recbole_idp.content.trainable.interface import SavedEncoder
     from recbole_idp.models.morec.model import MoRec
     from recbole_idp.train.clock import StageClock
 
@@ -52,7 +48,7 @@ class PretrainedMoRec(PretrainedWeights):
             "fingerprint": str,
             "domains": [{"name": str}],
             "sizes": ObjectOf(),
-            "text_encoder": ObjectOf(),
+            "encoder": ObjectOf(),
         },
     )
 
@@ -71,8 +67,7 @@ class ContentPretraining(Pretraining[PretrainedMoRec]):
     def __init__(self, config: Config, model: type[MoRec]) -> None:
         super().__init__(config, source_locations(config))
         self.model = model
-        self.encoding = TextEncoding.of(self.config)
-        self.text_encoder = self.encoding.load_encoder()
+        self.contents = content_kind(self.config)
 
     def model_name(self) -> str:
         """Return the model that is trained; those that start from it share the folder."""
@@ -84,18 +79,16 @@ class ContentPretraining(Pretraining[PretrainedMoRec]):
 
     def deciding(self) -> dict[str, Any]:
         """Return all that decides on the result."""
-        return {**super().deciding(), "text_encoder": text_encoder_identity(self.text_encoder)}
+        return {**super().deciding(), **self.contents.deciding(self.locations)}
 
     def train(self, clock: StageClock) -> FolderContent:
         """Train on the source domains; see :class:`Pretraining`."""
-        config, text_encoder = self.config, self.text_encoder
-        domains, texts, _ = read_sources(config, self.locations, self.encoding, clock)
+        config, encoder = self.config, self.contents.encoder
+        domains, contents = self.contents.of_sources(config, self.locations, clock)
         settings = content_settings(config, self.model)
         loaders = domains.split(config["pretrain_valid_users"], config["seed"])
-        with clock.stage("encode", f"encoding {len(texts):,} source texts with {text_encoder.name}") as facts:
-            _, report = self.encoding.encode(text_encoder.fit(texts), texts)
-            facts["encoded"] = report.encoded
-        contents = ItemContents(texts, text_encoder)
+        with clock.stage("encode", f"encoding the source {self.contents.plural} with {encoder.name}") as facts:
+            facts["encoded"] = contents.vectors()[1]
 
         def make_model() -> MoRec:
             return self.model(settings, loaders[0].dataset, contents)
@@ -112,20 +105,21 @@ class ContentPretraining(Pretraining[PretrainedMoRec]):
             weights={WEIGHTS: {**weights_of(model, "encoder", "item_encoder"), MEAN: model.text_mean}},
             facts={
                 "sizes": chosen_values(config, *self.model.encoder_keys),
-                "text_encoder": {"name": text_encoder.name, "width": text_encoder.width, "trained": trained},
+                "encoder": {"name": encoder.name, "width": encoder.width, "trained": trained},
             },
-            parts={TEXT_ENCODER: tuned_encoder(model, text_encoder)},
+            parts={self.contents.part: tuned_encoder(model, encoder)},
         )
 
     def card(self, description: Mapping[str, Any]) -> str:
         """Return the model card."""
         names = ", ".join(domain["name"] for domain in description["domains"])
-        name, about = self.model_name(), description["text_encoder"]
+        name, about = self.model_name(), description["encoder"]
         return card_text(
             f"A pre-trained {name} of recbole_idp",
-            f"Dense layers, sequence encoder and content encoder of {name} (arXiv 2303.13835), pre-trained on {names}.",
+            f"Dense layers, sequence encoder and content encoder of {name} ({self.model.paper}), pre-trained on "
+            f"{names}.",
             {
-                "Text encoder": f"{about['name']}, trained: {about['trained']}",
+                "Content encoder": f"{about['name']}, trained: {about['trained']}",
                 "Validation on held-out source users": metrics_text(description["valid"]),
                 "Seed": description["seed"],
             },
@@ -154,8 +148,8 @@ def content_settings(config: Config, model: type[MoRec]) -> Config:
     )
 
 
-def tuned_encoder(model: MoRec, frozen: TextEncoder) -> TextEncoder:
-    """Return the text encoder of a trained model.
+def tuned_encoder(model: MoRec, frozen: SavedEncoder) -> SavedEncoder:
+    """Return the content encoder of a trained model; the model cannot be used afterwards.
 
     Args:
         model: The model.
@@ -164,7 +158,7 @@ def tuned_encoder(model: MoRec, frozen: TextEncoder) -> TextEncoder:
     Returns:
         The encoder as trained; as it was where it stayed frozen.
     """
-    return frozen if model.content is None else model.content.snapshot()
+    return frozen if model.content is None else model.content.tuned_encoder()
 
 
 def find_or_pretrain(config: Config, model: type[MoRec], clock: StageClock | None = None) -> PretrainedMoRec:

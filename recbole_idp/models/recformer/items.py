@@ -58,6 +58,20 @@ class ItemTokens(nn.Module):
         for name in ("special", "ids", "kinds", "offsets"):
             setattr(self, name, found[name].to(self.offsets.device))
 
+    def check(self, vocabulary: int, n_inputs: int) -> None:
+        """Check that each input has tokens that an encoder knows.
+
+        Args:
+            vocabulary: Number of tokens of the encoder.
+            n_inputs: Number of inputs; there may be more.
+
+        Raises:
+            ValueError: They have not.
+        """
+        ids = torch.cat([self.ids.long(), self.special])
+        if int(ids.min()) < 0 or int(ids.max()) >= vocabulary or len(self.counts()) < n_inputs:
+            raise ValueError("the tokens of its items are not those of its encoder, or there are fewer items")
+
     def counts(self) -> torch.Tensor:
         """Return the number of tokens of each input; int64, shape [I]."""
         return self.offsets.diff()
@@ -105,7 +119,7 @@ class ItemTokens(nn.Module):
 
     def _load_from_state_dict(self, state_dict: Mapping[str, Any], prefix: str, *arguments: Any) -> None:
         """Take the size of a state before it is loaded, and check it: it may be a stranger's."""
-        found = {name: state_dict.get(prefix + name) for name in ("ids", "kinds", "offsets")}
+        found: dict[str, Any] = {name: state_dict.get(prefix + name) for name in ("ids", "kinds", "offsets")}
         if all(torch.is_tensor(value) for value in found.values()):
             check_item_tokens(found)
             for name, value in found.items():

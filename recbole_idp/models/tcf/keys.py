@@ -11,5 +11,5 @@ class TCFSettings(MoRecSettings):
         True, "paper: items of the history get the lowest score, as none was their negative."
     )
     projection_layers: Layers = setting(
-        2, "paper: 1 or 2 dense layers with GELU from text vectors to item vectors.", Affects.TRAINING
+        2, "paper: 1 or 2 dense layers with GELU from content vectors to item vectors.", Affects.TRAINING
     )

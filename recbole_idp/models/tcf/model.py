@@ -32,6 +32,7 @@ class TCF(MoRec):
         log_popularity (torch.Tensor): Logarithm of each item's share of the training events; shape [N].
     """
 
+    paper = "arXiv 2305.11700"
     own_negatives = False
 
     def __init__(self, config: Config, dataset: ModelData, contents: ItemContents | None = None) -> None:

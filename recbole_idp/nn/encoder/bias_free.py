@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
-import torch
 from torch import nn
 
-from recbole_idp.nn.encoder.transformer import Block, TransformerEncoder
+from recbole_idp.nn.encoder.latest import LatestPositionEncoder
+from recbole_idp.nn.encoder.transformer import Block
 
 if TYPE_CHECKING:
     from recbole_idp.nn.encoder.keys import TransformerSettings
@@ -15,12 +15,11 @@ if TYPE_CHECKING:
 _LAYER_NORM_EPS = 1e-6
 
 
-class BiasFreeEncoder(TransformerEncoder):
+class BiasFreeEncoder(LatestPositionEncoder):
     """SASRec as MoRec (arXiv 2303.13835), TCF (arXiv 2305.11700) and Adapter4Rec (arXiv 2305.15036) have it.
 
-    What differs from :class:`TransformerEncoder`: attention has no biases, the feed-forward layers are four times as
-    wide as the states and have ReLU, 1e-6 is added to variances, first weights are Glorot's normal ones, and positions
-    are counted from the end: the latest event always has the last position.
+    What differs from :class:`LatestPositionEncoder`: attention has no biases, the feed-forward layers are four times as
+    wide as the states and have ReLU, 1e-6 is added to variances, and first weights are Glorot's normal ones.
 
     Args:
         settings: Width, layers, heads and dropout; its other values are not read.
@@ -28,7 +27,7 @@ class BiasFreeEncoder(TransformerEncoder):
     """
 
     def __init__(self, settings: TransformerSettings, max_length: int) -> None:
-        super().__init__(bias_free_sizes(settings), max_length, causal=True)
+        super().__init__(bias_free_sizes(settings), max_length)
         for block in self._blocks():
             without_biases(block, settings.hidden_size)
 
@@ -40,17 +39,6 @@ class BiasFreeEncoder(TransformerEncoder):
         nn.init.xavier_normal_(self.position_embedding.weight)
         for block in self._blocks():
             draw_block(block)
-
-    def forward(self, vectors: torch.Tensor, padding: torch.Tensor) -> torch.Tensor:
-        """Encode sequences of item vectors; shapes as in :class:`TransformerEncoder`."""
-        length = vectors.shape[1]
-        first = self.position_embedding.num_embeddings - (~padding).sum(1, keepdim=True)
-        # Padding is on the right here; the states there are undefined.
-        places = (first + torch.arange(length, device=vectors.device)).clamp_max_(
-            self.position_embedding.num_embeddings - 1
-        )
-        states = self.dropout(self.norm(vectors + self.position_embedding(places)))
-        return self.chain(self.blocks, states, None)
 
 
 def bias_free_sizes(settings: TransformerSettings) -> TransformerSettings:

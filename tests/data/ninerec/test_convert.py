@@ -167,6 +167,49 @@ def test_wrong_files(tmp_path):
     assert "is there already" in refusal(convert_ninerec, path, name="N", output=tmp_path / "out")
 
 
+def test_an_interrupted_conversion_leaves_nothing(tmp_path, monkeypatch):
+    path, items = write(tmp_path / "a.csv", "\n".join(PAIRS)), write(tmp_path / "i", ITEMS)
+
+    def interrupted(*arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("recbole_idp.data.convert.logs.write_atomic", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        convert_ninerec(path, name="N", output=tmp_path / "out", items=items)
+    assert list((tmp_path / "out").iterdir()) == []
+    monkeypatch.undo()
+    convert_ninerec(path, name="N", output=tmp_path / "out", items=items)
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["N"]
+
+
+def test_of_two_conversions_at_once_one_says_so(tmp_path, monkeypatch):
+    from recbole_idp.data.convert import logs
+
+    path, other = write(tmp_path / "a.csv", "\n".join(PAIRS)), tmp_path / "out" / "N"
+    write_events = logs._write_events
+
+    def made_meanwhile(*arguments):
+        write_events(*arguments)
+        other.mkdir()
+        (other / "N.inter").write_text("another's")
+
+    monkeypatch.setattr(logs, "_write_events", made_meanwhile)
+    line = refusal(convert_ninerec, path, name="N", output=tmp_path / "out")
+    assert "another process has made" in line and (other / "N.inter").read_text() == "another's"
+
+
+def test_blocks_change_nothing(tmp_path, monkeypatch):
+    monkeypatch.setattr("recbole_idp.data.convert.logs._ROWS", 2)
+    convert_ninerec(write(tmp_path / "a.csv", "\n".join(PAIRS)), name="N", output=tmp_path)
+    assert histories(tmp_path / "N")[0] == BY_TIME
+
+
+def test_times_in_parts_of_a_second_and_ids_with_quotation_marks(tmp_path):
+    path = write(tmp_path / "a.csv", 'v1,u1,1650000001500\n"v""2",u1,1650000001250\n')
+    convert_ninerec(path, name="N", output=tmp_path)
+    assert histories(tmp_path / "N") == ({"u1": ['v"2', "v1"]}, {"u1": [1650000001.25, 1650000001.5]})
+
+
 def test_stages_are_told(tmp_path, capsys):
     path = write(tmp_path / "a.csv", "\n".join(PAIRS))
     convert_ninerec(path, name="N", output=tmp_path, items=write(tmp_path / "i", ITEMS))

@@ -57,7 +57,7 @@ def test_the_content_encoder_is_pre_trained_given_away_and_frozen_or_tuned(domai
     config = configured(domains, name, transfer="frozen", **options)
     frozen, _, _ = fitted(domains, name, transfer="frozen", **options)
     start = frozen.find_pretrained(config)
-    assert start.description["text_encoder"]["trained"] == "all" and start.folder.parent == domains / "saved"
+    assert start.description["encoder"]["trained"] == "all" and start.folder.parent == domains / "saved"
     # The encoder in the folder is another one than that which pre-training started from, with the same tokenizer.
     encoding = TextEncoding.of(config)
     before, after = encoding.load_encoder(), open_text_encoder(start.folder / TEXT_ENCODER)

@@ -83,6 +83,14 @@ def test_items_take_the_size_of_a_state_and_refuse_one_that_does_not_fit():
             ItemTokens(20, 5).load_state_dict({**state, name: value})
 
 
+def test_items_are_checked_against_the_encoder():
+    items, _ = filled()
+    items.check(32, 4)
+    for vocabulary, n_inputs in ((31, 4), (32, 5)):
+        with pytest.raises(ValueError, match="not those of its encoder"):
+            items.check(vocabulary, n_inputs)
+
+
 def test_hashed_words_ignore_case_and_need_no_vocabulary(tmp_path):
     words = HashedWords()
     first, second = words.encode(["Red pen, 5", "red PEN"])
