@@ -43,6 +43,11 @@ class ItemPictures:
         return [self.paths.get(token) for token in tokens]
 
 
+def has_picture_column(columns: Iterable[str]) -> bool:
+    """Return whether one of the columns of a file is taken for that of pictures where none is named."""
+    return not set(USUAL_FIELDS).isdisjoint(columns)
+
+
 def item_pictures(location: DatasetLocation, field: str | None, key: str, file_format: ItemFileFormat) -> ItemPictures:
     """Read which file holds the picture of each item of a dataset.
 

@@ -144,11 +144,20 @@ def read_item_texts(
     )
 
 
+def has_text_columns(types: Mapping[str, str]) -> bool:
+    """Return whether a file with these columns has one that is taken for text where none is named."""
+    return bool(_text_columns(types))
+
+
+def _text_columns(types: Mapping[str, str]) -> list[str]:
+    """Return the text columns, the titles first."""
+    titles = [name for name, kind in types.items() if name.lower().endswith("title") and kind.startswith("token")]
+    return titles + [name for name, kind in types.items() if kind == "token_seq" and name not in titles]
+
+
 def _default_fields(types: Mapping[str, str], item_field: str, path: Path) -> tuple[str, ...]:
     """Return the text columns, as judged by their names and types."""
-    titles = [name for name, kind in types.items() if name.lower().endswith("title") and kind.startswith("token")]
-    others = [name for name, kind in types.items() if kind == "token_seq" and name not in titles]
-    fields = tuple(name for name in titles + others if name != item_field)
+    fields = tuple(name for name in _text_columns(types) if name != item_field)
     if not fields:
         raise UserError(f"{path} has no text column: name one in text_fields; it has {', '.join(types)}")
     return fields
@@ -181,7 +190,7 @@ def check_distinct(tokens: pd.Series, path: Path) -> None:
         token = tokens.iloc[repeated[0]]
         first = int(np.argmax(tokens == token))
         lines = f"lines {first + 2} and {repeated[0] + 2}"
-        raise UserError(f"{path}: item {token!r} is there twice, in {lines}; drop one of them")
+        raise UserError(f"{path}: item {token!r} occurs twice, in {lines}; drop one of them")
 
 
 def _join(parts: Sequence[str]) -> str:

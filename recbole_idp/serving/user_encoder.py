@@ -16,6 +16,7 @@ from recbole_idp.models.peterrec.encoder import add_patches
 from recbole_idp.models.precise.user_head import HeadedEncoder, UserHead
 from recbole_idp.models.recformer.longformer import LongformerSizes
 from recbole_idp.models.recformer.sequence_encoder import TextSequenceEncoder
+from recbole_idp.models.transrec.user_encoder import BidirectionalEncoder
 from recbole_idp.nn.adapters.forms import adapt_sequence_encoder
 from recbole_idp.nn.adapters.sockets import INSERTIONS
 from recbole_idp.nn.encoder.bert4rec import BERT4RecEncoder
@@ -52,6 +53,7 @@ KINDS = {
     "SASRecToken": (*_EVERY, *_BLOCKS),
     "SASRecPatched": (*_EVERY, *_BLOCKS, *_PATCHES),
     "DACDR": (*_EVERY, *_BLOCKS),
+    "TransRec": (*_EVERY, *_BLOCKS),
     "Recency": (*_EVERY, *_RECENCY),
     "Recformer": (*_EVERY, "n_layers", "n_heads", "inner_size", "layer_norm_eps", *_TEXT),
     "PRECISE": (*_EVERY, *_BLOCKS, "targeted_length", "head_size", "user_head"),
@@ -92,6 +94,7 @@ _WEIGHTS: dict[str, dict[str, tuple[Any, ...]]] = {
     "ConureToken": _OF_TOKEN_CONVOLUTIONS,
     "SASRecToken": _OF_TOKEN_BLOCKS,
     "SASRecPatched": _OF_TOKEN_BLOCKS,
+    "TransRec": _OF_BLOCKS,
     "Recency": {},
     "Recformer": {
         "vocabulary": ("longformer.embeddings.word_embeddings.weight", 0),
@@ -208,17 +211,17 @@ class FusedUserEncoder(nn.Module):
 AnyUserEncoder = UserEncoder | TextUserEncoder | FusedUserEncoder
 
 
-def encoder_sizes(kind: str, config: Any) -> dict[str, Any]:
+def encoder_sizes(kind: str, values: Mapping[str, Any]) -> dict[str, Any]:
     """Return kind and sizes of a sequence encoder.
 
     Args:
         kind: One of :data:`KINDS`.
-        config: The model's configuration.
+        values: Value of every key of the model.
 
     Returns:
         ``kind`` and the keys of its sizes.
     """
-    return {"kind": kind, **{key: config[key] for key in KINDS[kind]}}
+    return {"kind": kind, **{key: values.get(key) for key in KINDS[kind]}}
 
 
 def build_user_encoder(
@@ -339,6 +342,10 @@ def _dacdr(sizes: Mapping[str, Any]) -> UserTower:
     return UserTower(encoder, SharedPrivateEncoder(sizes["hidden_size"], 0.0))
 
 
+def _transrec(sizes: Mapping[str, Any]) -> BidirectionalEncoder:
+    return BidirectionalEncoder(_transformer(sizes), sizes["MAX_ITEM_LIST_LENGTH"])
+
+
 def _precise(sizes: Mapping[str, Any]) -> HeadedEncoder:
     encoder = TransformerEncoder(_transformer(sizes), sizes["MAX_ITEM_LIST_LENGTH"], causal=False)
     head = UserHead(sizes["targeted_length"], sizes["hidden_size"], sizes["head_size"], sizes["user_head"])
@@ -372,6 +379,7 @@ _BUILDERS: dict[str, Callable[[Mapping[str, Any]], nn.Module]] = {
     "SASRecPatched": _with_patches,
     "DACDR": _dacdr,
     "Recformer": _recformer,
+    "TransRec": _transrec,
     "Recency": _recency,
     "PRECISE": _precise,
 }

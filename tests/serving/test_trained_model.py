@@ -56,7 +56,18 @@ def test_a_run_keeps_the_best_trial_on_validation_and_finds_it_again(tmp_path):
     assert run(tmp_path, variants=["scratch"], keep_trained=False)["trained"] is None
 
 
-MODELS = ["IDP", "IDP_IDt", "IDP_BERT4Rec", "IDP_GRU4Rec", "PositionSASRec", "MoRec", "TCF", "UniSRec", "Recformer"]
+MODELS = [
+    "IDP",
+    "IDP_IDt",
+    "IDP_BERT4Rec",
+    "IDP_GRU4Rec",
+    "PositionSASRec",
+    "MoRec",
+    "TCF",
+    "TransRec_MoM",
+    "UniSRec",
+    "Recformer",
+]
 
 
 @pytest.mark.parametrize("model", MODELS)
@@ -81,7 +92,7 @@ def test_a_folder_gives_the_scores_of_its_model(model, tmp_path):
     known = expected.isfinite()
     known[:, 0] = False
     torch.testing.assert_close(found[known], expected[known])
-    assert recommender.trained.description["only_unseen"] == (model == "TCF")
+    assert recommender.trained.description["only_unseen"] == (model in ("TCF", "TransRec_MoM"))
 
 
 class OwnEncoder(SequenceModel):
@@ -116,7 +127,7 @@ def test_no_folder_is_made_of_a_model_that_cannot_answer_as_it_says(model, warns
     assert registry.serves(model.__name__) and not registry.serves("SASRec")
     write_domains(tmp_path / "data")
     assert run(tmp_path, model.__name__, epochs=1)["trained"] is None
-    assert ("scores in another way than its serving() says" in caplog.text) == warns
+    assert ("computes other scores than its serving() describes" in caplog.text) == warns
 
 
 def test_opening_and_recommending_needs_neither_data_nor_recbole(trained):

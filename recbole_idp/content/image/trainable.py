@@ -167,6 +167,16 @@ class TrainableImages(TrainableContent):
                 module.eval()
         return super().train(mode)
 
+    def snapshot(self) -> ImageEncoder:
+        """Return a copy of the encoder as it is now; see :class:`TrainableContent`."""
+        if self._cut is not None:
+            self._cut.restore()
+        copied = self._encoder.copy()
+        if self._cut is not None:
+            self._cut.remove()
+        copied.network.eval().requires_grad_(False)
+        return copied
+
     def tuned_encoder(self) -> ImageEncoder:
         """Return the encoder as trained so far; this module cannot be used afterwards."""
         if self._cut is not None:

@@ -62,6 +62,12 @@ class SentenceEncoder(TextEncoder):
         return self._model
 
     @property
+    def state_width(self) -> int:
+        """Width of the states of tokens."""
+        transformer: Any = self._model[0]
+        return int(transformer.model.config.hidden_size)
+
+    @property
     def device(self) -> torch.device:
         """The device of the encoder."""
         return self._model.device
@@ -239,4 +245,4 @@ def _set_pooling(model: SentenceModel, folder: str | Path, name: str, pooling: s
         if isinstance(part, Pooling):
             model[position] = Pooling([pooling])
             return
-    raise UserError(f"text encoder {name}: it has no pooling step, so pooling={pooling} cannot be set; leave it out")
+    raise UserError(f"text encoder {name}: it has no pooling step, so pooling={pooling} cannot be set: remove it")

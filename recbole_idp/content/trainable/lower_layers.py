@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 _BLOCK_TEXTS = 2048
 _BATCH = 64
+# No number of layers, as a norm may stand behind the last one.
+_ALL = -1
 
 
 class LowerLayers:
@@ -99,6 +101,11 @@ class LowerLayers:
             states[row, :count] = self._blocks[place // _BLOCK_TEXTS][start : start + count]
         return torch.from_numpy(states)
 
+    def flat(self) -> np.ndarray:
+        """Return the states of all texts, one text after the other; float16, shape [tokens, H]."""
+        none = np.zeros((0, self._encoder.state_width), dtype=np.float16)
+        return np.concatenate([none, *(np.asarray(block) for block in self._blocks)])
+
     def _texts_of(self, number: int) -> np.ndarray:
         return np.arange(self._starts[number], min(self._starts[number] + _BLOCK_TEXTS, len(self._tokens.lengths)))
 
@@ -120,6 +127,10 @@ class LowerLayers:
         rows = int(self._tokens.lengths[self._texts_of(number)].sum())
         return block if block.ndim == 2 and len(block) == rows and block.dtype == np.float16 else None
 
+    def _run(self, features: dict[str, torch.Tensor]) -> torch.Tensor:
+        """Return the states of a batch of tokens; shape [B, L, H]."""
+        return states_entering(self._layer, functools.partial(self._encoder.model, features))
+
     @torch.inference_mode()
     def _compute_block(self, number: int, advance: Callable[[int], object]) -> np.ndarray:
         """Return the states of a block's texts, one text after the other; float16, shape [tokens, H]."""
@@ -129,8 +140,27 @@ class LowerLayers:
         for start in range(0, len(order), _BATCH):
             rows = order[start : start + _BATCH]
             features = self._tokens.batch(places[rows], self._encoder.device)
-            states = states_entering(self._layer, functools.partial(self._encoder.model, features)).half().cpu().numpy()
+            states = self._run(features).half().cpu().numpy()
             for row, state in zip(rows, states, strict=True):
                 pieces[row] = state[: self._tokens.lengths[places[row]]]
             advance(len(rows))
         return np.concatenate(pieces)
+
+
+class AllLayers(LowerLayers):
+    """The states that leave the last layer: what the pooling behind it reads.
+
+    Args:
+        encoder: The encoder.
+        texts: M distinct texts.
+        tokens: Their tokens.
+        cache_path: The folder of the blocks is made in it.
+    """
+
+    def __init__(
+        self, encoder: SentenceEncoder, texts: Sequence[str], tokens: TokenTable, cache_path: str | Path
+    ) -> None:
+        super().__init__(encoder, encoder.cache_key, texts, tokens, encoder.model[1], _ALL, cache_path)
+
+    def _run(self, features: dict[str, torch.Tensor]) -> torch.Tensor:
+        return self._encoder.model[0](features)["token_embeddings"]

@@ -12,9 +12,9 @@ from torch.utils.checkpoint import checkpoint
 
 from recbole_idp.content.text.interface import distinct_texts
 from recbole_idp.content.trainable.entering import entering
-from recbole_idp.content.trainable.interface import TrainableContent
+from recbole_idp.content.trainable.interface import TokenStates, TrainableContent, in_chunks
 from recbole_idp.content.trainable.lower_layers import LowerLayers
-from recbole_idp.content.trainable.memory import TOGETHER, StepMemory
+from recbole_idp.content.trainable.memory import StepMemory
 from recbole_idp.errors import UserError
 
 if TYPE_CHECKING:
@@ -25,11 +25,14 @@ if TYPE_CHECKING:
 
     from recbole_idp.content.text.sentence import SentenceEncoder
     from recbole_idp.content.text.sentence_model import SentenceModel
+    from recbole_idp.content.trainable.interface import Pool
+
+    Read = Callable[[dict[str, torch.Tensor]], torch.Tensor]
 
 _CLOSE = 0.999
 
 
-class TrainableText(TrainableContent):
+class TrainableText(TrainableContent, TokenStates):
     """A copy of a sentence encoder, with the texts that it encodes.
 
     text -> tokens -> lower layers (computed once, cached) -> trained layers -> pooling (-> unit length) -> vector
@@ -65,7 +68,7 @@ class TrainableText(TrainableContent):
         recompute: bool = False,
     ) -> None:
         super().__init__()
-        self.width, self.name = encoder.width, encoder.name
+        self.width, self.state_width, self.name = encoder.width, encoder.state_width, encoder.name
         self.texts, places = distinct_texts(texts)
         # Input 0 is padding, and -1 stands for no text.
         self._place = np.concatenate([[-1], places])
@@ -100,11 +103,16 @@ class TrainableText(TrainableContent):
         Returns:
             Shape [B, W].
         """
-        # Texts of like length go together: padded to the longest of a random batch, most of it would be padding.
-        order = np.argsort(self._tokens.lengths[places], kind="stable")
-        chunks = np.split(places[order], range(TOGETHER, len(order), TOGETHER))
-        back = torch.from_numpy(np.argsort(order)).to(self._encoder.device)
-        return torch.cat([self._chunk(chunk) for chunk in chunks])[back]
+        return in_chunks(places, self._tokens.lengths, lambda chunk: self._chunk(chunk, _sentence))
+
+    def pooled(self, rows: torch.Tensor, pool: Pool) -> torch.Tensor:
+        """Pool the states of the texts of some inputs; see :class:`TokenStates`."""
+
+        def read(features: dict[str, torch.Tensor]) -> torch.Tensor:
+            return pool(features["token_embeddings"].float(), features["attention_mask"])
+
+        places = self._place[rows.cpu().numpy()]
+        return in_chunks(places, self._tokens.lengths, lambda chunk: self._chunk(chunk, read))
 
     def train(self, mode: bool = True) -> Self:
         """Switch between training and evaluation; parts that are not trained, such as pooling, follow."""
@@ -169,11 +177,11 @@ class TrainableText(TrainableContent):
     def _encoder_zeros(self, count: int) -> torch.Tensor:
         return torch.zeros(count, self.width, device=self._encoder.device)
 
-    def _chunk(self, places: np.ndarray) -> torch.Tensor:
-        """Return the vectors of a chunk of texts; shape [B, W]."""
+    def _chunk(self, places: np.ndarray, read: Read) -> torch.Tensor:
+        """Return what is read of a chunk of texts; shape [B, W]."""
         if self._recompute and torch.is_grad_enabled():
-            return cast("torch.Tensor", checkpoint(self._run, places, use_reentrant=False))
-        return self._run(places)
+            return cast("torch.Tensor", checkpoint(self._run, places, read, use_reentrant=False))
+        return self._run(places, read)
 
     def _cut(self, layers: int, encoder: SentenceEncoder, cache_path: Path, show_progress: bool) -> nn.ModuleList:
         """Take the lower layers out of the copy, and compute their outputs or read them from the cache."""
@@ -189,19 +197,18 @@ class TrainableText(TrainableContent):
         setattr(parent, name, trained)
         return trained
 
-    def _run(self, places: np.ndarray) -> torch.Tensor:
-        """Return the vectors of distinct texts, given by their places; shape [B, W]."""
+    def _run(self, places: np.ndarray, read: Read) -> torch.Tensor:
+        """Return what is read of the features of texts, given by their places; shape [B, W]."""
         device = self._encoder.device
         features = self._tokens.batch(places, device)
         narrow = self._precision != torch.float32
         with torch.autocast(device.type, self._precision, enabled=narrow):
             if self._lower is None:
-                return self._parts[0](features)["sentence_embedding"].float()
+                return read(self._parts[0](features))
             states = self._lower.states(places, features["input_ids"].shape[1]).to(device)
-
             # Where lower layers are cut off, the trained ones are a list.
             with entering(cast("nn.ModuleList", self.trained)[0], states):
-                return self._parts[0](features)["sentence_embedding"].float()
+                return read(self._parts[0](features))
 
     @torch.no_grad()
     def _check_against(self, encoder: SentenceEncoder) -> None:
@@ -222,6 +229,10 @@ class TrainableText(TrainableContent):
             f"the layers of {encoder.name} give other vectors when they are run apart, so that its last layers alone "
             "cannot be trained: train none or all of it, or use another text_encoder"
         )
+
+
+def _sentence(features: dict[str, torch.Tensor]) -> torch.Tensor:
+    return features["sentence_embedding"].float()
 
 
 def check_layers(

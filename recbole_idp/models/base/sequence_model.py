@@ -10,7 +10,7 @@ from recbole.utils import InputType
 from torch import nn
 
 from recbole_idp.data.rows import PositionBatches, PrefixBatches
-from recbole_idp.models.base.serving import ContentParts, Serving
+from recbole_idp.models.base.serving import ContentParts, PooledParts, Serving
 from recbole_idp.nn.encoder.keys import TransformerSettings
 from recbole_idp.nn.encoder.transformer import TransformerEncoder
 from recbole_idp.nn.history import without_history
@@ -111,7 +111,7 @@ class SequenceModel(SequentialRecommender):
             excludes_history=self.exclude_history,
         )
 
-    def content_parts(self, config: Config, dataset: SequenceDataset) -> ContentParts | None:
+    def content_parts(self, config: Config, dataset: SequenceDataset) -> ContentParts | PooledParts | None:
         """Return what makes an item's vector from its text; None: the items are not their texts alone.
 
         Args:
@@ -184,13 +184,13 @@ class SequenceModel(SequentialRecommender):
             Scalar.
         """
         states, targets = [], []
-        for items, wanted in batch.parts:
-            wanted, encoded = wanted.flatten(), self.encode(items).flatten(0, 1)
-            where = wanted.nonzero().squeeze(1)
+        for items, target_items in batch.parts:
+            target_items, encoded = target_items.flatten(), self.encode(items).flatten(0, 1)
+            where = target_items.nonzero().squeeze(1)
             # Rows of one length have a target everywhere: nothing to pick out, and nothing to copy.
-            whole = len(where) == len(wanted)
+            whole = len(where) == len(target_items)
             states.append(encoded if whole else encoded[where])
-            targets.append(wanted if whole else wanted[where])
+            targets.append(target_items if whole else target_items[where])
         if len(states) > 1:
             states, targets = [torch.cat(states)], [torch.cat(targets)]
         return self.loss(states[0], targets[0], self.candidate_vectors(), self.item_bias())

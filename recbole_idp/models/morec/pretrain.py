@@ -149,7 +149,7 @@ def content_settings(config: Config, model: type[MoRec]) -> Config:
 
 
 def tuned_encoder(model: MoRec, frozen: SavedEncoder) -> SavedEncoder:
-    """Return the content encoder of a trained model; the model cannot be used afterwards.
+    """Return the content encoder of a trained model.
 
     Args:
         model: The model.
@@ -158,7 +158,7 @@ def tuned_encoder(model: MoRec, frozen: SavedEncoder) -> SavedEncoder:
     Returns:
         The encoder as trained; as it was where it stayed frozen.
     """
-    return frozen if model.content is None else model.content.tuned_encoder()
+    return frozen if model.content is None else model.content.snapshot()
 
 
 def find_or_pretrain(config: Config, model: type[MoRec], clock: StageClock | None = None) -> PretrainedMoRec:

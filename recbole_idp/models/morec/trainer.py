@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from recbole.utils import get_model
 
-from recbole_idp.data.domains import source_locations
 from recbole_idp.train.encoder_trainer import EncoderTrainer
+from recbole_idp.train.from_sources import FromSources
 
 if TYPE_CHECKING:
     from recbole.config import Config
 
     from recbole_idp.data.dataset import SequenceDataset
     from recbole_idp.models.morec.model import MoRec
+    from recbole_idp.models.morec.pretrain import PretrainedMoRec
     from recbole_idp.train.clock import StageClock
 
 
-class MoRecTrainer(EncoderTrainer):
+class MoRecTrainer(FromSources, EncoderTrainer):
     """Start MoRec as ``transfer`` says, then train it as :class:`EncoderTrainer` does.
 
     ``scratch``: nothing is taken over; ``zero_shot``: the pre-trained model, not trained; ``frozen``: its content
@@ -29,24 +29,11 @@ class MoRecTrainer(EncoderTrainer):
     model: MoRec
 
     @classmethod
-    def check_sources(cls, config: Config, variants: Sequence[str]) -> None:
-        """Check the source domains, where they are pre-trained on."""
-        if config["transfer"] != "scratch" and not config["pretrained"]:
-            source_locations(config)
-
-    @classmethod
-    def prepare_start(
-        cls, config: Config, dataset: SequenceDataset, variants: Sequence[str], clock: StageClock
-    ) -> None:
-        """Make, or find, what the model starts from; each trial opens it again."""
-        if config["transfer"] != "scratch":
-            get_model(config["model"]).find_pretrained(config, clock)
+    def find_start(cls, config: Config, clock: StageClock | None = None) -> PretrainedMoRec:
+        """Open what the model starts from, or make it; see :class:`FromSources`."""
+        return get_model(config["model"]).find_pretrained(config, clock)
 
     def prepare_model(self, train_data: SequenceDataset, valid_data: SequenceDataset | None = None) -> None:
         """Load the pre-trained weights into the model; the content encoder is there already."""
         if self.config["transfer"] != "scratch":
-            self.model.start_from(self.model.find_pretrained(self.config).state)
-
-    def is_trained(self) -> bool:
-        """Return whether the model is trained on the target: not with ``zero_shot``."""
-        return self.config["transfer"] != "zero_shot"
+            self.model.start_from(self.find_start(self.config).state)

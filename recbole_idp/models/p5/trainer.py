@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from recbole_idp.data.domains import source_locations
 from recbole_idp.errors import UserError
 from recbole_idp.models.p5.pretrain import find_or_pretrain
 from recbole_idp.models.p5.training import PromptTrainer
+from recbole_idp.train.from_sources import FromSources
 
 if TYPE_CHECKING:
     from recbole.config import Config
 
-    from recbole_idp.data.dataset import SequenceDataset
     from recbole_idp.models.p5.model import P5
+    from recbole_idp.models.p5.pretrain import PretrainedP5
     from recbole_idp.train.clock import StageClock
 
 
-class P5Trainer(PromptTrainer):
+class P5Trainer(FromSources, PromptTrainer):
     """Trains P5 as ``transfer`` says.
 
     ``scratch``: on the target alone, as the paper does; ``fine_tune``: from the network that was pre-trained on prompts
@@ -39,19 +38,6 @@ class P5Trainer(PromptTrainer):
         super().__init__(config, model)
 
     @classmethod
-    def check_sources(cls, config: Config, variants: Sequence[str]) -> None:
-        """Check the source domains where something is pre-trained on them."""
-        if config["transfer"] != "scratch" and not config["pretrained"]:
-            source_locations(config)
-
-    @classmethod
-    def prepare_start(
-        cls, config: Config, dataset: SequenceDataset, variants: Sequence[str], clock: StageClock
-    ) -> None:
-        """Make, or find, what the model starts from, which opens it again."""
-        if config["transfer"] != "scratch":
-            find_or_pretrain(config, clock)
-
-    def is_trained(self) -> bool:
-        """Return whether the model is trained on the target: not with ``zero_shot``."""
-        return self.config["transfer"] != "zero_shot"
+    def find_start(cls, config: Config, clock: StageClock | None = None) -> PretrainedP5:
+        """Open what the model starts from, or make it; see :class:`FromSources`."""
+        return find_or_pretrain(config, clock)

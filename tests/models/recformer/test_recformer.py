@@ -45,6 +45,10 @@ class TestRecformer(ModelContract):
         "hidden_dropout_prob": 0.0,
     }
 
+    @pytest.mark.slow
+    def test_learns_which_item_follows_which(self, domains):
+        super().test_learns_which_item_follows_which(domains)
+
     # A history has one state: there are none at its positions.
     test_future_events_change_earlier_states_where_the_model_reads_both_directions_only = None
     # The learning rate falls to zero at the last epoch, so that twice two epochs are not four; see below.
