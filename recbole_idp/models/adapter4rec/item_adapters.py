@@ -26,6 +26,11 @@ def adapt_content(content: TrainableContent, settings: Adapter4RecSettings) -> N
     Raises:
         UserError: The encoder is not of BERT's kind, or has no room for what is asked.
     """
+    if settings.content != "text":
+        raise UserError(
+            "adapters are grafted into text encoders, and content is image: give --transfer=fine_tune, or "
+            "--train_encoder=none, which has them in the sequence encoder alone"
+        )
     text, form = cast("TrainableText", content), settings.content_form()
 
     def graft(trained: nn.Module, model: SentenceModel) -> nn.Module:
