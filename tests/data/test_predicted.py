@@ -152,7 +152,7 @@ def test_nobody_in_common_is_refused(tmp_path, data):
 
 
 def test_a_model_that_joins_nobody_refuses_the_target_among_shared_users(tmp_path, data):
-    with pytest.raises(UserError, match="MoRec reads the target's own histories: take shop out"):
+    with pytest.raises(UserError, match="MoRec reads the target's own histories: remove shop there"):
         built(tmp_path, model="MoRec")
 
 

@@ -325,7 +325,7 @@ def _dataset(config):
 
 
 def test_exact_recbole_is_refused_for_other_models(domains):
-    with pytest.raises(UserError, match="exact_recbole is for RecBole's own models, and IDP is none"):
+    with pytest.raises(UserError, match="exact_recbole is for RecBole's own models, which IDP is not"):
         trainer_class(StrictConfig("IDP", "shop", config_dict=settings(domains, exact_recbole=True)))
 
 

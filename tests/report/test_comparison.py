@@ -113,7 +113,7 @@ def test_results_and_ranks_can_be_moved_together_and_name_no_other_folder(tmp_pa
 def test_a_result_that_names_its_ranks_wrongly_is_refused(ranks, tmp_path):
     path = saved(tmp_path)
     path.write_text(json.dumps({**json.loads(path.read_text()), "ranks": ranks}))
-    with pytest.raises(UserError, match="names no file of ranks") as caught:
+    with pytest.raises(UserError, match="does not name its file of ranks") as caught:
         read_ranks(path)
     assert "\n" not in str(caught.value)
 

@@ -164,7 +164,7 @@ def test_wrong_files(tmp_path):
     fails("is an array of pictures", good, covers=tmp_path / "all.npy")
     path.write_text(good)
     convert_ninerec(path, name="N", output=tmp_path / "out")
-    assert "is there already" in refusal(convert_ninerec, path, name="N", output=tmp_path / "out")
+    assert "exists already" in refusal(convert_ninerec, path, name="N", output=tmp_path / "out")
 
 
 def test_an_interrupted_conversion_leaves_nothing(tmp_path, monkeypatch):

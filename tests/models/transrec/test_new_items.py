@@ -64,5 +64,5 @@ def test_a_model_of_pictures_takes_no_items(domains):
         )
     )
     assert trained.content is None
-    with pytest.raises(UserError, match="no text makes an item for it"):
+    with pytest.raises(UserError, match="cannot make items of texts"):
         trained.with_items(domains / "shop" / "shop.item")
