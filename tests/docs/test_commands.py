@@ -126,7 +126,7 @@ def shortened(arguments):
     planned = "dry_run" not in options and (packaged or is_leaderboard(options))
     shorter = [re.sub(r"^(--seeds=\d+,\d+),.*", r"\1", argument) for argument in arguments]
     model = options.get("model", "IDP")
-    sizes = "general.yaml" if model in GENERAL_MODELS else "toy.yaml"
+    sizes = "general.yaml" if model in (*GENERAL_MODELS, "TextKNN") else "toy.yaml"
     if model.startswith("PRECISE"):
         sizes = "toy.yaml precise.yaml"
     return [*shorter, f"--config_files={sizes}", *["--dry_run"] * planned]

@@ -20,6 +20,7 @@ from recbole_idp.recbole_models.choose import make_dataset, model_class, trainer
 from recbole_idp.report.result import markdown_table, read_ranks, read_result
 from recbole_idp.run.run import run
 from recbole_idp.testing.toy import settings, write_dataset, write_domains
+from tests.support.pictures import add_pictures, write_vit
 from tests.support.precise import SMALL
 
 RANKING = [metric.name for metric in METRICS.values() if metric.basis not in (Basis.LABELS, Basis.CLASSES)]
@@ -43,11 +44,20 @@ def domains(workplace):
     return folder
 
 
+def needs_of(folder, model):
+    """Returns the keys of what a model cannot be without, and writes pictures and their encoder for PixelNet."""
+    if model == "PixelNet":
+        add_pictures(folder, "shop")
+        return {"image_encoder": write_vit(folder / "vit")}
+    # The toy text encoder has no layers to train.
+    return {"train_encoder": "none"} if model == "Adapter4Rec" else {}
+
+
 def configured(folder, model, **changes):
     """Configures a model at a small size, with the one variant that it is used by."""
     known = StrictConfig(model, "ml-100k").final_config_dict
     variants = {"variants": [known["transfer"]]} if known.get("transfer") else {}
-    given = {**settings(folder, epochs=1), **SMALL, **variants, **changes}
+    given = {**settings(folder, epochs=1), **SMALL, **variants, **needs_of(folder, model), **changes}
     return StrictConfig(model, "shop", config_dict={key: value for key, value in given.items() if key in known})
 
 
