@@ -226,7 +226,7 @@ MODELS = {
         may_start_alone=True,
         settings="recbole_idp.models.recformer.keys:RecformerSettings",
     ),
-    "TransRec": Registration(
+    "TransRec_MoM": Registration(
         "recbole_idp.models.transrec.model:TransRec",
         "recbole_idp.models.transrec.trainer:TransRecTrainer",
         transfers=True,

@@ -11,6 +11,7 @@ from torch.nn import functional
 
 from recbole_idp.errors import UserError
 from recbole_idp.search.vectors import centred
+from recbole_idp.storage.schema import OptionalKey
 from recbole_idp.storage.sealed import write_weights
 from recbole_idp.storage.tensors import read_tensors
 
@@ -18,10 +19,17 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from recbole_idp.content.text.interface import TextEncoder
-    from recbole_idp.models.base.serving import ContentParts
+    from recbole_idp.models.base.serving import ContentParts, PooledParts
 
 WEIGHTS, ENCODER = "content.safetensors", "content_encoder"
-SCHEMA: dict[str, Any] = {"name": str, "tokens": int, "kept": bool, "fingerprint": str}
+SCHEMA: dict[str, Any] = {
+    "name": str,
+    "tokens": int,
+    "kept": bool,
+    "fingerprint": str,
+    "form": OptionalKey({"pooled"}),
+    "heads": OptionalKey(int),
+}
 """What a description says of the text encoder."""
 _MEAN = "mean"
 
@@ -53,13 +61,7 @@ class ContentItems:
             weights[f"{number}.weight"], weights[f"{number}.bias"] = (
                 value.detach().cpu() for value in (layer.weight, layer.bias)
             )
-        about = {
-            "name": parts.encoder.name,
-            "tokens": parts.max_tokens,
-            "kept": parts.kept,
-            "fingerprint": parts.encoder.fingerprint,
-        }
-        return cls(weights, about, parts.encoder)
+        return cls(weights, about_encoder(parts), parts.encoder)
 
     @classmethod
     def read(cls, folder: Path, about: dict[str, Any]) -> ContentItems:
@@ -127,3 +129,13 @@ class ContentItems:
                 functional.linear(states, self.weights[f"{number}.weight"], self.weights[f"{number}.bias"])
             )
         return states
+
+
+def about_encoder(parts: ContentParts | PooledParts) -> dict[str, Any]:
+    """Return what a description says of a text encoder."""
+    return {
+        "name": parts.encoder.name,
+        "tokens": parts.max_tokens,
+        "kept": parts.kept,
+        "fingerprint": parts.encoder.fingerprint,
+    }

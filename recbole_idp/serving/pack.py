@@ -11,7 +11,7 @@ from recbole.data.interaction import Interaction
 from recbole_idp.config.derive import given_values
 from recbole_idp.config.fingerprint import values_that_affect
 from recbole_idp.config.setting import Affects
-from recbole_idp.serving.content_items import ContentItems
+from recbole_idp.serving.pooled_items import FORMS
 from recbole_idp.serving.recommender import Recommender
 from recbole_idp.serving.trained_model import TrainedModel
 from recbole_idp.serving.user_encoder import KINDS, encoder_sizes, history_length
@@ -90,7 +90,7 @@ def trained_model(
         tokenizer=serving.tokenizer,
     )
     if (parts := model.content_parts(config, dataset)) is not None:
-        trained.content = ContentItems.of(parts)
+        trained.content = FORMS[parts.form].of(parts)  # type: ignore[arg-type]  # the form is that of the parts
         trained.description["content"] = trained.content.about
     if not _agrees(trained, *_scored_histories(model, dataset, sizes["MAX_ITEM_LIST_LENGTH"])):
         return None

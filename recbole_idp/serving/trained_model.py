@@ -15,7 +15,7 @@ from recbole_idp.serving.card import model_card
 from recbole_idp.serving.content_items import ENCODER as CONTENT_ENCODER
 from recbole_idp.serving.content_items import SCHEMA as CONTENT_SCHEMA
 from recbole_idp.serving.content_items import WEIGHTS as CONTENT
-from recbole_idp.serving.content_items import ContentItems
+from recbole_idp.serving.pooled_items import read_content
 from recbole_idp.serving.user_encoder import KINDS, build_user_encoder, history_length
 from recbole_idp.serving.user_vectors import IDS as USER_IDS
 from recbole_idp.serving.user_vectors import VECTORS as USERS
@@ -26,6 +26,7 @@ from recbole_idp.storage.sealed import FolderFormat, check_sealed, seal, write_w
 from recbole_idp.storage.tensors import read_tensors
 
 if TYPE_CHECKING:
+    from recbole_idp.serving.content_items import ContentItems
     from recbole_idp.serving.new_items import NewItems
     from recbole_idp.serving.recommender import Recommender
     from recbole_idp.serving.user_encoder import AnyUserEncoder
@@ -179,7 +180,7 @@ class TrainedModel(WholeFolder):
             if (folder / TOKENIZER).is_file():
                 model.tokenizer = (folder / TOKENIZER).read_text(encoding="utf-8")
             about = description.get("content")
-            model.content, model.folder = None if about is None else ContentItems.read(folder, about), folder
+            model.content, model.folder = None if about is None else read_content(folder, about), folder
             model._check()
             model.user_encoder()
         except (OSError, KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:

@@ -64,7 +64,7 @@ MODELS = [
     "PositionSASRec",
     "MoRec",
     "TCF",
-    "TransRec",
+    "TransRec_MoM",
     "UniSRec",
     "Recformer",
 ]
@@ -92,7 +92,7 @@ def test_a_folder_gives_the_scores_of_its_model(model, tmp_path):
     known = expected.isfinite()
     known[:, 0] = False
     torch.testing.assert_close(found[known], expected[known])
-    assert recommender.trained.description["only_unseen"] == (model in ("TCF", "TransRec"))
+    assert recommender.trained.description["only_unseen"] == (model in ("TCF", "TransRec_MoM"))
 
 
 class OwnEncoder(SequenceModel):

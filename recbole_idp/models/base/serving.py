@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 from torch import nn
@@ -25,9 +25,32 @@ class ContentParts:
         kept: Whether the encoder cannot be loaded by its name again, as it was trained or fitted.
     """
 
+    form: ClassVar[str] = "dense"
+
     encoder: TextEncoder
     mean: torch.Tensor
     layers: Sequence[nn.Linear]
+    max_tokens: int
+    kept: bool
+
+
+@dataclass(frozen=True)
+class PooledParts:
+    """What makes an item's vector from its text: states of the text's tokens -> attention over them -> vector.
+
+    Attributes:
+        encoder: The text encoder, as trained or fitted.
+        head: Turns states [B, L, H] and their mask [B, L] into vectors [B, D].
+        n_heads: Heads of its attention.
+        max_tokens: As of :class:`ContentParts`.
+        kept: Likewise.
+    """
+
+    form: ClassVar[str] = "pooled"
+
+    encoder: TextEncoder
+    head: nn.Module
+    n_heads: int
     max_tokens: int
     kept: bool
 

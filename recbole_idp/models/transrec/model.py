@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 
 from recbole_idp.data.next_items import NextItemsBatches, UnseenItems
 from recbole_idp.models.base.encoded_items import EncodedItemsModel
+from recbole_idp.models.base.serving import PooledParts
 from recbole_idp.models.base.transferred import TRANSFORMER_KEYS, take_over, weights_of
 from recbole_idp.models.transrec.contents import build_heads, read_contents
 from recbole_idp.models.transrec.item_encoder import IMAGE, TEXT, by_modality
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from recbole_idp.data.next_items import NextItemsBatch
     from recbole_idp.data.sequences import Targets
     from recbole_idp.models.transrec.contents import Encoders, ItemContents
-    from recbole_idp.models.transrec.item_encoder import Encoder
+    from recbole_idp.models.transrec.item_encoder import Encoder, TextHead
 
 _ENCODED_TOGETHER = 512
 SIZES = (*TRANSFORMER_KEYS, "text_heads", "text_head_size", "text_pool_size")
@@ -181,6 +182,25 @@ class TransRec(EncodedItemsModel):
         prefixes = tuple(f"{part}." for part in parts)
         weights = {name: value for name, value in state.items() if name.startswith(prefixes)}
         take_over(self, weights, parts, (*SIZES, "text_encoder", "image_encoder"), "the pre-trained TransRec")
+
+    def content_parts(self, config: Config, dataset: SequenceDataset) -> PooledParts | None:
+        """Return what makes an item's vector from its text; None where items may be pictures."""
+        if config["modality"] != "text":
+            return None
+        text: Any = self.contents.text
+        head = cast("TextHead", self.heads["text"])
+        if any(True for _ in self.encoder_parameters()):
+            return PooledParts(text.snapshot(), head, head.n_heads, config["text_tokens"], True)
+        settings, found = target_settings(config), None
+        if config["transfer"] != "scratch":
+            # It trains this class.
+            from recbole_idp.models.transrec.pretrain import find_or_pretrain
+
+            found = find_or_pretrain(config).open_encoders(settings.text.device).text
+        encoder = found or settings.load_encoders("text").fit(target_catalogue(settings, dataset)).text
+        assert encoder is not None  # as items are texts
+        kept = found is not None or encoder.needs_fitting or config["text_pooling"] is not None
+        return PooledParts(encoder, head, head.n_heads, config["text_tokens"], kept)
 
     def freeze_items(self) -> None:
         """Freeze what makes item vectors of contents."""

@@ -227,7 +227,7 @@ class StagedPretraining(Pretraining[PretrainedTransRec]):
                 "Validation on held-out source users": metrics_text(description["valid"]),
                 "Seed": description["seed"],
             },
-            "--model=TransRec --dataset=NAME",
+            "--model=TransRec_MoM --dataset=NAME",
         )
 
     def _stage(

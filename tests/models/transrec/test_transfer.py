@@ -43,7 +43,7 @@ def started(config):
     """Makes a model and prepares it as training would, without training; returns its trainer."""
     train, valid, _ = loaders_of(config)
     init_seed(1, True)
-    trainer = trainer_for(config, get_model("TransRec")(config, train.dataset))
+    trainer = trainer_for(config, get_model("TransRec_MoM")(config, train.dataset))
     trainer.prepare_model(train.dataset, valid.dataset)
     return trainer
 
@@ -54,7 +54,7 @@ def vectors(model):
 
 
 def test_two_stages_make_a_folder_whose_encoders_read_the_target(pictured, encoders):
-    config = configured(pictured, "TransRec", transfer="zero_shot", **MIXED, **TUNED, **encoders)
+    config = configured(pictured, "TransRec_MoM", transfer="zero_shot", **MIXED, **TUNED, **encoders)
     made = find_or_pretrain(config)
     about = made.description
     assert made.modalities() == ["image", "text"] and about["tuned"] == {"train_encoder": "last_n", "trained_layers": 1}
@@ -71,17 +71,17 @@ def test_two_stages_make_a_folder_whose_encoders_read_the_target(pictured, encod
         if name in made.state:
             assert torch.equal(value, made.state[name]), name
     shutil.rmtree(made.folder)
-    other = get_model("TransRec")(config, loaders_of(config)[0].dataset)
+    other = get_model("TransRec_MoM")(config, loaders_of(config)[0].dataset)
     trainer_for(config, other).restore(trainer.saved_model_file)
     assert torch.equal(vectors(other), expected)
 
 
 def test_what_each_way_of_transfer_trains(pictured, encoders):
     options = {**MIXED, **encoders, "epochs": 1}
-    state = find_or_pretrain(configured(pictured, "TransRec", transfer="fine_tune", **options)).state
+    state = find_or_pretrain(configured(pictured, "TransRec_MoM", transfer="fine_tune", **options)).state
 
     def changed(transfer):
-        config = configured(pictured, "TransRec", transfer=transfer, **options)
+        config = configured(pictured, "TransRec_MoM", transfer=transfer, **options)
         after = fitted(config)[0].model.state_dict()
         return {name.split(".")[0] for name in state if not torch.equal(after[name], state[name])}
 
@@ -92,47 +92,52 @@ def test_what_each_way_of_transfer_trains(pictured, encoders):
 
 def test_fine_tuning_goes_on_from_the_tuned_layers_and_a_checkpoint_holds_them(pictured, encoders):
     options = {**MIXED, **TUNED, **encoders}
-    config = configured(pictured, "TransRec", transfer="fine_tune", epochs=1, **options)
-    zero = started(configured(pictured, "TransRec", transfer="zero_shot", **options))
+    config = configured(pictured, "TransRec_MoM", transfer="fine_tune", epochs=1, **options)
+    zero = started(configured(pictured, "TransRec_MoM", transfer="zero_shot", **options))
     tuned = started(config)
     torch.testing.assert_close(vectors(tuned.model), vectors(zero.model), rtol=0, atol=2e-2)
     trainer, _ = fitted(config)
     assert not torch.allclose(vectors(trainer.model), vectors(zero.model), atol=1e-4)
-    other = get_model("TransRec")(config, loaders_of(config)[0].dataset)
+    other = get_model("TransRec_MoM")(config, loaders_of(config)[0].dataset)
     trainer_for(config, other).restore(trainer.saved_model_file)
     trainer.restore(trainer.saved_model_file)
     assert torch.equal(vectors(other), vectors(trainer.model))
     fewer = configured(
-        pictured, "TransRec", transfer="fine_tune", pretrained=str(find_or_pretrain(config).folder), **encoders, **MIXED
+        pictured,
+        "TransRec_MoM",
+        transfer="fine_tune",
+        pretrained=str(find_or_pretrain(config).folder),
+        **encoders,
+        **MIXED,
     )
     started(fewer)
     (pictured / "other").mkdir()
     write_bert(pictured / "other", WORDS, n_layers=3)
     others = {**encoders, "text_encoder": str(pictured / "other"), **MIXED, **TUNED}
     with pytest.raises(UserError, match=r"pre-trained with the text encoder .*bert, and train_encoder trains .*other"):
-        started(configured(pictured, "TransRec", transfer="fine_tune", pretrained=fewer["pretrained"], **others))
+        started(configured(pictured, "TransRec_MoM", transfer="fine_tune", pretrained=fewer["pretrained"], **others))
 
 
 def test_targets_of_either_modality_start_from_one_folder(pictured, encoders):
-    config = configured(pictured, "TransRec", transfer="zero_shot", **MIXED, **encoders)
+    config = configured(pictured, "TransRec_MoM", transfer="zero_shot", **MIXED, **encoders)
     folder = str(find_or_pretrain(config).folder)
     for modality in ("text", "image"):
         options = {**encoders, "transfer": "zero_shot", "pretrained": folder, "modality": modality}
-        model = started(configured(pictured, "TransRec", source_domains=["none"], **options)).model
+        model = started(configured(pictured, "TransRec_MoM", source_domains=["none"], **options)).model
         assert list(model.heads) == [modality]
 
 
 def test_a_modality_that_was_not_pre_trained_begins_at_random_or_is_refused(pictured, encoders, caplog):
     options = {**encoders, "modality": "image"}
     with pytest.raises(UserError, match=r"transfer is zero_shot, and .* was pre-trained on text without image"):
-        started(configured(pictured, "TransRec", transfer="zero_shot", **options))
-    started(configured(pictured, "TransRec", transfer="fine_tune", **options, state="INFO"))
+        started(configured(pictured, "TransRec_MoM", transfer="zero_shot", **options))
+    started(configured(pictured, "TransRec_MoM", transfer="fine_tune", **options, state="INFO"))
     assert "the item encoder of image begins at random" in caplog.text
 
 
 def test_what_decides_on_the_pretrained_folder(pictured, encoders):
     def fingerprint(**changes):
-        config = configured(pictured, "TransRec", **{"transfer": "fine_tune", **encoders, **changes})
+        config = configured(pictured, "TransRec_MoM", **{"transfer": "fine_tune", **encoders, **changes})
         return StagedPretraining(config).fingerprint
 
     first = fingerprint()
@@ -168,7 +173,7 @@ def test_zero_shot_transfers_which_item_follows_which_in_both_modalities(domains
             for name in ("cups", "mugs"):
                 add_column(domains / name / f"{name}.item")
         config = configured(
-            domains, "TransRec", "mugs", transfer="zero_shot", modality=modality, mixed_by=rule, **changes
+            domains, "TransRec_MoM", "mugs", transfer="zero_shot", modality=modality, mixed_by=rule, **changes
         )
         trainer, test = fitted(config)
         assert trainer.evaluate(test)["hit@1"] > 0.9
@@ -192,7 +197,7 @@ def test_an_interrupted_pre_training_ends_like_an_uninterrupted_one(pictured, en
     from recbole_idp.train.encoder_trainer import EncoderTrainer
 
     options = {**MIXED, **TUNED, **encoders, "transfer": "fine_tune", "end_to_end_epochs": 2}
-    whole = find_or_pretrain(configured(pictured, "TransRec", checkpoint_dir=str(pictured / "whole"), **options))
+    whole = find_or_pretrain(configured(pictured, "TransRec_MoM", checkpoint_dir=str(pictured / "whole"), **options))
     after, epochs = EncoderTrainer._after_epoch, []
 
     def killed(self, epoch):
@@ -201,7 +206,7 @@ def test_an_interrupted_pre_training_ends_like_an_uninterrupted_one(pictured, en
         if len(epochs) == 2 * stage:
             raise Killed
 
-    config = configured(pictured, "TransRec", **options)
+    config = configured(pictured, "TransRec_MoM", **options)
     with monkeypatch.context() as patch:
         patch.setattr(EncoderTrainer, "_after_epoch", killed)
         with pytest.raises(Killed):

@@ -18,12 +18,15 @@ from tests.support.pictures import add_pictures, write_vit
 
 pytestmark = pytest.mark.filterwarnings("ignore:pkg_resources")
 
+LEARNING = {"next_items": 1, "train_batch_size": 8, "exclude_history": False}
+
 
 class TestTransRec(ModelContract):
-    model = "TransRec"
+    model = "TransRec_MoM"
     causal = False
-    # The item after the last one alone is asked for; a user is one row, so that an epoch has few steps.
-    learning = {"next_items": 1, "train_batch_size": 8}
+    # The item after the last one alone is asked for, which on a circle may be one of the history; a user is one row, so
+    # that an epoch has few steps.
+    learning = LEARNING
 
     # The loss draws items that the user has not seen, so that two calls differ.
     test_prefix_and_position_losses_agree_where_there_is_one_target = None
@@ -69,7 +72,7 @@ def test_an_item_is_a_text_or_a_picture_as_the_rule_says(pictured, vit, caplog):
     path.write_text("\n".join(lines) + "\n")
 
     def modality(**changes):
-        built, _, loaders = made(pictured, "TransRec", image_encoder=vit, text_fields=["title"], **changes)
+        built, _, loaders = made(pictured, "TransRec_MoM", image_encoder=vit, text_fields=["title"], **changes)
         tokens = loaders[0].dataset.item_tokens()[1:]
         return [dict(zip(tokens, kinds(built), strict=True))[f"si{number}"] for number in range(8)]
 
@@ -88,7 +91,7 @@ def test_an_item_is_a_text_or_a_picture_as_the_rule_says(pictured, vit, caplog):
 
 
 def test_each_item_is_encoded_by_the_encoder_of_its_modality_and_none_else(pictured, vit):
-    built, _, _ = made(pictured, "TransRec", image_encoder=vit, modality="mixed", mixed_by="random")
+    built, _, _ = made(pictured, "TransRec_MoM", image_encoder=vit, modality="mixed", mixed_by="random")
     with torch.no_grad():
         vectors = built.encode_items()
         for number, kind in enumerate(kinds(built), 1):
@@ -104,18 +107,18 @@ def test_each_item_is_encoded_by_the_encoder_of_its_modality_and_none_else(pictu
 
 def test_a_target_without_pictures_is_refused_where_items_are_to_be_pictures(domains):
     with pytest.raises(UserError, match="has no column of pictures"):
-        made(domains, "TransRec", modality="image")
+        made(domains, "TransRec_MoM", modality="image")
 
 
 def test_a_mixed_target_without_pictures_is_one_of_texts(domains, vit):
-    built, _, _ = made(domains, "TransRec", modality="mixed", image_encoder=vit)
+    built, _, _ = made(domains, "TransRec_MoM", modality="mixed", image_encoder=vit)
     assert set(kinds(built)) == {TEXT}
 
 
 @pytest.mark.parametrize("modality", ["image", "mixed"])
 def test_learns_the_next_items_from_pictures_and_from_both(pictured, vit, modality):
-    changes = {"epochs": 60, "stopping_step": 60, "learning_rate": 0.01, "next_items": 1, "train_batch_size": 8}
-    config = configured(pictured, "TransRec", image_encoder=vit, modality=modality, mixed_by="random", **changes)
+    changes = {"epochs": 30, "stopping_step": 30, "learning_rate": 0.01, **LEARNING}
+    config = configured(pictured, "TransRec_MoM", image_encoder=vit, modality=modality, mixed_by="random", **changes)
     trainer, test = fitted(config)
     assert trainer.evaluate(test)["hit@1"] > 0.95
     if modality == "mixed":
@@ -126,7 +129,7 @@ def test_learns_the_next_items_from_pictures_and_from_both(pictured, vit, modali
 def test_with_more_next_items_the_next_ones_come_first(domains):
     write_dataset(domains, "wide", 150, n_items=24)
     changes = {"epochs": 60, "stopping_step": 60, "learning_rate": 0.01, "next_items": 2, "epoch_steps": 4}
-    config = configured(domains, "TransRec", "wide", **changes)
+    config = configured(domains, "TransRec_MoM", "wide", **changes)
     tokens = loaders_of(config)[0].dataset.item_tokens()
     trainer, _ = fitted(config)
     items = torch.tensor([[tokens.index(f"i{(5 + step) % 24}") for step in range(4)]])
@@ -139,14 +142,14 @@ def test_with_more_next_items_the_next_ones_come_first(domains):
 
 def test_the_layers_that_are_trained_learn_and_the_others_stay(pictured, vit, bert):
     changes = {"train_encoder": "last_n", "trained_layers": 1, "modality": "mixed", "mixed_by": "random"}
-    config = configured(pictured, "TransRec", image_encoder=vit, text_encoder=bert, **changes, epochs=1)
-    built, _, _ = made(pictured, "TransRec", image_encoder=vit, text_encoder=bert, **changes)
+    config = configured(pictured, "TransRec_MoM", image_encoder=vit, text_encoder=bert, **changes, epochs=1)
+    built, _, _ = made(pictured, "TransRec_MoM", image_encoder=vit, text_encoder=bert, **changes)
     names = {name for name, parameter in built.named_parameters() if parameter.requires_grad}
     assert {name.split(".")[1] for name in names if name.startswith("contents.")} == {"text", "image"}
     trainer, _ = fitted(config)
     assert [len(group["params"]) > 0 for group in trainer.optimizer.param_groups] == [True, True]
     assert trainer.optimizer.param_groups[1]["lr"] == 1e-4
-    first = get_model("TransRec")(config, loaders_of(config)[0].dataset).contents.named_parameters()
+    first = get_model("TransRec_MoM")(config, loaders_of(config)[0].dataset).contents.named_parameters()
     after = dict(trainer.model.contents.named_parameters())
     # Nothing reads the poolers that come with the encoders.
     assert all(torch.equal(value, after[name]) == ("pooler" in name) for name, value in first if "weight" in name)
@@ -154,5 +157,5 @@ def test_the_layers_that_are_trained_learn_and_the_others_stay(pictured, vit, be
 
 def test_pictures_may_be_added_to_one_domain_alone(domains, vit):
     add_pictures(domains, "shop")
-    built, _, _ = made(domains, "TransRec", modality="image", image_encoder=vit)
+    built, _, _ = made(domains, "TransRec_MoM", modality="image", image_encoder=vit)
     assert set(kinds(built)) == {IMAGE}
