@@ -102,6 +102,8 @@ setup(
             "mypy>=1.11,<3",  # types
             "types-PyYAML",
             "types-tqdm",
+            "pre-commit>=4,<5",
+            "pre-commit-hooks>=5,<7",  # what .pre-commit-config.yaml calls
         ],
     },
     packages=[*find_packages(include=["recbole_idp", "recbole_idp.*"]), *PROPERTIES],

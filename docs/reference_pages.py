@@ -19,7 +19,7 @@ from typing import NamedTuple
 import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
-TASKS = ROOT / "recbole_idp" / "cli" / "main.py"
+TASKS = ROOT / "recbole_idp" / "cli" / "tasks.py"
 _PART = re.compile(r"^<!-- (keys|tasks)(?:: (\S+))? -->$", re.MULTILINE)
 _ROLE = re.compile(r":(?:class|func|meth|data|attr|mod):\s*<code>~?(?:\w+\.)*(\w+)</code>")
 _KEY = re.compile(r"^(?P<key>\w+):.*?#\s*\([^)]*\)\s*(?P<text>.*)$")

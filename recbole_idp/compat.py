@@ -71,6 +71,16 @@ STAND_IN = "+recbole.idp"
 RAY_REMEDY = 'pip install -U "ray[tune]"'
 
 
+@functools.cache
+def version_of(name: str) -> str:
+    """Return the version of an installed package; its metadata, which are long, are read once.
+
+    Raises:
+        PackageNotFoundError: It is not installed.
+    """
+    return importlib.metadata.version(name)
+
+
 def check_versions(python: tuple[Any, ...] = sys.version_info) -> list[Problem]:
     """Find unsupported versions, without importing any of the packages.
 
@@ -92,7 +102,7 @@ def check_versions(python: tuple[Any, ...] = sys.version_info) -> list[Problem]:
         if name == "recbole":
             remedy = _recbole_remedy(python)
         try:
-            version = importlib.metadata.version(name)
+            version = version_of(name)
         except importlib.metadata.PackageNotFoundError:
             problems.append(Problem(f"{name} is not installed", remedy))
             continue
@@ -129,7 +139,7 @@ def installed_ray() -> Ray:
         The version, and a hint if it cannot be used.
     """
     try:
-        version = importlib.metadata.version("ray")
+        version = version_of("ray")
     except importlib.metadata.PackageNotFoundError:
         return Ray(f"not installed (needed by --engine=ray alone: {RAY_REMEDY})")
     if version.endswith(STAND_IN):

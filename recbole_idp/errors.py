@@ -14,7 +14,7 @@ class UserError(Exception):
     status 2.
 
     Args:
-        message: The line. What a terminal would act upon, such as escape sequences in a title, becomes spaces.
+        message: The line. Control characters, such as escape sequences in a title, become spaces.
     """
 
     def __init__(self, message: object) -> None:

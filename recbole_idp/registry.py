@@ -388,8 +388,8 @@ def check_model(name: str) -> None:
     if not is_model(name):
         if _is_recboles(name):
             raise UserError(
-                f"RecBole's model {name} is no sequential one, and of others {' and '.join(GENERAL_MODELS)} alone can "
-                "be run: choose one that the task 'models' lists"
+                f"RecBole's model {name} is not sequential, and of the others only {' and '.join(GENERAL_MODELS)} "
+                "can be run: choose one that the task 'models' lists"
             )
         matches = nearest(name, [*models(), *recbole_models(), *GENERAL_MODELS])
         remedy = f"did you mean {matches[0]}?" if matches else "the task 'models' lists them"

@@ -82,7 +82,7 @@ def run(config: StrictConfig, repeats: int) -> tuple[dict[str, Any], list[Row]]:
             f"the metrics of the two evaluations differ by {difference:.6f} on {config['dataset']}: please report this"
         )
     report = {
-        "data_fingerprint": data_fingerprint(config, sides["ours"].dataset),
+        "data_fingerprint": data_fingerprint(sides["ours"].dataset),
         **results,
         "largest_metric_difference": difference,
         "ratio": {

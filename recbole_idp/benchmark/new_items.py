@@ -25,6 +25,7 @@ from recbole_idp.models.idp.generation import centred
 from recbole_idp.models.idp.pretrain import find_or_pretrain
 from recbole_idp.models.idp.transfer import prepare_start
 from recbole_idp.run.best_model import keep_best, read_titles
+from recbole_idp.run.keys import PlaceSettings
 from recbole_idp.run.prepare import data_fingerprint
 from recbole_idp.run.run import run_trial
 from recbole_idp.run.trials import Trial
@@ -52,11 +53,11 @@ class Question:
 
     Attributes:
         history: Numbers of the known items before it, the latest last.
-        wanted: Number of the held-out item.
+        target_item: Number of the held-out item.
     """
 
     history: list[int]
-    wanted: int
+    target_item: int
 
 
 def run(config: StrictConfig, hidden_share: float) -> tuple[dict[str, Any], list[Row]]:
@@ -90,7 +91,7 @@ def run(config: StrictConfig, hidden_share: float) -> tuple[dict[str, Any], list
         for name, score in scorers(joined, known.item_counts(), first_new, config["seed"]).items()
     }
     facts = {
-        "data_fingerprint": data_fingerprint(config, whole),
+        "data_fingerprint": data_fingerprint(whole),
         "bundle": bundle.description["fingerprint"],
         "hidden_items": len(hidden),
         "known_items": len(trained.tokens),
@@ -127,7 +128,8 @@ def train_without(
     with tempfile.TemporaryDirectory() as place:
         try:
             settings = derive(settings, trained_dir=str(Path(place) / "trained"))
-            saved = keep_best(settings, {trial: outcome}, start, dataset, "", read_titles(settings, dataset))
+            titles = read_titles(dataset, PlaceSettings.of(settings), settings["text_fields"])
+            saved = keep_best(settings, {trial: outcome}, start, dataset, "", titles)
         finally:
             Path(outcome.facts["checkpoint"]).unlink(missing_ok=True)
         assert saved is not None  # as keep_trained asks for it
@@ -205,10 +207,10 @@ def measure(questions: Sequence[Question], score: Scorer, first_new: int) -> dic
         part = questions[start : start + _CHUNK]
         # A copy: inference tensors may not be changed in place.
         scores = score([question.history for question in part]).clone()
-        wanted = torch.tensor([question.wanted for question in part])
+        target_item = torch.tensor([question.target_item for question in part])
         # The column before the first new item takes the place of padding.
-        ranks["new"].append(ranks_from_scores(scores[:, first_new - 1 :].clone(), wanted - first_new + 1))
-        ranks["all"].append(ranks_from_scores(scores, wanted))
+        ranks["new"].append(ranks_from_scores(scores[:, first_new - 1 :].clone(), target_item - first_new + 1))
+        ranks["all"].append(ranks_from_scores(scores, target_item))
     return {name: metrics(torch.cat(parts)) for name, parts in ranks.items()}
 
 

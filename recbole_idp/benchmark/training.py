@@ -54,7 +54,7 @@ def run(config: StrictConfig, seconds: float, recbole_seconds: float = 0) -> tup
         "test_ndcg@10": ratio(results, "test", "ndcg@10"),
     }
     facts = {
-        "data_fingerprint": data_fingerprint(config, ours.dataset),
+        "data_fingerprint": data_fingerprint(ours.dataset),
         "anomaly_detection_of_recbole": anomaly_detection,
         **results,
         "ratio": ratios,

@@ -6,6 +6,9 @@ from collections.abc import Iterable, Sequence
 
 from recbole_idp.errors import UserError, nearest
 
+Options = dict[str, str | bool]
+"""The options of a command line: the text of each, or True for a flag."""
+
 SWITCHES = ("debug", "dry_run", "help", "version")
 """Options of the command line itself, which take no value and are no keys of the configuration."""
 
@@ -13,7 +16,7 @@ SWITCHES = ("debug", "dry_run", "help", "version")
 _SHORT = {"-h": "--help", "-m": "--model", "-d": "--dataset"}
 
 
-def parse_arguments(argv: list[str], tasks: Iterable[str], default: str = "run") -> tuple[str, dict[str, str | bool]]:
+def parse_arguments(argv: list[str], tasks: Iterable[str], default: str = "run") -> tuple[str, Options]:
     """Split the command line into the task and its options.
 
     Options are ``--key=value``, ``--key value``, or ``--flag`` alone, which means true; ``-m`` and ``-d`` are
@@ -32,7 +35,7 @@ def parse_arguments(argv: list[str], tasks: Iterable[str], default: str = "run")
     """
     tasks = tuple(tasks)
     task: str | None = None
-    options: dict[str, str | bool] = {}
+    options: Options = {}
     value: str | bool
     rest = list(argv)
     while rest:
@@ -48,7 +51,7 @@ def parse_arguments(argv: list[str], tasks: Iterable[str], default: str = "run")
             takes_next = key not in SWITCHES and rest and not rest[0].startswith("--") and rest[0] not in tasks
             value = rest.pop(0) if takes_next else True
         if key in options and options[key] != value:
-            raise UserError(f"--{key} stands twice on the command line, as {options[key]} and {value}: keep one")
+            raise UserError(f"--{key} is given twice, as {options[key]} and {value}: keep one")
         options[key] = value
     return task or default, options
 

@@ -1,4 +1,4 @@
-"""Keep what strangers' files say from acting upon the terminal."""
+"""Keep control characters in files from other people from the terminal."""
 
 from __future__ import annotations
 

@@ -116,9 +116,9 @@ def _known(recommender: ItemRecommender) -> str:
     return "; ".join([*parts, of_others] if trained.domains else parts)
 
 
-def _table(found: Sequence[Recommendation]) -> str:
+def _table(recommendations: Sequence[Recommendation]) -> str:
     """Return recommendations as a table."""
-    rows = [(rank, one.item, f"{one.score:.4f}", one.title) for rank, one in enumerate(found, 1)]
+    rows = [(rank, one.item, f"{one.score:.4f}", one.title) for rank, one in enumerate(recommendations, 1)]
     return columns([("rank", "item", "score", "title"), *rows])
 
 
@@ -129,7 +129,7 @@ def add_items(trained: str, items: str, out: str, pretrained: str | None) -> Non
         trained: The model's folder.
         items: An ``.item`` file.
         out: Folder to make.
-        pretrained: Folder of the bundle that the model was made from; None: it lies beside the model.
+        pretrained: Folder of the bundle that the model was made from; None: the one next to the model.
 
     Raises:
         UserError: A file or folder cannot be used, or the model's items were not made from texts.

@@ -115,7 +115,7 @@ def _convert(value: Any, setting: Setting, layer: Layer) -> Any:
     except ValidationError as error:
         raise UserError(_line(error.errors(include_url=False)[0], value, setting, layer)) from None
     if isinstance(value, str) and "\0" in value:
-        raise UserError(f"{setting.name} has a NUL character {layer.place}: write it anew")
+        raise UserError(f"{setting.name} has a NUL character {layer.place}: write it again")
     return value
 
 
@@ -155,7 +155,7 @@ def _line(error: ErrorDetails, value: Any, setting: Setting, layer: Layer) -> st
     """
     key, place, kind = setting.name, layer.place, error["type"]
     bad, context = error["input"], error.get("ctx", {})
-    # The location has the alternative of a union and the number of a list's element, and the first is not told.
+    # The location has the alternative of a union and the number of a list's element, and the first is left out.
     in_list = isinstance(value, list) and any(isinstance(part, int) for part in error["loc"])
     if kind == "form":
         return context["says"].format(key=key, place=place)

@@ -9,6 +9,8 @@ CLASS_DEFAULTS: dict[str, Any] = {"metrics": ["Accuracy", "MacroF1", "BinaryAUC"
 """The defaults of keys of evaluation for ``predicts: profile``."""
 
 
-def recboles(metrics: Sequence[str]) -> list[str]:
-    """Return those of these metrics that RecBole knows; never none, for it needs one."""
-    return [name for name in metrics if name not in CLASS_DEFAULTS["metrics"]] or ["Hit"]
+def known_to_recbole(metrics: Sequence[str]) -> list[str]:
+    """Return the metrics that RecBole's own evaluator has; never none, for it needs one."""
+    from recbole.evaluator import metric_types
+
+    return [name for name in metrics if name.lower() in metric_types] or ["Hit"]

@@ -43,7 +43,7 @@ class Affects(enum.Flag):
     EVALUATION = enum.auto()
     """What is measured."""
     STUDY = enum.auto()
-    """A study of a task of its own (``warm-up``), beside runs."""
+    """A study by a task of its own (``warm-up``)."""
     OUTPUT = enum.auto()
     """What a run or a task writes or shows, besides its numbers."""
     ALL = PRETRAINING | TRAINING | EVALUATION
@@ -151,7 +151,7 @@ class Setting:
             return cls(name, Any)
         if len(filled) < len(values):
             alternatives.append(type(None))
-        return cls(name, functools.reduce(operator.or_, alternatives), filled[-1])
+        return cls(name, _shared(functools.reduce(operator.or_, alternatives)), filled[-1])
 
     @property
     def from_paper(self) -> bool:
@@ -161,7 +161,7 @@ class Setting:
     @cached_property
     def adapter(self) -> TypeAdapter:
         """Pydantic's check of a value."""
-        return TypeAdapter(self.annotation, config=ConfigDict(strict=True))
+        return _adapter_of(self.annotation)
 
     @cached_property
     def alternatives(self) -> tuple:
@@ -185,6 +185,23 @@ class Setting:
     def type_name(self) -> str:
         """Return the type in words, such as "list of int or None"."""
         return " or ".join(_name(part) for part in _parts(self.annotation)) or "anything"
+
+
+_ADAPTERS: dict[int, tuple[Any, TypeAdapter]] = {}
+
+
+def _adapter_of(annotation: Any) -> TypeAdapter:
+    """Return pydantic's check of a type, made once for all settings that share the type's object."""
+    # Some limits cannot be hashed; as the object is kept, no other has its number.
+    if id(annotation) not in _ADAPTERS:
+        _ADAPTERS[id(annotation)] = annotation, TypeAdapter(annotation, config=ConfigDict(strict=True))
+    return _ADAPTERS[id(annotation)][1]
+
+
+@functools.cache
+def _shared(annotation: Any) -> Any:
+    """Return the one object of equal types, which can be hashed."""
+    return annotation
 
 
 def _lower(message: str) -> str:

@@ -10,7 +10,7 @@ import torch
 from recbole.config import Config
 from recbole.utils import InputType
 
-from recbole_idp.config.classes import recboles
+from recbole_idp.config.classes import known_to_recbole
 from recbole_idp.config.layers import (
     COMMAND_LINE,
     CONFIG_DICT,
@@ -149,8 +149,8 @@ class StrictConfig(Config):
         """Let RecBole compute further values; turn its errors into UserError."""
         metrics = self.final_config_dict["metrics"]
         try:
-            # RecBole asks for the kind of its own metrics only.
-            self.final_config_dict["metrics"] = recboles(metrics)
+            # RecBole looks up the kind of each metric, and has its own only.
+            self.final_config_dict["metrics"] = known_to_recbole(metrics)
             super()._set_default_parameters()
         except (ValueError, TypeError, NotImplementedError, RuntimeError) as error:
             # what RecBole refuses, it refuses for what its user wrote
@@ -166,11 +166,11 @@ class StrictConfig(Config):
         if not self.final_config_dict["use_gpu"]:
             self.final_config_dict["device"] = torch.device("cpu")
 
-    def _of(self, wanted: Callable[[str], bool]) -> dict[str, Any]:
-        """Return the user's values from layers with a ``wanted`` origin."""
+    def _of(self, is_from: Callable[[str], bool]) -> dict[str, Any]:
+        """Return the user's values from layers whose origin ``is_from`` accepts."""
         values = {}
         for layer in self._resolved.layers:
-            if wanted(layer.origin):
+            if is_from(layer.origin):
                 values.update(copy.deepcopy(layer.values))
         return values
 

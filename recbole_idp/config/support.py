@@ -27,7 +27,7 @@ class Training(enum.Flag):
     LOOP = enum.auto()
     """A model of RecBole, by RecBole's own loop."""
     COUNTING = enum.auto()
-    """A model of RecBole that counts and learns nothing. Keys of learning may be given to it as to those beside it."""
+    """A model of RecBole that counts and learns nothing. Keys of learning are accepted, as on a board."""
     BATCHES = TRIMMED | LOOP | COUNTING
     """RecBole's batches."""
     EVERY = REGISTERED | BATCHES
@@ -114,7 +114,7 @@ def _loss(model: str, value: Any, values: Mapping[str, Any]) -> str | None:
 
 
 def _negatives(model: str, value: Any, values: Mapping[str, Any]) -> str | None:
-    """Refuse negative samples beside a loss that takes none, and kinds of them that a model cannot read."""
+    """Reject negative samples together with a loss that takes none, and kinds of them that a model cannot read."""
     if not value or value.get("distribution") in (None, "none", "None"):
         return None
     if value["distribution"] not in ("uniform", "popularity"):
@@ -293,7 +293,7 @@ SUPPORT: dict[str, Support] = {
     "metrics": _WORKS,
     "topk": _WORKS,
     "valid_metric": _WORKS,
-    "valid_metric_bigger": _never("valid_metric tells it: remove it"),
+    "valid_metric_bigger": _never("valid_metric decides it: remove it"),
     "eval_batch_size": _WORKS,
     "metric_decimal_place": _WORKS,
     "tail_ratio": _WORKS,

@@ -92,7 +92,7 @@ def read_weights(folder: Path) -> dict[str, torch.Tensor]:
         listed = json_object(folder / SHARDS).get("weight_map")
         names = sorted({str(name) for name in listed.values()}) if isinstance(listed, dict) else []
         if any("/" in name or "\\" in name or not name.endswith(".safetensors") for name in names):
-            raise PartError(f"{SHARDS} names other than files of weights beside it")
+            raise PartError(f"{SHARDS} names files other than weights in its folder")
     tensors: dict[str, torch.Tensor] = {}
     try:
         for name in names:

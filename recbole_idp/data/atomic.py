@@ -87,7 +87,7 @@ def read_atomic(
     Raises:
         UserError: The file is missing, is empty, has no rows, has another encoding or lacks a required column. Or its
             header has no types or unknown ones. Or a row has another number of fields, an empty ``*_id`` token, a
-            float that is not a finite number or a time that is none.
+            float that is not a finite number or an invalid time.
     """
     path = Path(path)
     if len(separator.encode()) != 1 or separator in "\r\n":
@@ -95,22 +95,22 @@ def read_atomic(
     data = _utf8_bytes(path, encoding)
     header, body = _split_header(data, path)
     types = _parse_header(header.split(separator), path)
-    wanted = _choose(columns, types, path)
+    chosen = _choose(columns, types, path)
     rows = _check_fields(body, len(types), separator, path)
-    times = {name for name in times if name in wanted and types[name] in ("float", "token")}
+    times = {name for name in times if name in chosen and types[name] in ("float", "token")}
     dated = {name for name in times if is_date(_field(body, list(types).index(name), separator, 0))}
     types = types | dict.fromkeys(times, "float")
-    frame = _parse(body, types | dict.fromkeys(dated, "token"), wanted, separator, path, times)
+    frame = _parse(body, types | dict.fromkeys(dated, "token"), chosen, separator, path, times)
     if len(frame) != rows:
-        raise UserError(f"{path}: {rows} lines gave {len(frame)} rows; is a control character in it? Write it anew")
-    for name in wanted:
+        raise UserError(f"{path}: {rows} lines gave {len(frame)} rows; is a control character in it? Write it again")
+    for name in chosen:
         if name in dated:
             frame[name] = _seconds(frame[name], path)
         elif types[name] == "float":
             _check_floats(frame[name], path, functools.partial(_field, body, list(types).index(name), separator))
         elif types[name] == "token" and name.endswith("_id"):
             check_ids(frame[name], path)
-    frame.attrs["types"] = ColumnTypes((name, types[name]) for name in wanted)
+    frame.attrs["types"] = ColumnTypes((name, types[name]) for name in chosen)
     return frame
 
 
@@ -225,7 +225,7 @@ def _parse_header(fields: Iterable[str], path: Path) -> dict[str, str]:
         if kind not in TYPES:
             raise UserError(f"{path}, line 1: column {name!r} has the unknown type {kind!r}; use {', '.join(TYPES)}")
         if name in types:
-            raise UserError(f"{path}, line 1: column {name!r} is there twice; rename or drop one")
+            raise UserError(f"{path}, line 1: column {name!r} occurs twice; rename or drop one")
         types[name] = kind
     return types
 
@@ -264,7 +264,7 @@ def _check_fields(body: bytes, width: int, separator: str, path: Path) -> int:
 def _parse(
     body: bytes,
     types: Mapping[str, str],
-    wanted: Sequence[str],
+    chosen: Sequence[str],
     separator: str,
     path: Path,
     times: Collection[str],
@@ -274,7 +274,7 @@ def _parse(
         "sep": separator,
         "header": 0,
         "names": list(types),
-        "usecols": wanted,
+        "usecols": chosen,
         "engine": "c",
         "quoting": csv.QUOTE_NONE,
         # Exact to the last digit: times may be in nanoseconds.
@@ -286,9 +286,9 @@ def _parse(
     }
     # A line that is skipped: pandas drops a byte order mark at the start of its input, where it would be a value's.
     first = b"x" + separator.encode() * (len(types) - 1) + b"\n"
-    dtype = {name: np.float64 if types[name] == "float" else str for name in wanted}
+    dtype = {name: np.float64 if types[name] == "float" else str for name in chosen}
     # Only an empty float is a missing value; a column of text has none.
-    missing = {name: [""] for name in wanted if types[name] == "float"}
+    missing = {name: [""] for name in chosen if types[name] == "float"}
     try:
         return pd.read_csv(io.BytesIO(first + body), dtype=dtype, na_values=missing, **options)
     except ValueError:
@@ -339,7 +339,7 @@ def _seconds(texts: pd.Series, path: Path) -> np.ndarray:
 
 
 def _bad_time(path: Path, row: int, name: Any, text: str, why: str) -> UserError:
-    """Return the error for a time that is none; ``row`` counts from 0 after the header."""
+    """Return the error for an invalid time; ``row`` counts from 0 after the header."""
     return UserError(f"{path}, line {row + 2}: {name} is {text!r}, {why}")
 
 

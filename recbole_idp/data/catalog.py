@@ -1,5 +1,6 @@
 """Find the files of a data set by its name: on disk, in a package, or by download."""
 
+import functools
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -191,8 +192,13 @@ def recbole_urls() -> dict[str, str]:
     Raises:
         UserError: RecBole is not installed.
     """
-    table = recbole_folder() / "properties" / "dataset" / "url.yaml"
-    return yaml.safe_load(table.read_text(encoding="utf-8"))
+    return dict(_table_of_urls(recbole_folder() / "properties" / "dataset" / "url.yaml"))
+
+
+@functools.cache
+def _table_of_urls(path: Path) -> Mapping[str, str]:
+    """Read RecBole's table, which is long, once."""
+    return yaml.safe_load(path.read_text(encoding="utf-8"))
 
 
 def _on_disk(name: str, folder: Path) -> DatasetLocation | None:
@@ -201,7 +207,7 @@ def _on_disk(name: str, folder: Path) -> DatasetLocation | None:
     if own.is_file():
         return DatasetLocation(name, folder, name, _origin(folder))
     if os.path.lexists(own):
-        raise UserError(f"{own} is no file, but a folder, a link to nothing or the like: put the interactions there")
+        raise UserError(f"{own} is no file, but a folder or a broken link: put the interactions there")
     stems = sorted(path.name.removesuffix(".inter") for path in folder.glob("*.inter") if path.is_file())
     # RecBole's benchmark files, name.train.inter and so on, share one name.
     if len(stems) > 1 and all(stem.startswith(f"{name}.") for stem in stems):

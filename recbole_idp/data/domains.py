@@ -250,10 +250,10 @@ def read_domain(config: Config, location: DatasetLocation) -> DomainEvents:
     return DomainEvents(location, tokens[dataset.uid_field], tokens[dataset.iid_field], *arrays)
 
 
-def domain_facts(part: DomainEvents) -> Domain:
+def domain_facts(events: DomainEvents) -> Domain:
     """Return the facts about a domain that was read."""
-    n_users, hashes = len(np.unique(part.users)), content_hashes(part.location)
-    return Domain(part.location.name, n_users, len(part.item_tokens) - 1, len(part.users), hashes)
+    n_users, hashes = len(np.unique(events.users)), content_hashes(events.location)
+    return Domain(events.location.name, n_users, len(events.item_tokens) - 1, len(events.users), hashes)
 
 
 def usual_columns(

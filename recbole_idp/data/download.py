@@ -114,13 +114,13 @@ def _unpack(archive: Path, folder: Path, url: str) -> None:
             if len(members) > _MOST_MEMBERS or unpacked > max(_SMALL, MOST_RATIO * archive.stat().st_size):
                 raise UserError(
                     f"the archive from {url} unpacks to {len(members):,} files of {unpacked:,} bytes, "
-                    "as no data set of its size does: do not use it"
+                    "more than a data set of its size: do not use it"
                 )
             content.extractall(folder)
     # zipfile raises RuntimeError for an encrypted archive, NotImplementedError for a compression it does not know.
     except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
         reason = " ".join(str(error).split())
-        raise UserError(f"what came from {url} is no sound zip archive ({reason}): try again later") from error
+        raise UserError(f"the download from {url} is no valid zip archive ({reason}): try again later") from error
 
 
 def _check_member(member: zipfile.ZipInfo, url: str) -> None:

@@ -139,7 +139,7 @@ def _same_clock(target: DatasetLocation, other: DatasetLocation) -> bool:
         ordered = target if clock is not None else other
         raise UserError(
             f"shared_users joins {target.name} and {other.name}, and the timestamps of {ordered.name} are places in an "
-            f"order of its own ({ordered.folder / SOURCE_FILE}): what came first cannot be told, so give real times"
+            f"order of its own ({ordered.folder / SOURCE_FILE}): the order of events is unknown, so give real times"
         )
     return clock is not None
 
@@ -191,7 +191,7 @@ def check_one_clock(
     if shared and (apart or equal > _MOST * len(shared)):
         raise UserError(
             f"shared_users joins {target} and {other}, whose timestamps are places in each user's history of one "
-            "domain: what came first cannot be told, so give real times, or one order over both domains"
+            "domain: the order of events is unknown, so give real times, or one order over both domains"
         )
 
 

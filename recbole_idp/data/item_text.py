@@ -190,7 +190,7 @@ def check_distinct(tokens: pd.Series, path: Path) -> None:
         token = tokens.iloc[repeated[0]]
         first = int(np.argmax(tokens == token))
         lines = f"lines {first + 2} and {repeated[0] + 2}"
-        raise UserError(f"{path}: item {token!r} is there twice, in {lines}; drop one of them")
+        raise UserError(f"{path}: item {token!r} occurs twice, in {lines}; drop one of them")
 
 
 def _join(parts: Sequence[str]) -> str:

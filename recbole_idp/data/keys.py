@@ -76,7 +76,7 @@ class DataSettings(SourceSettings, PredictionSettings, EventSettings):
         if others and not registry.joins(model):
             raise UserError(
                 f"shared_users joins {target} with {', '.join(others)}, and {model} reads the target's own histories: "
-                f"take {target} out, or a model that joins users"
+                f"remove {target} there, or choose a model that joins users"
             )
         check_cold_items(predicts, target, others)
         if values["benchmark_filename"] and predicts == "profile":

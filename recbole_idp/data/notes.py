@@ -1,4 +1,4 @@
-"""Say in a line each what a user may not expect of a target's events and of their split."""
+"""Describe, a line each, surprising facts about a target's events and their split."""
 
 from __future__ import annotations
 

@@ -103,12 +103,13 @@ def _profile(dataset: SequenceDataset) -> Predicted:
     events = dataset.events.by_user()
     parts = []
     for part in (TRAIN, VALID, TEST):
-        wanted = np.flatnonzero(part_of == part)
-        kept = np.isin(events.users, wanted)
-        wanted = np.unique(events.users[kept])
+        users_of_part = np.flatnonzero(part_of == part)
+        kept = np.isin(events.users, users_of_part)
+        users_of_part = np.unique(events.users[kept])
         # The class comes after all events.
-        users, times = np.r_[events.users[kept], wanted], np.r_[events.times[kept], np.full(len(wanted), np.inf)]
-        items = np.r_[events.items[kept] - 1 + n_candidates, labels[wanted]]
+        users = np.r_[events.users[kept], users_of_part]
+        times = np.r_[events.times[kept], np.full(len(users_of_part), np.inf)]
+        items = np.r_[events.items[kept] - 1 + n_candidates, labels[users_of_part]]
         order = np.argsort(users, kind="stable")
         rows = _class_rows(users[order], items[order], times[order])
         parts.append(rows if joined is None else _mixed(rows, joined.events, n_candidates + len(own)))
@@ -142,7 +143,7 @@ def _labelled(dataset: SequenceDataset, profiles: Profiles) -> tuple[np.ndarray,
     if missing or len(trained) < 2:
         why = f"no user for {missing[0]}" if missing else "users of one class alone for training"
         raise UserError(
-            f"{config['profile_field']} of {config['dataset']} leaves {why}: take another column, or loosen the filters"
+            f"{config['profile_field']} of {config['dataset']} leaves {why}: choose another column, or relax filters"
         )
     return labels, part_of
 

@@ -88,10 +88,10 @@ class LiteralReading(_MixedInto):
         self.benchmark_filename_list = None
 
     def _check_fixed(self) -> None:
-        """Refuse another split beside a fixed one."""
+        """Reject another split together with a fixed one."""
         if (split := self.config["eval_args"]["split"]) not in _DEFAULT_SPLITS:
             raise UserError(
-                f"benchmark_filename brings a split of its own, and eval_args asks for the split {split}: give one"
+                f"benchmark_filename brings a split of its own, and eval_args names the split {split}: give one"
             )
 
     def _read_plain_file(self, path: Path) -> pd.DataFrame:
@@ -163,11 +163,11 @@ class LiteralReading(_MixedInto):
                 check_ids(frame[name], filepath)
         return frame[kept].copy() if kept else None
 
-    def _event_columns(self, path: str, wanted: set[str] | None) -> ColumnChoice:
+    def _event_columns(self, path: str, load_columns: set[str] | None) -> ColumnChoice:
         """Return a choice of columns that names the key for a missing one of an event."""
 
         def choose(types: dict[str, str]) -> Iterable[str]:
-            columns = types if wanted is None else wanted
+            columns = types if load_columns is None else load_columns
             for key in ("USER_ID_FIELD", "ITEM_ID_FIELD", "TIME_FIELD"):
                 if (name := self.config[key]) in columns and name not in types and len(types) > 1:
                     there = ", ".join(types)
@@ -298,7 +298,7 @@ class LiteralReading(_MixedInto):
         return {self.config["LABEL_FIELD"]: torch.from_numpy(self._labels[rows.events])}
 
     def check_labels(self, parts: Sequence[LiteralReading]) -> None:
-        """Check that the parts that are evaluated have labels where ``eval_args`` asks for them.
+        """Check that the parts that are evaluated have labels where ``eval_args`` needs them.
 
         Args:
             parts: The parts for training, validation and test.

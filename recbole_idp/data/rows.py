@@ -91,7 +91,7 @@ class PositionBatches:
         self.firsts, self.lasts = targets.spans()
         is_target = torch.zeros(targets.sequences.n_events, dtype=torch.bool)
         is_target[targets.ends] = True
-        self.wanted = targets.sequences.items.masked_fill(~is_target, 0)
+        self.target_items = targets.sequences.items.masked_fill(~is_target, 0)
         self.targets_before = torch.cat([torch.zeros(1, dtype=torch.long), is_target.cumsum(0)])
         user = torch.bucketize(self.firsts, self.sequences.offsets, right=True) - 1
         self.user_starts = self.sequences.offsets[user]
@@ -133,7 +133,7 @@ class PositionBatches:
         for rows in _bucketed(shuffled, length, weight, self.batch_size, self.generator):
             lengths = length[rows]
             items = gather(self.sequences.items, start[rows], lengths)
-            targets = gather(self.wanted, start[rows] + 1, lengths)
+            targets = gather(self.target_items, start[rows] + 1, lengths)
             if int(size[rows].sum()) < int(lengths.sum()):
                 skipped = torch.arange(items.shape[1]) < (context[rows] - 1).unsqueeze(1)
                 targets.masked_fill_(skipped, 0)
@@ -172,18 +172,18 @@ class PrefixBatches:
         return items, after_last(items, lengths, self.targets.items[rows])
 
 
-def after_last(items: torch.Tensor, lengths: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
+def after_last(items: torch.Tensor, lengths: torch.Tensor, target_items: torch.Tensor) -> torch.Tensor:
     """Make the targets of rows that have one target each, after their last event.
 
     Args:
         items: Padded with 0 on the right; int64, shape [B, L].
         lengths: Length of each row; int64, shape [B].
-        wanted: The target item of each row; int64, shape [B].
+        target_items: The target item of each row; int64, shape [B].
 
     Returns:
         The target at the last event, 0 elsewhere; int64, shape [B, L].
     """
-    return torch.zeros_like(items).scatter_(1, lengths.unsqueeze(1) - 1, wanted.unsqueeze(1))
+    return torch.zeros_like(items).scatter_(1, lengths.unsqueeze(1) - 1, target_items.unsqueeze(1))
 
 
 def _bucketed(

@@ -207,8 +207,8 @@ def part_rows(events: Events, first_target: int = 1) -> list[PartRows]:
     order, ordered = np.argsort(events.users, kind="stable"), events.by_user()
     found = []
     for part in (TRAIN, VALID, TEST):
-        wanted = np.unique(ordered.users[ordered.parts == part])
-        kept = (ordered.parts <= part) & np.isin(ordered.users, wanted)
+        users_of_part = np.unique(ordered.users[ordered.parts == part])
+        kept = (ordered.parts <= part) & np.isin(ordered.users, users_of_part)
         users, items, parts = ordered.users[kept], ordered.items[kept], ordered.parts[kept]
         times = ordered.times[kept]
         place = positions(users)

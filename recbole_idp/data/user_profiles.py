@@ -92,7 +92,7 @@ def _check_users(users: pd.Series, path: Path) -> None:
         second = int(np.argmax(twice))
         first = int(np.argmax((users == users.iloc[second]).to_numpy()))
         where = f"{path}, line {second + 2}"
-        raise UserError(f"{where}: user {users.iloc[second]!r} stands in line {first + 2} already: keep one of the two")
+        raise UserError(f"{where}: user {users.iloc[second]!r} is in line {first + 2} already: keep one of the two")
 
 
 def _texts(values: pd.Series, kind: str, path: Path) -> list[str]:
@@ -122,10 +122,10 @@ def _ordered(names: set[str]) -> list[str]:
 
 
 def _check_classes(classes: Sequence[str], labels: np.ndarray, field: str, path: Path) -> None:
-    """Check that there is something to tell apart."""
+    """Check that there are classes to predict."""
     if len(classes) < 2:
         what = f"{classes[0][:60]!r} for all users" if classes else "empty for all users"
-        raise UserError(f"{path}: {field} is {what}: there is nothing to tell apart, so take another column")
+        raise UserError(f"{path}: {field} is {what}: there is nothing to predict, so choose another column")
     counts = np.bincount(labels[labels >= 0], minlength=len(classes))
     rare = np.flatnonzero(counts < FEWEST)
     if len(rare):

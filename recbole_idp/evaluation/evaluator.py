@@ -37,14 +37,14 @@ class Ranked(NamedTuple):
         ranks: Rank of each target, from 1; int64, shape [R].
         areas: Area under the ROC curve of each; float64, shape [R]. Empty where no metric needs it.
         lists: The best items for each, 0 behind the end of a list; int64, shape [R, K]. Empty where no metric needs it.
-        wanted: The item of each target; int64, shape [R].
+        target_items: The item of each target; int64, shape [R].
         margins: Score of the second of two classes above that of the first; shape [R]. Empty where no metric needs it.
     """
 
     ranks: torch.Tensor
     areas: torch.Tensor
     lists: torch.Tensor
-    wanted: torch.Tensor
+    target_items: torch.Tensor
     margins: torch.Tensor
 
 
@@ -84,12 +84,12 @@ class RankEvaluator:
     def _based_on(self, basis: Basis) -> list[Key]:
         return [key for key in self.keys if key.metric.basis is basis]
 
-    def rank(self, scores: torch.Tensor, wanted: torch.Tensor) -> Ranked:
+    def rank(self, scores: torch.Tensor, target_items: torch.Tensor) -> Ranked:
         """Reduce the scores of some targets.
 
         Args:
             scores: Scores of all items, -inf for those that are no candidates; shape [B, N]. Overwritten in column 0.
-            wanted: The item of each target; int64, shape [B].
+            target_items: The item of each target; int64, shape [B].
 
         Returns:
             What the metrics need of them, on the CPU.
@@ -97,41 +97,41 @@ class RankEvaluator:
         Raises:
             UserError: The score of a target is not a number.
         """
-        ranks = ranks_from_scores(scores, wanted)
-        areas = areas_from_scores(scores, wanted) if self.needs_areas else torch.zeros(len(ranks))
+        ranks = ranks_from_scores(scores, target_items)
+        areas = areas_from_scores(scores, target_items) if self.needs_areas else torch.zeros(len(ranks))
         lists = lists_from_scores(scores, self.list_length) if self.list_length else ranks.new_zeros(len(ranks), 0)
         two = bool(self.on_classes) and scores.shape[1] == 3
         margins = scores[:, 2] - scores[:, 1] if two else torch.zeros(len(ranks))
-        return Ranked(ranks.cpu(), areas.cpu(), lists.cpu(), wanted.cpu(), margins.cpu())
+        return Ranked(ranks.cpu(), areas.cpu(), lists.cpu(), target_items.cpu(), margins.cpu())
 
-    def evaluate(self, found: Evaluation) -> OrderedDict[str, float]:
+    def evaluate(self, evaluation: Evaluation) -> OrderedDict[str, float]:
         """Compute the metrics.
 
         Args:
-            found: What they are computed from.
+            evaluation: What they are computed from.
 
         Returns:
             RecBole's keys and values; with MRR also ``mrr``, over the whole list.
         """
         # The area has no value for more classes than two.
-        keys = [key for key in self.keys if key.metric.name != "BinaryAUC" or found.n_items == 3]
+        keys = [key for key in self.keys if key.metric.name != "BinaryAUC" or evaluation.n_items == 3]
         # Rounded as NumPy rounds, like RecBole's.
-        return OrderedDict((key.text, float(np.round(self._value(key, found), self.decimals))) for key in keys)
+        return OrderedDict((key.text, float(np.round(self._value(key, evaluation), self.decimals))) for key in keys)
 
-    def _value(self, key: Key, found: Evaluation) -> float:
+    def _value(self, key: Key, evaluation: Evaluation) -> float:
         """Return the value of one metric."""
         if key.metric.basis is Basis.RANKS:
-            return float(gains(found.ranked.ranks.numpy(), key.title).mean())
+            return float(gains(evaluation.ranked.ranks.numpy(), key.title).mean())
         if key.metric.basis is Basis.LISTS:
-            items = found.ranked.lists[:, : key.cutoff].numpy()
-            lists = Lists(items, found.n_items, found.counts, self.tail_ratio)
+            items = evaluation.ranked.lists[:, : key.cutoff].numpy()
+            lists = Lists(items, evaluation.n_items, evaluation.counts, self.tail_ratio)
             return LIST_METRICS[key.metric.name.lower()](lists)
         if key.metric.basis is Basis.CLASSES:
-            wanted, predicted = found.ranked.wanted.numpy(), found.ranked.lists[:, 0].numpy()
-            return CLASS_METRICS[key.metric.name](wanted, predicted, found.ranked.margins.numpy())
-        areas = found.ranked.areas[~found.ranked.areas.isnan()]
+            actual, predicted = evaluation.ranked.target_items.numpy(), evaluation.ranked.lists[:, 0].numpy()
+            return CLASS_METRICS[key.metric.name](actual, predicted, evaluation.ranked.margins.numpy())
+        areas = evaluation.ranked.areas[~evaluation.ranked.areas.isnan()]
         if len(areas) == 0:
-            raise UserError("GAUC has no value, as no target has another candidate beside it: take it out of metrics")
+            raise UserError("GAUC has no value, as no target has another candidate: remove it from metrics")
         return float(areas.mean())
 
 
@@ -156,14 +156,14 @@ class RankCollector(Collector):
         self._parts: list[Ranked] = []
 
     def data_collect(self, train_data: AbstractDataLoader | TargetLoader) -> None:
-        """Count the training events of each item where a metric asks for it."""
+        """Count the training events of each item where a metric needs it."""
         if self.rank_evaluator.needs_counts:
             self._counts = train_data.dataset.item_counts()
 
-    def collect(self, scores: torch.Tensor, wanted: torch.Tensor) -> None:
+    def collect(self, scores: torch.Tensor, target_items: torch.Tensor) -> None:
         """Reduce the scores of a batch; arguments as of :meth:`RankEvaluator.rank`."""
         self._n_items = scores.shape[1]
-        self._parts.append(self.rank_evaluator.rank(scores, wanted))
+        self._parts.append(self.rank_evaluator.rank(scores, target_items))
 
     def eval_batch_collect(
         self,
@@ -190,12 +190,12 @@ class RankCollector(Collector):
         return Evaluation(ranked, self._n_items, self._counts)
 
 
-def reordered(found: Evaluation, order: torch.Tensor) -> Evaluation:
+def reordered(evaluation: Evaluation, order: torch.Tensor) -> Evaluation:
     """Return an evaluation in the order of its targets.
 
     Args:
-        found: Collected in another order.
+        evaluation: Collected in another order.
         order: The number of each collected target; int64, shape [R].
     """
-    ranked = Ranked(*(tensor[torch.argsort(order)] for tensor in found.ranked))
-    return found._replace(ranked=ranked)
+    ranked = Ranked(*(tensor[torch.argsort(order)] for tensor in evaluation.ranked))
+    return evaluation._replace(ranked=ranked)

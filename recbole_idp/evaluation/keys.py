@@ -33,7 +33,25 @@ Metric = Literal[
 """The metrics of :mod:`recbole_idp.evaluation.metrics`."""
 
 
-class EvaluationSettings(Settings):
+class BucketSettings(Settings):
+    """Parts of the test targets that are measured by themselves."""
+
+    popularity_buckets: Distinct[Natural] = setting(
+        [0, 1, 5, 20],
+        "Where buckets of test targets begin, by the item's training interactions.",
+        Affects.EVALUATION,
+    )
+    history_buckets: Distinct[Natural] = setting(
+        [1, 3, 6, 11, 21], "The same by the events of the history.", Affects.EVALUATION
+    )
+    joined_history_buckets: Distinct[Natural] = setting(
+        [1, 4, 9],
+        "The same by the target's own events, for users that shared_users joins with other domains.",
+        Affects.EVALUATION,
+    )
+
+
+class EvaluationSettings(BucketSettings):
     """What is measured, on which events."""
 
     protocol: str | None = setting(
@@ -53,19 +71,6 @@ class EvaluationSettings(Settings):
     )
     exclude_history: bool = setting(
         False, "Whether items of the history get the lowest score; RecBole ranks them like others."
-    )
-    popularity_buckets: Distinct[Natural] = setting(
-        [0, 1, 5, 20],
-        "Where buckets of test targets begin, by the item's training interactions.",
-        Affects.EVALUATION,
-    )
-    history_buckets: Distinct[Natural] = setting(
-        [1, 3, 6, 11, 21], "The same by the events of the history.", Affects.EVALUATION
-    )
-    joined_history_buckets: Distinct[Natural] = setting(
-        [1, 4, 9],
-        "The same by the target's own events, for the users alone whom shared_users joins with other domains.",
-        Affects.EVALUATION,
     )
 
     @classmethod
@@ -97,7 +102,7 @@ def _check_metrics(metrics: list[str], valid_metric: str, mode: str | dict[str, 
     modes = set(mode.values()) if isinstance(mode, dict) else {mode}
     if comparing and ranking:
         raise UserError(
-            f"metrics has {comparing[0]}, which compares scores with labels, beside {ranking[0]}, which ranks: RecBole "
+            f"metrics has {comparing[0]}, which compares scores with labels, and {ranking[0]}, which ranks: RecBole "
             "measures one of the two kinds at a time, so name one kind"
         )
     if (watched.basis is Basis.LABELS) != bool(comparing):

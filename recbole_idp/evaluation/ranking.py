@@ -46,8 +46,8 @@ def rank_targets(
         UserError: A score is not a number.
     """
     ranks = torch.empty(len(targets), dtype=torch.long)
-    for rows, scores, wanted in scored_chunks(model, targets, max_length, show_progress):
-        ranks[rows] = ranks_from_scores(scores, wanted).cpu()
+    for rows, scores, target_items in scored_chunks(model, targets, max_length, show_progress):
+        ranks[rows] = ranks_from_scores(scores, target_items).cpu()
     return ranks
 
 
@@ -76,23 +76,23 @@ def scored_chunks(
         yield rows, model.full_sort_predict(histories), targets.items[rows].to(model.device)
 
 
-def ranks_from_scores(scores: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
+def ranks_from_scores(scores: torch.Tensor, target_items: torch.Tensor) -> torch.Tensor:
     """Compute the rank of one item in each row of scores.
 
     Items with the score -inf are no candidates. One of them has no rank itself.
 
     Args:
         scores: Scores of all items, item 0 being padding; shape [B, N]. Overwritten in column 0.
-        wanted: The item to rank in each row; int64, shape [B].
+        target_items: The item to rank in each row; int64, shape [B].
 
     Returns:
         Ranks from 1, and ``NOT_RANKED`` for an item that is no candidate; int64, shape [B].
 
     Raises:
-        UserError: The score of a wanted item is not a number.
+        UserError: The score of a target item is not a number.
     """
     scores[:, 0] = float("-inf")
-    own = scores.gather(1, wanted.unsqueeze(1))
+    own = scores.gather(1, target_items.unsqueeze(1))
     if torch.isnan(own).any():
         raise UserError("the model's scores are not numbers (NaN), its training diverged: lower learning_rate")
     compared = torch.empty_like(scores)
@@ -101,23 +101,23 @@ def ranks_from_scores(scores: torch.Tensor, wanted: torch.Tensor) -> torch.Tenso
     equal = torch.eq(scores, own, out=compared).sum(1)
     ranks = greater.long() + 1
     for row in (equal > 1).nonzero().squeeze(1).tolist():
-        ranks[row] += int((scores[row, : wanted[row]] == own[row]).sum())
+        ranks[row] += int((scores[row, : target_items[row]] == own[row]).sum())
     return ranks.masked_fill_(own.squeeze(1) == float("-inf"), NOT_RANKED)
 
 
-def areas_from_scores(scores: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
-    """Compute the area under the ROC curve of each row: the share of the other candidates below the wanted one.
+def areas_from_scores(scores: torch.Tensor, target_items: torch.Tensor) -> torch.Tensor:
+    """Compute the area under the ROC curve of each row: the share of the other candidates below the target.
 
     A candidate with an equal score counts half, as in RecBole's GAUC.
 
     Args:
         scores: Scores of all items, -inf for those that are no candidates; shape [B, N].
-        wanted: The wanted item of each row; int64, shape [B].
+        target_items: The target item of each row; int64, shape [B].
 
     Returns:
-        Areas from 0 to 1, 0 where the wanted item is no candidate, NaN where it is the only one; float64, shape [B].
+        Areas from 0 to 1, 0 where the target item is no candidate, NaN where it is the only one; float64, shape [B].
     """
-    own = scores.gather(1, wanted.unsqueeze(1))
+    own = scores.gather(1, target_items.unsqueeze(1))
     is_candidate = own.squeeze(1) > float("-inf")
     others = (scores > float("-inf")).sum(1) - is_candidate.long()
     below = ((scores < own) & (scores > float("-inf"))).sum(1)

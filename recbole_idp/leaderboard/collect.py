@@ -164,16 +164,16 @@ def _spread(metrics: Sequence[Mapping[str, float]]) -> dict[str, dict[str, float
     }
 
 
-def _mean_buckets(found: Sequence[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+def _mean_buckets(of_jobs: Sequence[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
     """Average the buckets over seeds; the targets in each are the same."""
-    if not found:
+    if not of_jobs:
         return {}
     return {
         kind: [
-            {**bucket, "metrics": _spread([one[kind][number]["metrics"] for one in found])["mean"]}
+            {**bucket, "metrics": _spread([one[kind][number]["metrics"] for one in of_jobs])["mean"]}
             for number, bucket in enumerate(buckets)
         ]
-        for kind, buckets in found[0].items()
+        for kind, buckets in of_jobs[0].items()
     }
 
 

@@ -1,6 +1,5 @@
 """What a leaderboard trains: one job for each model, dataset and seed, each identified by its fingerprint."""
 
-import functools
 import json
 import shlex
 from collections.abc import Mapping, Sequence
@@ -96,6 +95,20 @@ class Job:
         return shlex.join(["python", "run_recbole_idp.py", *self.arguments()])
 
 
+class DataContent:
+    """The content of the datasets of one board, each read once."""
+
+    def __init__(self) -> None:
+        self._found: dict[tuple[Any, ...], dict[str, str]] = {}
+
+    def hashes(self, name: str, data_path: str, *fixed: str, with_items: bool = True) -> dict[str, str]:
+        """Return the content hashes of a dataset's files; see :func:`content_hashes`."""
+        key = (name, data_path, fixed, with_items)
+        if key not in self._found:
+            self._found[key] = content_hashes(with_fixed_split(locate(name, data_path), fixed), with_items)
+        return self._found[key]
+
+
 @dataclass(frozen=True)
 class Plan:
     """A leaderboard before any job is run.
@@ -106,6 +119,7 @@ class Plan:
         seeds: The seeds.
         options: All options that are passed on to jobs.
         values: Every key's value for the first model; the keys of the leaderboard are among them.
+        content: The content of the data, by which jobs are known.
     """
 
     rows: dict[str, str]
@@ -113,6 +127,7 @@ class Plan:
     seeds: list[int]
     options: dict[str, Any]
     values: dict[str, Any]
+    content: DataContent = field(default_factory=DataContent)
 
     @property
     def metric(self) -> str:
@@ -150,7 +165,8 @@ class Plan:
             # A board compares rows; what the join brings to one of them is trained where it is asked for.
             options["compare_join"], values["compare_join"] = "false", False
         transfers = not registry.starts_alone(model, values.get("transfer"))
-        return Job(row, model, dataset, seed, options, values, transfers, job_fingerprint(values, transfers))
+        known_by = job_fingerprint(values, transfers, self.content)
+        return Job(row, model, dataset, seed, options, values, transfers, known_by)
 
     def jobs(self) -> list[Job]:
         """Make a job for every combination, ordered by dataset, then row, then seed."""
@@ -246,17 +262,11 @@ def _model_of(row: str, own_options: Mapping[str, Any]) -> str:
 
 def _transfer(model: str, options: Mapping[str, Any], dataset: str) -> str | None:
     """Return the value of ``transfer`` of a model with these options; None: it has no such key."""
-    if "transfer" not in model_settings(model, dataset):
-        return None
-    return options.get("transfer") or _default_transfer(model, dataset)
+    settings = model_settings(model, dataset)
+    return options.get("transfer") or settings["transfer"].default if "transfer" in settings else None
 
 
-@functools.cache
-def _default_transfer(model: str, dataset: str) -> str:
-    return resolve([], model, dataset).values["transfer"]
-
-
-def job_fingerprint(values: dict[str, Any], transfers: bool) -> str:
+def job_fingerprint(values: dict[str, Any], transfers: bool, content: DataContent) -> str:
     """Return 16 hexadecimal digits for what a job's numbers depend on: its values, the content of data, versions."""
     matters = values_that_affect(values, values["model"], Affects.ALL)
     matters |= {"seeds": values["seeds"], "few_shot": values["few_shot"]}
@@ -266,22 +276,19 @@ def job_fingerprint(values: dict[str, Any], transfers: bool) -> str:
     del matters["threads"]
     items = registry.reads_items(values["model"], values["load_col"], values.get("selected_features"))
     fixed = values["benchmark_filename"] or []
-    hashes: list[dict[str, str] | str] = [_hashes(values["dataset"], values["data_path"], *fixed, with_items=items)]
+    hashes: list[dict[str, str] | str] = [
+        content.hashes(values["dataset"], values["data_path"], *fixed, with_items=items)
+    ]
     beside = read_beside(values["model"], values["dataset"], values["shared_users"], values["source_domains"])
     for name in beside:
-        hashes.append(_hashes(name, values["data_path"], with_items=items))
+        hashes.append(content.hashes(name, values["data_path"], with_items=items))
     if values["profile_field"]:
         hashes.append(sha256_of_file(locate(values["dataset"], values["data_path"]).user_file))
     if transfers and values["pretrained"]:
         hashes.append(content_digest(values["pretrained"]))
     elif transfers:
-        hashes += [_hashes(name, values["data_path"]) for name in values["source_domains"]]
+        hashes += [content.hashes(name, values["data_path"]) for name in values["source_domains"]]
     return fingerprint([matters, hashes, versions()])
-
-
-@functools.cache
-def _hashes(name: str, data_path: str, *fixed: str, with_items: bool = True) -> dict[str, str]:
-    return content_hashes(with_fixed_split(locate(name, data_path), fixed), with_items)
 
 
 def _names(key: str, value: str | bool) -> list[str]:

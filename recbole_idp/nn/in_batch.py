@@ -9,12 +9,12 @@ from recbole_idp.nn.softmax import rows_at_a_time
 
 def in_batch_softmax_loss(
     states: torch.Tensor,
-    wanted: torch.Tensor,
+    targets: torch.Tensor,
     rows: torch.Tensor,
     candidates: torch.Tensor,
     bias: torch.Tensor,
     held: torch.Tensor,
-    wanted_bias: torch.Tensor | None = None,
+    target_bias: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """Compute the cross-entropy of each state's target item against the items of other rows of the batch.
 
@@ -23,24 +23,24 @@ def in_batch_softmax_loss(
 
     Args:
         states: States; shape [T, D].
-        wanted: Place of each state's target item among the candidates; int64, shape [T].
+        targets: Place of each state's target item among the candidates; int64, shape [T].
         rows: Row of the batch that each state is from; int64, shape [T].
         candidates: Vectors of the batch's distinct items; shape [K, D].
         bias: Added to the score of each candidate as a negative; shape [K].
         held: Which candidates are not negatives of a row. The target item is always compared. bool, shape [B, K].
-        wanted_bias: Added to the score of each state's target item; shape [T].
+        target_bias: Added to the score of each state's target item; shape [T].
 
     Returns:
         The sum over all states.
     """
-    return _InBatchSoftmaxLoss.apply(states, wanted, rows, candidates, bias, held, wanted_bias)
+    return _InBatchSoftmaxLoss.apply(states, targets, rows, candidates, bias, held, target_bias)
 
 
 def competition_loss(
     states: torch.Tensor,
     rows: torch.Tensor,
     vectors: torch.Tensor,
-    wanted: torch.Tensor,
+    targets: torch.Tensor,
     items: torch.Tensor,
     bias: torch.Tensor,
 ) -> torch.Tensor:
@@ -50,18 +50,18 @@ def competition_loss(
         states: States; shape [T, D].
         rows: Row of the batch that each state is from; int64, shape [T].
         vectors: Vectors of all items of the batch; shape [K, D].
-        wanted: Number of each state's target item among these vectors; int64, shape [T].
+        targets: Number of each state's target item among these vectors; int64, shape [T].
         items: Numbers of the items of each row among these vectors, 0 for none; int64, shape [B, L].
         bias: Added to the score of each of these items as a negative; shape [K].
 
     Returns:
         Scalar, the mean over the states.
     """
-    candidates = wanted.unique()
+    candidates = targets.unique()
     held = held_by_rows(items, len(vectors), candidates)
-    place = torch.searchsorted(candidates, wanted)
+    place = torch.searchsorted(candidates, targets)
     loss = in_batch_softmax_loss(states, place, rows, vectors[candidates], bias[candidates], held)
-    return loss / len(wanted)
+    return loss / len(targets)
 
 
 class _InBatchSoftmaxLoss(torch.autograd.Function):
@@ -75,12 +75,12 @@ class _InBatchSoftmaxLoss(torch.autograd.Function):
     def forward(
         ctx: Any,
         states: torch.Tensor,
-        wanted: torch.Tensor,
+        targets: torch.Tensor,
         rows: torch.Tensor,
         candidates: torch.Tensor,
         bias: torch.Tensor,
         held: torch.Tensor,
-        wanted_bias: torch.Tensor | None,
+        target_bias: torch.Tensor | None,
     ) -> torch.Tensor:
         chunk = rows_at_a_time(states, len(candidates))
         room = states.new_empty(chunk, len(candidates))
@@ -88,11 +88,11 @@ class _InBatchSoftmaxLoss(torch.autograd.Function):
         transposed, total = candidates.t(), states.new_zeros(())
         for begin in range(0, len(states), chunk):
             part = slice(begin, begin + chunk)
-            state, column = states[part], wanted[part].unsqueeze(1)
+            state, column = states[part], targets[part].unsqueeze(1)
             scores = torch.mm(state, transposed, out=room[: len(state)])
             positive = scores.gather(1, column)
-            if wanted_bias is not None:
-                positive += wanted_bias[part].unsqueeze(1)
+            if target_bias is not None:
+                positive += target_bias[part].unsqueeze(1)
             scores.add_(bias).masked_fill_(held[rows[part]], float("-inf")).scatter_(1, column, positive)
             total += scores.logsumexp(1).sum() - positive.sum()
             torch.softmax(scores, 1, out=scores)

@@ -40,7 +40,7 @@ def model_class(config: Config) -> type[AbstractRecommender]:
     name = config["model"]
     if name in registry.models():
         return get_model(name)
-    found = registry.resolve(FAST_MODELS[name]) if _trims(config) else get_model(name)
+    found = registry.resolve(FAST_MODELS[name]) if _trims(name, config["exact_recbole"]) else get_model(name)
     if config["exclude_history"] and name not in registry.GENERAL_MODELS:
         return excluding_history(found)
     return found
@@ -57,19 +57,18 @@ def make_dataset(config: Config) -> Dataset:
     """
     if config["model"] in registry.models():
         return create_dataset(config)
-    dataset = _dataset_class(config)(config)
-    check_dataset(config, dataset)
+    dataset = _dataset_class(config["model"], _trims(config["model"], config["exact_recbole"]))(config)
+    check_dataset(dataset)
     return dataset
 
 
-def _dataset_class(config: Config) -> type[Dataset]:
+def _dataset_class(name: str, trims: bool) -> type[Dataset]:
     """Return the class of the dataset of one of RecBole's models."""
-    name = config["model"]
     if name in registry.GENERAL_MODELS:
         return GeneralDataset
     if name == "DIEN":
         return LiteralDIENDataset
-    if _trims(config):
+    if trims:
         return SequenceDatasetWithFeatures if name in FEATURE_MODELS else SequenceDataset
     return LiteralSequentialDatasetWithFeatures if name in FEATURE_MODELS else LiteralSequentialDataset
 
@@ -90,7 +89,7 @@ def trainer_class(config: Config) -> type[Trainer]:
     trainer = _trainer_class(config)
     if not issubclass(trainer, RunTrainer):
         raise UserError(
-            f"the trainer of {config['model']}, {trainer.__module__}.{trainer.__name__}, is none that a run can use: "
+            f"the trainer of {config['model']}, {trainer.__module__}.{trainer.__name__}, cannot be used by a run: "
             "derive it from recbole_idp.train.trainer.SequenceTrainer"
         )
     if config["fuse"] and not trainer.fuses:
@@ -104,16 +103,16 @@ def trainer_class(config: Config) -> type[Trainer]:
 
 def _trainer_class(config: Config) -> type[Trainer]:
     """Return the class of the trainer, unchecked."""
-    name = config["model"]
+    name, exact = config["model"], config["exact_recbole"]
     if name in registry.models():
-        if config["exact_recbole"]:
-            raise UserError(f"exact_recbole is for RecBole's own models, and {name} is none: remove it")
+        if exact:
+            raise UserError(f"exact_recbole is for RecBole's own models, which {name} is not: remove it")
         return get_trainer(config["MODEL_TYPE"], name)
-    if name in registry.GENERAL_MODELS and not config["exact_recbole"]:
+    if name in registry.GENERAL_MODELS and not exact:
         return CountingTrainer
-    return TrimmedTrainer if _trims(config) else recbole_trainer_class(config["MODEL_TYPE"], name)
+    return TrimmedTrainer if _trims(name, exact) else recbole_trainer_class(config["MODEL_TYPE"], name)
 
 
-def _trims(config: Config) -> bool:
+def _trims(name: str, exact_recbole: bool) -> bool:
     """Return whether the model is trained on trimmed batches by its fast class."""
-    return config["model"] in FAST_MODELS and not config["exact_recbole"]
+    return name in FAST_MODELS and not exact_recbole

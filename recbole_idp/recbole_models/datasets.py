@@ -120,8 +120,8 @@ class ItemFeatures(LiteralReading):
         load, unload = self._get_load_and_unload_col(source)
 
         def sequences(types: dict[str, str]) -> list[str]:
-            wanted = types.keys() if load is None else load
-            return [self.iid_field, *(name for name in types if name in wanted and types[name].endswith("_seq"))]
+            columns = types.keys() if load is None else load
+            return [self.iid_field, *(name for name in types if name in columns and types[name].endswith("_seq"))]
 
         found = read_atomic(filepath, sequences, *FileFormat.of(self.config))
         for name in (name for name in found.columns if name not in (self.iid_field, *(unload or ()))):

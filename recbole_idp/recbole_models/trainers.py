@@ -36,7 +36,7 @@ class TrimmedTrainer(SequenceTrainer):
     def _training_batches(self, train_data: TrainDataLoader) -> Iterable[Any]:
         """Return RecBole's batches, trimmed."""
         if self._batches is None:
-            self._batches = TrimmedLoader(train_data, self.config)
+            self._batches = TrimmedLoader(train_data, self.config["ITEM_LIST_LENGTH_FIELD"], self.config["LIST_SUFFIX"])
         return self._batches
 
     def _training_loss(self, batch: TrimmedRows) -> torch.Tensor:

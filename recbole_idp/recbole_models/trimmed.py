@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from recbole.config import Config
 from recbole.data.dataloader import TrainDataLoader
 from recbole.data.interaction import Interaction
 
@@ -50,12 +49,12 @@ class TrimmedLoader:
 
     Args:
         loader: RecBole's loader.
-        config: The configuration, which names the fields.
+        length_field: Field of the length of a history.
+        suffix: Last part of the names of fields that hold lists.
     """
 
-    def __init__(self, loader: TrainDataLoader, config: Config) -> None:
-        self.loader = loader
-        self.length_field, self.suffix = config["ITEM_LIST_LENGTH_FIELD"], config["LIST_SUFFIX"]
+    def __init__(self, loader: TrainDataLoader, length_field: str, suffix: str) -> None:
+        self.loader, self.length_field, self.suffix = loader, length_field, suffix
 
     def __len__(self) -> int:
         return len(self.loader)

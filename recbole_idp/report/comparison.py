@@ -297,11 +297,11 @@ def _verdict(verdict: dict[str, Any]) -> str:
     return _share(verdict) + _WORDS[verdict["helped"]].format(**verdict)
 
 
-def _judgement(prediction: dict[str, Any], found: Sequence[dict[str, Any]]) -> str:
+def _judgement(prediction: dict[str, Any], comparisons: Sequence[dict[str, Any]]) -> str:
     """Compare the prediction with the result against training from scratch on the same share of the users."""
     line = f"Predicted before training: {prediction_line(prediction)}"
     share = prediction["train_users_share"]
-    helped = [one["helped"] for one in found if (one["baseline"], one["train_users_share"]) == ("scratch", share)]
+    helped = [one["helped"] for one in comparisons if (one["baseline"], one["train_users_share"]) == ("scratch", share)]
     if not helped or prediction["verdict"] == "unclear":
         return line
     right = (helped[0] == "yes") == (prediction["verdict"] == "likely")

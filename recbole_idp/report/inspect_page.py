@@ -45,7 +45,7 @@ def page(figures: dict[str, Any]) -> str:
         f'<h1>{safe(title)}</h1>\n<p class="soft">{safe(_about(figures))}</p>\n'
         f'<div class="plots">{plots}</div>\n'
         f"<h2>What the matcher learned</h2>\n{html_table(['', 'before CDIM', 'after CDIM'], matcher_rows(figures))}\n"
-        f"<h2>Whether it tells the target's behaviour</h2>\n<p>{safe(prediction_line(figures['prediction']))}.</p>\n"
+        f"<h2>Whether it predicts the target's behaviour</h2>\n<p>{safe(prediction_line(figures['prediction']))}.</p>\n"
         f"{html_table(OWN_BEHAVIOUR, own_behaviour_rows(figures))}\n"
         "<h2>Where the matches come from</h2>\n"
         f"{html_table(['source domain', 'share of the matches', 'share of the items'], domain_rows(figures))}\n"

@@ -125,8 +125,8 @@ def label_ends(axes: Axes, ends: Mapping[str, tuple[float, float]], colours: Map
     low, high = axes.get_ylim()
     # A line of text, in shares of the axes' height.
     gap = 0.18 / (0.75 * cast("Figure", axes.figure).get_figheight())
-    wanted = {name: (end[1] - low) / (high - low) for name, end in ends.items()}
-    for name, place in spread(wanted, gap).items():
+    heights = {name: (end[1] - low) / (high - low) for name, end in ends.items()}
+    for name, place in spread(heights, gap).items():
         pointer = {"arrowstyle": "-", "color": colours[name], "linewidth": 0.8, "shrinkA": 1, "shrinkB": 3}
         axes.annotate(
             name,

@@ -63,14 +63,14 @@ def load_ranks(path: str | Path, sha256: str) -> Ranks:
     """
     path = Path(path)
     if not path.is_file():
-        raise UserError(f"{path} is missing: keep it beside its result, or run again")
+        raise UserError(f"{path} is missing: keep it next to its result, or run again")
     try:
         if sha256_of_file(path) != sha256:
-            raise UserError(f"{path} is damaged or was changed: copy it anew, or run again")
+            raise UserError(f"{path} is damaged or was changed: copy it again, or run again")
         tensors = {name: tensor.numpy() for name, tensor in read_tensors(path).items()}
         text = tensors.pop(_USERS).tobytes().decode()
         if any(values.dtype != np.int32 or values.ndim != 1 for values in tensors.values()):
             raise ValueError("its ranks are no whole numbers")
     except (ValueError, KeyError, TypeError, OSError) as error:
-        raise UserError(f"{path} is not readable ({error}): copy it anew, or run again") from error
+        raise UserError(f"{path} is not readable ({error}): copy it again, or run again") from error
     return Ranks(text.split("\n"), {name.removeprefix("ranks/"): values for name, values in tensors.items()})

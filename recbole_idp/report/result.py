@@ -183,7 +183,7 @@ def read_ranks(path: str | Path) -> Ranks | None:
     if named is None:
         return None
     if not isinstance(named, dict) or not all(isinstance(named.get(key), str) for key in ("file", "sha256")):
-        raise UserError(f"{path} names no file of ranks where it should: run again, or give the file as it was written")
+        raise UserError(f"{path} does not name its file of ranks: run again, or give the file as it was written")
     # By its name alone: a result names no file of another folder.
     return load_ranks(Path(path).with_name(Path(named["file"]).name), named["sha256"])
 

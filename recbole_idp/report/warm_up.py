@@ -44,7 +44,7 @@ def warm_up_table(result: dict[str, Any]) -> str:
     for part, metric in _COLUMNS:
         values = [row[part][metric] for row in periods.values() if row[part][metric] is not None]
         best[part, metric] = max(values, default=None)
-    header = ["started anew", *(f"{_NAMES[metric]}, {_TITLES[part]}" for part, metric in _COLUMNS)]
+    header = ["restarted", *(f"{_NAMES[metric]}, {_TITLES[part]}" for part, metric in _COLUMNS)]
     rows = [
         [period_name(period), *(_cell(row[part], metric, best[part, metric]) for part, metric in _COLUMNS)]
         for period, row in periods.items()
@@ -124,8 +124,8 @@ def plot_warm_up(result: dict[str, Any], path: str | Path) -> None:
         highest = panel.dataLim.y1
         panel.set_ylim(0, 1.2 * highest if 0 < highest < float("inf") else 1)
         panel.locator_params(axis="y", nbins=5)
-    panels[1, 1].legend(title="started anew", fontsize=8, title_fontsize=8, frameon=False, loc="lower left")
-    figure.suptitle(f"{result['model']} on {result['dataset']}: when targeted training starts anew", parse_math=False)
+    panels[1, 1].legend(title="restarted", fontsize=8, title_fontsize=8, frameon=False, loc="lower left")
+    figure.suptitle(f"{result['model']} on {result['dataset']}: when targeted training restarts", parse_math=False)
     with replacing(path) as temporary:
         figure.savefig(temporary, format="svg", metadata={"Date": None})
 

@@ -26,26 +26,28 @@ if TYPE_CHECKING:
 
     from recbole_idp.data.dataset import SequenceDataset
     from recbole_idp.models.idp.transfer import TransferStart
+    from recbole_idp.run.keys import PlaceSettings
     from recbole_idp.run.trials import Outcome, Trial
 
 
-def check_trained_dir(config: Config) -> None:
+def check_trained_dir(places: PlaceSettings) -> None:
     """Check before any work that ``trained_dir`` can be made.
 
     Raises:
         UserError: The folder exists, or cannot be written.
     """
-    if config["keep_trained"] and config["trained_dir"]:
-        check_absent(config["trained_dir"])
-        check_writable("trained_dir", Path(config["trained_dir"]).absolute().parent)
+    if places.keep_trained and places.trained_dir:
+        check_absent(places.trained_dir)
+        check_writable("trained_dir", Path(places.trained_dir).absolute().parent)
 
 
-def read_titles(config: Config, dataset: SequenceDataset) -> list[str]:
+def read_titles(dataset: SequenceDataset, places: PlaceSettings, text_fields: list[str] | None = None) -> list[str]:
     """Read the titles that the trained folder will hold. Call it before training: the ``.item`` file may be wrong.
 
     Args:
-        config: With ``keep_trained`` and ``text_fields``.
         dataset: The target.
+        places: Says whether a folder is kept.
+        text_fields: Text columns of the ``.item`` file; None: all of them.
 
     Returns:
         Titles of items 1 to N - 1, blank where there is none. All blank, with a warning, if the file is wrong and the
@@ -54,14 +56,14 @@ def read_titles(config: Config, dataset: SequenceDataset) -> list[str]:
     Raises:
         UserError: The file is wrong, and the model reads it.
     """
-    location, tokens = dataset.location, dataset.item_tokens()[1:]
+    location, tokens, model = dataset.location, dataset.item_tokens()[1:], dataset.config["model"]
     blank = [""] * len(tokens)
-    needed = registry.reads_texts(config["model"])
-    kept = config["keep_trained"] and registry.serves(config["model"])
+    needed = registry.reads_texts(model)
+    kept = places.keep_trained and registry.serves(model)
     if not location.item_file.is_file() or not (needed or kept):
         return blank
     try:
-        titles = item_texts(location, config["text_fields"], ItemFileFormat.of(config)).titles
+        titles = item_texts(location, text_fields, ItemFileFormat.of(dataset.config)).titles
     except UserError as error:
         if needed:
             raise

@@ -8,9 +8,9 @@ from recbole_idp.evaluation.buckets import METRICS, bucket_metrics, joined_metri
 
 if TYPE_CHECKING:
     import numpy as np
-    from recbole.config import Config
 
     from recbole_idp.data.dataset import SequenceDataset
+    from recbole_idp.evaluation.keys import BucketSettings
 
 
 def joined_targets(test: SequenceDataset) -> np.ndarray | None:
@@ -28,12 +28,18 @@ def joined_targets(test: SequenceDataset) -> np.ndarray | None:
 
 
 def test_buckets(
-    config: Config, ranks: np.ndarray, train: SequenceDataset, test: SequenceDataset, joined: np.ndarray | None
+    settings: BucketSettings,
+    watched: str,
+    ranks: np.ndarray,
+    train: SequenceDataset,
+    test: SequenceDataset,
+    joined: np.ndarray | None,
 ) -> dict[str, list[dict[str, Any]]]:
     """Compute the metrics of all kinds of buckets.
 
     Args:
-        config: Says where buckets begin, and what is predicted.
+        settings: Where buckets begin.
+        watched: The metric that early stopping watches.
         ranks: Rank of each test target; shape [R].
         train: The training part of the target.
         test: The test part.
@@ -42,16 +48,16 @@ def test_buckets(
     Returns:
         The buckets by kind. Classes have no popularity, and have only those of joined users.
     """
-    lengths, of_classes = test.history_lengths(), config["predicts"] == "profile"
+    lengths, of_classes = test.history_lengths(), test.config["predicts"] == "profile"
     found: dict[str, list[dict[str, Any]]] = {}
     if not of_classes:
-        items = test.inter_feat[config["ITEM_ID_FIELD"]].numpy()
-        begins = {"popularity": config["popularity_buckets"], "history": config["history_buckets"]}
-        found |= bucket_metrics(ranks, train.item_counts()[items], lengths, begins, config["valid_metric"])
+        items = test.inter_feat[test.iid_field].numpy()
+        begins = {"popularity": settings.popularity_buckets, "history": settings.history_buckets}
+        found |= bucket_metrics(ranks, train.item_counts()[items], lengths, begins, watched)
         if test.split_by_events():
-            seen, users = test.seen, test.inter_feat[config["USER_ID_FIELD"]].numpy()
+            seen, users = test.seen, test.inter_feat[test.uid_field].numpy()
             found |= novelty_metrics(ranks, seen.users[users], seen.items[items])
     if joined is not None:
-        names = with_watched(["Accuracy"] if of_classes else METRICS, config["valid_metric"])
-        found |= joined_metrics(ranks, joined, lengths, config["joined_history_buckets"], names)
+        names = with_watched(["Accuracy"] if of_classes else METRICS, watched)
+        found |= joined_metrics(ranks, joined, lengths, settings.joined_history_buckets, names)
     return found

@@ -6,14 +6,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from recbole_idp.data.few_shot import few_shot
 from recbole_idp.evaluation.class_baselines import ClassData, logistic_regression, majority_class
-from recbole_idp.evaluation.evaluator import RankEvaluator
 from recbole_idp.evaluation.metrics import compares_labels
-from recbole_idp.run.trials import Trial
+from recbole_idp.run.trials import row_name
 
 if TYPE_CHECKING:
-    import numpy as np
-    from recbole.config import Config
+    from collections.abc import Sequence
 
+    import numpy as np
+
+    from recbole_idp.data.keys import EventSettings
+    from recbole_idp.evaluation.evaluator import RankEvaluator
     from recbole_idp.train.clock import StageClock
 
 MAJORITY, LOGISTIC = "majority class", "logistic regression"
@@ -31,37 +33,54 @@ class Baselines(NamedTuple):
     ranks: dict[str, np.ndarray]
 
 
-def class_baselines(config: Config, loaders: tuple[Any, Any, Any], clock: StageClock) -> Baselines:
+def has_baselines(task: str | None, protocol: str, metrics: Sequence[str]) -> bool:
+    """Return whether a task has baselines: a profile that is ranked in full.
+
+    Args:
+        task: What is predicted.
+        protocol: How targets are tested: the mode of ``eval_args``.
+        metrics: The metrics.
+    """
+    return task == "profile" and protocol == "full" and not compares_labels(metrics)
+
+
+def class_baselines(
+    evaluator: RankEvaluator,
+    watched: str,
+    loaders: tuple[Any, Any, Any],
+    users: EventSettings,
+    shares: Sequence[float] | None,
+    clock: StageClock,
+) -> Baselines:
     """Measure the baselines of a profile, for each share of the training users.
 
     Args:
-        config: The configuration.
+        evaluator: Computes the metrics.
+        watched: The metric that chooses the strength of logistic regression.
         loaders: RecBole's loaders for training, validation and test.
+        users: Which share of the users is trained on, and which users these are.
+        shares: The shares of a few-shot study; None: no study.
         clock: Where the stage is timed.
 
     Returns:
-        Those of full ranking; none where no profile is predicted, or scores are compared with labels.
+        A row for each baseline and share.
     """
     rows: dict[str, dict[str, Any]] = {}
     ranks: dict[str, np.ndarray] = {}
-    ranked = config["eval_args"]["mode"]["test"] == "full" and not compares_labels(config["metrics"])
-    if config["predicts"] != "profile" or not ranked:
-        return Baselines(rows, ranks)
     train, valid, test = (loader.dataset for loader in loaders)
-    evaluator, watched = RankEvaluator(config), config["valid_metric"]
     with clock.stage("baselines", f"{MAJORITY}, and {LOGISTIC} on bags of items"):
-        for share in config["few_shot"] or [None]:
-            known = train if share is None else few_shot(train, share, config["train_users_seed"])
+        for share in shares or (None,):
+            known = train if share is None else few_shot(train, share, users.train_users_seed)
             parts = known.targets(), valid.targets(), test.targets()
             data = ClassData(*parts, train.item_num - 1, train.n_inputs)
             measured = {MAJORITY: majority_class(data, evaluator)}
             measured[LOGISTIC] = logistic_regression(data, evaluator, watched)
             for name, one in measured.items():
-                row = Trial(name, config["seed"], share).row
+                row = row_name(name, share)
                 ranks[row] = one.ranks
                 rows[row] = {
                     "variant": name,
-                    "train_users_share": share or config["train_users_share"],
+                    "train_users_share": share or users.train_users_share,
                     "train_users": len(known.targets()),
                     "test": one.test,
                     "valid": one.valid,

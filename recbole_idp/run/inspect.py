@@ -24,6 +24,7 @@ from recbole_idp.models.idp.diagnosis import (
 from recbole_idp.models.idp.generation import centred, match_weights
 from recbole_idp.models.idp.keys import GenerationSettings
 from recbole_idp.models.idp.transfer import prepare_start
+from recbole_idp.recbole_models.choose import trainer_class
 from recbole_idp.report.inspect_page import save_page
 from recbole_idp.report.inspect_text import inspect_text
 from recbole_idp.run.keys import InspectionSettings
@@ -51,7 +52,7 @@ def inspect(config: Config) -> dict[str, Any]:
     Raises:
         UserError: Something in the data or the configuration is wrong.
     """
-    check_is_matched(config)
+    check_is_matched(config["model"], trainer_class(config).variants)
     prepare(config)
     dataset = create_dataset(config)
     train, _, _ = data_preparation(config, dataset)
@@ -60,7 +61,8 @@ def inspect(config: Config) -> dict[str, Any]:
     # Only the ID embeddings are read: the encoder need not fit.
     start = prepare_start(config, train.dataset, ["new_encoder"])
     titles = item_texts(train.dataset.location, config["text_fields"], ItemFileFormat.of(config)).titles
-    figures = inspect_figures(config, start, train.dataset, titles, chosen)
+    settings = GenerationSettings.of(config)
+    figures = inspect_figures(settings, start, train.dataset, titles, chosen, config["seed"])
     stamp = time.strftime("%b-%d-%Y_%H-%M-%S")
     path = unused(config["result_dir"], f"inspect-{config['dataset']}-{stamp}", ".html")
     save_page(figures, path)
@@ -97,16 +99,22 @@ def choose_items(settings: InspectionSettings, tokens: list[str], seed: int, dat
 
 
 def inspect_figures(
-    config: Config, start: TransferStart, dataset: SequenceDataset, titles: dict[str, str], chosen: list[int]
+    settings: GenerationSettings,
+    start: TransferStart,
+    dataset: SequenceDataset,
+    titles: dict[str, str],
+    chosen: list[int],
+    seed: int,
 ) -> dict[str, Any]:
     """Measure matching and generation.
 
     Args:
-        config: The configuration.
+        settings: Settings of generation.
         start: Bundle and matches.
         dataset: The training part of the target.
         titles: Titles by item id.
         chosen: Rows of the items whose matches are listed.
+        seed: Seed of the samples.
 
     Returns:
         JSON-serialisable figures: ``dataset``, ``bundle``, ``matcher``, ``generator``, ``domains``,
@@ -115,14 +123,13 @@ def inspect_figures(
     """
     tokens = dataset.item_tokens()
     bundle, matches = start.bundle, start.matches
-    settings = GenerationSettings.of(config)
     weights = match_weights(matches, settings).numpy()
     frozen = best_similarities(matches, start.frozen_vectors, bundle.text_vectors)
     adapted = matches.similarities[matches.matched, 0]
     embeddings = bundle.item_embeddings.numpy()
     generated = start.generated(settings)
     return {
-        "dataset": config["dataset"],
+        "dataset": dataset.config["dataset"],
         "bundle": str(bundle.folder),
         "sources": [domain["name"] for domain in bundle.description["domains"]],
         "matcher": bundle.description["cdim"]["matcher"],
@@ -137,13 +144,13 @@ def inspect_figures(
         },
         "near_twins": float((frozen >= NEAR_TWIN).mean()),
         "correlation": {
-            when: text_and_behaviour(vectors, embeddings, np.random.default_rng(config["seed"]))
+            when: text_and_behaviour(vectors, embeddings, np.random.default_rng(seed))
             for when, vectors in (("before", bundle.text_vectors), ("after", bundle.adapted_vectors))
         },
         "own_behaviour": own_behaviour(
-            {"before": start.frozen_vectors, "after": start.vectors, "generated": generated}, dataset, config["seed"]
+            {"before": start.frozen_vectors, "after": start.vectors, "generated": generated}, dataset, seed
         ),
-        "prediction": start.prediction(settings, dataset, config["seed"]),
+        "prediction": start.prediction(settings, dataset, seed),
         "shapes": shapes({"source": embeddings, "generated": generated[matches.matched]}),
         "items": [item_matches(row, tokens[row + 1], titles, matches, weights, bundle) for row in chosen],
     }

@@ -28,7 +28,7 @@ class PlaceSettings(Settings):
 
 
 class ComparisonSettings(Settings):
-    """What a run compares. Each trial is one of several, and does not depend on those beside it."""
+    """What a run compares. Each trial is one of several, and does not depend on the others."""
 
     seeds: Distinct[Seed] | None = setting(None, "Seeds to train every variant with; None: seed alone.", Affects.OUTPUT)
     few_shot: Distinct[PositiveShare] | None = setting(

@@ -15,10 +15,11 @@ from recbole_idp.data.catalog import locate
 from recbole_idp.data.content_hashes import content_hashes
 from recbole_idp.data.keys import read_beside
 from recbole_idp.errors import UserError
-from recbole_idp.recbole_models.choose import trainer_class
 from recbole_idp.storage.files import check_writable, fingerprint, refusing_failed_writes, sha256_of_file
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from recbole.config import Config
 
     from recbole_idp.data.dataset import SequenceDataset
@@ -54,23 +55,27 @@ def prepare(config: Config) -> None:
     init_logger(config)
 
 
-def check_is_matched(config: Config) -> None:
-    """Check that the model matches its items to those of source domains.
+def check_is_matched(model: str, variants: Collection[str]) -> None:
+    """Check that a model matches its items to those of source domains.
+
+    Args:
+        model: The model's name.
+        variants: The variants of its trainer.
 
     Raises:
         UserError: It does not.
     """
-    if not trainer_class(config).variants:
-        raise UserError(
-            f"{config['model']} takes nothing over from source domains: the task run trains it, name IDP here"
-        )
+    if not variants:
+        raise UserError(f"{model} does not transfer from source domains: train it by the task run, or name IDP")
 
 
-def data_fingerprint(config: Config, dataset: SequenceDataset) -> str:
+def data_fingerprint(dataset: SequenceDataset) -> str:
     """Return the fingerprint of the target's events and of all keys that decide on rows and split.
 
     Texts of items are left out: models that read them and models that do not are compared on the same events.
     """
+    # A dataset may take a part of the events, and says so in its own configuration.
+    config = dataset.config
     keys = [
         "load_col",
         "val_interval",
@@ -80,24 +85,22 @@ def data_fingerprint(config: Config, dataset: SequenceDataset) -> str:
         "eval_args",
     ]
     # What is not given is not counted, so that results of before stay comparable.
-    keys += [key for key in ("benchmark_filename", "latest_events") if dataset.config[key]]
+    keys += [key for key in ("benchmark_filename", "latest_events") if config[key]]
     if config["predicts"] not in (None, "next_item"):
         # Other targets than the next items: their ranks are not to be compared with those.
         keys += ["predicts", "profile_field", "shared_users"]
-    # A dataset may take a part of the events, and says so in its own configuration.
     events = content_hashes(dataset.location, with_items=False)
-    return fingerprint([events, {key: dataset.config[key] for key in keys}])
+    return fingerprint([events, {key: config[key] for key in keys}])
 
 
-def read_fingerprint(config: Config, dataset: SequenceDataset, events: str) -> str:
+def read_fingerprint(dataset: SequenceDataset, events: str) -> str:
     """Return the fingerprint of all that training on the target reads: events and, if the model reads them, items.
 
     Args:
-        config: The configuration.
         dataset: The target.
         events: Its :func:`data_fingerprint`.
     """
-    path = dataset.location.item_file
+    config, path = dataset.config, dataset.location.item_file
     read = registry.reads_items(config["model"], config["load_col"], config["selected_features"]) and path.is_file()
     items = sha256_of_file(path) if read else None
     names = read_beside(config["model"], config["dataset"], config["shared_users"], config["source_domains"])

@@ -13,8 +13,11 @@ from recbole.utils import init_seed
 from recbole_idp.config.derive import given_values
 from recbole_idp.data.few_shot import few_shot_loader
 from recbole_idp.data.history_items import joined_line
+from recbole_idp.data.keys import EventSettings
 from recbole_idp.data.notes import data_notes, overlap_note, split_notes
 from recbole_idp.errors import UserError
+from recbole_idp.evaluation.evaluator import RankEvaluator
+from recbole_idp.evaluation.keys import BucketSettings
 from recbole_idp.models.idp.keys import GenerationSettings
 from recbole_idp.models.idp.pretrain import find_or_pretrain
 from recbole_idp.recbole_models.choose import make_dataset, model_class, trainer_class
@@ -34,8 +37,9 @@ from recbole_idp.report.result import read_result, save_result, summarise
 from recbole_idp.report.text import report_text, study_metrics
 from recbole_idp.run.best_model import check_trained_dir, keep_best, read_titles, trial_settings
 from recbole_idp.run.buckets import joined_targets, test_buckets
-from recbole_idp.run.class_baselines import class_baselines
+from recbole_idp.run.class_baselines import Baselines, class_baselines, has_baselines
 from recbole_idp.run.fusion import fuse
+from recbole_idp.run.keys import PlaceSettings
 from recbole_idp.run.not_joined import Side, read_not_joined
 from recbole_idp.run.prepare import data_fingerprint, prepare, read_fingerprint
 from recbole_idp.run.tasks import run_tasks
@@ -90,7 +94,7 @@ def run(config: Config) -> dict[str, Any]:
         return run_tasks(config, run)
     trainer = trainer_class(config)
     variants = config["variants"] if trainer.variants else [config["model"]]
-    check_trained_dir(config)
+    check_trained_dir(PlaceSettings.of(config))
     prepare(config)
     clock = StageClock()
     logger = logging.getLogger()
@@ -102,21 +106,24 @@ def run(config: Config) -> dict[str, Any]:
         train, valid, test = data_preparation(config, dataset)
         logger.info(dataset)
         alone = read_not_joined(config, test.dataset)
-        titles = read_titles(config, train.dataset)
+        titles = read_titles(train.dataset, PlaceSettings.of(config), config["text_fields"])
         log_notes(dataset, [len(loader.dataset) for loader in (train, valid, test)])
 
     start = trainer.prepare_start(config, train.dataset, variants, clock)
-    prediction = predict_gain(config, start, train.dataset, variants, clock)
+    prediction = None
+    if start is not None and not set(variants) <= set(CONTROLS):
+        prediction = predict_gain(GenerationSettings.of(config), start, train.dataset, config["seed"], clock)
     sides = {True: Side(config, (train, valid, test), start)}
     if alone is not None:
         # Found again by its fingerprint: what is pre-trained knows nothing of the join with the target.
         start_alone = trainer.prepare_start(alone.config, alone.loaders[0].dataset, variants, clock)
         sides[False] = alone._replace(start=start_alone)
 
-    data = data_fingerprint(config, dataset)
+    data = data_fingerprint(dataset)
     bundle = start.bundle if start else None
-    unfinished = Unfinished(config, read_fingerprint(config, dataset, data), bundle)
-    planned = trials(config, variants, list(sides))
+    unfinished = Unfinished(given_values(config), read_fingerprint(dataset, data), bundle)
+    seeds = config["seeds"] or [config["seed"]]
+    planned = trials(variants, seeds, config["few_shot"], list(sides))
     joined = joined_targets(test.dataset)
     outcomes, refused = run_trials(planned, sides, unfinished, joined, clock)
 
@@ -126,7 +133,11 @@ def run(config: Config) -> dict[str, Any]:
     metric = compared_metric(config["valid_metric"], "Accuracy" if config["predicts"] == "profile" else METRIC)
     joined_rows = {row: summary for row, summary in summaries.items() if summary.get("joined", True)}
     comparisons = compare_variants(joined_rows, ranks, metric)
-    baselines = class_baselines(config, (train, valid, test), clock)
+    baselines, protocol = Baselines({}, {}), config["eval_args"]["mode"]["test"]
+    if has_baselines(config["predicts"], protocol, config["metrics"]):
+        users, watched = EventSettings.of(config), config["valid_metric"]
+        loaders = train, valid, test
+        baselines = class_baselines(RankEvaluator(config), watched, loaders, users, config["few_shot"], clock)
     trained, refusal = None, None
     try:
         to_keep = {trial: outcome for trial, outcome in outcomes.items() if trial.joined}
@@ -145,9 +156,9 @@ def run(config: Config) -> dict[str, Any]:
             "refused": refused,
         },
         "data_fingerprint": data,
-        "protocol": config["eval_args"]["mode"]["test"],
+        "protocol": protocol,
         "seed": config["seed"],
-        "seeds": config["seeds"] or [config["seed"]],
+        "seeds": seeds,
         "few_shot": config["few_shot"],
         "variants": summaries,
         "comparisons": comparisons,
@@ -178,7 +189,7 @@ def run(config: Config) -> dict[str, Any]:
 
 
 def log_notes(dataset: SequenceDataset, targets: list[int]) -> None:
-    """Log what a user may not expect of the target's events and of their split.
+    """Log surprising facts about the target's events and their split.
 
     Args:
         dataset: The target, after its split.
@@ -195,27 +206,24 @@ def log_notes(dataset: SequenceDataset, targets: list[int]) -> None:
 
 
 def predict_gain(
-    config: Config, start: TransferStart | None, dataset: SequenceDataset, variants: list[str], clock: StageClock
-) -> dict[str, Any] | None:
+    settings: GenerationSettings, start: TransferStart, dataset: SequenceDataset, seed: int, clock: StageClock
+) -> dict[str, Any]:
     """Predict, before the target is trained, whether transfer is likely to help, and log it.
 
     Args:
-        config: The configuration.
-        start: Bundle and matches; None: nothing is transferred.
+        settings: Settings of generation.
+        start: Bundle and matches.
         dataset: The training part of the target.
-        variants: The variants that will be trained.
+        seed: Seed of the draws.
         clock: Where stages are timed.
 
     Returns:
         The result of :func:`~recbole_idp.models.idp.prediction.predict`, and ``train_users_share``, for which it holds.
-        None if no variant transfers anything.
     """
-    if start is None or set(variants) <= set(CONTROLS):
-        return None
     with clock.stage("predict", "asking what the generated embeddings know beyond the target's own data"):
-        prediction = start.prediction(GenerationSettings.of(config), dataset, config["seed"])
+        prediction = start.prediction(settings, dataset, seed)
         logging.getLogger().info(prediction_line(prediction))
-    return {"train_users_share": config["train_users_share"], **prediction}
+    return {"train_users_share": dataset.config["train_users_share"], **prediction}
 
 
 def run_trials(
@@ -334,7 +342,8 @@ def run_trial(
         tried = {f"{weight:g}": value for weight, value in choice.tried.items()}
         facts["fused"] = {"model": settings["fuse"], "weight": choice.weight, "tried": tried}
     if ranks is not None:
-        facts["buckets"] = test_buckets(config, ranks, train.dataset, test.dataset, joined)
+        settings, watched = BucketSettings.of(config), config["valid_metric"]
+        facts["buckets"] = test_buckets(settings, watched, ranks, train.dataset, test.dataset, joined)
     return Outcome(facts, ranks)
 
 

@@ -17,7 +17,7 @@ from recbole_idp.config.fingerprint import values_that_affect
 from recbole_idp.config.setting import Affects
 from recbole_idp.data.catalog import locate
 from recbole_idp.data.content_hashes import content_hashes
-from recbole_idp.data.keys import read_beside
+from recbole_idp.data.keys import PredictionSettings, read_beside
 from recbole_idp.errors import UserError
 from recbole_idp.models.conure.folder import ConureFolder
 from recbole_idp.models.conure.trainer import task_name
@@ -133,7 +133,7 @@ def plan_tasks(config: StrictConfig) -> list[tuple[str, StrictConfig]]:
         if wrong := [key for key in given if key in _NOT_OF_TASKS]:
             raise UserError(f"task {number} of tasks has {wrong[0]}, which is one for all tasks: give --{wrong[0]}")
         task = config.varied(f"task {number} of tasks", **{"task_name": None, **given, "tasks": None})
-        name = task_name(task)
+        name = task_name(task["task_name"], task["dataset"], PredictionSettings.of(task))
         if name in planned or name in known:
             where = "twice in tasks" if name in planned else f"in tasks, and {config['pretrained']} has learned it"
             raise UserError(f"the task {name} is {where}: give one of the two another task_name")

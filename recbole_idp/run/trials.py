@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from recbole_idp.report.result import not_joined
-
-if TYPE_CHECKING:
-    from recbole.config import Config
 
 
 @dataclass(frozen=True)
@@ -39,13 +36,18 @@ class Trial:
     @property
     def row(self) -> str:
         """The row of the table that it belongs to, with the other seeds."""
-        row = self.variant if self.share is None else f"{self.variant}@{self.share:.12g}"
+        row = row_name(self.variant, self.share)
         return row if self.joined else not_joined(row)
 
     @property
     def name(self) -> str:
         """Its unique name in the run."""
         return f"{self.row}-{self.seed}"
+
+
+def row_name(name: str, share: float | None) -> str:
+    """Return the row of a variant or baseline, by its share of the users in a few-shot study."""
+    return name if share is None else f"{name}@{share:.12g}"
 
 
 @dataclass(frozen=True)
@@ -65,22 +67,27 @@ class Outcome:
     ranks: np.ndarray | None
 
 
-def trials(config: Config, variants: list[str], sides: Sequence[bool] = (True,)) -> list[Trial]:
-    """List the trials of a configuration, in the order in which they are trained.
+def trials(
+    variants: Sequence[str],
+    seeds: Sequence[int],
+    shares: Sequence[float] | None = None,
+    sides: Sequence[bool] = (True,),
+) -> list[Trial]:
+    """List the trials of a run, in the order in which they are trained.
 
     Args:
-        config: The configuration, with ``seeds`` or ``seed``, and ``few_shot``.
         variants: The variants.
+        seeds: The seeds.
+        shares: The shares of the target's users in a few-shot study; None: no study.
         sides: Whether users are joined; both: every trial is there with the join, and then without.
 
     Returns:
         All trials.
     """
-    seeds, shares = config["seeds"] or [config["seed"]], config["few_shot"] or [None]
     return [
         Trial(variant, seed, share, joined)
         for joined in sides
-        for share in shares
+        for share in shares or (None,)
         for variant in variants
         for seed in seeds
     ]

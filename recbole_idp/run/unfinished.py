@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from recbole_idp.config.derive import given_values
 from recbole_idp.config.fingerprint import values_that_affect
 from recbole_idp.config.setting import Affects
 from recbole_idp.errors import UserError
@@ -20,8 +19,6 @@ from recbole_idp.storage.locks import alone, alone_at_once
 from recbole_idp.storage.sealed import content_digest
 
 if TYPE_CHECKING:
-    from recbole.config import Config
-
     from recbole_idp.models.idp.bundle import Bundle
     from recbole_idp.run.trials import Trial
 
@@ -36,7 +33,7 @@ class Unfinished:
     ranks of a trial lie beside its facts.
 
     Args:
-        config: The configuration.
+        values: Value of every key.
         read: Fingerprint of what the model reads of the target.
         bundle: The bundle; None: nothing was pre-trained, or it is no bundle.
 
@@ -45,11 +42,11 @@ class Unfinished:
         resumed (list[str]): Names of the trials that are reused from an earlier run.
     """
 
-    def __init__(self, config: Config, read: str, bundle: Bundle | None = None) -> None:
-        values = values_that_affect(given_values(config), config["model"], Affects.ALL)
-        given = content_digest(config["pretrained"]) if config["pretrained"] and not bundle else None
-        digits = fingerprint([values, read, bundle.description if bundle else given, versions()])
-        self.folder = Path(config["checkpoint_dir"]) / f"unfinished-{digits}"
+    def __init__(self, values: Mapping[str, Any], read: str, bundle: Bundle | None = None) -> None:
+        pretrained, deciding = values.get("pretrained"), values_that_affect(values, values["model"], Affects.ALL)
+        given = content_digest(pretrained) if pretrained and not bundle else None
+        digits = fingerprint([deciding, read, bundle.description if bundle else given, versions()])
+        self.folder = Path(values["checkpoint_dir"]) / f"unfinished-{digits}"
         self.resumed: list[str] = []
 
     def find(self, trial: Trial) -> Outcome | None:

@@ -76,9 +76,9 @@ def warm_up(config: Config) -> dict[str, Any]:
     tokens = None
     if config["fusion"] != "id_only":
         with clock.stage("encode", f"making token vectors of {len(data.universal.items) - 1:,} texts"):
-            tokens = sliced_tokens(config, data)
+            tokens = sliced_tokens(TextEncoding.of(config), FusionSettings.of(config), data)
     seeds = config["seeds"] or [config["seed"]]
-    folders = {seed: unfinished_folder(derive(config, seed=seed), data) for seed in seeds}
+    folders = {seed: unfinished_folder({**given_values(config), "seed": seed}, data) for seed in seeds}
     # In one order, so that two studies never wait for each other.
     locks = sorted(folder.with_name(f".{folder.name}.lock") for folder in set(folders.values()))
     with contextlib.ExitStack() as held:
@@ -137,7 +137,7 @@ def check_study(config: Config) -> None:
         raise UserError(f"warm-up replays the two stages of PRECISE, and {config['model']} has none: --model=PRECISE")
     for key, values in _ONLY.items():
         if config[key] not in values:
-            raise UserError(f"{key} has no meaning for warm-up, which replays all that happened: remove it")
+            raise UserError(f"{key} has no meaning for warm-up, which replays all events: remove it")
     if config["rm_dup_inter"] == "last":
         raise UserError("rm_dup_inter=last drops an earlier event because of a later one: warm-up takes first, or none")
     if config["eval_args"]["mode"]["test"] != "full":
@@ -150,11 +150,12 @@ def check_study(config: Config) -> None:
         )
 
 
-def sliced_tokens(config: Config, data: SlicedData) -> np.ndarray:
+def sliced_tokens(encoding: TextEncoding, fusion: FusionSettings, data: SlicedData) -> np.ndarray:
     """Make the initial token vectors of all items, fitted to the texts of the first slice alone.
 
     Args:
-        config: The configuration, with the keys of texts and text encoder.
+        encoding: Columns of the texts, and their encoder.
+        fusion: Number and width of the vectors.
         data: The items, and the locations of their texts.
 
     Returns:
@@ -164,26 +165,30 @@ def sliced_tokens(config: Config, data: SlicedData) -> np.ndarray:
         UserError: A dataset has no texts, or the encoder cannot be loaded.
     """
     item_domain, item_tokens = zip(*data.universal.items[1:], strict=True)
-    texts, encoding = [""] * len(item_tokens), TextEncoding.of(config)
+    texts = [""] * len(item_tokens)
     by_domain = texts_by_domain(data.locations, item_domain, item_tokens, encoding.fields, encoding.file_format)
     for _, _, places, found in by_domain:
         for place, text in zip(places, found, strict=True):
             texts[place] = text
     known = texts[: data.universal.n_items(0) - 1]
-    check_any_text(known, f"{config['dataset']} before the first slice", "text_fields")
-    return token_vectors(encoding, FusionSettings.of(config), texts, known)
+    check_any_text(known, f"{data.locations[0].name} before the first slice", "text_fields")
+    return token_vectors(encoding, fusion, texts, known)
 
 
-def unfinished_folder(config: Config, data: SlicedData) -> Path:
+def unfinished_folder(values: Mapping[str, Any], data: SlicedData) -> Path:
     """Return the folder of an interrupted replay with the same data and settings.
 
     The compared periods do not count, as they share their common parts.
+
+    Args:
+        values: Value of every key.
+        data: The slices.
     """
-    values = values_that_affect(given_values(config), config["model"], Affects.ALL | Affects.STUDY)
+    deciding = values_that_affect(values, values["model"], Affects.ALL | Affects.STUDY)
     hashes = [content_hashes(location) for location in data.locations]
-    folder = Path(config["checkpoint_dir"]) / f"unfinished-warm-up-{fingerprint([values, hashes, versions()])}"
+    folder = Path(values["checkpoint_dir"]) / f"unfinished-warm-up-{fingerprint([deciding, hashes, versions()])}"
     if folder.is_dir():
-        logging.getLogger().info(f"An interrupted replay with the same data and settings goes on: {folder}")
+        logging.getLogger().info(f"An interrupted replay with the same data and settings resumes: {folder}")
     return folder
 
 

@@ -33,20 +33,22 @@ class TrainedItems(Protocol):
         tokens: Ids of items 1 to N - 1.
         titles: Their titles, empty where there is none.
         description: With ``dataset``, and ``config``, the keys of training.
-        history_items: Items of other domains, which histories hold and which are never recommended.
     """
 
     tokens: list[str]
     titles: list[str]
     description: dict[str, Any]
-    history_items: list[HistoryItem]
+
+    @property
+    def history_items(self) -> Sequence[HistoryItem]:
+        """Items of other domains, which histories hold and which are never recommended."""
 
     @property
     def n_items(self) -> int:
         """The number of items, padding included: N."""
 
     @property
-    def domains(self) -> list[str]:
+    def domains(self) -> Sequence[str]:
         """The other domains whose items a history may hold."""
 
     @property

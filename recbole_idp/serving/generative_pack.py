@@ -20,7 +20,12 @@ if TYPE_CHECKING:
 
 
 def generative_model(
-    model: P5, config: Config, dataset: SequenceDataset, titles: list[str], facts: dict[str, Any], start: Any = None
+    model: P5,
+    config: Config,
+    dataset: SequenceDataset,
+    titles: list[str],
+    facts: dict[str, Any],
+    start: Any = None,
 ) -> GenerativeModel:
     """Make a trained folder's content of a model that writes items.
 
@@ -35,7 +40,7 @@ def generative_model(
     Returns:
         Not saved yet.
     """
-    settings = model.settings
+    settings, values = model.settings, given_values(config)
     return GenerativeModel(
         weights={name: value.cpu() for name, value in model.network.weights().items()},
         tokenizer=model.tokenizer,
@@ -43,8 +48,8 @@ def generative_model(
         tokens=dataset.item_tokens()[1:],
         titles=titles,
         description={
-            "model": config["model"],
-            "dataset": config["dataset"],
+            "model": values["model"],
+            "dataset": values["dataset"],
             **{key: facts[key] for key in ("variant", "seed", "valid", "test")},
             "sizes": asdict(model.network.sizes),
             "wording": {
@@ -53,10 +58,10 @@ def generative_model(
                 "longest_history": model.longest_history,
                 "only_unseen": model.exclude_history,
             },
-            "ranking": RankingSettings.of(config).model_dump(),
+            "ranking": RankingSettings.of(values).model_dump(),
             "pretrained_on": model.pretrained_on,
             "added": 0,
-            "config": values_that_affect(given_values(config), config["model"], Affects.ALL),
+            "config": values_that_affect(values, values["model"], Affects.ALL),
             "versions": versions(),
         },
     )

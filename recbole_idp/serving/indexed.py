@@ -127,8 +127,8 @@ class IndexedRecommender(Recommender):
     def _nearest(self, states: torch.Tensor, seen: Sequence[list[int]], k: int) -> tuple[np.ndarray, np.ndarray]:
         """Find the k unseen items with the highest scores; items and scores [B, k], item 0 where there are no more."""
         # What was seen is among the first ones at worst.
-        wanted = min(k + max((len(set(history)) for history in seen), default=0), len(self.trained.tokens))
-        scores, rows = self._items.search(as_queries(self.trained, states), wanted)
+        count = min(k + max((len(set(history)) for history in seen), default=0), len(self.trained.tokens))
+        scores, rows = self._items.search(as_queries(self.trained, states), count)
         return _first(rows + 1, np.where(rows < 0, -np.inf, scores), seen, k)
 
     def _near(self, triggers: np.ndarray) -> np.ndarray:

@@ -16,7 +16,7 @@ class RecommendSettings(Settings):
     history: str | None = setting(
         None, "Item ids, separated by commas, the latest last; of other domains as domain:item.", Affects.OUTPUT
     )
-    user: str | None = setting(None, "Id of a user whom the folder knows.", Affects.OUTPUT)
+    user: str | None = setting(None, "Id of a user of the folder.", Affects.OUTPUT)
     users: str | None = setting(None, "File of histories.", Affects.OUTPUT)
     out: str | None = setting(None, "File for the recommendations for its users.", Affects.OUTPUT)
     k: Count = setting(10, "Items for each user.", Affects.OUTPUT)
@@ -34,7 +34,7 @@ class AddItemsSettings(Settings):
     trained: str | None = setting(None, "Folder of a trained model.", Affects.OUTPUT)
     items: str | None = setting(None, "File of items (.item).", Affects.OUTPUT)
     out: str | None = setting(None, "Folder to make.", Affects.OUTPUT)
-    pretrained: str | None = setting(None, "Bundle of the model; None: it lies beside the model.", Affects.OUTPUT)
+    pretrained: str | None = setting(None, "Bundle of the model; None: the one next to the model.", Affects.OUTPUT)
 
 
 class ExportSettings(Settings):

@@ -156,7 +156,7 @@ def _begin(folder: Path, digits: str) -> None:
     if not same:
         for path in folder.iterdir():
             if path.is_dir() and not path.is_symlink():
-                raise UserError(f"{path} is nothing of an interrupted run: move it, or choose another --out")
+                raise UserError(f"{path} was not left by an interrupted run: move it, or choose another --out")
         for path in folder.iterdir():
             if path.name != _LOCK:
                 path.unlink()

@@ -194,13 +194,13 @@ def check_generated(trained: TrainedModel) -> None:
                 "vectors of both: train it without fuse"
             )
         raise UserError(
-            f"{about['model']} ({about['variant']}) was trained without generated embeddings, so that no text makes an "
-            "item for it: train IDP with --variants=fine_tune, and add items to what that leaves"
+            f"{about['model']} ({about['variant']}) was trained without generated embeddings, so that it cannot "
+            "make items of texts: train IDP with --variants=fine_tune, and add items to what that leaves"
         )
     try:
         check_schema(trained.description["config"], _SAYS, "config")
     except SchemaError as error:
-        raise UserError(f"{trained.folder} takes no items, as {error}: train the model again") from None
+        raise UserError(f"{trained.folder} cannot take new items, as {error}: train the model again") from None
 
 
 def find_bundle(trained: TrainedModel, given: str | Path | None = None) -> Bundle:
@@ -208,7 +208,7 @@ def find_bundle(trained: TrainedModel, given: str | Path | None = None) -> Bundl
 
     Args:
         trained: The model.
-        given: The bundle's folder; None: the folder of its name beside the model's.
+        given: The bundle's folder; None: the folder of its name next to the model's.
 
     Returns:
         The bundle.
@@ -227,7 +227,7 @@ def find_bundle(trained: TrainedModel, given: str | Path | None = None) -> Bundl
         folder = trained.folder.absolute().parent / Path(str(about["name"])).name
     if not given and not folder.is_dir():
         raise UserError(
-            f"the bundle {folder.name} that the model was made from is not beside it: name it, --pretrained=DIR"
+            f"the bundle {folder.name} that the model was made from is not next to it: name it, --pretrained=DIR"
         )
     if Bundle.read_description(folder).get("fingerprint") != about["fingerprint"]:
         raise UserError(

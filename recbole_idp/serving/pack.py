@@ -19,6 +19,8 @@ from recbole_idp.serving.user_vectors import user_vectors
 from recbole_idp.storage.environment import versions
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from recbole.config import Config
 
     from recbole_idp.data.dataset import SequenceDataset
@@ -55,13 +57,14 @@ def trained_model(
         Not saved yet. None where the model's encoder is of no kind that can be built without it,
         or the scores come out otherwise.
     """
+    values = given_values(config)
     model.eval()
     serving = model.serving()
     if serving.encoder_kind not in KINDS:
         return None
     if not serving.takes_generated_items:
         start = None
-    sizes = sizes_of(serving, config)
+    sizes = sizes_of(serving, values)
     vectors, candidates = serving.item_vectors.detach().cpu(), serving.candidate_vectors.detach().cpu()
     first = vectors[: len(candidates)]
     trained = TrainedModel(
@@ -72,17 +75,17 @@ def trained_model(
         tokens=dataset.item_tokens()[1:],
         titles=titles,
         description={
-            "model": config["model"],
-            "dataset": config["dataset"],
+            "model": values["model"],
+            "dataset": values["dataset"],
             **{key: facts[key] for key in ("variant", "seed", "valid", "test")},
             "encoder": sizes,
             "hidden_event": serving.hidden_event and not serving.parts,
             "temperature": serving.temperature,
             "only_unseen": serving.excludes_history,
-            "reads_own": config["predicts"] != "cold_item",
+            "reads_own": values.get("predicts") != "cold_item",
             "bundle": None if start is None else _about_bundle(start.bundle),
             "added": 0,
-            "config": values_that_affect(given_values(config), config["model"], Affects.ALL),
+            "config": values_that_affect(values, values["model"], Affects.ALL),
             "versions": versions(),
         },
         transfer=None if start is None else _about_transfer(start),
@@ -94,24 +97,24 @@ def trained_model(
         trained.description["content"] = trained.content.about
     if not _agrees(trained, *_scored_histories(model, dataset, sizes["MAX_ITEM_LIST_LENGTH"])):
         return None
-    if config["keep_users"]:
+    if values["keep_users"]:
         trained.users = user_vectors(Recommender(trained), dataset)
     return trained
 
 
-def sizes_of(serving: Serving, config: Config) -> dict[str, Any]:
+def sizes_of(serving: Serving, values: Mapping[str, Any]) -> dict[str, Any]:
     """Return kind and sizes of the encoder that a model hands over.
 
     Args:
         serving: What the model's ``serving()`` returns.
-        config: The model's configuration.
+        values: Value of every key of the model.
     """
     assert serving.encoder_kind is not None  # as the caller checks
     if not serving.parts:
-        return {**encoder_sizes(serving.encoder_kind, config), **serving.sizes}
+        return {**encoder_sizes(serving.encoder_kind, values), **serving.sizes}
     parts = [
         {
-            "encoder": sizes_of(part, config),
+            "encoder": sizes_of(part, values),
             "hidden_event": part.hidden_event,
             "temperature": part.temperature,
         }
@@ -149,8 +152,8 @@ def _agrees(trained: TrainedModel, histories: torch.Tensor, expected: torch.Tens
         agrees = False
     if not agrees:
         logging.getLogger().warning(
-            f"{trained.description['model']} scores in another way than its serving() says: no folder for the task "
-            "recommend is made"
+            f"{trained.description['model']} computes other scores than its serving() describes: no folder for "
+            "the task recommend is made"
         )
     return agrees
 

@@ -211,17 +211,17 @@ class FusedUserEncoder(nn.Module):
 AnyUserEncoder = UserEncoder | TextUserEncoder | FusedUserEncoder
 
 
-def encoder_sizes(kind: str, config: Any) -> dict[str, Any]:
+def encoder_sizes(kind: str, values: Mapping[str, Any]) -> dict[str, Any]:
     """Return kind and sizes of a sequence encoder.
 
     Args:
         kind: One of :data:`KINDS`.
-        config: The model's configuration.
+        values: Value of every key of the model.
 
     Returns:
         ``kind`` and the keys of its sizes.
     """
-    return {"kind": kind, **{key: config[key] for key in KINDS[kind]}}
+    return {"kind": kind, **{key: values.get(key) for key in KINDS[kind]}}
 
 
 def build_user_encoder(

@@ -198,5 +198,5 @@ class _Times:
         self._numbers.append(number)
 
     def seconds(self) -> np.ndarray:
-        """Return all times; raise BadTimeError for a date that is none."""
+        """Return all times; raise BadTimeError for an invalid date."""
         return seconds_of(pd.Series(self.texts)) if self.texts else np.frombuffer(self._numbers)

@@ -4,6 +4,8 @@ import importlib.metadata
 import shlex
 import sys
 
+from recbole_idp.compat import version_of
+
 
 def command_line(*program: str) -> str:
     """Return the command that started this process, quoted for a shell.
@@ -23,7 +25,7 @@ def versions() -> dict[str, str]:
     found = {}
     for name in PACKAGES:
         try:
-            found[name] = importlib.metadata.version(name)
+            found[name] = version_of(name)
         except importlib.metadata.PackageNotFoundError:
             continue
     return found

@@ -84,7 +84,7 @@ def read_sealed(folder: str | Path, folder_format: FolderFormat) -> dict[str, An
     try:
         description = parse_json(path)
     except (ValueError, OSError) as error:
-        raise UserError(f"{path} is damaged ({error}): pre-train again, or copy the {name} anew") from error
+        raise UserError(f"{path} is damaged ({error}): pre-train again, or copy the {name} again") from error
     if not isinstance(description, dict) or description.get("format") != folder_format.identifier:
         raise UserError(f"{path} does not describe a {name} of recbole_idp: {remedy}")
     checksum = description.pop("checksum", None)
@@ -94,7 +94,7 @@ def read_sealed(folder: str | Path, folder_format: FolderFormat) -> dict[str, An
             f"version {folder_format.version}: pre-train again, or install the release that wrote it"
         )
     if checksum != fingerprint(description):
-        raise UserError(f"{path} is damaged or was changed: pre-train again, or copy the {name} anew")
+        raise UserError(f"{path} is damaged or was changed: pre-train again, or copy the {name} again")
     hashes = description.get("sha256")
     if not isinstance(hashes, dict) or not folder_format.required_files <= set(hashes):
         raise UserError(f"{path} is damaged (its list of files is incomplete): pre-train again")
@@ -134,7 +134,7 @@ def check_sealed(folder: str | Path, folder_format: FolderFormat) -> dict[str, A
         raise UserError(f"{name} {folder} {error}: do not use it, or make it again") from None
     for file, expected in hashes.items():
         if sha256_of_file(folder / file) != expected:
-            raise UserError(f"{folder / file} is damaged or was changed: pre-train again, or copy the {name} anew")
+            raise UserError(f"{folder / file} is damaged or was changed: pre-train again, or copy the {name} again")
     return description
 
 

@@ -1,6 +1,6 @@
 """Sign what this user writes into a cache, so that what others put there is not taken for it.
 
-A hash finds damage, but whoever changes a file can hash it anew. The signature is a hash with a secret, which lies in
+A hash finds damage, but whoever changes a file can hash it again. The signature is a hash with a secret, which lies in
 the user's own settings: ``$XDG_CONFIG_HOME/recbole_idp/key``, where ``~/.config`` is the usual folder.
 """
 

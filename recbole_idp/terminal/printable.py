@@ -4,7 +4,7 @@ _JOINERS = frozenset("\u200c\u200d")
 
 
 def printable(text: object, lines: bool = False) -> str:
-    """Return a text without what a terminal would act upon.
+    """Return a text without control characters.
 
     Escape sequences, other control characters, marks that turn the direction of writing and halves of surrogate pairs
     become spaces, so that an escape sequence is seen and does nothing.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from recbole_idp.config.classes import recboles
+from recbole_idp.config.classes import known_to_recbole
 from recbole_idp.config.derive import derive
 from recbole_idp.errors import UserError
 from recbole_idp.evaluation.candidates import drawing
@@ -39,8 +39,8 @@ class Measuring:
     ranks: torch.Tensor | None = None
 
     def __init__(self, config: Config, model: torch.nn.Module) -> None:
-        # RecBole's evaluator, which is replaced below, knows RecBole's metrics only.
-        known = derive(config, metrics=recboles(config["metrics"]))
+        # RecBole's evaluator, which is replaced below, can be made of its own metrics only.
+        known = derive(config, metrics=known_to_recbole(config["metrics"]))
         super().__init__(known, model)  # type: ignore[call-arg]  # RecBole's
         self.config = config
         self.rank_collector: RankCollector | None = None
@@ -74,9 +74,9 @@ class Measuring:
                 )
         return result
 
-    def measured(self, found: Evaluation) -> dict[str, float]:
+    def measured(self, evaluation: Evaluation) -> dict[str, float]:
         """Compute the metrics of what was collected, and keep the ranks."""
-        self.ranks = found.ranked.ranks
-        result = self.evaluator.evaluate(found)
+        self.ranks = evaluation.ranked.ranks
+        result = self.evaluator.evaluate(evaluation)
         self.wandblogger.log_eval_metrics(result, head="eval")
         return result

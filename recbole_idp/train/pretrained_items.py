@@ -78,18 +78,18 @@ class PretrainedItems(PretrainedWeights):
         return rows
 
 
-def row_numbers(known: Iterable[tuple[str, str]], wanted: Iterable[tuple[str, str]]) -> torch.Tensor:
+def row_numbers(pretrained: Iterable[tuple[str, str]], items: Iterable[tuple[str, str]]) -> torch.Tensor:
     """Return the rows of some items.
 
     Args:
-        known: Domain and id of the items of rows 1, 2, ...
-        wanted: Domain and id of each item; length K.
+        pretrained: Domain and id of the items of rows 1, 2, ...
+        items: Domain and id of each item; length K.
 
     Returns:
         Row numbers, 0 for an item that is not known; int64, shape [K].
     """
-    row_of = {item: row for row, item in enumerate(known, 1)}
-    return torch.tensor([row_of.get((domain, token), 0) for domain, token in wanted], dtype=torch.long)
+    row_of = {item: row for row, item in enumerate(pretrained, 1)}
+    return torch.tensor([row_of.get((domain, token), 0) for domain, token in items], dtype=torch.long)
 
 
 def items_text(domains: Domains) -> str:

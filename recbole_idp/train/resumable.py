@@ -176,7 +176,7 @@ class Resumable(RunTrainer, SafeCheckpoints):
             state = load_checkpoint(self.latest)
             load_checkpoint(self.latest.parent / state[1]["best"])
         except (UserError, KeyError, TypeError) as error:
-            self.logger.warning(f"the training starts anew: {error}")
+            self.logger.warning(f"training starts again from the beginning: {error}")
             return None
         return state
 
@@ -199,7 +199,7 @@ class Resumable(RunTrainer, SafeCheckpoints):
         for name in self.counters:
             setattr(self, name, description["counters"][name])
         set_random_states(description["random"], self._generators(train_data), self.device)
-        self.logger.info(f"An interrupted training goes on after epoch {description['epoch']}: {self.latest}")
+        self.logger.info(f"Training resumes after epoch {description['epoch']}: {self.latest}")
 
     def _generators(self, train_data: AbstractDataLoader | TargetLoader) -> list[torch.Generator]:
         """Return the random number generators of this training alone."""

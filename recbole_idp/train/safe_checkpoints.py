@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-import os
+import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +19,7 @@ SUFFIX = ".safetensors"
 
 
 class SafeCheckpoints:
-    """Mixin for a RecBole trainer: checkpoints are safetensors files, and each process has its own."""
+    """Mixin for a RecBole trainer: checkpoints are safetensors files, and each training has its own."""
 
     # RecBole's attributes of a trainer.
     config: Config
@@ -38,8 +38,8 @@ class SafeCheckpoints:
 
     def __init__(self, config: Config, model: torch.nn.Module) -> None:
         super().__init__(config, model)  # type: ignore[call-arg]  # RecBole's
-        # RecBole names files by the second; two runs that start together must not share one.
-        self.saved_model_file = f"{Path(self.saved_model_file).with_suffix('')}-{os.getpid()}{SUFFIX}"
+        # RecBole names files by the second; two trainings that start together must not share one.
+        self.saved_model_file = f"{Path(self.saved_model_file).with_suffix('')}-{secrets.token_hex(4)}{SUFFIX}"
 
     def restore(self, path: str | Path) -> None:
         """Load the model's weights from a checkpoint.

@@ -163,7 +163,8 @@ class SequenceTrainer(Resumable, Trainer):
             return self.measured(collector.get_data_struct())
         order = []
         targets = eval_data.dataset.targets()
-        for rows, scores, wanted in scored_chunks(self.scored or self.model, targets, self.max_length, show_progress):
-            collector.collect(scores, wanted)
+        model = self.scored or self.model
+        for rows, scores, target_items in scored_chunks(model, targets, self.max_length, show_progress):
+            collector.collect(scores, target_items)
             order.append(rows)
         return self.measured(reordered(collector.get_data_struct(), torch.cat(order)))

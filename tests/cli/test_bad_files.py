@@ -169,7 +169,7 @@ WRONG = [
         ("shop.inter, line", "'2018-01-03', a date, and lines before have numbers"),
     ),
     Case("a folder", other_kind(INTER, Path.mkdir), {}, ("shop.inter is no file, but a folder",)),
-    Case("a link to nothing", other_kind(INTER, lambda path: path.symlink_to("/nowhere")), {}, ("a link to nothing",)),
+    Case("a link to nothing", other_kind(INTER, lambda path: path.symlink_to("/nowhere")), {}, ("a broken link",)),
     Case("a pipe", other_kind(INTER, os.mkfifo), {}, ("shop.inter is no file",)),
     Case("items are a folder", other_kind(ITEM, Path.mkdir), {}, ("shop.item is missing",)),
     Case("sources without a word", titled("!!", "pens/pens.item", "lamps/lamps.item"), {}, ("no word in any",)),
@@ -314,7 +314,7 @@ COMMANDS = {
     "an output below a file": (users(PLAIN, "users/recs.csv"), "cannot write"),
     "a stranger's folder of parts": (
         arguments("recommend", "--trained=made", "--users=made/items.tsv", "--out=recs.csv", prepare=parts("x")),
-        "is nothing of an interrupted run",
+        "was not left by an interrupted run",
     ),
     "a long model": (arguments("recommend", f"--trained={LONG}", "--history=si1"), "too long"),
     "a model that is a file": (arguments("recommend", "--trained=made/items.tsv", "--history=a"), "no trained model"),

@@ -12,7 +12,8 @@ from recbole_idp import compat
 from recbole_idp.cli import console
 from recbole_idp.cli.arguments import parse_arguments
 from recbole_idp.cli.columns import columns
-from recbole_idp.cli.main import TASKS, Task, main
+from recbole_idp.cli.main import main
+from recbole_idp.cli.tasks import TASKS, Task
 from recbole_idp.config.resolve import split_files
 from recbole_idp.errors import UserError
 from recbole_idp.registry import resolve as resolve_class
@@ -54,7 +55,7 @@ def test_arguments_are_split_into_task_and_options(argv, expected):
         (["modles"], "did you mean models?"),
         (["xyz"], "choose one of run, pretrain, models"),
         (["run", "models"], "two tasks"),
-        (["--seed=1", "--seed=2"], "--seed stands twice"),
+        (["--seed=1", "--seed=2"], "--seed is given twice"),
         (["--=1"], "is no option"),
         (["--a b=1"], "is no option"),
         (["-seed=1"], "unknown task '-seed=1'"),
@@ -93,7 +94,7 @@ def test_mistakes_are_refused_before_any_work(capsys, tmp_path):
     assert "unknown dataset 'Offce'" in refused(capsys, ["--dataset=Offce"])
     assert "unknown dataset 'Helth'" in refused(capsys, ["pretrain", "--source_domains=Helth"])
     assert "is one of source_domains" in refused(capsys, ["--dataset=ml-100k", "--source_domains=ml-100k"])
-    assert "stands twice" in refused(capsys, ["pretrain", "--source_domains=ml-100k,ml-100k"])
+    assert "names ml-100k twice" in refused(capsys, ["pretrain", "--source_domains=ml-100k,ml-100k"])
     assert "no source_domains" in refused(capsys, ["pretrain", "--source_domains=[]"])
     assert "--dry_run has no meaning for models" in refused(capsys, ["models", "--dry_run"])
     assert "does not exist" in refused(capsys, ["--config_files=none.yaml"])

@@ -80,7 +80,7 @@ REFUSED = [
     Case("an empty line", replaced(INTER, "\nsu1\t", "\n\nsu1\t"), {}, ("shop.inter, line", "1 of 3 fields")),
     Case("quotation marks", replaced(INTER, "user_id:token", '"user_id:token"'), {}, ("line 1", "unknown type")),
     Case("no header", edited(lambda b: b.partition(b"\n")[2], INTER), {}, ("line 1: column 'su0' has no type",)),
-    Case("a column twice", replaced(INTER, "timestamp:", "item_id:"), {}, ("'item_id' is there twice",)),
+    Case("a column twice", replaced(INTER, "timestamp:", "item_id:"), {}, ("'item_id' occurs twice",)),
     Case("items' ids are numbers", replaced(ITEM, "item_id:token", "item_id:float"), {}, ("item_id:token",)),
     Case("users' ids are numbers", replaced(INTER, "user_id:token", "user_id:float"), {}, ("user_id", "line")),
 ]

@@ -4,7 +4,8 @@ import importlib
 
 import pytest
 
-from recbole_idp.cli.main import TASKS, Task, main
+from recbole_idp.cli.main import main
+from recbole_idp.cli.tasks import TASKS, Task
 from recbole_idp.cli.unexpected import unexpected_line
 
 

@@ -244,7 +244,7 @@ def test_defaults_are_accepted_when_they_are_given(model):
         ("SASRec", {"learner": "sparse_adam"}, "choose adam"),
         ("HGN", {"weight_decay": 0.1}, "reg_weight"),
         ("SASRec", {"enable_amp": True}, "--exact_recbole"),
-        ("SASRec", {"valid_metric_bigger": False}, "valid_metric tells it"),
+        ("SASRec", {"valid_metric_bigger": False}, "valid_metric decides it"),
         ("SASRec", {"loss_type": "BCE"}, "SASRec has CE and BPR alone"),
         ("SASRec", {"train_neg_sample_args": {"distribution": "normal"}, "loss_type": "BPR"}, "uniform or popularity"),
         (
@@ -262,7 +262,7 @@ def test_defaults_are_accepted_when_they_are_given(model):
         ("SASRec", {"neg_sampling": {"uniform": 1}}, "did you mean train_neg_sample_args?"),
         ("SASRec", {"lr": 0.1}, "did you mean learning_rate?"),
         ("SASRec", {"fill_nan": True}, "--dry_run shows every key"),
-        ("LightGCN", {}, "RecBole's model LightGCN is no sequential one"),
+        ("LightGCN", {}, "RecBole's model LightGCN is not sequential"),
         ("S3Rec", {}, "RecBole's model S3Rec keeps what it pre-trains in a pickle"),
         ("KSR", {}, "knowledge graph"),
     ],

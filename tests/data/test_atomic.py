@@ -80,7 +80,7 @@ def test_missing_number_among_features_is_nan(tmp_path):
         ("user_id\titem_id\nu\ti\n", "line 1: column 'user_id' has no type"),
         ("user_id:token\t:token\nu\ti\n", "line 1: column ':token' has no type"),
         ("user_id:tokn\nu\n", "line 1: column 'user_id' has the unknown type 'tokn'"),
-        ("user_id:token\tuser_id:float\nu\t1\n", "line 1: column 'user_id' is there twice"),
+        ("user_id:token\tuser_id:float\nu\t1\n", "line 1: column 'user_id' occurs twice"),
         ("user_id:token\titem_id:token\nu\ti\n", "has no column 'timestamp'; it has user_id, item_id"),
         (INTER_HEADER + "u\ti\t1\nu\ti\n", "line 3 has 2 of 3 fields"),
         (INTER_HEADER + "u\ti\t1\nu\ti\t1\t9\n", "line 3 has 4 of 3 fields"),
@@ -184,7 +184,7 @@ def test_item_faults(tmp_path):
     with pytest.raises(UserError, match="no column 'asin'"):
         read_item_texts(path, item_field="asin")
     twice = write(tmp_path / "b.item", "item_id:token\ttitle:token_seq\n1\ta\n2\tb\n1\tc\n")
-    with pytest.raises(UserError, match="item '1' is there twice, in lines 2 and 4"):
+    with pytest.raises(UserError, match="item '1' occurs twice, in lines 2 and 4"):
         read_item_texts(twice)
     bare = write(tmp_path / "c.item", "item_id:token\tprice:float\n1\t2\n")
     with pytest.raises(UserError, match="no text column"):

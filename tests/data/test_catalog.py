@@ -113,9 +113,9 @@ def damaged():
     ("content", "length", "expected"),
     [
         (GOOD[:-30], len(GOOD), f"only {len(GOOD) - 30} of {len(GOOD)} bytes"),
-        (b"<html>Forbidden</html>", None, "is no sound zip archive"),
-        (GOOD[:-30], None, "is no sound zip archive"),
-        (damaged(), None, "is no sound zip archive"),
+        (b"<html>Forbidden</html>", None, "is no valid zip archive"),
+        (GOOD[:-30], None, "is no valid zip archive"),
+        (damaged(), None, "is no valid zip archive"),
         (zipped({"../evil.inter": INTER}), None, "unsafe path '../evil.inter'"),
         (zipped({"..\\evil.inter": INTER}), None, "unsafe path"),
         (zipped({"/evil.inter": INTER}), None, "unsafe path '/evil.inter'"),

@@ -56,7 +56,7 @@ def test_columns_that_cannot_be_learned(tmp_path):
     fails("the class '2' of age has 2 users (and 1 more classes)", place(tmp_path, "age:token", [*"11133322", "7"]))
     location = place(tmp_path, "age:token", ["1", "2"] * 3)
     location.user_file.write_text(location.user_file.read_text() + "u1\t2\n")
-    fails("line 8: user 'u1' stands in line 3 already", location)
+    fails("line 8: user 'u1' is in line 3 already", location)
     location.user_file.write_text("user_id:token\tage:token\n\t2\n")
     fails("line 2: user_id is empty", location)
     location.user_file.write_text("user:token\tage:token\nu\t2\n")

@@ -26,11 +26,12 @@ PRECISE = {"semantic_size": 8, "token_count": 2, "token_width": 4, "targeted_len
 PRECISE.update(pretrain_epoch_steps=2, warm_up_test_events=50)
 # The packaged platforms are larger than the toys: a larger batch is a pass of a second, and not of half a minute.
 SETTINGS = {**TINY, "pretrain_batch_size": 2048, "topk": [1, 5, 10]}
+OFFICE = ["--data_path=DIR", "--dataset=Office"]
 
 
 @pytest.fixture(scope="session")
 def toy_template(tmp_path_factory):
-    """Writes toy data, settings, a bundle and trained models under the names that the pages use; returns the folder."""
+    """Writes toy data, settings, a bundle and a model under the names that the pages use; returns the folder."""
     place = tmp_path_factory.mktemp("docs") / "place"
     for seed, name in enumerate(DATASETS):
         write_dataset(place / "DIR", name, 30, n_items=16, prefix=name, seed=seed)
@@ -49,19 +50,25 @@ def toy_template(tmp_path_factory):
     _write_amazon(place)
     _write_tenrec_and_peterrec(place)
     _write_logs(place)
-    office = ["--data_path=DIR", "--dataset=Office"]
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(place)
-        assert main(["run", *office, "--config_files=toy.yaml", "--variants=fine_tune", "--trained_dir=office"]) == 0
+        assert main(["run", *OFFICE, "--config_files=toy.yaml", "--variants=fine_tune", "--trained_dir=office"]) == 0
         (bundle,) = (place / "saved").glob("pretrain-*")
         bundle.rename(place / "BUNDLE")
-        joined = ["--source_domains=Beauty,Toys", "--shared_users=[[Office, Beauty, Toys]]", "--predicts=cold_item"]
-        assert main(["run", *office, *joined, "--model=Conure", "--config_files=toy.yaml", "--variants=learn"]) == 0
-        (conure,) = (place / "saved").glob("conure-Office-*")
-        conure.rename(place / "CONURE")
-        precise = ["--model=PRECISE_TT", "--config_files=toy.yaml precise.yaml", "--trained_dir=PRECISE_FOLDER"]
-        assert main(["run", *office, *precise]) == 0
     return place
+
+
+@pytest.fixture(scope="session")
+def folders_of_other_models(toy_template):
+    """Adds to the template the folders that the pages name, but the README."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(toy_template)
+        joined = ["--source_domains=Beauty,Toys", "--shared_users=[[Office, Beauty, Toys]]", "--predicts=cold_item"]
+        assert main(["run", *OFFICE, *joined, "--model=Conure", "--config_files=toy.yaml", "--variants=learn"]) == 0
+        (conure,) = (toy_template / "saved").glob("conure-Office-*")
+        conure.rename(toy_template / "CONURE")
+        precise = ["--model=PRECISE_TT", "--config_files=toy.yaml precise.yaml", "--trained_dir=PRECISE_FOLDER"]
+        assert main(["run", *OFFICE, *precise]) == 0
 
 
 @pytest.fixture

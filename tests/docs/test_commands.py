@@ -26,7 +26,8 @@ from recbole_idp.benchmark import loop
 from recbole_idp.benchmark.command import main as benchmark
 from recbole_idp.benchmark.measure import matrix_product_rate
 from recbole_idp.cli.arguments import parse_arguments
-from recbole_idp.cli.main import TASKS, main
+from recbole_idp.cli.main import main
+from recbole_idp.cli.tasks import TASKS
 from recbole_idp.leaderboard.plan import is_leaderboard
 from recbole_idp.registry import GENERAL_MODELS, MODELS
 from tests.support.python import ROOT
@@ -76,7 +77,7 @@ NOT_RUN = {
     "ruff": functools.partial(file_exists, "pyproject.toml"),  # whether code is formatted is for CI to say
     "lint-imports": functools.partial(file_exists, "pyproject.toml"),  # test_layers.py holds the layers
     "mypy": functools.partial(file_exists, "pyproject.toml"),  # types are for CI to say
-    "pre-commit": functools.partial(file_exists, ".pre-commit-config.yaml"),  # fetches the tools that it runs
+    "pre-commit": functools.partial(file_exists, ".pre-commit-config.yaml"),  # writes a hook into the checkout
     "bash .ci/run": functools.partial(file_exists, ".ci/run"),  # installs and tests all
     ".ci/matrix": functools.partial(file_exists, ".ci/matrix"),  # likewise
     "mkdocs": functools.partial(file_exists, "mkdocs.yml"),  # test_the_site_is_built_without_a_warning
@@ -132,7 +133,15 @@ def shortened(arguments):
 
 
 @pytest.fixture
-def toy_python(toy_place, monkeypatch):
+def page_place(page, request):
+    """Returns the folder in which a page is tried."""
+    if page.name != "README.md":
+        request.getfixturevalue("folders_of_other_models")
+    return request.getfixturevalue("toy_place")
+
+
+@pytest.fixture
+def toy_python(page_place, monkeypatch):
     """Lets snippets get the small sizes where they make a configuration."""
     from recbole import quick_start
 

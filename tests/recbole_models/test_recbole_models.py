@@ -200,7 +200,7 @@ def test_the_loss_of_a_batch_in_parts_is_that_of_the_whole(shop, name):
     config = configured(shop, name, **MODELS[name])
     theirs, ours, train = pair(config)
     rows = next(iter(train))
-    batch = TrimmedLoader(train, config).trim(rows)
+    batch = TrimmedLoader(train, "item_length", "_list").trim(rows)
     assert len(batch.parts) > 1
     losses = ours.batch_loss(batch), theirs.calculate_loss(rows)
     assert torch.allclose(*losses, atol=1e-6)
@@ -215,7 +215,7 @@ def test_features_are_embedded_once_a_batch(shop):
     rows, embedded = next(iter(train)), []
     (layer,) = (module for module in ours.modules() if isinstance(module, FeatureSeqEmbLayer))
     layer.register_forward_pre_hook(lambda layer, given: embedded.append(given[1]))
-    batch = TrimmedLoader(train, config).trim(rows)
+    batch = TrimmedLoader(train, "item_length", "_list").trim(rows)
     ours.batch_loss(batch)
     (items,) = embedded
     assert (

@@ -158,7 +158,7 @@ def test_the_next_run_goes_on_from_the_last_finished_epoch(
         assert f"{variant}-2020: finished by an earlier run" in caplog.text
     if bundle is not None:
         assert made(workplace) == bundle and "pretrain" not in result["stages"]
-    assert "An interrupted training goes on after epoch" in caplog.text
+    assert "Training resumes after epoch" in caplog.text
     assert not list((workplace / "data" / "saved").glob("unfinished-*"))
 
 

@@ -56,7 +56,7 @@ def test_a_model_that_reads_texts_is_refused_before_any_training(model, domains,
     caplog.set_level(logging.INFO)
     write_items(domains.parent, WRONG["an item twice"])
     changes = {} if model != "MoRec" else {"source_domains": None}
-    refused(capfd, command(domains.parent, model=model, **changes), "shop.item", "is there twice")
+    refused(capfd, command(domains.parent, model=model, **changes), "shop.item", "occurs twice")
     assert "epoch" not in caplog.text and not results(domains.parent)
 
 

@@ -332,8 +332,8 @@ def test_a_bundle_cannot_name_files_outside_of_itself(bundle):
 
 def test_inspect_is_refused_for_a_model_that_takes_nothing_over(domains):
     config = StrictConfig("SASRec", "shop", config_dict={"data_path": str(domains), "show_progress": False})
-    with pytest.raises(UserError, match="SASRec takes nothing over"):
-        check_is_matched(config)
+    with pytest.raises(UserError, match="SASRec does not transfer"):
+        check_is_matched("SASRec", trainer_class(config).variants)
 
 
 TRAINERS = {
@@ -360,7 +360,7 @@ def test_a_trainer_without_the_interface_is_refused_before_training(domains, mon
     monkeypatch.setattr(registry, "_added", {})
     add_model(type("Plain", (SequenceModel,), {}), trainer=Trainer)
     config = testing.configured(domains, "Plain")
-    with pytest.raises(UserError, match=r"the trainer of Plain, recbole\.trainer\.\S+, is none that a run"):
+    with pytest.raises(UserError, match=r"the trainer of Plain, recbole\.trainer\.\S+, cannot be used by a run"):
         run(config)
     assert not (domains / "results").exists()
 

@@ -1,4 +1,4 @@
-"""A replay over slices of time: nothing of the future, what starts anew and when, going on, and the study's figures."""
+"""A replay over slices of time: nothing of the future, what restarts and when, resuming, and the study's figures."""
 
 import itertools
 import json
@@ -10,7 +10,9 @@ import torch
 
 from recbole_idp import testing
 from recbole_idp.cli.main import main
+from recbole_idp.content.text.encoding import TextEncoding
 from recbole_idp.data.catalog import locate
+from recbole_idp.models.precise.keys import FusionSettings
 from recbole_idp.models.precise.model import transferable
 from recbole_idp.models.precise.replay import Replay, restart
 from recbole_idp.models.precise.slices import load_slices
@@ -65,7 +67,8 @@ def configured(folder, dataset="films", **changes):
 def replayed(folder, kept="kept", **changes):
     config = configured(folder, **changes)
     data = load_slices(config, locate(config["dataset"], str(folder)))
-    return Replay(config, data, sliced_tokens(config, data), folder / kept, StageClock())
+    tokens = sliced_tokens(TextEncoding.of(config), FusionSettings.of(config), data)
+    return Replay(config, data, tokens, folder / kept, StageClock())
 
 
 def everything(replay, periods=(0, 1, 2)):
@@ -301,7 +304,7 @@ def test_a_study_without_new_items_is_drawn_and_told(tmp_path):
     plot_warm_up(result, tmp_path / "plot.svg")
     assert (tmp_path / "plot.svg").read_text().rstrip().endswith("</svg>")
     text = warm_up_text(result, tmp_path / "study.json")
-    assert "| every slice  | -" in text and "all 0 with new items" in text
+    assert "| every slice | -" in text and "all 0 with new items" in text
 
 
 def command(folder, dataset="films", **changes):

@@ -109,12 +109,12 @@ WRONG = [
     ("mine-scratch", ITEM_HEADER + "n1\tblue\n", [], "trained without generated embeddings"),
     ("mine-fine_tune", ITEM_HEADER + "si1\tblue\n", [], "no new item with a text: 1 of its 1 items are in the model"),
     ("mine-fine_tune", ITEM_HEADER + "n1\t\n", [], "no new item with a text"),
-    ("mine-fine_tune", ITEM_HEADER + "n1\ta\nn1\tb\n", [], "'n1' is there twice"),
+    ("mine-fine_tune", ITEM_HEADER + "n1\ta\nn1\tb\n", [], "'n1' occurs twice"),
     ("mine-fine_tune", "item_id:token\tprice:float\nn1\t3\n", [], "no text column"),
     ("mine-fine_tune", "", [], "is empty"),
     ("mine-fine_tune", ITEM_HEADER + "n1\tblue\n", ["--pretrained=nowhere"], "nowhere is no bundle"),
     ("mine-fine_tune", ITEM_HEADER + "n1\tblue\n", ["--pretrained={other}"], "is another bundle"),
-    ("alone", ITEM_HEADER + "n1\tblue\n", [], "is not beside it: name it, --pretrained=DIR"),
+    ("alone", ITEM_HEADER + "n1\tblue\n", [], "is not next to it: name it, --pretrained=DIR"),
     ("nowhere", ITEM_HEADER + "n1\tblue\n", [], "nowhere is no trained model"),
 ]
 

@@ -127,7 +127,7 @@ def test_no_folder_is_made_of_a_model_that_cannot_answer_as_it_says(model, warns
     assert registry.serves(model.__name__) and not registry.serves("SASRec")
     write_domains(tmp_path / "data")
     assert run(tmp_path, model.__name__, epochs=1)["trained"] is None
-    assert ("scores in another way than its serving() says" in caplog.text) == warns
+    assert ("computes other scores than its serving() describes" in caplog.text) == warns
 
 
 def test_opening_and_recommending_needs_neither_data_nor_recbole(trained):

@@ -83,7 +83,7 @@ def download_weights(name: str) -> str:
             siblings = HfApi().model_info(hub_name, timeout=_HUB_SECONDS).siblings
             files = [entry.rfilename for entry in siblings]  # type: ignore[union-attr]  # the hub lists a model's files
         except GatedRepoError:
-            raise UserError(f"{looked_for}, and {hub_name} asks for a login: run `hf auth login` first") from None
+            raise UserError(f"{looked_for}, and {hub_name} requires a login: run `hf auth login` first") from None
         except RepositoryNotFoundError:
             continue
         except Exception as error:  # the hub's client raises whatever its HTTP library does

@@ -245,4 +245,4 @@ def _set_pooling(model: SentenceModel, folder: str | Path, name: str, pooling: s
         if isinstance(part, Pooling):
             model[position] = Pooling([pooling])
             return
-    raise UserError(f"text encoder {name}: it has no pooling step, so pooling={pooling} cannot be set; leave it out")
+    raise UserError(f"text encoder {name}: it has no pooling step, so pooling={pooling} cannot be set: remove it")

@@ -230,7 +230,7 @@ def _settings(folder: Path) -> dict[str, Any]:
     texts = modality.get("text") if isinstance(modality, dict) else None
     named = settings.get("module_output_name", "token_embeddings")
     if settings.get("transformer_task", "feature-extraction") != "feature-extraction" or texts != _STATES:
-        raise PartError(f"{SETTINGS} asks for other than the states of the last layer")
+        raise PartError(f"{SETTINGS} names other states than those of the last layer")
     if named != "token_embeddings" or type(settings.get("do_lower_case", False)) is not bool:
         raise PartError(f"{SETTINGS} has values that are not known")
     return settings

@@ -35,7 +35,7 @@ class ConversionSummary:
         filtered: Interactions dropped by ``k_core`` and ``min_length``.
         malformed: Lines skipped in both files.
         without_title: Items written without a title in the metadata; all of them if there is no metadata.
-        notes: What else a user may not expect.
+        notes: Further facts that may surprise a user.
     """
 
     name: str
@@ -87,7 +87,7 @@ def convert_amazon(
 
     Raises:
         UserError: A file is missing, is unreadable, has an unknown layout or has more than 1 % malformed lines. Or the
-            filters leave nothing, or the metadata describe none of the items. Or the folder is there already or cannot
+            filters leave nothing, or the metadata describe none of the items. Or the folder exists already or cannot
             be written.
     """
     folder = free_folder(output, name)

@@ -58,7 +58,7 @@ def read_metadata(file: RawFile, tokens: Iterable[str]) -> Metadata:
         UserError: The file cannot be read, has no metadata or too many malformed lines.
     """
     tokens = list(tokens)
-    wanted = set(tokens)
+    ids = set(tokens)
     described: dict[str, _Description] = {}
     example = ""
     read, record_of = _form(file)
@@ -67,7 +67,7 @@ def read_metadata(file: RawFile, tokens: Iterable[str]) -> Metadata:
         """Return the id and the description of an entry; None for items that are not wanted or known already."""
         token, record = record_of(entry)
         # The release of 2018 has some items twice, with the same content.
-        return token, _description(record) if token in wanted and token not in described else None
+        return token, _description(record) if token in ids and token not in described else None
 
     for token, description in read(parse):
         example = example or token

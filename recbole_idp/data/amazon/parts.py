@@ -41,7 +41,7 @@ def parts_beside(file: RawFile, layout: Layout) -> Parts:
     if missing := [part for part in _PARTS if part not in there]:
         names = " and ".join(paths[part].name for part in missing)
         read = " and ".join(paths[part].name for part in there)
-        notes = [f"only {read} is read: {names}, with the same columns, would lie beside it"]
+        notes = [f"only {read} is read: {names}, with the same columns, are missing in its folder"]
     else:
         notes = [f"{', '.join(paths[part].name for part in there)} are joined"]
     return Parts([file if part == given else RawFile(paths[part]) for part in there], notes)

@@ -18,13 +18,13 @@ def free_folder(output: str | Path, name: str) -> Path:
         name: The name of the dataset.
 
     Raises:
-        UserError: The name is none, or the folder is there already.
+        UserError: The name is invalid, or the folder exists already.
     """
     folder = dataset_folder(output, name)
     if not name.isprintable():
         raise UserError(f"{name!r} cannot be printed: choose another name for the data set")
     if folder.exists():
-        raise UserError(f"{folder} is there already: delete it or choose another name")
+        raise UserError(f"{folder} exists already: delete it or choose another name")
     return folder
 
 

@@ -68,7 +68,7 @@ class OpenFile:
         self._unpacked += len(content)
         if self._unpacked > _CHECKED_FROM and self._unpacked > MOST_RATIO * self._raw.tell():
             raise UserError(
-                f"{self._path} unpacks to more than {MOST_RATIO} times its size, as no data do; give another file"
+                f"{self._path} unpacks to more than {MOST_RATIO} times its size, more than any data; give another file"
             )
         return content
 

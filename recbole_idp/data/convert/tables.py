@@ -52,12 +52,12 @@ class Table(NamedTuple):
     header: tuple[str, ...]
 
 
-def find_columns(names: Sequence[str], wanted: Mapping[str, Iterable[str]]) -> dict[str, int]:
+def find_columns(names: Sequence[str], names_of: Mapping[str, Iterable[str]]) -> dict[str, int]:
     """Return the places of the wanted columns.
 
     Args:
         names: The names of the columns.
-        wanted: The names that each part may have.
+        names_of: The names that each part may have.
 
     Returns:
         Place of each part that is there.
@@ -65,16 +65,16 @@ def find_columns(names: Sequence[str], wanted: Mapping[str, Iterable[str]]) -> d
     places: dict[str, int] = {}
     for place, name in enumerate(names):
         places.setdefault(re.sub(r"[\W_]", "", _TYPE.sub("", name.strip()).lower()), place)
-    found = {part: next((places[name] for name in known if name in places), None) for part, known in wanted.items()}
+    found = {part: next((places[name] for name in known if name in places), None) for part, known in names_of.items()}
     return {part: place for part, place in found.items() if place is not None}
 
 
-def split_header(line: str, wanted: Mapping[str, Iterable[str]]) -> Table:
+def split_header(line: str, names_of: Mapping[str, Iterable[str]]) -> Table:
     """Split a first line by the separator that gives the most of the wanted columns, and then the most fields."""
     tables = []
     for separator in SEPARATORS:
         names = [name.strip().strip('"').strip() for name in line.split(separator)]
-        tables.append(Table(separator, find_columns(names, wanted), len(names), tuple(names)))
+        tables.append(Table(separator, find_columns(names, names_of), len(names), tuple(names)))
     return max(tables, key=lambda table: (len(table.columns), table.width))
 
 

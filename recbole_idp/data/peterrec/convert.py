@@ -121,14 +121,14 @@ def convert_peterrec(
         Counts of what was read and written.
 
     Raises:
-        UserError: The file is missing, cannot be read or has a malformed line. Or a folder is there already or cannot
+        UserError: The file is missing, cannot be read or has a malformed line. Or a folder exists already or cannot
             be written.
     """
     free_folder(output, name)
     task = Task(Path(file))
     if not has_targets(task.file):
         if labels is not None:
-            raise UserError(f"{file} has no targets, which --labels={labels} would name: leave it out")
+            raise UserError(f"{file} has no targets, which --labels={labels} would name: remove --labels")
         tasks = Tasks(source=[task])
     elif labels is None:
         tasks = Tasks(items={f"{name}-target": task})
@@ -202,7 +202,7 @@ def _convert(tasks: Tasks, name: str, output: Path, users: str) -> TextSummary:
     places = {target: free_folder(output, target) for target in tasks.items}
     for task in (*tasks.items.values(), *tasks.classes.values()):
         if not has_targets(task.file):
-            raise UserError(f"{task.file}, line 1 has no two commas, after which its targets would stand")
+            raise UserError(f"{task.file}, line 1 has no two commas, after which targets follow")
     summary = TextSummary(name, folder, users)
     stages = Stages(len(tasks.source) + len(tasks.items) + len(tasks.classes))
     files = [*tasks.source, *tasks.items.values(), *tasks.classes.values()]

@@ -43,7 +43,7 @@ class TenrecSummary:
         interactions: Interactions written.
         duplicates: Rows with the behaviour that were dropped because they equal an earlier one in all columns.
         filtered: Interactions dropped because of their items' numbers of events.
-        notes: What else a user may not expect.
+        notes: Further facts that may surprise a user.
     """
 
     name: str
@@ -92,7 +92,7 @@ def convert_tenrec(
 
     Raises:
         UserError: The file is missing, cannot be read, lacks a column or has a malformed row. Or nothing is left. Or
-            the folder is there already or cannot be written.
+            the folder exists already or cannot be written.
     """
     folder = free_folder(output, name)
     if min_item_events is not None and max_item_events is not None and min_item_events > max_item_events:

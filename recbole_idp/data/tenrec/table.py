@@ -80,7 +80,7 @@ def read_layout(path: Path, behaviour: str) -> Layout:
         )
     used = (*_IDS, behaviour, *USER_FACTS, *ITEM_FACTS)
     if twice := [name for name in used if names.count(name) > 1]:
-        raise UserError(f"{path}, line 1: the column {twice[0]} is there twice: rename or drop one")
+        raise UserError(f"{path}, line 1: the column {twice[0]} occurs twice: rename or drop one")
     return Layout(path, names, behaviour)
 
 
@@ -107,7 +107,7 @@ def _rows(layout: Layout, block: Block) -> Rows:
     facts = layout.facts((*USER_FACTS, *ITEM_FACTS))
     frame = _parse(layout, block, (layout.behaviour, *facts))
     if len(frame) != count:
-        raise UserError(f"{layout.path}, line {block.first} and after it: a control character stands in a row")
+        raise UserError(f"{layout.path}, line {block.first} and after it: a row holds a control character")
     for name in _IDS:
         ids = frame[name].to_numpy()
         _check(layout, block, name, (ids < 0) | (ids >= _MOST), _NO_ID)

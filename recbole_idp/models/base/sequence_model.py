@@ -184,13 +184,13 @@ class SequenceModel(SequentialRecommender):
             Scalar.
         """
         states, targets = [], []
-        for items, wanted in batch.parts:
-            wanted, encoded = wanted.flatten(), self.encode(items).flatten(0, 1)
-            where = wanted.nonzero().squeeze(1)
+        for items, target_items in batch.parts:
+            target_items, encoded = target_items.flatten(), self.encode(items).flatten(0, 1)
+            where = target_items.nonzero().squeeze(1)
             # Rows of one length have a target everywhere: nothing to pick out, and nothing to copy.
-            whole = len(where) == len(wanted)
+            whole = len(where) == len(target_items)
             states.append(encoded if whole else encoded[where])
-            targets.append(wanted if whole else wanted[where])
+            targets.append(target_items if whole else target_items[where])
         if len(states) > 1:
             states, targets = [torch.cat(states)], [torch.cat(targets)]
         return self.loss(states[0], targets[0], self.candidate_vectors(), self.item_bias())

@@ -1,4 +1,4 @@
-"""What a model hands to :mod:`recbole_idp.serving`, which needs nothing else of it."""
+"""What :mod:`recbole_idp.serving` needs of a model."""
 
 from __future__ import annotations
 

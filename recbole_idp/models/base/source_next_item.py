@@ -8,8 +8,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import torch
 from torch import nn
 
+from recbole_idp.data.keys import DataSettings
 from recbole_idp.models.base.sequence_model import SequenceModel
+from recbole_idp.models.base.transferred import check_sizes
 from recbole_idp.nn.encoder.causal import SIZES, CausalSettings, causal_encoder
+from recbole_idp.train.pretrained import find_or_make
+from recbole_idp.train.pretrained_folder import FolderT
+from recbole_idp.train.source_sequences import SequencePretraining, open_of_sequences
 from recbole_idp.train.source_training import source_settings
 
 if TYPE_CHECKING:
@@ -17,6 +22,7 @@ if TYPE_CHECKING:
 
     from recbole_idp.models.base.sequence_model import ModelData
     from recbole_idp.nn.encoder.dilated import DilatedBlock
+    from recbole_idp.train.clock import StageClock
 
 
 class SourceNextItem(SequenceModel):
@@ -65,6 +71,42 @@ def source_next_item_settings(config: Config, **values: Any) -> Config:
         exclude_history=False,
         **values,
     )
+
+
+class CausalPretraining(SequencePretraining[FolderT]):
+    """Pre-training of item vectors and a causal encoder by the next item, on source sequences."""
+
+    def values(self) -> dict[str, Any]:
+        """Return the keys that decide on the result; those of the other encoder do not."""
+        return without_other_encoder(super().values())
+
+    def sizes(self) -> dict[str, Any]:
+        """Return the keys that decide on whether the encoder's weights fit, and their values."""
+        return encoder_sizes(CausalSettings.of(self.config), self.config["MAX_ITEM_LIST_LENGTH"])
+
+
+def find_or_make_causal(
+    pretraining: type[CausalPretraining[FolderT]], config: Config, clock: StageClock | None
+) -> FolderT:
+    """Open the folder that a configuration means, and make it first where there is none.
+
+    Args:
+        pretraining: Makes it.
+        config: With ``pretrained`` naming a folder, or else the sources and all hyper-parameters.
+        clock: Where stages are timed.
+
+    Returns:
+        The opened folder.
+
+    Raises:
+        UserError: The named folder or the sources cannot be used, or its sizes are others than the configuration's.
+    """
+    if not config["pretrained"]:
+        return find_or_make(pretraining(config), clock)
+    found = open_of_sequences(pretraining.result, config["pretrained"], config["dataset"], DataSettings.of(config))
+    own = encoder_sizes(CausalSettings.of(config), config["MAX_ITEM_LIST_LENGTH"])
+    check_sizes(own, found.description["sizes"], str(found.folder))
+    return found
 
 
 def encoder_sizes(settings: CausalSettings, max_length: int) -> dict[str, Any]:

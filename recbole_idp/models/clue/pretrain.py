@@ -7,15 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from recbole_idp.data.keys import DataSettings
 from recbole_idp.models.base.transferred import TRANSFORMER_KEYS, weights_of
 from recbole_idp.models.clue.collapse import CollapseAlarm
 from recbole_idp.models.clue.pretraining_model import CLUEPretraining
 from recbole_idp.storage.schema import ObjectOf
 from recbole_idp.storage.sealed import FolderFormat
-from recbole_idp.train.pretrained import Pretraining, find_or_make
+from recbole_idp.train.pretrained import find_or_make
 from recbole_idp.train.pretrained_folder import WEIGHTS, FolderContent, card_text
 from recbole_idp.train.pretrained_items import ITEMS, PretrainedItems, items_text
-from recbole_idp.train.source_sequences import is_own_source, load_sequences, sequence_locations
+from recbole_idp.train.source_sequences import SequencePretraining, load_sequences, open_of_sequences
 from recbole_idp.train.source_training import chosen_values, source_settings, train_resumably
 from recbole_idp.train.trainer import SequenceTrainer
 
@@ -92,7 +93,7 @@ class ViewTrainer(SequenceTrainer):
         return float(self.trained_epochs), {"loss": loss, "spread": spread}
 
 
-class ViewPretraining(Pretraining[PretrainedCLUE]):
+class ViewPretraining(SequencePretraining[PretrainedCLUE]):
     """Pre-training of CLUE's item vectors and user encoder on source sequences (ICDM 2021).
 
     Args:
@@ -101,13 +102,6 @@ class ViewPretraining(Pretraining[PretrainedCLUE]):
 
     result = PretrainedCLUE
     prefix = "clue"
-
-    def __init__(self, config: Config) -> None:
-        super().__init__(config, sequence_locations(config))
-
-    def dataset_names(self) -> list[str]:
-        """Return the names of the datasets for the folder's name."""
-        return [location.name for location in self.locations]
 
     def values(self) -> dict[str, Any]:
         """Return the keys that decide on the result; those that this pre-training does not read are left out."""
@@ -168,8 +162,5 @@ def find_or_pretrain(config: Config, clock: StageClock | None = None) -> Pretrai
         UserError: The named folder or the sources cannot be used.
     """
     if config["pretrained"]:
-        found = PretrainedCLUE.open(config["pretrained"])
-        if not is_own_source(config):
-            found.check_target(config["dataset"])
-        return found
+        return open_of_sequences(PretrainedCLUE, config["pretrained"], config["dataset"], DataSettings.of(config))
     return find_or_make(ViewPretraining(config), clock)

@@ -1,6 +1,6 @@
 """The views of a sequence that CLUE compares (ICDM 2021, section III).
 
-Each function takes a batch of sequences and returns one view of each, drawn anew. A view changes a share of the events:
+Each function takes a batch of sequences and returns one random view of each. A view changes a share of the events:
 the share of a sequence's length, rounded, and one event at least.
 """
 

@@ -200,15 +200,15 @@ def check_owners(owners: Mapping[str, torch.Tensor], kept: Sequence[Mapping[str,
         UserError: Entries are owned by no task, or a task has taken another's.
     """
     for name in sorted(owners.keys() | set().union(*kept)):
-        wanted = [task.get(name, 0) for task in kept]
+        expected = [task.get(name, 0) for task in kept]
         owner = owners.get(name)
         if owner is None or owner.dtype != torch.uint8:
             raise UserError(f"{what} does not say which task owns which weight of {name}: do not use it")
         counts = torch.bincount(owner.flatten().long(), minlength=1 + len(kept))[1:].tolist()
-        if counts != wanted:
+        if counts != expected:
             raise UserError(
-                f"{what} is damaged: its tasks own {counts} weights of {name}, and owned {wanted} when it was written, "
-                "so that their masks overlap or lack weights: do not use it"
+                f"{what} is damaged: its tasks own {counts} weights of {name}, and owned {expected} "
+                "when it was written, so that their masks overlap or lack weights: do not use it"
             )
 
 

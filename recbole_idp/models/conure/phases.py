@@ -41,7 +41,7 @@ class TwoPhaseTrainer(SequenceTrainer):
         if config["weight_decay"]:
             raise UserError(
                 f"weight_decay is {config['weight_decay']}, but Conure takes none, as it would change the weights of "
-                "earlier tasks: leave it out"
+                "earlier tasks: remove it"
             )
 
     def __init__(self, config: Config, model: Any) -> None:

@@ -8,18 +8,16 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from recbole_idp.models.base.source_next_item import (
-    encoder_sizes,
+    CausalPretraining,
+    find_or_make_causal,
     source_next_item_settings,
-    without_other_encoder,
 )
-from recbole_idp.models.base.transferred import check_sizes, weights_of
+from recbole_idp.models.base.transferred import weights_of
 from recbole_idp.models.conure.folder import ConureFolder, Task, conure_card, conure_content
 from recbole_idp.models.conure.model import ConurePretraining, copied
 from recbole_idp.models.conure.phases import TwoPhaseTrainer
-from recbole_idp.nn.encoder.causal import CausalSettings
-from recbole_idp.train.pretrained import Pretraining, find_or_make
 from recbole_idp.train.pretrained_items import items_text
-from recbole_idp.train.source_sequences import is_own_source, load_sequences, sequence_locations
+from recbole_idp.train.source_sequences import load_sequences
 from recbole_idp.train.source_training import train_resumably
 
 if TYPE_CHECKING:
@@ -29,7 +27,7 @@ if TYPE_CHECKING:
     from recbole_idp.train.pretrained_folder import FolderContent
 
 
-class FirstTask(Pretraining[ConureFolder]):
+class FirstTask(CausalPretraining[ConureFolder]):
     """Conure's first task: train, prune, retrain on source sequences.
 
     Args:
@@ -38,17 +36,6 @@ class FirstTask(Pretraining[ConureFolder]):
 
     result = ConureFolder
     prefix = "conure"
-
-    def __init__(self, config: Config) -> None:
-        super().__init__(config, sequence_locations(config))
-
-    def dataset_names(self) -> list[str]:
-        """Return the names of the datasets for the folder's name."""
-        return [location.name for location in self.locations]
-
-    def values(self) -> dict[str, Any]:
-        """Return the keys that decide on the result; those of the other encoder do not."""
-        return without_other_encoder(super().values())
 
     def train(self, clock: StageClock) -> FolderContent:
         """Train on the source sequences; see :class:`Pretraining`."""
@@ -78,7 +65,7 @@ class FirstTask(Pretraining[ConureFolder]):
             items_text(domains),
             [first],
             domains.domains,
-            {"sizes": encoder_sizes(CausalSettings.of(config), config["MAX_ITEM_LIST_LENGTH"])},
+            {"sizes": self.sizes()},
         )
 
     def card(self, description: Mapping[str, Any]) -> str:
@@ -99,11 +86,4 @@ def find_or_learn_first(config: Config, clock: StageClock | None = None) -> Conu
     Raises:
         UserError: The named folder or the sources cannot be used, or its sizes are others than the configuration's.
     """
-    if not config["pretrained"]:
-        return find_or_make(FirstTask(config), clock)
-    found = ConureFolder.open(config["pretrained"])
-    if not is_own_source(config):
-        found.check_target(config["dataset"])
-    sizes = encoder_sizes(CausalSettings.of(config), config["MAX_ITEM_LIST_LENGTH"])
-    check_sizes(sizes, found.description["sizes"], str(found.folder))
-    return found
+    return find_or_make_causal(FirstTask, config, clock)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from recbole_idp.config.derive import given_values
 from recbole_idp.config.fingerprint import values_that_affect
 from recbole_idp.config.setting import Affects
 from recbole_idp.data.content_hashes import content_hashes
+from recbole_idp.data.keys import PredictionSettings
 from recbole_idp.errors import UserError
 from recbole_idp.models.conure.folder import ConureFolder, Task, conure_card, conure_content
 from recbole_idp.models.conure.masks import Phase
@@ -20,7 +21,7 @@ from recbole_idp.storage.environment import versions
 from recbole_idp.storage.files import fingerprint
 from recbole_idp.train.pretrained_folder import write_folder
 from recbole_idp.train.pretrained_items import ITEM_TABLE, ITEMS, NoCommonItems
-from recbole_idp.train.source_sequences import sequence_locations
+from recbole_idp.train.source_start import SourceSequencesTrainer
 from recbole_idp.train.trainer import SequenceTrainer
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ VARIANTS = {
 }
 
 
-class ConureTrainer(TwoPhaseTrainer):
+class ConureTrainer(SourceSequencesTrainer, TwoPhaseTrainer):
     """Learn the next task of a folder, and write a folder that has it as well.
 
     The folder is the one named by ``pretrained``; without a name, the source sequences are the first task, which is
@@ -50,7 +51,6 @@ class ConureTrainer(TwoPhaseTrainer):
 
     model: Conure
     variants = VARIANTS
-    stage = "transfer"
     extended: Path | None = None
 
     def __init__(self, config: Config, model: Conure) -> None:
@@ -61,27 +61,25 @@ class ConureTrainer(TwoPhaseTrainer):
     @classmethod
     def check_sources(cls, config: Config, variants: Sequence[str]) -> None:
         """Check the folder or the source domains, and that the task is new, or known."""
-        if set(variants) != {"scratch"} and not config["pretrained"]:
-            sequence_locations(config)
+        super().check_sources(config, variants)
         if config["pretrained"] and set(variants) != {"scratch"}:
-            check_name(find_or_learn_first(config), task_name(config), variants)
+            name = task_name(config["task_name"], config["dataset"], PredictionSettings.of(config))
+            check_name(find_or_learn_first(config), name, variants)
         elif "stored" in variants:
             raise UserError("stored shows a task that a folder has learned: name the folder, --pretrained=FOLDER")
 
     @classmethod
-    def prepare_start(
-        cls, config: Config, dataset: SequenceDataset, variants: Sequence[str], clock: StageClock
-    ) -> None:
-        """Learn, or find, the first task; each variant opens the folder again."""
-        if set(variants) != {"scratch"}:
-            find_or_learn_first(config, clock)
+    def find_start(cls, config: Config, clock: StageClock | None = None) -> ConureFolder:
+        """Find the folder, or learn the first task."""
+        return find_or_learn_first(config, clock)
 
     def prepare_model(self, train_data: SequenceDataset, valid_data: SequenceDataset | None = None) -> None:
         """Load the network into the model."""
         if self.model.is_alone:
             return
-        found = find_or_learn_first(self.config)
-        name, variant = task_name(self.config), self.config["transfer"]
+        config, variant = self.config, self.config["transfer"]
+        found = find_or_learn_first(config)
+        name = task_name(config["task_name"], config["dataset"], PredictionSettings.of(config))
         check_name(found, name, [variant])
         self._folder, self._data = found, train_data
         rows = found.rows_of(train_data.history_items)
@@ -117,7 +115,14 @@ class ConureTrainer(TwoPhaseTrainer):
             return
         assert self._folder is not None and self._data is not None  # as prepare_model sets them
         self.restore(self.saved_model_file)
-        self.extended = extend(self._folder, self.model, self.config, self._data, self.best_valid_result)
+        config = self.config
+        learned = LearnedTask(
+            name=task_name(config["task_name"], config["dataset"], PredictionSettings.of(config)),
+            values=values_that_affect(given_values(config), config["model"], Affects.PRETRAINING | Affects.TRAINING),
+            seed=config["seed"],
+            valid=dict(self.best_valid_result),
+        )
+        self.extended = extend(self._folder, self.model, learned, self._data, Path(config["checkpoint_dir"]))
         self.logger.info(f"Conure with {len(self._folder.tasks) + 1} tasks: {self.extended}")
 
     def facts(self) -> dict[str, Any]:
@@ -126,10 +131,10 @@ class ConureTrainer(TwoPhaseTrainer):
         return found if self.extended is None else {**found, "conure": str(self.extended)}
 
 
-def task_name(config: Config) -> str:
-    """Return the name of a configuration's task."""
-    parts = [config["dataset"], config["predicts"] or "next_item", config["profile_field"]]
-    return config["task_name"] or ":".join(part for part in parts if part)
+def task_name(given: str | None, dataset: str, prediction: PredictionSettings) -> str:
+    """Return the given name of a task, or that of its dataset and of what is predicted there."""
+    parts = [dataset, prediction.predicts, prediction.profile_field]
+    return given or ":".join(part for part in parts if part)
 
 
 def candidates_of(dataset: SequenceDataset) -> list[str]:
@@ -153,32 +158,46 @@ def check_name(folder: ConureFolder, name: str, variants: Sequence[str]) -> None
         raise UserError(f"{folder.folder} has no task {name}, but {', '.join(names)}: name one of them by --task_name")
 
 
+class LearnedTask(NamedTuple):
+    """A task that was learned.
+
+    Attributes:
+        name: Its name in the folder.
+        values: Keys and values that decide on what was learned.
+        seed: The seed.
+        valid: Validation metrics.
+    """
+
+    name: str
+    values: dict[str, Any]
+    seed: int
+    valid: dict[str, float]
+
+
 def extend(
-    folder: ConureFolder, model: Conure, config: Config, dataset: SequenceDataset, valid: dict[str, float]
+    folder: ConureFolder, model: Conure, learned: LearnedTask, dataset: SequenceDataset, checkpoint_dir: Path
 ) -> Path:
     """Write a folder with the tasks of another one, and one more; the other one stays.
 
     Args:
         folder: The folder that the task started from.
         model: The trained model.
-        config: Its configuration.
+        learned: What it was trained on, and how.
         dataset: The training part of its dataset.
-        valid: Its validation metrics.
+        checkpoint_dir: Folder that the new folder is made in.
 
     Returns:
-        The new folder; one that is there already was made from the same.
+        The new folder; an existing one was made from the same.
 
     Raises:
         UserError: It cannot be written.
     """
-    values = values_that_affect(given_values(config), config["model"], Affects.PRETRAINING | Affects.TRAINING)
     data = content_hashes(dataset.location, with_items=False)
-    digits = fingerprint([folder.description["fingerprint"], values, data])
-    name = task_name(config)
-    place = Path(config["checkpoint_dir"]) / f"conure-{name.replace(':', '-')[:80]}-{digits[:8]}"
+    digits = fingerprint([folder.description["fingerprint"], learned.values, data])
+    place = checkpoint_dir / f"conure-{learned.name.replace(':', '-')[:80]}-{digits[:8]}"
     if place.is_dir():
         return place
-    about = {"name": name, "pruned": config["pruned"], "kept": model.kept, "valid": dict(valid)}
+    about = {"name": learned.name, "pruned": model.settings.pruned, "kept": model.kept, "valid": learned.valid}
     table, token = (value.detach().cpu().clone() for value in (model.item_embedding.weight, model.encoder.token))
     task = Task(about, table, token, table.new_zeros(len(table)), candidates_of(dataset))
     state: dict[str, torch.Tensor] = {ITEM_TABLE: folder.state[ITEM_TABLE], **model.stored_network()}
@@ -188,8 +207,8 @@ def extend(
         **{key: folder.description[key] for key in ("domains", "sizes", "hyper_parameters")},
         **content.facts,
         "fingerprint": digits,
-        "valid": dict(valid),
-        "seed": config["seed"],
+        "valid": learned.valid,
+        "seed": learned.seed,
         "versions": versions(),
     }
     write_folder(place, ConureFolder.folder_format, content, description, conure_card(description))

@@ -38,7 +38,7 @@ class TwoDomainDataset(PredictedDataset):
     """A target whose inputs are the items of all source domains as well, and the rows of these.
 
     Attributes:
-        sources: The rows of the source domains, which are trained on beside the target's.
+        sources: The rows of the source domains, which are trained on together with the target's.
     """
 
     sources: SourceRows
@@ -114,9 +114,9 @@ class TwoDomainBatch:
 
 
 class TwoDomainBatches:
-    """One pass over the target's rows, each batch beside one of the source's.
+    """One pass over the target's rows, each batch paired with one of the source's.
 
-    The source's rows are drawn anew each epoch. Where they have fewer batches they are passed over again.
+    The source's rows are drawn again each epoch. Where they have fewer batches they are passed over again.
 
     Args:
         source: Batches of the source domains.

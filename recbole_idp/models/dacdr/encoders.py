@@ -31,7 +31,7 @@ class Parts:
         """Return some rows; int64, shape [R]."""
         return Parts(self.shared[chosen], self.private[chosen])
 
-    def beside(self, other: Parts) -> Parts:
+    def joined_with(self, other: Parts) -> Parts:
         """Return these rows and the rows of others."""
         return Parts(torch.cat([self.shared, other.shared]), torch.cat([self.private, other.private]))
 
@@ -110,7 +110,7 @@ def domain_loss(source: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
 
 
 def domain_accuracy(source: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-    """Return the share of rows whose domain a discriminator tells; both domains have the same weight; scalar."""
+    """Return the accuracy of a discriminator of domains; both domains have the same weight; scalar."""
     return ((source < 0).float().mean() + (target > 0).float().mean()) / 2
 
 

@@ -39,7 +39,7 @@ class Joint(NamedTuple):
 
     Attributes:
         loss: What is minimised.
-        user_accuracy: Share of the rows whose domain the discriminator of users tells.
+        user_accuracy: Accuracy of the discriminator of users.
         item_accuracy: The same of the target items of these rows.
         overlap: The term that keeps shared and private parts apart.
     """
@@ -122,14 +122,16 @@ class DACDR(SequenceModel):
     def joint_loss(self, batch: TwoDomainBatch) -> Joint:
         """Compute the loss of a batch of both domains, and what is reported of it."""
         source, target = self._source_side(batch.source), self._target_side(batch.target)
-        user_loss, user_accuracy = self._told(self.user_discriminator, source.users, target.users)
-        item_loss, item_accuracy = self._told(self.item_discriminator, source.items, target.items)
-        together = overlap(source.users.beside(target.users)) + overlap(source.items.beside(target.items))
+        user_loss, user_accuracy = self._adversary(self.user_discriminator, source.users, target.users)
+        item_loss, item_accuracy = self._adversary(self.item_discriminator, source.items, target.items)
+        together = overlap(source.users.joined_with(target.users)) + overlap(source.items.joined_with(target.items))
         adversary = self.settings.adversary_weight * (user_loss + item_loss)
         loss = source.loss + target.loss + adversary + self.settings.orthogonality_weight * together
         return Joint(loss, user_accuracy, item_accuracy, together.detach())
 
-    def _told(self, discriminator: Discriminator, source: Parts, target: Parts) -> tuple[torch.Tensor, torch.Tensor]:
+    def _adversary(
+        self, discriminator: Discriminator, source: Parts, target: Parts
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         """Return the loss of a discriminator on the shared parts, and its accuracy; scalars."""
         logits = [discriminator(part.shared, self.strength) for part in (source, target)]
         return domain_loss(*logits), domain_accuracy(*(part.detach() for part in logits))
@@ -137,36 +139,36 @@ class DACDR(SequenceModel):
     def _states(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
         """Return the states x_u where there is a target, shape [T, D], and the targets, shape [T]."""
         states, targets = [], []
-        for items, wanted in batch.parts:
+        for items, target_items in batch.parts:
             encoded = self.encoder.encoder(lookup(self.item_embedding.weight, items), items == 0)
-            states.append(encoded[wanted > 0])
-            targets.append(wanted[wanted > 0])
+            states.append(encoded[target_items > 0])
+            targets.append(target_items[target_items > 0])
         return torch.cat(states), torch.cat(targets)
 
     def _target_side(self, batch: Batch) -> Side:
         """Compute what is needed of the rows of the target."""
-        states, wanted = self._states(batch)
+        states, target_items = self._states(batch)
         users = self.encoder.users.parts(states, TARGET)
-        items = self.items.parts(lookup(self.item_embedding.weight, wanted), TARGET)
+        items = self.items.parts(lookup(self.item_embedding.weight, target_items), TARGET)
         joined = self.encoder.users.joined(users)
-        return Side(self.loss(joined, wanted, self.candidate_vectors(), self.item_bias()), users, items)
+        return Side(self.loss(joined, target_items, self.candidate_vectors(), self.item_bias()), users, items)
 
     def _source_side(self, batch: Batch) -> Side:
         """Compute what is needed of the rows of the source, whose targets are compared with some of its items."""
-        states, wanted = self._states(batch)
+        states, target_items = self._states(batch)
         users = self.encoder.users.parts(states, SOURCE)
         # Row 0 stands for padding, as in the tables of all items.
-        numbers = torch.cat([wanted.new_zeros(1), self._source_candidates(wanted)])
+        numbers = torch.cat([target_items.new_zeros(1), self._source_candidates(target_items)])
         items = self.items.parts(lookup(self.item_embedding.weight, numbers), SOURCE)
-        places = torch.searchsorted(numbers, wanted)
+        places = torch.searchsorted(numbers, target_items)
         joined = self.encoder.users.joined(users)
         loss = self.source_loss(joined, places, self.items.joined(items))
         return Side(loss, users, items.rows(places))
 
-    def _source_candidates(self, wanted: torch.Tensor) -> torch.Tensor:
+    def _source_candidates(self, target_items: torch.Tensor) -> torch.Tensor:
         """Return the distinct source items that targets are compared with: themselves, and some others; ascending."""
-        items, count = self.sources.items.to(wanted.device), self.settings.source_negatives
+        items, count = self.sources.items.to(target_items.device), self.settings.source_negatives
         if count == 0 or count >= len(items):
             return items
-        drawn = items[torch.randint(len(items), (count,), device=wanted.device)]
-        return torch.cat([wanted, drawn]).unique()
+        drawn = items[torch.randint(len(items), (count,), device=target_items.device)]
+        return torch.cat([target_items, drawn]).unique()

@@ -55,8 +55,8 @@ class DACDRTrainer(SequenceTrainer):
         loss = super()._train_epoch(train_data, epoch_idx, loss_func, show_progress)
         users, items, overlap = (float(torch.stack(values).mean()) for values in zip(*self._found, strict=True))
         self.logger.info(
-            f"epoch {epoch_idx}: gradient reversal {self.model.strength:.2f}; the discriminators tell the domain of "
-            f"{users:.1%} of the users' states and of {items:.1%} of the items (half is chance); overlap of shared and "
+            f"epoch {epoch_idx}: gradient reversal {self.model.strength:.2f}; the discriminators find the domain of "
+            f"{users:.1%} of the users' states and of {items:.1%} of the items (chance: 50 %); overlap of shared and "
             f"private parts {overlap:.3g}"
         )
         return loss

@@ -167,7 +167,7 @@ def bundle_content(
         names: What the items are called.
         vectors: Text vectors of the frozen encoder, and the adapted ones; shape [S, W] each.
         encoders: The text encoder, copied so that target items are encoded alike, and the matcher.
-        facts: What the description tells besides.
+        facts: Further facts of the description.
 
     Returns:
         All parts of the folder.

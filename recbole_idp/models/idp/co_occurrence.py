@@ -23,7 +23,7 @@ def behaviour_vectors(targets: Targets, n_items: int, seed: int, rows: np.ndarra
         rows: The targets to use; shape [R]. None: all.
 
     Returns:
-        Float32, shape [T, at most 32]; zero for items that never stand beside another one.
+        Float32, shape [T, at most 32]; zero for items that never occur with another one.
     """
     from sklearn.utils.extmath import randomized_svd
 

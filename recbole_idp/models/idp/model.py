@@ -148,7 +148,7 @@ def check_encoder(model: str, own: Mapping[str, Any], pretrained: Mapping[str, A
     if variants and pretrained["kind"] != own["kind"]:
         raise UserError(
             f"{variants[0]} takes over the encoder, but {pretrained['kind']} was pre-trained and {model} is "
-            f"{own['kind']}: its IDs alone can be taken over, by the variant new_encoder (--transfer, --variants)"
+            f"{own['kind']}: only its IDs can be taken over, by the variant new_encoder (--transfer, --variants)"
         )
     compared = own if variants else {"hidden_size": own["hidden_size"]}
     check_sizes(compared, pretrained, "the bundle")

@@ -108,7 +108,7 @@ class BundlePretraining(Pretraining[Bundle]):
 
     @property
     def unfinished(self) -> Path:
-        """The folder by which an interrupted training goes on, the same for all matchers of the same IDs."""
+        """The folder from which an interrupted training resumes, the same for all matchers of the same IDs."""
         return Path(self.config["checkpoint_dir"]) / f"unfinished-{self.prefix}-{self.source_fingerprint}"
 
     @property
@@ -118,11 +118,11 @@ class BundlePretraining(Pretraining[Bundle]):
 
     @property
     def kept_matcher(self) -> Path:
-        """The file by which an interrupted training of the matcher goes on."""
+        """The file from which an interrupted training of the matcher resumes."""
         return self.unfinished / f"cdim-{self.fingerprint}.safetensors"
 
     def kept_files(self) -> tuple[Path, ...]:
-        """Return the files by which an interrupted run goes on."""
+        """Return the files from which an interrupted run resumes."""
         return (self.kept_source_model, self.kept_matcher, *super().kept_files())
 
     def train(self, clock: StageClock) -> FolderContent:

@@ -70,7 +70,7 @@ def find_source_model(checkpoint_dir: str | Path, digits: str, kept: Path) -> So
     except (UserError, KeyError) as error:
         logger.warning(f"{kept} is not used: {error}")
         return None
-    logger.info(f"Item IDs and sequence encoder of an interrupted run are taken up: {kept}")
+    logger.info(f"Item IDs and sequence encoder of an interrupted run are reused: {kept}")
     return model
 
 

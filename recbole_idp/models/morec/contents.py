@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import abc
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 
@@ -33,9 +33,11 @@ class ItemContents(abc.ABC):
     """Contents of I inputs and an encoder of them, whose vectors are W wide.
 
     Attributes:
+        encoder: The encoder.
         mean: What is taken off each vector; shape [W]. None: the mean over these contents.
     """
 
+    encoder: Any
     mean: torch.Tensor | None
 
     @abc.abstractmethod

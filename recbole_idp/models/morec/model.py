@@ -179,7 +179,7 @@ class MoRec(TextModel):
     ) -> tuple[TextEncoder, bool]:
         """Return the text encoder as it is now, and whether it cannot be loaded by its name again."""
         if self.content is not None:
-            return self.content.snapshot(), True
+            return cast("TextEncoder", self.content.snapshot()), True
         encoder = content_kind(config).of_target(dataset, start).encoder
         trained = start is not None and start.description["encoder"].get("trained") != "none"
         return encoder, trained or encoder.needs_fitting or config["text_pooling"] is not None

@@ -63,23 +63,24 @@ class NetworkSizes:
 
     def config(self, dropout: float) -> T5Config:
         """Return the sizes as a configuration of T5, with its dropout."""
-        config = T5Config(
-            vocab_size=self.vocabulary,
-            d_model=self.width,
-            d_ff=self.inner,
-            d_kv=self.key,
-            num_layers=self.layers,
-            num_heads=self.heads,
-            relative_attention_num_buckets=self.buckets,
-            relative_attention_max_distance=self.distance,
-            dropout_rate=dropout,
-            feed_forward_proj="gated-gelu" if self.gated else "relu",
-            tie_word_embeddings=True,
-            pad_token_id=PAD,
-            eos_token_id=END,
-            decoder_start_token_id=PAD,
-            use_cache=False,
-        )
+        values: dict[str, Any] = {
+            "vocab_size": self.vocabulary,
+            "d_model": self.width,
+            "d_ff": self.inner,
+            "d_kv": self.key,
+            "num_layers": self.layers,
+            "num_heads": self.heads,
+            "relative_attention_num_buckets": self.buckets,
+            "relative_attention_max_distance": self.distance,
+            "dropout_rate": dropout,
+            "feed_forward_proj": "gated-gelu" if self.gated else "relu",
+            "tie_word_embeddings": True,
+            "pad_token_id": PAD,
+            "eos_token_id": END,
+            "decoder_start_token_id": PAD,
+            "use_cache": False,
+        }
+        config = T5Config(**values)
         config.scale_decoder_outputs = self.scaled
         return config
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from recbole_idp.models.p5.network import PUBLISHED, NetworkSizes
 from recbole_idp.models.p5.published import read_published
@@ -53,7 +53,7 @@ def first_start(settings: P5Settings, catalogue: Catalogue) -> Start:
     tokenizer = PieceTokenizer.fit(
         [*[words] * (len(texts) + 1), *texts], settings.vocabulary_size, settings.number_digits
     )
-    sizes = PUBLISHED.get(settings.t5_size) or {
+    sizes: Mapping[str, Any] = PUBLISHED.get(settings.t5_size) or {
         "width": settings.hidden_size,
         "inner": settings.inner_size,
         "key": settings.key_size,

@@ -37,9 +37,10 @@ class SteppingDecoder:
     """
 
     def __init__(self, network: P5Network, states: torch.Tensor, is_padding: torch.Tensor) -> None:
-        self.network, self.blocks = network, network.t5.decoder.block
+        blocks: Any = network.t5.decoder.block
+        self.network, self.blocks = network, blocks
         self._heads = (network.sizes.heads, network.sizes.key)
-        crosses = [block.layer[1].EncDecAttention for block in self.blocks]
+        crosses = [block.layer[1].EncDecAttention for block in blocks]
         self._prompt_keys = [cross.k(states).unflatten(-1, self._heads).permute(0, 2, 3, 1) for cross in crosses]
         self._prompt_values = [cross.v(states).unflatten(-1, self._heads).transpose(1, 2) for cross in crosses]
         self._hidden = is_padding[:, None, None, :]

@@ -50,13 +50,14 @@ class PromptTrainer(SequenceTrainer):
                 group["eps"] = _EPS
         return optimizer
 
-    def _training_batches(self, train_data: AbstractDataLoader | TargetLoader) -> Iterable[PromptBatch]:
+    def _training_batches(self, train_data: AbstractDataLoader | TargetLoader) -> Iterable[Any]:
         """Return the batches of an epoch, with prompts about the ratings of the training part."""
         if self._batches is None:
             dataset = train_data.dataset
             sampler = self.model.sampler(dataset.targets(), self.model.read_ratings(dataset))
+            assert self.generator is not None  # as SequenceTrainer has one
             one_pass = PromptBatches(sampler, self.config["train_batch_size"], self.generator)
-            self._batches = Passes(one_pass, self.config["epoch_steps"])
+            self._batches = Passes(one_pass, self.config["epoch_steps"])  # type: ignore[arg-type]  # of prompts
             self._total = self.epochs * len(self._batches)
         return self._batches
 

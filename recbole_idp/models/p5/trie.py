@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -61,7 +61,7 @@ class ItemTrie:
         self.n_items = len(answers) + 1
         order = sorted(range(len(answers)), key=lambda number: tuple(answers[number]))
         places = [0] * len(answers)
-        levels = [([PAD], [0], [0])]
+        levels: list[tuple[Any, Any, Any]] = [([PAD], [0], [0])]
         for depth in range(max(map(len, answers), default=0)):
             pieces, parents, items = [], [], []
             last: tuple[int, int] | None = None

@@ -6,20 +6,18 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from recbole_idp.models.base.source_next_item import (
+    CausalPretraining,
     SourceNextItem,
-    encoder_sizes,
+    find_or_make_causal,
     source_next_item_settings,
-    without_other_encoder,
 )
-from recbole_idp.models.base.transferred import check_sizes, weights_of
-from recbole_idp.nn.encoder.causal import CausalSettings
+from recbole_idp.models.base.transferred import weights_of
 from recbole_idp.nn.encoder.dilated import PostActivationBlock
 from recbole_idp.storage.schema import ObjectOf
 from recbole_idp.storage.sealed import FolderFormat
-from recbole_idp.train.pretrained import Pretraining, find_or_make
 from recbole_idp.train.pretrained_folder import WEIGHTS, FolderContent, card_text, metrics_text
 from recbole_idp.train.pretrained_items import ITEMS, PretrainedItems, items_text
-from recbole_idp.train.source_sequences import is_own_source, load_sequences, sequence_locations
+from recbole_idp.train.source_sequences import load_sequences
 from recbole_idp.train.source_training import train_resumably
 
 if TYPE_CHECKING:
@@ -47,7 +45,7 @@ class PeterRecPretraining(SourceNextItem):
     block = PostActivationBlock
 
 
-class NextItemPretraining(Pretraining[PretrainedPeterRec]):
+class NextItemPretraining(CausalPretraining[PretrainedPeterRec]):
     """Pre-training of PeterRec's item vectors and encoder on source sequences.
 
     Args:
@@ -56,17 +54,6 @@ class NextItemPretraining(Pretraining[PretrainedPeterRec]):
 
     result = PretrainedPeterRec
     prefix = "peterrec"
-
-    def __init__(self, config: Config) -> None:
-        super().__init__(config, sequence_locations(config))
-
-    def dataset_names(self) -> list[str]:
-        """Return the names of the datasets for the folder's name."""
-        return [location.name for location in self.locations]
-
-    def values(self) -> dict[str, Any]:
-        """Return the keys that decide on the result; those of the other encoder do not."""
-        return without_other_encoder(super().values())
 
     def train(self, clock: StageClock) -> FolderContent:
         """Train on the source sequences; see :class:`Pretraining`."""
@@ -85,7 +72,7 @@ class NextItemPretraining(Pretraining[PretrainedPeterRec]):
             domains=domains.domains,
             valid=valid,
             weights={WEIGHTS: weights_of(trainer.model, "item_embedding", "encoder")},
-            facts={"sizes": encoder_sizes(CausalSettings.of(config), config["MAX_ITEM_LIST_LENGTH"])},
+            facts={"sizes": self.sizes()},
             texts={ITEMS: items_text(domains)},
         )
 
@@ -117,11 +104,4 @@ def find_or_pretrain(config: Config, clock: StageClock | None = None) -> Pretrai
     Raises:
         UserError: The named folder or the sources cannot be used, or its sizes are others than the configuration's.
     """
-    if not config["pretrained"]:
-        return find_or_make(NextItemPretraining(config), clock)
-    found = PretrainedPeterRec.open(config["pretrained"])
-    if not is_own_source(config):
-        found.check_target(config["dataset"])
-    sizes = encoder_sizes(CausalSettings.of(config), config["MAX_ITEM_LIST_LENGTH"])
-    check_sizes(sizes, found.description["sizes"], str(found.folder))
-    return found
+    return find_or_make_causal(NextItemPretraining, config, clock)

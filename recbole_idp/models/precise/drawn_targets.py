@@ -70,5 +70,5 @@ class DrawnTargets:
         # Batches of equal size: users are contrasted within a batch, and a small remainder would have few.
         for rows in self._drawn().tensor_split(len(self)):
             items, lengths = self.targets.histories(rows, self.max_length)
-            wanted = after_last(items, lengths, self.targets.items[rows])
-            yield UserBatch(((items, wanted),), len(rows), self.user[rows])
+            target_items = after_last(items, lengths, self.targets.items[rows])
+            yield UserBatch(((items, target_items),), len(rows), self.user[rows])

@@ -52,7 +52,7 @@ class UniversalSettings(Settings):
     """Universal training: its data and its loop."""
 
     source_domains: list[str] = setting(
-        [], "default: domains beside the target's own; shared_users may name it, too.", Affects.PRETRAINING
+        [], "default: domains other than the target's own; shared_users may name it, too.", Affects.PRETRAINING
     )
     targeted_interval: FieldIntervals | None = setting(
         {"rating": "[4,inf)"}, "default: events of the task; columns that are not there do nothing.", _BOTH
@@ -123,7 +123,7 @@ class WarmUpSettings(Settings):
 
     warm_up_period: Distinct[Natural] = setting(
         [0, 1, 2],
-        "default: slices after which targeted training starts anew; 0: never.",
+        "default: slices after which targeted training restarts; 0: never.",
         Affects.OUTPUT,
     )
     warm_up_start: Dropout = setting(
@@ -145,7 +145,7 @@ class WarmUpSettings(Settings):
         10, "default: epochs of targeted training from a universal model.", Affects.STUDY
     )
     warm_up_slice_epochs: Count = setting(
-        2, "default: epochs of targeted training that goes on with a slice.", Affects.STUDY
+        2, "default: epochs of targeted training on each further slice.", Affects.STUDY
     )
     warm_up_replay: Count | None = setting(
         None, "default: latest slices that a new start reads; None: all so far.", Affects.STUDY
@@ -160,9 +160,7 @@ class PRECISESettings(
     hidden_size: Count = setting(64, "default: width of item vectors and Transformer.", _BOTH)
     hidden_dropout_prob: Dropout = setting(0.3, "default: dropout on embeddings and layer outputs.", _BOTH)
     attn_dropout_prob: Dropout = setting(0.3, "default: dropout on attention weights.", _BOTH)
-    keep_users: bool = setting(
-        True, "default: a run leaves the vectors of users beside those of items.", Affects.OUTPUT
-    )
+    keep_users: bool = setting(True, "default: a run leaves the vectors of users with those of items.", Affects.OUTPUT)
     exclude_history: bool = setting(
         True, "default: items of the history get the lowest score, as none was their negative."
     )
@@ -181,5 +179,5 @@ class PRECISEUTSettings(PRECISESettings):
     """Universal training alone."""
 
     source_domains: list[str] = setting(
-        [], "default: domains beside the target's own, as for PRECISE.", Affects.PRETRAINING
+        [], "default: domains other than the target's own, as for PRECISE.", Affects.PRETRAINING
     )

@@ -42,7 +42,7 @@ class PreciseModel(EncodedItemsModel):
 
     Shapes: B batch, L length, D width, N items.
 
-    Neither stage compares an item with others of the same history, so that their scores mean nothing beside each other:
+    Neither stage compares an item with others of the same history, so that their scores cannot be compared:
     items of the history get the lowest score (``exclude_history``).
 
     Built from a configuration alone its weights are random and its token vectors zero.
@@ -72,7 +72,8 @@ class PreciseModel(EncodedItemsModel):
     )
 
     def __init__(self, config: Config, dataset: ModelData) -> None:
-        check_sizes(config)
+        lengths = config["targeted_length"], config["MAX_ITEM_LIST_LENGTH"]
+        check_sizes(FusionSettings.of(config), config["hidden_size"], *lengths)
         super().__init__(config, dataset)
         del self.item_embedding
         settings = FusionSettings.of(config)
@@ -172,9 +173,9 @@ class PRECISE_UT(PreciseModel):
         with self.items_encoded_once(vectors):
             states = self.encode(items)
         rows, places = targets.nonzero(as_tuple=True)
-        wanted = targets[rows, places]
-        events, bias = torch.cat([items, targets], 1), self._negative_bias(numbers, len(wanted))
-        loss = competition_loss(states[rows, places], rows, vectors, wanted, events, bias)
+        target_items = targets[rows, places]
+        events, bias = torch.cat([items, targets], 1), self._negative_bias(numbers, len(target_items))
+        loss = competition_loss(states[rows, places], rows, vectors, target_items, events, bias)
         return loss + self._balance_loss(numbers)
 
 
@@ -232,16 +233,16 @@ class PRECISE_TT(PreciseModel):
         """
         ((items, targets),) = batch.parts
         lengths = (items > 0).sum(1)
-        wanted = targets.gather(1, lengths.unsqueeze(1) - 1).squeeze(1)
-        numbers, vectors, (items, wanted) = self._numbered(items, wanted)
+        target_items = targets.gather(1, lengths.unsqueeze(1) - 1).squeeze(1)
+        numbers, vectors, (items, target_items) = self._numbered(items, target_items)
         with self.items_encoded_once(vectors):
             users = self.forward(items, lengths)
         rows = torch.arange(len(items), device=items.device)
         if self.contrast == "softmax":
-            bias = self._negative_bias(numbers, len(wanted))
-            loss = competition_loss(users, rows, vectors, wanted, items, bias)
+            bias = self._negative_bias(numbers, len(target_items))
+            loss = competition_loss(users, rows, vectors, target_items, items, bias)
         else:
-            loss = contrast_loss(users, vectors[wanted], wanted, batch.row_users(), self.contrast)
+            loss = contrast_loss(users, vectors[target_items], target_items, batch.row_users(), self.contrast)
         return loss + self._balance_loss(numbers)
 
 
@@ -260,21 +261,29 @@ def transferable(model: nn.Module) -> dict[str, torch.Tensor]:
     return weights_of(model, *_TRANSFERRED)
 
 
-def check_sizes(config: Config) -> None:
+def check_sizes(settings: FusionSettings, hidden_size: int, targeted_length: int, max_length: int) -> None:
     """Check sizes that must fit each other.
+
+    Args:
+        settings: Sizes of the item fusion.
+        hidden_size: Width of item vectors.
+        targeted_length: Events that the user vector is made of.
+        max_length: Events of a sequence at most.
 
     Raises:
         UserError: They do not.
     """
+    lengths = {"targeted_length": targeted_length, "MAX_ITEM_LIST_LENGTH": max_length}
+    sizes = {**settings.model_dump(), "hidden_size": hidden_size, **lengths}
     for small, large in (
         ("semantic_size", "hidden_size"),
         ("targeted_length", "MAX_ITEM_LIST_LENGTH"),
         ("top_experts", "n_experts"),
     ):
-        if config[small] > config[large]:
-            raise UserError(f"{small} {config[small]} is more than {large} {config[large]}: lower it, or raise {large}")
-    if config["semantic_size"] == config["hidden_size"] and config["fusion"] not in ("id_only", "text_only"):
+        if sizes[small] > sizes[large]:
+            raise UserError(f"{small} {sizes[small]} is more than {large} {sizes[large]}: lower it, or raise {large}")
+    if settings.semantic_size == hidden_size and settings.fusion not in ("id_only", "text_only"):
         raise UserError(
-            f"semantic_size {config['semantic_size']} leaves no room for the ID in hidden_size: lower it, or "
+            f"semantic_size {settings.semantic_size} leaves no room for the ID in hidden_size: lower it, or "
             "--fusion=text_only"
         )

@@ -68,8 +68,8 @@ class Stream:
     def targets(self, first: int, last: int) -> Targets:
         """Return the events of slices ``first`` to ``last`` that have one of the same user before them, as Targets."""
         starts = torch.repeat_interleave(self.sequences.offsets[:-1], self.sequences.lengths())
-        wanted = (self.slices >= first) & (self.slices <= last) & (torch.arange(len(starts)) > starts)
-        ends = wanted.nonzero().squeeze(1)
+        chosen = (self.slices >= first) & (self.slices <= last) & (torch.arange(len(starts)) > starts)
+        ends = chosen.nonzero().squeeze(1)
         return Targets(self.sequences, starts[ends], ends)
 
 
@@ -132,16 +132,16 @@ def load_slices(config: Config, dataset: DatasetLocation) -> SlicedData:
     return SlicedData(universal, targeted, edges.tolist(), locations)
 
 
-def check_times(part: DomainEvents) -> None:
+def check_times(events: DomainEvents) -> None:
     """Check that events of one dataset have times that can be compared between users.
 
     Raises:
         UserError: They do not.
     """
-    name, times = part.location.name, part.times
+    name, times = events.location.name, events.times
     if not np.isfinite(times).all():
         raise UserError(f"{name} has a timestamp that is no finite number: correct it, a slice is a stretch of time")
-    if only_places(part.users, times):
+    if only_places(events.users, times):
         raise UserError(
             f"the timestamps of {name} are no times but places in each user's history: warm-up needs a dataset with "
             "real times, such as ml-1m"

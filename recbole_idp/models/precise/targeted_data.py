@@ -10,7 +10,11 @@ from recbole_idp.data.catalog import locate, with_fixed_split
 from recbole_idp.data.dataset import SequenceDataset
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from recbole.config import Config
+
+    from recbole_idp.data.catalog import DatasetLocation
 
 
 class TargetedDataset(SequenceDataset):
@@ -34,7 +38,10 @@ def targeted_config(config: Config) -> Config:
         nothing is restricted.
     """
     intervals = config["targeted_interval"] or {}
-    there = _columns(config) if intervals else ()
+    there: Sequence[str] = ()
+    if intervals:
+        location = with_fixed_split(locate(config["dataset"], data_root(config)), config["benchmark_filename"])
+        there = _columns(location, config["ITEM_ID_FIELD"] + config["LIST_SUFFIX"], FileFormat.of(config))
     intervals = {name: interval for name, interval in intervals.items() if name in there}
     if not intervals:
         return config
@@ -44,8 +51,7 @@ def targeted_config(config: Config) -> Config:
     return derive(config, load_col=load_col, val_interval={**(config["val_interval"] or {}), **intervals})
 
 
-def _columns(config: Config) -> list[str]:
+def _columns(location: DatasetLocation, histories: str, file_format: FileFormat) -> list[str]:
     """Return the names of the columns of a dataset's interactions; none of rows with histories, which stay whole."""
-    location = with_fixed_split(locate(config["dataset"], data_root(config)), config["benchmark_filename"])
-    columns = read_header(location.inter_file, *FileFormat.of(config))
-    return [] if config["ITEM_ID_FIELD"] + config["LIST_SUFFIX"] in columns else list(columns)
+    columns = read_header(location.inter_file, *file_format)
+    return [] if histories in columns else list(columns)

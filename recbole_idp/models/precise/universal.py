@@ -187,11 +187,11 @@ class UniversalTraining(Pretraining[UniversalModel]):
 
     def deciding(self) -> dict[str, Any]:
         """Return all that decides on the result."""
-        # Earlier releases told held-out events by user and item.
-        told_by = {} if targeted_config(self.config) is self.config else {"held_out": "rows"}
+        # Earlier releases identified held-out events by user and item.
+        identified_by = {} if targeted_config(self.config) is self.config else {"held_out": "rows"}
         return {
-            **told_by,
-            "target": target_digest(self.config, self.dataset),
+            **identified_by,
+            "target": target_digest(held_out_values(self.config), self.dataset),
             "sources": [content_hashes(location) for location in self.locations],
             "text_encoder": text_encoder_identity(self.text_encoder),
             "hyper_parameters": self.values(),
@@ -240,7 +240,7 @@ class UniversalTraining(Pretraining[UniversalModel]):
             valid=valid,
             weights={WEIGHTS: transferable(trainer.model)},
             facts={
-                "target": target_digest(config, self.dataset),
+                "target": target_digest(held_out_values(config), self.dataset),
                 "sizes": chosen_values(config, *PreciseModel.encoder_keys),
                 "text_encoder": self.text_encoder.name,
                 "seconds": round(facts["seconds"] + trainer.earlier_seconds, 2),
@@ -265,9 +265,14 @@ class UniversalTraining(Pretraining[UniversalModel]):
         )
 
 
-def target_digest(config: Config, dataset: SequenceDataset) -> str:
-    """Return hexadecimal digits that stand for the target's files and for which of its events are held out."""
-    return fingerprint([content_hashes(dataset.location), held_out_values(config)])
+def target_digest(held_out: Mapping[str, Any], dataset: SequenceDataset) -> str:
+    """Return hexadecimal digits that stand for the target's files and for which of its events are held out.
+
+    Args:
+        held_out: As of :func:`held_out_values`.
+        dataset: The target.
+    """
+    return fingerprint([content_hashes(dataset.location), held_out])
 
 
 def find_or_train(
@@ -293,7 +298,7 @@ def find_or_train(
     if not config["pretrained"]:
         return find_or_make(UniversalTraining(config, dataset, valid), clock)
     found = UniversalModel.open(config["pretrained"])
-    if found.description["target"] != target_digest(config, dataset):
+    if found.description["target"] != target_digest(held_out_values(config), dataset):
         raise UserError(
             f"{found.folder} was trained for {found.domain_names()[0]} with another split or other data than this "
             f"run's {config['dataset']}, so that it may know what is tested: remove --pretrained"

@@ -38,24 +38,23 @@ def load_universal(config: Config, dataset: SequenceDataset) -> Domains:
         UserError: A source is wrong, or there is nothing to train on.
     """
     sources = source_locations(config, with_target=True)
-    target, rows, held_out = _read_target(config, dataset)
+    target, rows, held_out = _all_events(SequenceDataset(derive(config, dataset=dataset.location.name)))
     target = _renumbered(target, dataset.item_tokens())
     kept = _trained_on(target, rows, held_out, dataset)
     parts = [_picked(target, np.flatnonzero(kept)), *(read_domain(config, location) for location in sources)]
     return join_domains(parts, config["shared_users"])
 
 
-def _read_target(config: Config, dataset: SequenceDataset) -> tuple[DomainEvents, np.ndarray, np.ndarray]:
-    """Read all events of the target, user after user, those of each user in the order of time.
+def _all_events(target: SequenceDataset) -> tuple[DomainEvents, np.ndarray, np.ndarray]:
+    """Return all events of the target, user after user, those of each user in the order of time.
 
     Returns:
         The events; the row of each in its file, shape [E]; and whether it is held out by its file, shape [E].
     """
-    whole = SequenceDataset(derive(config, dataset=dataset.location.name))
-    events, tokens = whole.read_events().by_user(), whole.field2id_token
+    events, tokens = target.read_events().by_user(), target.field2id_token
     columns = events.users, events.items, events.times
-    found = DomainEvents(dataset.location, tokens[whole.uid_field], tokens[whole.iid_field], *columns)
-    by_file = events.parts != TRAIN if whole.fixed is not None else np.zeros(len(events.rows), dtype=bool)
+    found = DomainEvents(target.location, tokens[target.uid_field], tokens[target.iid_field], *columns)
+    by_file = events.parts != TRAIN if target.fixed is not None else np.zeros(len(events.rows), dtype=bool)
     return found, events.rows, by_file
 
 

@@ -57,6 +57,7 @@ class TransRec(EncodedItemsModel):
         user_loss: The loss by the scores of next and other items.
     """
 
+    encoder: BidirectionalEncoder
     encoder_kind = "TransRec"
 
     def __init__(self, config: Config, dataset: SequenceDataset) -> None:
@@ -100,7 +101,9 @@ class TransRec(EncodedItemsModel):
         """Yield the parameters of the content encoders that are trained."""
         yield from (parameter for parameter in self.contents.parameters() if parameter.requires_grad)
 
-    def training_batches(self, targets: Targets, config: Config, generator: torch.Generator) -> NextItemsBatches:
+    def training_batches(  # type: ignore[override]  # with next items
+        self, targets: Targets, config: Config, generator: torch.Generator
+    ) -> NextItemsBatches:
         """Build rows with next items; arguments as in :class:`SequenceModel`."""
         return NextItemsBatches(
             targets,

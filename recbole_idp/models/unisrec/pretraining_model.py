@@ -98,10 +98,10 @@ class UniSRecPretraining(UniSRec):
     def _sequence_item_loss(self, states: torch.Tensor, targets: torch.Tensor, vectors: torch.Tensor) -> torch.Tensor:
         """Return the sum over all sequences of the sequence-item loss."""
         rows, places = targets.nonzero(as_tuple=True)
-        wanted = targets[rows, places]
-        candidates, counts = wanted.unique(return_counts=True)
+        target_items = targets[rows, places]
+        candidates, counts = target_items.unique(return_counts=True)
         held = held_by_rows(targets, len(vectors), candidates)
-        place = torch.searchsorted(candidates, wanted)
+        place = torch.searchsorted(candidates, target_items)
         return in_batch_softmax_loss(states[rows, places], place, rows, unit(vectors[candidates]), counts.log(), held)
 
     def _encode_views(
@@ -122,8 +122,8 @@ class UniSRecPretraining(UniSRec):
     ) -> torch.Tensor:
         """Return the mean of the sequence-sequence loss, each row weighted by its number of sequences."""
         rows = torch.arange(len(cuts), device=cuts.device)
-        wanted = targets[rows, cuts]
-        same = (wanted.unsqueeze(1) == wanted).fill_diagonal_(False)
+        target_items = targets[rows, cuts]
+        same = (target_items.unsqueeze(1) == target_items).fill_diagonal_(False)
         scores = (states[rows, cuts] @ seen.t()).masked_fill(same, float("-inf"))
         weights = (targets > 0).sum(1)
         return (functional.cross_entropy(scores, rows, reduction="none") * weights).sum() / weights.sum()

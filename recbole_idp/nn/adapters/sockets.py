@@ -24,12 +24,12 @@ ADAPTER = ".adapter."
 class Socket(nn.Module):
     """An empty socket."""
 
-    def forward(self, output: torch.Tensor, given: torch.Tensor) -> torch.Tensor:
+    def forward(self, output: torch.Tensor, sublayer_input: torch.Tensor) -> torch.Tensor:
         """Return what the block goes on with.
 
         Args:
             output: What the sublayer returned; shape [..., D].
-            given: What the sublayer was given; shape [..., D].
+            sublayer_input: What the sublayer was given; shape [..., D].
 
         Returns:
             Shape [..., D].
@@ -52,7 +52,7 @@ class Grafted(Socket):
 class Serial(Grafted):
     """The adapter reads the sublayer's output v: v + A(v)."""
 
-    def forward(self, output: torch.Tensor, given: torch.Tensor) -> torch.Tensor:
+    def forward(self, output: torch.Tensor, sublayer_input: torch.Tensor) -> torch.Tensor:
         """Return the changed output; shapes as in :class:`Socket`."""
         return output + self.adapter(output)
 
@@ -60,9 +60,9 @@ class Serial(Grafted):
 class Parallel(Grafted):
     """The adapter reads the sublayer's input x: v + A(x)."""
 
-    def forward(self, output: torch.Tensor, given: torch.Tensor) -> torch.Tensor:
+    def forward(self, output: torch.Tensor, sublayer_input: torch.Tensor) -> torch.Tensor:
         """Return the changed output; shapes as in :class:`Socket`."""
-        return output + self.adapter(given)
+        return output + self.adapter(sublayer_input)
 
 
 class ParallelReference(Grafted):
@@ -71,9 +71,9 @@ class ParallelReference(Grafted):
     The encoder then starts elsewhere than where its pre-training ended.
     """
 
-    def forward(self, output: torch.Tensor, given: torch.Tensor) -> torch.Tensor:
+    def forward(self, output: torch.Tensor, sublayer_input: torch.Tensor) -> torch.Tensor:
         """Return the changed output; shapes as in :class:`Socket`."""
-        return output + given + self.adapter(given)
+        return output + sublayer_input + self.adapter(sublayer_input)
 
 
 class Replacing(Grafted):

@@ -197,8 +197,8 @@ def _details(row: dict[str, Any], metric: str, seeds: Sequence[int]) -> str:
     return f"<details><summary>{safe(row['model'])}{words}</summary>{''.join(parts)}</details>"
 
 
-def _number(value: float | None, form: str) -> str:
-    return "-" if value is None else format(value, form)
+def _number(value: float | None, format_spec: str) -> str:
+    return "-" if value is None else format(value, format_spec)
 
 
 def _flow(value: Any) -> str:

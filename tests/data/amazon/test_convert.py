@@ -223,7 +223,7 @@ def test_wrong_files(tmp_path):
 def test_an_existing_folder_is_not_overwritten(tmp_path):
     reviews = reviews_file(tmp_path / "r.json")
     convert_amazon(reviews, None, "Pens", tmp_path)
-    fails("is there already", reviews, None, "Pens", tmp_path)
+    fails("exists already", reviews, None, "Pens", tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -165,5 +165,5 @@ def test_wrong_arguments(tmp_path):
     assert "line 2: this is no UTF-8 text" in refusal(convert_peterrec, tmp_path / "d", "P", out)
     assert not out.exists() or not any(out.iterdir())
     (out / "P-target").mkdir(parents=True)
-    assert "P-target is there already" in refusal(convert_peterrec, tuned, "P", out)
+    assert "P-target exists already" in refusal(convert_peterrec, tuned, "P", out)
     assert [path.name for path in out.iterdir()] == ["P-target"]

@@ -231,7 +231,7 @@ def test_wrong_files(tmp_path):
     fails("is empty", b"\n\n")
     fails("no column user_id and no item_id and no click", b"1,10,1\n2,10,1\n")
     fails("there is no column click", b"user_id,item_id,like\n1,2,1\n")
-    fails("the column click is there twice", b"user_id,item_id,click,click\n1,2,1,1\n")
+    fails("the column click occurs twice", b"user_id,item_id,click,click\n1,2,1,1\n")
     fails("nothing follows its first line", TASK_3.encode() + b"\n")
     fails("carriage returns alone", TASK_3.encode() + b"\r1,2,1,1,1\r")
     fails("line 3: this is no UTF-8 text", TASK_3.encode() + b"\n1,2,1,1,1\n1,\xff,1,1,1\n")
@@ -240,7 +240,7 @@ def test_wrong_files(tmp_path):
     assert not (tmp_path / "out").exists() or not any((tmp_path / "out").iterdir())
     path.write_text(TASK_3 + "\n1,2,1,1,1\n")
     convert_tenrec(path, "T", tmp_path / "out")
-    assert "is there already" in refusal(convert_tenrec, path, "T", tmp_path / "out")
+    assert "exists already" in refusal(convert_tenrec, path, "T", tmp_path / "out")
 
 
 def test_stages_are_told(tmp_path, capsys):

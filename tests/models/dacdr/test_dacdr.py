@@ -7,6 +7,7 @@ import pytest
 import torch
 from recbole.utils import get_model, init_seed
 
+from recbole_idp.config.derive import given_values
 from recbole_idp.data.item_names import HistoryItem
 from recbole_idp.errors import UserError
 from recbole_idp.models.dacdr.data import TwoDomainBatches
@@ -124,7 +125,7 @@ def test_joined_users_share_their_state_through_mixed_histories(domains):
 def test_each_epoch_reports_on_the_adversary(domains, caplog):
     caplog.set_level(logging.INFO)
     trainer, test = fitted(configured(domains, "DACDR", epochs=3, reversal_epochs=2, state="INFO"))
-    lines = [line for line in caplog.messages if "the discriminators tell" in line]
+    lines = [line for line in caplog.messages if "the discriminators find" in line]
     assert [line.split("gradient reversal ")[1][:4] for line in lines] == ["0.00", "0.99", "1.00"]
     assert 0 <= trainer.evaluate(test)["ndcg@5"] <= 1
 
@@ -141,7 +142,11 @@ def test_a_trained_folder_recommends_as_the_model_scores(domains):
     model, _ = with_random_weights(settings)
     parts = model.serving()
     assert len(parts.item_vectors) == model.n_inputs == 25 and len(parts.candidate_vectors) == model.n_items == 9
-    description = {"encoder": encoder_sizes("DACDR", settings), "hidden_event": False, "temperature": None}
+    description = {
+        "encoder": encoder_sizes("DACDR", given_values(settings)),
+        "hidden_event": False,
+        "temperature": None,
+    }
     user_encoder = build_user_encoder(description, parts.encoder.state_dict(), parts.item_vectors.detach())
     # Items of the sources can stand in a history as well.
     items, lengths = torch.tensor([[1, 12, 24], [4, 5, 0]]), torch.tensor([3, 2])

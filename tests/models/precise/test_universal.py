@@ -88,11 +88,11 @@ def test_only_targeted_events_are_trained_validated_and_tested_on(domains):
         assert tokens and set(zip(part.user_tokens(), tokens, strict=True)) <= liked
     # A result says on which events it rests: that of a dataset without ratings is the same as without the key.
     whole = create_dataset(configured(domains, dataset="films", targeted_interval=None))
-    assert data_fingerprint(config, parts[0]) != data_fingerprint(config, whole)
+    assert data_fingerprint(parts[0]) != data_fingerprint(whole)
     config, (train, _, _) = split_of(domains)
     assert targeted_config(config) is config
     plain = create_dataset(configured(domains, targeted_interval=None))
-    assert data_fingerprint(config, train) == data_fingerprint(config, plain)
+    assert data_fingerprint(train) == data_fingerprint(plain)
 
 
 def test_without_a_targeted_interval_what_is_universal_are_the_training_events(domains):

@@ -8,6 +8,7 @@ import pytest
 import torch
 from recbole.utils import init_seed
 
+from recbole_idp.config.derive import given_values
 from recbole_idp.data.domains import load_domains
 from recbole_idp.data.rows import PositionBatches
 from recbole_idp.data.sequences import Sequences, Targets
@@ -173,7 +174,7 @@ def test_pre_training_is_found_again_and_can_be_given(domains):
     assert all(torch.equal(first.state[name], given.state[name]) for name in first.state)
     assert find_or_pretrain(configured(domains, temperature=0.1, item_drop_coefficient=1)).folder != first.folder
     # Trials of one run share what is pre-trained, whatever their seeds.
-    for trial in trials(configured(domains, seeds=[1, 2]), ["UniSRec"]):
+    for trial in trials(["UniSRec"], [1, 2]):
         settings_ = trial_settings(configured(domains), trial)
         assert settings_["seed"] == trial.seed and find_or_pretrain(settings_).folder == first.folder
     assert find_or_pretrain(configured(domains, pretrain_seed=5)).folder != first.folder
@@ -205,5 +206,6 @@ def test_trials_from_another_pre_training_are_not_taken_and_those_from_a_copy_ar
     first = find_or_pretrain(configured(domains)).folder
     other = find_or_pretrain(configured(domains, seed=7)).folder
     copy = shutil.copytree(first, domains / "copy")
-    kept = [Unfinished(configured(domains, pretrained=str(folder)), "data").folder for folder in (first, other, copy)]
+    values = [given_values(configured(domains, pretrained=str(folder))) for folder in (first, other, copy)]
+    kept = [Unfinished(value, "data").folder for value in values]
     assert kept[0] == kept[2] != kept[1]

@@ -53,7 +53,7 @@ def cdim_losses(
         The mean of each loss over its rows; their sum is L_CDIM.
     """
     first = functional.normalize(first, dim=1)
-    # An item without any negative tells nothing.
+    # An item without any negative has no loss.
     useful = negatives_allowed.any(1)
     similarities = first[useful] @ first.T / temperature
     negatives = similarities.masked_fill(~negatives_allowed[useful], -torch.inf).logsumexp(1)

@@ -83,7 +83,7 @@ def recall_of_neighbours(
         Mean share of the neighbours that were found, by ``recall@k``.
     """
     nearest = nearest_others(normalised(vectors), queries, max(cutoffs))
-    wanted = neighbours[queries]
-    hits = (nearest[:, :, None] == wanted[:, None, :]) & (wanted != NOBODY)[:, None, :]
-    shares = hits.any(2).cumsum(1) / (wanted != NOBODY).sum(1, keepdims=True)
+    true_neighbours = neighbours[queries]
+    hits = (nearest[:, :, None] == true_neighbours[:, None, :]) & (true_neighbours != NOBODY)[:, None, :]
+    shares = hits.any(2).cumsum(1) / (true_neighbours != NOBODY).sum(1, keepdims=True)
     return {f"recall@{k}": float(shares[:, min(k, shares.shape[1]) - 1].mean()) for k in cutoffs}

@@ -48,7 +48,7 @@ class CdimTrainer:
 
     items of a batch -> two dropout passes, a positive from V_s -> text and behaviour loss -> trainee
 
-    What an epoch draws depends on the seed and its number alone, so that a resumed training goes on as if it had not
+    What an epoch draws depends on the seed and its number alone, so that a resumed training runs as if it had not
     been interrupted.
 
     Args:
@@ -194,29 +194,29 @@ class CdimTrainer:
             if shapes != {name: value.shape for name, value in both.state_dict().items()}:
                 raise UserError("its weights have other shapes")
         except UserError as error:
-            self._logger.warning(f"the matcher's training starts anew: {error}")
+            self._logger.warning(f"the matcher's training starts again from the beginning: {error}")
             return
         assert optimizer is not None  # _save writes its state
         both.load_state_dict(state)
         self._optimizer.load_state_dict(optimizer)  # type: ignore[arg-type]  # saved together
         self.history = description["history"]
-        self._logger.info(f"CDIM goes on after epoch {len(self.history) - 1}: {self._checkpoint}")
+        self._logger.info(f"The training of CDIM resumes after epoch {len(self.history) - 1}: {self._checkpoint}")
 
 
-def held_out(neighbours: np.ndarray, texts: np.ndarray, wanted: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+def held_out(neighbours: np.ndarray, texts: np.ndarray, count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Split the items with text into held-out items, for measuring quality, and training items.
 
     Args:
         neighbours: V_s of each item; shape [S, s].
         texts: Number of each item's text, -1 without one; shape [S].
-        wanted: Number of items to hold out, at most a fifth of those with neighbours.
+        count: Number of items to hold out, at most a fifth of those with neighbours.
         seed: Seed of the split.
 
     Returns:
         The held-out items, and the training items.
     """
     eligible = np.flatnonzero((neighbours != NOBODY).any(1))
-    kept_out = np.random.default_rng(seed).permutation(eligible)[: min(wanted, len(eligible) // 5)]
+    kept_out = np.random.default_rng(seed).permutation(eligible)[: min(count, len(eligible) // 5)]
     trained = texts >= 0
     trained[kept_out] = False
     return np.sort(kept_out), np.flatnonzero(trained)

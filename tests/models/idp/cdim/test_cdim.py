@@ -269,7 +269,7 @@ def test_resumed_training_equals_training_without_interruption(tmp_path, caplog)
     caplog.set_level("INFO")
     resumed = trainer_of(tmp_path / "cut", resumed_trainee := HeadTrainee(texts, 0.1))
     resumed.fit()
-    assert "CDIM goes on after epoch 1" in caplog.text and "before training" not in caplog.text
+    assert "The training of CDIM resumes after epoch 1" in caplog.text and "before training" not in caplog.text
     assert resumed.history == whole.history and len(whole.history) == 5
     assert (resumed_trainee.vectors() == whole_trainee.vectors()).all()
 
@@ -297,7 +297,7 @@ def test_a_checkpoint_that_does_not_fit_is_not_taken(tmp_path, caplog, damage):
         path.write_bytes(damage)
     trainer = trainer_of(tmp_path / "old")
     trainer.fit()
-    assert "starts anew" in caplog.text
+    assert "starts again from the beginning" in caplog.text
     assert trainer.history == expected.history
 
 
