@@ -16,6 +16,7 @@ Tuning = Literal["scratch", "zero_shot", "frozen", "fine_tune", "adapters"]
 class Adapter4RecSettings(MoRecSettings):
     """MoRec from source domains, tuned by adapters."""
 
+    content: Literal["text"] = setting("text", "default: text, as encoders of pictures get no adapters here.", _BOTH)
     loss_type: Loss = setting("BCE", "paper: BCE, with one drawn negative a target.", _BOTH)
     pretrain_batch_size: Count = setting(
         256, "default: targets a batch on the source domains; paper: 32 rows of 20.", Affects.PRETRAINING
