@@ -30,6 +30,8 @@ class TestMoRecWithATrainedImageEncoder(TestMoRecOnImages):
 
     # The loss draws negatives, so that two calls differ.
     test_prefix_and_position_losses_agree_where_there_is_one_target = None
+    # Of eight items on a circle nearly all are the user's own, which are no negatives.
+    test_learns_which_item_follows_which = None
 
 
 @pytest.mark.parametrize("model", ["MoRec", "TCF"])
