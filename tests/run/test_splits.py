@@ -130,13 +130,16 @@ def test_a_fixed_split_cannot_be_replayed(data, capfd):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("model", [*registry.MODELS, *THEIRS])
+# PixelNet reads pictures, of which these data have none; its rows are MoRec's.
+@pytest.mark.parametrize("model", [*(name for name in registry.MODELS if name != "PixelNet"), *THEIRS])
 def test_every_model_runs_on_every_split(data, model):
+    # The toy text encoder has no layers to train.
+    own = {"train_encoder": "none"} if model == "Adapter4Rec" else {}
     variants = [{"IDP_BS": "new_encoder", "PeterRec": "patches", "Conure": "learn"}.get(model, "fine_tune")]
     splits = ("lists", "times") if model in THEIRS else SPLITS
     tested = {}
     for dataset in splits:
-        result, path = result_of(data, model, dataset, variants=variants)
+        result, path = result_of(data, model, dataset, variants=variants, **own)
         (row,) = result["variants"].values()
         # RecBole's own loop has no MRR over the whole list.
         assert 0 <= row["test"]["mrr@5"] <= 1

@@ -32,6 +32,8 @@ class TestP5(ModelContract):
         "hidden_dropout_prob": 0.0,
         "attn_dropout_prob": 0.0,
         "eval_step": 20,
+        # Prompts of one length: those of the test are longer than any of training, at places that are not learned.
+        "MAX_ITEM_LIST_LENGTH": 3,
     }
 
     # The prompt is read in both directions, and there is no state at a position.
