@@ -182,11 +182,12 @@ def unused(folder: str | Path, stem: str, suffix: str) -> Path:
 
 
 def remove_kept(paths: Sequence[Path]) -> None:
-    """Remove files that an interrupted run would resume from, and their folder if it is empty then."""
+    """Remove files that an interrupted run would resume from, and their folders if they are empty then."""
     for path in paths:
         path.unlink(missing_ok=True)
-    with contextlib.suppress(OSError):
-        paths[0].parent.rmdir()
+    for folder in dict.fromkeys(path.parent for path in paths):
+        with contextlib.suppress(OSError):
+            folder.rmdir()
 
 
 def write_text(path: str | Path, text: str) -> None:
