@@ -66,6 +66,7 @@ def test_titles_are_escaped_and_the_page_needs_nothing_else(domains):
     assert page.count("<svg") == 4
 
 
+@pytest.mark.slow
 def test_entities_of_titles_are_shown_resolved_and_encoded_as_they_are(domains):
     plain, _ = inspected(domains, inspect_items=["si1", "si2"])
     for name in ("shop", "pens"):

@@ -11,6 +11,7 @@ from recbole_idp.train.memory import PeakMemory, available_bytes
 CPU = torch.device("cpu")
 
 
+@pytest.mark.slow
 def test_a_block_is_measured_by_what_it_takes_beyond_what_was_there():
     if not Path("/proc/self/clear_refs").exists():
         pytest.skip("no kernel that resets the peak of resident memory")

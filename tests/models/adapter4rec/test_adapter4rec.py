@@ -192,6 +192,7 @@ def test_both_losses_and_their_gradients_are_those_of_the_authors_code(domains, 
     equal(found, arrays[f"grad/loss_{objective}/{name}"])
 
 
+@pytest.mark.slow
 def test_a_run_reports_share_memory_and_seconds_beside_full_fine_tuning(start, workplace):
     result = run(start.domains.parent, "Adapter4Rec", **start.options, checkpoint_dir=str(workplace / "saved"))
     assert list(result["variants"]) == ["fine_tune", "adapters"]

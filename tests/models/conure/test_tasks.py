@@ -46,6 +46,7 @@ def test_tasks_are_learned_in_turn_and_none_changes(people, capsys):
     assert not list((people / "saved").glob("unfinished-tasks-*"))
 
 
+@pytest.mark.slow
 def test_an_interrupted_list_goes_on_at_its_task(people, monkeypatch, capsys):
     whole = learn(people)
     again = write_people(people.parent / "again")

@@ -77,6 +77,7 @@ def test_training_reaches_the_image_encoder(pictured, vit, model, depth):
     assert any(gradient is not None and gradient.abs().max() > 0 for gradient in gradients)
 
 
+@pytest.mark.slow
 def test_the_image_encoder_is_pre_trained_given_away_and_taken_over(pictured, vit):
     options = {"content": "image", "image_encoder": vit, "train_encoder": "all", "pretrain_epochs": 1, "epochs": 1}
     config = configured(pictured, "MoRec", transfer="frozen", **options)

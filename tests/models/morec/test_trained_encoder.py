@@ -121,6 +121,7 @@ def test_encoders_without_such_layers_are_refused_in_one_line(domains, bert, cha
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.slow
 def test_the_memory_of_a_step_is_told_and_what_will_not_suffice_is_refused_with_the_key_that_helps(
     domains, bert, caplog
 ):

@@ -73,6 +73,7 @@ def test_patches_alone_change(people):
     assert torch.equal(after["history_embedding.weight"], before["item_embedding.weight"])
 
 
+@pytest.mark.slow
 def test_a_profile_is_predicted_from_the_datasets_own_sequences(people):
     task = {"source_domains": [], "predicts": "profile", "profile_field": "side", **CLASSES}
     result = run(people, variants=["patches"], epochs=40, learning_rate=0.01, **task)

@@ -76,6 +76,7 @@ def test_two_stages_make_a_folder_whose_encoders_read_the_target(pictured, encod
     assert torch.equal(vectors(other), expected)
 
 
+@pytest.mark.slow
 def test_what_each_way_of_transfer_trains(pictured, encoders):
     options = {**MIXED, **encoders, "epochs": 1}
     state = find_or_pretrain(configured(pictured, "TransRec_MoM", transfer="fine_tune", **options)).state
@@ -90,6 +91,7 @@ def test_what_each_way_of_transfer_trains(pictured, encoders):
     assert changed("fine_tune") == {"encoder", "heads"}
 
 
+@pytest.mark.slow
 def test_fine_tuning_goes_on_from_the_tuned_layers_and_a_checkpoint_holds_them(pictured, encoders):
     options = {**MIXED, **TUNED, **encoders}
     config = configured(pictured, "TransRec_MoM", transfer="fine_tune", epochs=1, **options)
@@ -135,6 +137,7 @@ def test_a_modality_that_was_not_pre_trained_begins_at_random_or_is_refused(pict
     assert "the item encoder of image begins at random" in caplog.text
 
 
+@pytest.mark.slow
 def test_what_decides_on_the_pretrained_folder(pictured, encoders):
     def fingerprint(**changes):
         config = configured(pictured, "TransRec_MoM", **{"transfer": "fine_tune", **encoders, **changes})
