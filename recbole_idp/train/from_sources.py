@@ -14,10 +14,8 @@ if TYPE_CHECKING:
     from recbole_idp.train.clock import StageClock
 
 
-class FromSources:
-    """Mixin for a trainer, before its other classes: ``scratch`` needs no sources, ``zero_shot`` no training."""
-
-    config: Config
+class StartFinder:
+    """Mixin for a trainer whose model may start from a folder."""
 
     @classmethod
     def find_start(cls, config: Config, clock: StageClock | None = None) -> Any:
@@ -34,6 +32,12 @@ class FromSources:
             UserError: The named folder or the sources cannot be used.
         """
         raise NotImplementedError
+
+
+class FromSources(StartFinder):
+    """Mixin for a trainer, before its other classes: ``scratch`` needs no sources, ``zero_shot`` no training."""
+
+    config: Config
 
     @classmethod
     def check_sources(cls, config: Config, variants: Sequence[str]) -> None:

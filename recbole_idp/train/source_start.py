@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from recbole_idp.train.from_sources import StartFinder
 from recbole_idp.train.source_sequences import sequence_locations
 from recbole_idp.train.trainer import SequenceTrainer
 
@@ -13,10 +14,9 @@ if TYPE_CHECKING:
 
     from recbole_idp.data.dataset import SequenceDataset
     from recbole_idp.train.clock import StageClock
-    from recbole_idp.train.pretrained_items import PretrainedItems
 
 
-class SourceSequencesTrainer(SequenceTrainer):
+class SourceSequencesTrainer(StartFinder, SequenceTrainer):
     """Start a model from source sequences, then train what the variant trains as :class:`SequenceTrainer` does.
 
     The configuration's ``transfer`` names the variant; ``scratch`` starts at random. The pre-trained weights are those
@@ -24,22 +24,6 @@ class SourceSequencesTrainer(SequenceTrainer):
     """
 
     stage = "transfer"
-
-    @classmethod
-    def find_start(cls, config: Config, clock: StageClock | None = None) -> PretrainedItems:
-        """Open the folder that a configuration means, and make it first where there is none.
-
-        Args:
-            config: The configuration.
-            clock: Where stages are timed.
-
-        Returns:
-            The opened folder.
-
-        Raises:
-            UserError: The named folder or the sources cannot be used.
-        """
-        raise NotImplementedError
 
     @classmethod
     def check_sources(cls, config: Config, variants: Sequence[str]) -> None:
