@@ -8,7 +8,7 @@ from safetensors.numpy import save_file
 
 from recbole_idp.errors import UserError
 from recbole_idp.storage.files import replacing, sha256_of_file
-from recbole_idp.storage.tensors import read_tensors
+from recbole_idp.storage.tensors import read_tensors, reserve_buffer
 
 SUFFIX = ".ranks.safetensors"
 _USERS = "users"
@@ -44,6 +44,7 @@ def save_ranks(path: str | Path, ranks: Ranks) -> str:
     users = np.frombuffer("\n".join(ranks.users).encode(), dtype=np.uint8)
     tensors = {f"ranks/{name}": np.asarray(values, dtype=np.int32) for name, values in ranks.trials.items()}
     with replacing(path) as temporary:
+        reserve_buffer()
         save_file({_USERS: users, **tensors}, temporary)
         return sha256_of_file(temporary)
 

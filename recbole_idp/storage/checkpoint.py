@@ -15,7 +15,7 @@ from recbole_idp.errors import UserError
 from recbole_idp.storage.files import json_value, replacing
 from recbole_idp.storage.plain import plain
 from recbole_idp.storage.schema import ObjectOf, OptionalKey, check_schema
-from recbole_idp.storage.tensors import check_finite
+from recbole_idp.storage.tensors import check_finite, reserve_buffer
 
 if TYPE_CHECKING:
     import torch
@@ -60,6 +60,7 @@ def save_checkpoint(
             for name, value in values.items():
                 tensors[f"{OPTIMIZER}{number}/{name}"] = value.detach().cpu().contiguous()
     with replacing(path) as temporary:
+        reserve_buffer()
         save_file(tensors, temporary, metadata={"recbole_idp": json.dumps(header, default=plain)})
 
 

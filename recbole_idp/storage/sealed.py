@@ -13,7 +13,7 @@ from recbole_idp.errors import UserError
 from recbole_idp.storage.files import fingerprint, parse_json, sha256_of_file, umask
 from recbole_idp.storage.plain import plain
 from recbole_idp.storage.schema import ObjectOf, SchemaError, check_schema
-from recbole_idp.storage.tensors import read_tensors
+from recbole_idp.storage.tensors import read_tensors, reserve_buffer
 
 if TYPE_CHECKING:
     import torch
@@ -190,6 +190,7 @@ def write_weights(path: Path, weights: Mapping[str, torch.Tensor]) -> None:
     """
     from safetensors.torch import save_file
 
+    reserve_buffer()
     save_file({name: value.detach().cpu().contiguous() for name, value in weights.items()}, path)
     # safetensors lets nobody but the owner read what it writes.
     path.chmod(0o666 & ~umask())

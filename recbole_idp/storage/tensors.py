@@ -1,4 +1,4 @@
-"""Read files of tensors that anybody may have written."""
+"""Read files of tensors that anybody may have written, and prepare writing them."""
 
 from __future__ import annotations
 
@@ -9,6 +9,19 @@ from recbole_idp.terminal.printable import printable
 
 if TYPE_CHECKING:
     import torch
+
+
+# Twice the buffer with which safetensors writes files.
+_BUFFER_BYTES = 2 << 20
+
+
+def reserve_buffer() -> None:
+    """Check that safetensors can allocate its buffer; call it before a file is written.
+
+    Raises:
+        MemoryError: It cannot. The library itself would end the process without a word.
+    """
+    bytearray(_BUFFER_BYTES)
 
 
 def read_tensors(path: str | Path) -> dict[str, torch.Tensor]:

@@ -30,7 +30,7 @@ from recbole_idp.content.saved import SavedEncoders
 from recbole_idp.content.text.layout import WEIGHTS
 from recbole_idp.errors import UserError
 from recbole_idp.storage.files import fingerprint
-from recbole_idp.storage.tensors import read_tensors
+from recbole_idp.storage.tensors import read_tensors, reserve_buffer
 
 Pooling = Literal["cls", "mean"]
 
@@ -161,6 +161,7 @@ class ImageEncoder:
                 name: value.detach().cpu().contiguous().clone()
                 for name, value in self.network.model.state_dict().items()
             }
+            reserve_buffer()
             save_file(tensors, folder / WEIGHTS, metadata={"format": "pt"})
 
 

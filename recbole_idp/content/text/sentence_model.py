@@ -28,6 +28,7 @@ from recbole_idp.content.text.transformer import (
     written_transformer,
 )
 from recbole_idp.storage.files import parse_json
+from recbole_idp.storage.tensors import reserve_buffer
 
 if TYPE_CHECKING:
     import torch
@@ -125,6 +126,7 @@ def write_model(folder: Path, model: SentenceModel) -> None:
         (folder / path / CONFIG).write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
         if name in WITH_WEIGHTS:
             weights = {key: value.detach().cpu().contiguous() for key, value in part.state_dict().items()}
+            reserve_buffer()
             save_file(weights, folder / path / WEIGHTS)
     prompts = {} if model.prompt is None else {"default": model.prompt}
     about = {"prompts": prompts, "default_prompt_name": "default" if prompts else None}

@@ -15,6 +15,7 @@ from torch import nn
 
 from recbole_idp.content.checked_model import UNUSED, checked_config, model_of, read_weights
 from recbole_idp.content.text.layout import CONFIG, WEIGHTS, PartError, json_object
+from recbole_idp.storage.tensors import reserve_buffer
 from recbole_idp.terminal.printable import printable
 
 if TYPE_CHECKING:
@@ -194,6 +195,7 @@ def written_transformer(folder: Path, transformer: Transformer, tokenizer: PreTr
     (folder / TOKENIZER).write_text(json.dumps(tokenizer_content(tokenizer), ensure_ascii=False), encoding="utf-8")
     # Tensors that share memory are stored once each.
     tensors = {name: value.detach().cpu().clone() for name, value in transformer.model.state_dict().items()}
+    reserve_buffer()
     save_file(tensors, folder / WEIGHTS, metadata={"format": "pt"})
 
 
