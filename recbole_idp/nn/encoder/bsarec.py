@@ -9,19 +9,20 @@ import torch
 from torch import nn
 
 from recbole_idp.nn.dropout import Dropout
+from recbole_idp.nn.encoder.ages import by_age
 from recbole_idp.nn.encoder.transformer import Block, TransformerEncoder
 
 if TYPE_CHECKING:
     from recbole_idp.nn.encoder.keys import EncoderSettings
 
 
-def low_pass_matrix(window: int, kept: int) -> torch.Tensor:
-    """Return the causal low-pass filter as a matrix.
+def low_pass_response(window: int, kept: int) -> torch.Tensor:
+    """Return how much of an event the causal low-pass filter lets through, by how many events ago it was.
 
     The paper transforms a window of N positions, which is padded before the first event, and keeps the lowest
     frequencies of all of it: an event would see what comes after it. Here each position has a window of its own that
     ends with it, with zeros before the first event. What the filter gives at the last place of a window depends only on
-    how long ago an event was, so that one matrix does it for all positions.
+    how long ago an event was, so that the same N numbers serve all positions.
 
     Args:
         window: N, the maximum number of events.
@@ -29,14 +30,11 @@ def low_pass_matrix(window: int, kept: int) -> torch.Tensor:
             as the next odd one, as each frequency but 0 has a mirror.
 
     Returns:
-        Weight of event s in what position t gets, 0 where s is later; shape [N, N].
+        Shape [N].
     """
     mask = torch.zeros(window // 2 + 1, dtype=torch.float64)
     mask[: kept // 2 + 1] = 1
-    response = torch.fft.irfft(mask, n=window)
-    places = torch.arange(window)
-    age = places.unsqueeze(1) - places
-    return torch.where(age >= 0, response[age.clamp_min(0)], 0.0).float()
+    return torch.fft.irfft(mask, n=window).float()
 
 
 class FrequencyLayer(nn.Module):
@@ -50,22 +48,21 @@ class FrequencyLayer(nn.Module):
 
     Attributes:
         beta (nn.Parameter): Shape [D].
-        low_pass (torch.Tensor): See :func:`low_pass_matrix`.
+        response (torch.Tensor): See :func:`low_pass_response`.
     """
 
-    low_pass: torch.Tensor
+    response: torch.Tensor
 
     def __init__(self, settings: EncoderSettings, window: int) -> None:
         super().__init__()
-        self.register_buffer("low_pass", low_pass_matrix(window, settings.bsarec_c), persistent=False)
+        self.register_buffer("response", low_pass_response(window, settings.bsarec_c), persistent=False)
         self.beta = nn.Parameter(torch.randn(settings.hidden_size))
         self.dropout = Dropout(settings.hidden_dropout_prob)
         self.norm = nn.LayerNorm(settings.hidden_size, eps=settings.layer_norm_eps)
 
     def forward(self, states: torch.Tensor) -> torch.Tensor:
         """Return the filtered states; shape [B, L, D]."""
-        length = states.shape[1]
-        low = self.low_pass[:length, :length] @ states
+        low = by_age(self.response, states.shape[1]).tril() @ states
         return self.norm(states + self.dropout(low + self.beta.square() * (states - low)))
 
 

@@ -11,31 +11,12 @@ from torch.nn import functional
 
 from recbole_idp.nn.adapters.sockets import Socket
 from recbole_idp.nn.dropout import Dropout
+from recbole_idp.nn.encoder.ages import by_age
 from recbole_idp.nn.encoder.pre_norm import PreNormEncoder
+from recbole_idp.nn.initial import OwnWeights
 
 if TYPE_CHECKING:
     from recbole_idp.nn.encoder.keys import TransformerSettings
-
-
-class RelativePositionBias(nn.Module):
-    """What is added to an attention score by how many events ago the other event was.
-
-    Args:
-        max_length: Maximum number of events N in a sequence.
-        std: Standard deviation of the initial values.
-
-    Attributes:
-        weight (nn.Parameter): By the number of events; shape [N].
-    """
-
-    def __init__(self, max_length: int, std: float) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.randn(max_length) * std)
-
-    def forward(self, length: int) -> torch.Tensor:
-        """Return the bias of each pair of positions, undefined where the second is later; shape [L, L]."""
-        places = torch.arange(length, device=self.weight.device)
-        return self.weight[(places.unsqueeze(1) - places).clamp_min(0)]
 
 
 class PointwiseAttention(nn.Module):
@@ -47,25 +28,28 @@ class PointwiseAttention(nn.Module):
         n_heads: Number of heads; it divides the width D. They share the bias.
         max_length: Maximum number of events N in a sequence.
         std: Standard deviation of the bias's initial values.
+
+    Attributes:
+        bias (nn.Parameter): Added to a score, by how many events ago the other event was; shape [N].
     """
 
     def __init__(self, n_heads: int, max_length: int, std: float) -> None:
         super().__init__()
         self.n_heads, self.max_length = n_heads, max_length
-        self.bias = RelativePositionBias(max_length, std)
+        self.bias = nn.Parameter(torch.randn(max_length) * std)
 
     def forward(self, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
         """Let each position read itself and earlier ones; shapes [B, L, D]."""
         batch, length, width = query.shape
         size = (batch, length, self.n_heads, width // self.n_heads)
         query, key, value = (part.view(size).transpose(1, 2).flatten(0, 1) for part in (query, key, value))
-        scores = torch.baddbmm(self.bias(length), query, key.transpose(1, 2))
+        scores = torch.baddbmm(by_age(self.bias, length), query, key.transpose(1, 2))
         weights = (functional.silu(scores) / self.max_length).tril()
         read = torch.bmm(weights, value).view(batch, self.n_heads, length, -1)
         return read.transpose(1, 2).reshape(batch, length, width)
 
 
-class HSTUBlock(nn.Module):
+class HSTUBlock(OwnWeights):
     """x + W_2 dropout(norm(attention) * U), with U, V, Q, K = SiLU(W_1 norm(x)) (HSTU, Eqs. 1 to 3).
 
     Args:
@@ -88,6 +72,10 @@ class HSTUBlock(nn.Module):
         self.outer = nn.Linear(width, width)
         self.socket = Socket()
         self.dropout = Dropout(settings.hidden_dropout_prob)
+
+    def draw_weights(self) -> None:
+        """Draw the outer matrix from Glorot's uniform distribution, as the authors' code does."""
+        nn.init.xavier_uniform_(self.outer.weight)
 
     def forward(self, states: torch.Tensor, padding: torch.Tensor | None) -> torch.Tensor:
         """Return the next layer's states.

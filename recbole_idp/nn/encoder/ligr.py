@@ -13,6 +13,7 @@ from recbole_idp.nn.adapters.sockets import Socket
 from recbole_idp.nn.dropout import Dropout
 from recbole_idp.nn.encoder.pre_norm import PreNormEncoder
 from recbole_idp.nn.encoder.transformer import SelfAttention
+from recbole_idp.nn.initial import OwnWeights
 
 if TYPE_CHECKING:
     from recbole_idp.nn.encoder.keys import TransformerSettings
@@ -38,7 +39,7 @@ class SwiGLU(nn.Module):
         return self.outer(self.dropout(functional.silu(self.inner(states)) * self.gate(states)))
 
 
-class LiGRBlock(nn.Module):
+class LiGRBlock(OwnWeights):
     """x + sigmoid(G x) * F(norm(x)), where F is attention, and then SwiGLU (LiGR, Eq. 1).
 
     Args:
@@ -62,6 +63,12 @@ class LiGRBlock(nn.Module):
         self.feed_forward_gate = nn.Linear(width, width)
         self.feed_forward_socket = Socket()
         self.dropout = Dropout(settings.hidden_dropout_prob)
+
+    def draw_weights(self) -> None:
+        """Draw all matrices from Glorot's normal distribution, as eSASRec does: no norm makes up for small ones."""
+        for parameter in self.parameters():
+            if parameter.dim() > 1:
+                nn.init.xavier_normal_(parameter)
 
     def forward(self, states: torch.Tensor, padding: torch.Tensor | None) -> torch.Tensor:
         """Return the next layer's states; shapes as in :class:`~recbole_idp.nn.encoder.transformer.SelfAttention`."""

@@ -5,7 +5,8 @@ import pytest
 import torch
 from torch.nn import functional
 
-from recbole_idp.nn.encoder.bsarec import BSARecEncoder, low_pass_matrix
+from recbole_idp.nn.encoder.ages import by_age
+from recbole_idp.nn.encoder.bsarec import BSARecEncoder, low_pass_response
 from recbole_idp.nn.encoder.keys import EncoderSettings
 from recbole_idp.nn.encoder.kinds import ENCODERS, sequence_encoder
 
@@ -51,7 +52,7 @@ def test_the_filter_is_the_papers_at_the_last_place_of_a_window_padded_before_th
     fourier = np.exp(-2j * np.pi * np.outer(places, places) / window)
     frequency = np.minimum(places, window - places)
     low = (fourier.conj().T @ np.diag(frequency < kept // 2 + 1) @ fourier).real / window
-    found = low_pass_matrix(window, kept).numpy()
+    found = by_age(low_pass_response(window, kept), window).tril().numpy()
     events = np.random.default_rng(0).normal(size=(window, 3))
     for last in range(window):
         padded = np.zeros((window, 3))
@@ -88,7 +89,7 @@ def test_bsarec_is_what_its_equations_say():
     encoder = encoder_of("BSARec", bsarec_alpha=0.3, bsarec_c=3)
     assert isinstance(encoder, BSARecEncoder)
     vectors = torch.randn(1, 7, 8)
-    low = low_pass_matrix(N, 3)[:7, :7]
+    low = by_age(low_pass_response(N, 3), 7).tril()
     norm = encoder.norm
     with torch.no_grad():
         states = functional.layer_norm(

@@ -84,7 +84,7 @@ def test_hstu():
         "norm.bias": ("norm_input.bias", same),
         "inner.weight": ("uvqk_proj", torch.t),
         # Its bias has a value for later events too, which are never seen.
-        "attention.bias.weight": ("rel_attn.pos_weights", lambda value: value[:L].flip(0)),
+        "attention.bias": ("rel_attn.pos_weights", lambda value: value[:L].flip(0)),
         "attention_norm.weight": ("norm_attn_output.weight", same),
         "attention_norm.bias": ("norm_attn_output.bias", same),
         "outer.weight": ("output_mlp.weight", same),
