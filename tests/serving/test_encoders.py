@@ -23,7 +23,10 @@ from tests.support.trained import resealed, run
 pytestmark = pytest.mark.filterwarnings("ignore:pkg_resources")
 
 
-@pytest.fixture(scope="module", params=["BSARec", "LiGR", "HSTU"])
+SLOW = pytest.mark.slow
+
+
+@pytest.fixture(scope="module", params=["BSARec", pytest.param("LiGR", marks=SLOW), pytest.param("HSTU", marks=SLOW)])
 def made(request, tmp_path_factory):
     """The kind, the data's folder, and the result of a run of IDP."""
     folder = tmp_path_factory.mktemp("made")
@@ -47,6 +50,7 @@ def test_it_is_pre_trained_taken_over_and_served(made):
     } | {"kind": kind}
 
 
+@SLOW
 def test_onnx_gives_its_scores_for_any_batch_and_length(made, tmp_path):
     for name in ("onnx", "onnxscript"):
         pytest.importorskip(name, exc_type=ImportError)
