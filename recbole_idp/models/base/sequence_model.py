@@ -83,6 +83,7 @@ class SequenceModel(SequentialRecommender):
             config["train_negatives"] or 0,
             target_counts(dataset, self.n_items),
             config["negative_smoothing"],
+            config["gbce_t"],
         )
         self.apply(self._initialise)
         with torch.no_grad():

@@ -12,6 +12,7 @@ class DACDRSettings(PositionSASRecSettings):
     encoder: Literal["SASRec"] = setting(
         "SASRec", "default: SASRec, of both domains.", Affects.TRAINING, implied="SASRec"
     )
+    loss_type: Literal["CE", "BPR", "BCE"] = setting("CE", "default: CE; BPR or BCE, of both domains.")
     shared_private_dropout_prob: Dropout = setting(
         0.1, "default: dropout inside the shared and the private encoders.", Affects.TRAINING
     )

@@ -1,10 +1,13 @@
-"""LiGR and HSTU give the states and gradients of RecTools' layers with the same weights."""
+"""LiGR, HSTU and gBCE give the numbers and gradients of RecTools' layers and loss with the same weights."""
+
+import types
 
 import pytest
 import torch
 
 from recbole_idp.nn.encoder.keys import TransformerSettings
 from recbole_idp.nn.encoder.kinds import ENCODERS
+from recbole_idp.nn.loss import CalibratedLoss
 
 _reason = "RecTools is not installed (pip install rectools[torch]); it is what these numbers are compared with"
 ligr = pytest.importorskip("rectools.models.nn.transformers.ligr", reason=_reason)
@@ -101,6 +104,24 @@ def test_hstu():
         return layers(vectors + 0, torch.ones(4, L, 1), later, None, {"x": torch.ones(4, L)})
 
     compare(ours("HSTU", 1e-6), names, layers, encode)
+
+
+@pytest.mark.parametrize("t", [0.0, 0.75, 1.0])
+def test_gbce(t):
+    lightning = pytest.importorskip("rectools.models.nn.transformers.lightning", reason=_reason)
+    n_items, n_negatives = 40, 7
+    loss = CalibratedLoss(1 + n_items, n_negatives, t)
+    draw = torch.Generator().manual_seed(4)
+    found, expected = (scores.clone().requires_grad_() for scores in [torch.randn(30, 8, generator=draw)] * 2)
+    of = types.SimpleNamespace(gbce_t=t, data_preparator=types.SimpleNamespace(n_negatives=n_negatives))
+    module = lightning.TransformerLightningModule
+    logits = module._get_reduced_overconfidence_logits(of, expected.unsqueeze(1), n_items)
+    theirs = module._calc_bce_loss(logits, torch.ones(30, 1), torch.ones(30, 1))
+    ours = loss.compare(found[:, 0], found[:, 1:])
+    torch.testing.assert_close(ours.double(), theirs, rtol=1e-5, atol=1e-5)
+    ours.backward()
+    theirs.backward()
+    torch.testing.assert_close(found.grad, expected.grad, rtol=1e-5, atol=1e-6)
 
 
 def test_hstu_scales_item_vectors_as_rectools_does():
