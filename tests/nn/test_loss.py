@@ -7,7 +7,8 @@ from torch.nn import functional
 from recbole_idp.nn import in_batch, softmax
 from recbole_idp.nn.dropout import dropout, dropout_mask
 from recbole_idp.nn.lookup import lookup
-from recbole_idp.nn.loss import CalibratedLoss, PairwiseLoss, PointwiseLoss, SampledSoftmaxLoss, build_loss
+from recbole_idp.nn.loss import PairwiseLoss, PointwiseLoss, build_loss
+from recbole_idp.nn.shared_negatives import CalibratedLoss, SampledSoftmaxLoss
 
 
 @pytest.fixture
@@ -141,7 +142,7 @@ def test_calibrated_loss_equals_the_papers_formula(problem, n_negatives, t):
 
 
 def test_calibrated_loss_is_plain_at_one_end_and_calibrated_at_the_other():
-    """With t = 1 the best score of an item is the logit of its chance (gSASRec, theorem 5.1)."""
+    """With t = 1 the best score of an item is the logit of its chance (arXiv 2308.07192)."""
     assert build_loss("gBCE", 10, torch.ones(50), calibration=0.0).beta == pytest.approx(1)
     assert build_loss("gBCE", 1000, torch.ones(50), calibration=1.0).beta == pytest.approx(1)
     chance, n_items, n_negatives = 0.1, 1002, 50

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from recbole_idp.models.base.sequence_model import ModelData
     from recbole_idp.models.morec.contents import ItemContents
     from recbole_idp.models.morec.pretrain import PretrainedMoRec
-    from recbole_idp.nn.loss import PairwiseLoss, SampledSoftmaxLoss
+    from recbole_idp.nn.shared_negatives import SharedNegativesLoss
     from recbole_idp.train.clock import StageClock
 
 _ENCODED_TOGETHER = 512
@@ -234,7 +234,7 @@ class MoRec(TextModel):
         read = torch.cat([wanted, drawn.flatten(), *(items.flatten() for items, _ in batch.parts)])
         with self.items_encoded_once(None if self.content is None else self.encode_only(read)):
             states = [self.encode(items)[targets > 0] for items, targets in batch.parts]
-            loss = cast("SampledSoftmaxLoss | PairwiseLoss", self.loss)
+            loss = cast("SharedNegativesLoss | PairwiseLoss", self.loss)
             return loss.with_drawn(torch.cat(states), wanted, drawn, self.candidate_vectors())
 
     def calculate_loss(self, interaction: Interaction) -> torch.Tensor:

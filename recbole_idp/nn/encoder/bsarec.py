@@ -38,7 +38,7 @@ def low_pass_response(window: int, kept: int) -> torch.Tensor:
 
 
 class FrequencyLayer(nn.Module):
-    """Rescale high frequencies: norm(x + dropout(LFC(x) + beta^2 HFC(x))) (BSARec, Eq. 9).
+    """Rescale high frequencies: norm(x + dropout(LFC(x) + beta^2 HFC(x))) (BSARec, its frequency rescaler).
 
     LFC is the low-pass filter, HFC(x) = x - LFC(x); beta^2 is learned for each of D dimensions.
 
@@ -67,7 +67,7 @@ class FrequencyLayer(nn.Module):
 
 
 class BSARecBlock(Block):
-    """alpha * filter + (1 - alpha) * attention, then the feed-forward layer of SASRec's block (BSARec, Eq. 8).
+    """alpha * filter + (1 - alpha) * attention, then the feed-forward layer of SASRec's block (arXiv 2312.10325).
 
     Args:
         settings: Sizes, dropout, activation and alpha.

@@ -40,7 +40,7 @@ class SwiGLU(nn.Module):
 
 
 class LiGRBlock(OwnWeights):
-    """x + sigmoid(G x) * F(norm(x)), where F is attention, and then SwiGLU (LiGR, Eq. 1).
+    """x + sigmoid(G x) * F(norm(x)), where F is attention, and then SwiGLU (LiGR, its gated residual).
 
     Args:
         settings: Sizes and dropout.

@@ -7,7 +7,7 @@ import torch
 
 from recbole_idp.nn.encoder.keys import TransformerSettings
 from recbole_idp.nn.encoder.kinds import ENCODERS
-from recbole_idp.nn.loss import CalibratedLoss
+from recbole_idp.nn.shared_negatives import CalibratedLoss
 
 _reason = "RecTools is not installed (pip install rectools[torch]); it is what these numbers are compared with"
 ligr = pytest.importorskip("rectools.models.nn.transformers.ligr", reason=_reason)
