@@ -139,7 +139,7 @@ def add_items(trained: str, items: str, out: str, pretrained: str | None) -> Non
     extended, new = opened.with_items(items, pretrained)
     extended.save(out)
     if new.known or new.blank:
-        _say(f"left out: {new.known:,} items that the model has already, {new.blank:,} without a text")
+        _say(f"left out: {new.known:,} items that the model has already, {new.blank:,} without a {new.content}")
     print(f"{out}: {len(new.texts):,} items added to {len(opened.tokens):,}")
 
 

@@ -54,8 +54,9 @@ class NewItems(NamedTuple):
         texts: Text by id.
         titles: Their titles.
         known: Number of items of the file that the model has already.
-        blank: Number of new items without a text.
+        blank: Number of new items without a content.
         attributes: Name and value of each of their columns of text.
+        content: What their vectors are made of.
     """
 
     texts: dict[str, str]
@@ -63,6 +64,7 @@ class NewItems(NamedTuple):
     known: int
     blank: int
     attributes: Sequence[Sequence[tuple[str, str]]] = ()
+    content: str = "text"
 
 
 def read_new_items(trained: TrainedItems, path: str | Path) -> NewItems:
@@ -132,25 +134,26 @@ def add_items(trained: TrainedModel, new: NewItems, bundle: Bundle) -> TrainedMo
     )
 
 
-def add_by_content(trained: TrainedModel, new: NewItems) -> TrainedModel:
-    """Add items to a model whose items are their texts: each gets the vector that it would have had in training.
+def add_by_content(trained: TrainedModel, path: str | Path) -> tuple[TrainedModel, NewItems]:
+    """Add items to a model whose items are their contents: each gets the vector that it would have had in training.
 
     Args:
         trained: The model, which is not changed.
-        new: The items to add.
+        path: An ``.item`` file.
 
     Returns:
-        The extended model, not saved yet.
+        The extended model, not saved yet, and the new items.
 
     Raises:
-        UserError: The text encoder cannot be loaded, or does not fit.
+        UserError: The file has no new item with a content, or the content encoder cannot be loaded, or does not fit.
     """
     assert trained.content is not None  # as the caller has looked
-    content = dataclasses.replace(trained.content, encoder=trained.content.load())
-    added = content.vectors(list(new.texts.values()))
+    content: Any = trained.content
+    content = dataclasses.replace(content, encoder=content.load())
+    new, added = content.read_new(trained, Path(path))
     if added.shape[1] != trained.item_vectors.shape[1]:
         raise UserError(f"{trained.folder} has dense layers of another width than its items: train the model again")
-    return dataclasses.replace(extended(trained, added, new), content=content)
+    return dataclasses.replace(extended(trained, added, new), content=content), new
 
 
 def extended(trained: TrainedModel, added: torch.Tensor, new: NewItems) -> TrainedModel:

@@ -214,8 +214,7 @@ class TrainedModel(WholeFolder):
         from recbole_idp.serving import new_items
 
         if self.content is not None:
-            new = new_items.read_new_items(self, path)
-            return new_items.add_by_content(self, new), new
+            return new_items.add_by_content(self, path)
         new_items.check_generated(self)
         new = new_items.read_new_items(self, path)
         return new_items.add_items(self, new, new_items.find_bundle(self, pretrained)), new
