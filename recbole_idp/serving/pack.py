@@ -11,10 +11,10 @@ from recbole.data.interaction import Interaction
 from recbole_idp.config.derive import given_values
 from recbole_idp.config.fingerprint import values_that_affect
 from recbole_idp.config.setting import Affects
+from recbole_idp.serving.encoder_sizes import KINDS, encoder_sizes, history_length
 from recbole_idp.serving.pooled_items import FORMS
 from recbole_idp.serving.recommender import Recommender
 from recbole_idp.serving.trained_model import TrainedModel
-from recbole_idp.serving.user_encoder import KINDS, encoder_sizes, history_length
 from recbole_idp.serving.user_vectors import user_vectors
 from recbole_idp.storage.environment import versions
 

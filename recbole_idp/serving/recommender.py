@@ -9,8 +9,8 @@ import numpy as np
 import torch
 
 from recbole_idp.serving.answering import ItemRecommender
+from recbole_idp.serving.encoder_sizes import history_length
 from recbole_idp.serving.trained_model import TrainedModel
-from recbole_idp.serving.user_encoder import history_length
 
 # 8 MiB of scores, and 2 MiB of states at width 64: both are read again while in the cache.
 _SCORES, _POSITIONS = 1 << 21, 1 << 13

@@ -15,8 +15,9 @@ from recbole_idp.serving.card import model_card
 from recbole_idp.serving.content_items import ENCODER as CONTENT_ENCODER
 from recbole_idp.serving.content_items import SCHEMA as CONTENT_SCHEMA
 from recbole_idp.serving.content_items import WEIGHTS as CONTENT
+from recbole_idp.serving.encoder_sizes import KINDS, history_length
 from recbole_idp.serving.pooled_items import read_content
-from recbole_idp.serving.user_encoder import KINDS, build_user_encoder, history_length
+from recbole_idp.serving.user_encoder import build_user_encoder
 from recbole_idp.serving.user_vectors import IDS as USER_IDS
 from recbole_idp.serving.user_vectors import VECTORS as USERS
 from recbole_idp.serving.user_vectors import UserVectors

@@ -12,7 +12,7 @@ from recbole_idp.content.trainable.keys import TrainedEncoderSettings
 from recbole_idp.data.rows import Batch, after_last
 from recbole_idp.models.base.serving import ContentParts, PictureParts
 from recbole_idp.models.base.text_model import TextModel
-from recbole_idp.models.base.transferred import TRANSFORMER_KEYS, take_over
+from recbole_idp.models.base.transferred import ENCODER_KEYS, take_over
 from recbole_idp.models.morec.kinds import MEAN, content_kind
 from recbole_idp.models.morec.layers import fusion_layer, projection
 from recbole_idp.nn.adapters.sockets import ADAPTER
@@ -79,7 +79,7 @@ class MoRec(TextModel):
     paper: ClassVar[str] = "arXiv 2303.13835"
     own_negatives: ClassVar[bool] = True
     losses_of_others: ClassVar[type[PairwiseLoss]] = PointwiseLoss
-    encoder_keys: ClassVar[tuple[str, ...]] = (*TRANSFORMER_KEYS, "transformer_block", "projection_layers")
+    encoder_keys: ClassVar[tuple[str, ...]] = (*ENCODER_KEYS, "transformer_block", "projection_layers")
 
     def __init__(self, config: Config, dataset: ModelData, contents: ItemContents | None = None) -> None:
         self._contents = contents
