@@ -16,6 +16,7 @@ from recbole_idp.registry import add_model
 
 if TYPE_CHECKING:
     from recbole_idp.config.strict import StrictConfig
+    from recbole_idp.content.text.own.fill import write_text_vectors
     from recbole_idp.models.base.sequence_model import SequenceModel
     from recbole_idp.report.result import read_ranks, read_result
     from recbole_idp.run.run import pretrain, run
@@ -33,6 +34,7 @@ __all__ = [
     "read_result",
     "register",
     "run",
+    "write_text_vectors",
 ]
 
 __version__ = "0.1.0"
@@ -44,6 +46,7 @@ _MODULE_OF = {
     "pretrain": "recbole_idp.run.run",
     "read_ranks": "recbole_idp.report.result",
     "read_result": "recbole_idp.report.result",
+    "write_text_vectors": "recbole_idp.content.text.own.fill",
 }
 
 old_names.install()

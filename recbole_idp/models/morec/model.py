@@ -182,7 +182,8 @@ class MoRec(TextModel):
             return cast("TextEncoder", self.content.snapshot()), True
         encoder = content_kind(config).of_target(dataset, start).encoder
         trained = start is not None and start.description["encoder"].get("trained") != "none"
-        return encoder, trained or encoder.needs_fitting or config["text_pooling"] is not None
+        own = encoder.needs_fitting or not encoder.reads_texts
+        return encoder, trained or own or config["text_pooling"] is not None
 
     def step_memory(self, batch_size: int) -> StepMemory | None:
         """Return the sizes that decide on the memory of a training step; None where nothing is encoded.
