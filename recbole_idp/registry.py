@@ -11,7 +11,7 @@ import functools
 import importlib
 import importlib.machinery
 import importlib.metadata
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from recbole_idp import compat
@@ -54,6 +54,7 @@ class Registration(NamedTuple):
         serves: Whether the model has ``serving()``, as a :class:`SequenceModel` has, so that it can be saved as a
             folder that recommends without RecBole.
         texts: Whether it reads the ``.item`` file, so that its results depend on this file.
+        content_key: The key that says what items are made of, with ``image`` of pictures alone; None: never of these.
         settings: The class that declares its keys, without those of models that it extends; None: there is none.
         joins: Whether ``shared_users`` may join the target with other domains for it.
         predicts: The values of the key ``predicts`` that it takes.
@@ -74,6 +75,7 @@ class Registration(NamedTuple):
     transfers: bool = False
     serves: bool = True
     texts: bool = True
+    content_key: str | None = None
     settings: Any = None
     joins: bool = False
     predicts: tuple[str, ...] = ("next_item",)
@@ -190,6 +192,7 @@ MODELS = {
         extends="PositionSASRec",
         transfers=True,
         may_start_alone=True,
+        content_key="content",
         settings="recbole_idp.models.morec.keys:MoRecSettings",
     ),
     "TCF": Registration(
@@ -198,6 +201,7 @@ MODELS = {
         extends="MoRec",
         transfers=True,
         may_start_alone=True,
+        content_key="content",
         settings="recbole_idp.models.tcf.keys:TCFSettings",
     ),
     "Adapter4Rec": Registration(
@@ -214,6 +218,7 @@ MODELS = {
         extends="MoRec",
         transfers=True,
         may_start_alone=True,
+        content_key="content",
         settings="recbole_idp.models.pixelnet.keys:PixelNetSettings",
         refuses_vectors="reads pictures",
     ),
@@ -239,6 +244,7 @@ MODELS = {
         "recbole_idp.models.transrec.trainer:TransRecTrainer",
         transfers=True,
         may_start_alone=True,
+        content_key="modality",
         settings="recbole_idp.models.transrec.keys:TransRecSettings",
         refuses_vectors="reads the tokens of texts",
     ),
@@ -465,6 +471,17 @@ def reads_texts(model: str) -> bool:
     return (found := _registered(model)) is not None and found.texts
 
 
+def reads_pictures_alone(model: str, values: Mapping[str, Any]) -> bool:
+    """Return whether a model's items are pictures, without texts.
+
+    Args:
+        model: Its name.
+        values: The values of its keys.
+    """
+    found = _registered(model)
+    return found is not None and found.content_key is not None and values[found.content_key] == "image"
+
+
 def reads_items(model: str, load_col: dict[str, Any] | None, selected_features: list[str] | None) -> bool:
     """Return whether results depend on the ``.item`` file: the model reads it, or a key names something of it."""
     return reads_texts(model) or "item" in (load_col or {}) or bool(selected_features)
@@ -486,6 +503,7 @@ _OPTIONAL = (
     "transfers",
     "serves",
     "texts",
+    "content_key",
     "settings",
     "joins",
     "predicts",

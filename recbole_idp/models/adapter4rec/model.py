@@ -60,7 +60,12 @@ class Adapter4Rec(MoRec):
         return MoRec.find_pretrained(config, clock)
 
     def freeze(self) -> None:
-        """Freeze all but the adapters, and the norms where they are trained, if adapters are what is trained."""
+        """Freeze all but the adapters, and the norms where they are trained, if adapters are what is trained.
+
+        With ``transfer: zero_shot`` nothing is trained, with the other values all of it.
+        """
+        if self.settings.transfer == "zero_shot":
+            self.requires_grad_(False)
         if self.settings.transfer != "adapters":
             return
         for name, parameter in self.named_parameters():

@@ -13,7 +13,8 @@ from recbole_idp.data.rows import Batch
 from recbole_idp.errors import UserError
 from recbole_idp.testing import configured
 from tests.support.models import fitted, made
-from tests.support.pictures import PicturedContract, write_picture
+from tests.support.pictures import PicturedContract, write_picture, write_pictured_domains
+from tests.support.trained import run
 
 pytestmark = pytest.mark.filterwarnings("ignore:pkg_resources")
 
@@ -122,3 +123,13 @@ def test_a_picture_outside_the_folder_ends_the_run(pictured, vit):
     (posters / "3.png").symlink_to(pictured / "secret.png")
     with pytest.raises(UserError, match=r"item 'si3' has the picture posters/3.png, which lies outside"):
         made(pictured, "MoRec", content="image", image_encoder=vit)
+
+
+def test_items_may_have_pictures_and_no_texts(workplace, vit):
+    folder = write_pictured_domains(workplace / "data")
+    path = folder / "shop" / "shop.item"
+    rows = [line.split("\t") for line in path.read_text().splitlines()]
+    path.write_text("\n".join(f"{row[0]}\t{row[-1]}" for row in rows) + "\n")
+    options = {"content": "image", "image_encoder": vit, "epochs": 1, "checkpoint_dir": str(workplace / "saved")}
+    result = run(workplace, "MoRec", **options)
+    assert result["variants"]["MoRec"]["runs"]
