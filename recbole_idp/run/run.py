@@ -31,6 +31,7 @@ from recbole_idp.report.comparison import (
     prediction_line,
     verdicts,
 )
+from recbole_idp.report.displayed.result import Result
 from recbole_idp.report.few_shot import PLOT, plot_study
 from recbole_idp.report.ranks import Ranks
 from recbole_idp.report.result import read_result, save_result, summarise
@@ -85,7 +86,8 @@ def run(config: Config) -> dict[str, Any]:
         config: The configuration.
 
     Returns:
-        The result, as saved.
+        The result, as saved: a :class:`~recbole_idp.report.displayed.result.Result`, with tables and plots. For a list
+        of tasks a plain dictionary.
 
     Raises:
         UserError: Something in the data or the configuration is wrong.
@@ -185,7 +187,7 @@ def run(config: Config) -> dict[str, Any]:
         print(f"Trained model: {trained[0]} ({trained[1]}), for recbole-idp recommend --trained={trained[0]}")
     if refusal is not None:
         raise UserError(f"the result is saved, but the trained model could not be: {refusal}") from refusal
-    return result
+    return Result(result)
 
 
 def log_notes(dataset: SequenceDataset, targets: list[int]) -> None:

@@ -162,7 +162,7 @@ def _read_parquet(path: Path) -> VectorTable:
             plain += [field.name for field in schema if types.is_integer(field.type)]
             id_column, column = _parquet_columns(path, plain, lists)
             ids: list[str] = []
-            parts = []
+            parts: list[np.ndarray] = []
             for batch in file.iter_batches(1 << 14, columns=[id_column, column]):
                 new_ids, values = batch.column(id_column), batch.column(column)
                 if new_ids.null_count:
