@@ -1,5 +1,7 @@
 """Settings of a run: where things lie, what is compared, what is shown."""
 
+from typing import Literal
+
 from recbole_idp.config.setting import Affects, Count, Distinct, Layers, PositiveShare, Seed, Settings, setting
 from recbole_idp.train.keys import Variant
 
@@ -61,5 +63,13 @@ class MachineSettings(Settings):
     )
 
 
-class RunSettings(PlaceSettings, ComparisonSettings, InspectionSettings, MachineSettings):
+class TrackingSettings(Settings):
+    """Where finished runs are reported."""
+
+    track: Literal["mlflow", "wandb"] | None = setting(
+        None, "mlflow or wandb: parameters, metrics and files of each finished run go there.", Affects.NOTHING
+    )
+
+
+class RunSettings(PlaceSettings, ComparisonSettings, InspectionSettings, MachineSettings, TrackingSettings):
     """All of them."""

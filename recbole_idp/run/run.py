@@ -33,7 +33,7 @@ from recbole_idp.report.comparison import (
 )
 from recbole_idp.report.displayed.result import Result
 from recbole_idp.report.few_shot import PLOT, plot_study
-from recbole_idp.report.ranks import Ranks
+from recbole_idp.report.ranks import SUFFIX, Ranks
 from recbole_idp.report.result import read_result, save_result, summarise
 from recbole_idp.report.text import report_text, study_metrics
 from recbole_idp.run.best_model import check_trained_dir, keep_best, read_titles, trial_settings
@@ -44,6 +44,7 @@ from recbole_idp.run.keys import PlaceSettings
 from recbole_idp.run.not_joined import Side, read_not_joined
 from recbole_idp.run.prepare import data_fingerprint, prepare, read_fingerprint
 from recbole_idp.run.tasks import run_tasks
+from recbole_idp.run.tracking import check_tracker, report_of, track
 from recbole_idp.run.trials import Outcome, trials
 from recbole_idp.run.unfinished import Unfinished
 from recbole_idp.storage.environment import command_line, versions
@@ -97,6 +98,7 @@ def run(config: Config) -> dict[str, Any]:
     trainer = trainer_class(config)
     variants = config["variants"] if trainer.variants else [config["model"]]
     check_trained_dir(PlaceSettings.of(config))
+    check_tracker(config["track"])
     prepare(config)
     clock = StageClock()
     logger = logging.getLogger()
@@ -185,6 +187,8 @@ def run(config: Config) -> dict[str, Any]:
     print(report_text(read_result(path), path))
     if trained:
         print(f"Trained model: {trained[0]} ({trained[1]}), for recbole-idp recommend --trained={trained[0]}")
+    if config["track"]:
+        track(config["track"], report_of(result, [path, path.with_suffix(SUFFIX), path.with_suffix(PLOT)]))
     if refusal is not None:
         raise UserError(f"the result is saved, but the trained model could not be: {refusal}") from refusal
     return Result(result)
