@@ -79,6 +79,7 @@ class Serving:
         takes_generated_items: Whether an item that is added later needs a generated vector and nothing else (IDP).
         sizes: Sizes of the encoder that are not those of the configuration, by key.
         parts: Those of the models whose scores are added; their vectors stand side by side. Empty: it is one model.
+        part_weights: Weight of the scores of each of these parts.
     """
 
     item_vectors: torch.Tensor
@@ -93,3 +94,4 @@ class Serving:
     takes_generated_items: bool = False
     sizes: Mapping[str, Any] = field(default_factory=dict)
     parts: tuple[Serving, ...] = ()
+    part_weights: tuple[float, ...] = ()
