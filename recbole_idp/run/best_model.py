@@ -61,7 +61,8 @@ def read_titles(dataset: SequenceDataset, places: PlaceSettings, text_fields: li
     """
     location, tokens, model = dataset.location, dataset.item_tokens()[1:], dataset.config["model"]
     blank = [""] * len(tokens)
-    needed = registry.reads_texts(model) and not registry.reads_pictures_alone(model, dataset.config)
+    without = registry.reads_pictures_alone(model, dataset.config) or dataset.config["text_vectors"]
+    needed = registry.reads_texts(model) and not without
     kept = places.keep_trained and registry.serves(model)
     if not location.item_file.is_file() or not (needed or kept):
         return blank

@@ -108,5 +108,15 @@ class MachineSettings(Settings):
     )
 
 
-class RunSettings(PlaceSettings, ComparisonSettings, AutoSettings, InspectionSettings, MachineSettings):
+class TrackingSettings(Settings):
+    """Where finished runs are reported."""
+
+    track: Literal["mlflow", "wandb"] | None = setting(
+        None, "mlflow or wandb: parameters, metrics and files of each finished run go there.", Affects.NOTHING
+    )
+
+
+class RunSettings(
+    PlaceSettings, ComparisonSettings, AutoSettings, InspectionSettings, MachineSettings, TrackingSettings
+):
     """All of them."""

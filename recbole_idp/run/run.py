@@ -26,8 +26,9 @@ from recbole_idp.report.comparison import (
     prediction_line,
     verdicts,
 )
+from recbole_idp.report.displayed.result import Result
 from recbole_idp.report.few_shot import PLOT, plot_study
-from recbole_idp.report.ranks import Ranks
+from recbole_idp.report.ranks import SUFFIX, Ranks
 from recbole_idp.report.result import read_result, save_result, summarise
 from recbole_idp.report.text import report_text, study_metrics
 from recbole_idp.run.auto import run_auto, starts_of, tried_by
@@ -38,6 +39,7 @@ from recbole_idp.run.keys import AUTO, AutoSettings, PlaceSettings
 from recbole_idp.run.not_joined import Side, read_not_joined
 from recbole_idp.run.prepare import data_fingerprint, prepare, read_fingerprint
 from recbole_idp.run.tasks import run_tasks
+from recbole_idp.run.tracking import check_tracker, report_of, track
 from recbole_idp.run.trial import run_trial
 from recbole_idp.run.trials import Outcome, trials
 from recbole_idp.run.unfinished import Unfinished
@@ -81,7 +83,8 @@ def run(config: Config) -> dict[str, Any]:
         config: The configuration.
 
     Returns:
-        The result, as saved.
+        The result, as saved: a :class:`~recbole_idp.report.displayed.result.Result`, with tables and plots. For a list
+        of tasks a plain dictionary.
 
     Raises:
         UserError: Something in the data or the configuration is wrong.
@@ -91,6 +94,7 @@ def run(config: Config) -> dict[str, Any]:
     trainer = trainer_class(config)
     variants = config["variants"] if trainer.variants else [config["model"]]
     check_trained_dir(PlaceSettings.of(config))
+    check_tracker(config["track"])
     prepare(config)
     clock = StageClock()
     logger = logging.getLogger()
@@ -180,9 +184,11 @@ def run(config: Config) -> dict[str, Any]:
     print(report_text(read_result(path), path))
     if trained:
         print(f"Trained model: {trained[0]} ({trained[1]}), for recbole-idp recommend --trained={trained[0]}")
+    if config["track"]:
+        track(config["track"], report_of(result, [path, path.with_suffix(SUFFIX), path.with_suffix(PLOT)]))
     if refusal is not None:
         raise UserError(f"the result is saved, but the trained model could not be: {refusal}") from refusal
-    return result
+    return Result(result)
 
 
 def log_notes(dataset: SequenceDataset, targets: list[int]) -> None:

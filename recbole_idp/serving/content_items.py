@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -135,12 +136,13 @@ class ContentItems:
             )
         return states
 
-    def read_new(self, trained: TrainedModel, path: Path) -> tuple[NewItems, torch.Tensor]:
+    def read_new(self, trained: TrainedModel, path: Path, vectors: str | Path | None) -> tuple[NewItems, torch.Tensor]:
         """Read the items of a file that a model does not have yet, and make their vectors.
 
         Args:
             trained: The model.
             path: An ``.item`` file.
+            vectors: A file of vectors of the user's own; None: the items are known by their contents.
 
         Returns:
             The new items that have a content, and their vectors, of shape [T, D].
@@ -148,10 +150,12 @@ class ContentItems:
         Raises:
             UserError: The file cannot be read, or has no new item with a content, or the encoder cannot be loaded.
         """
-        from recbole_idp.serving.new_items import read_new_items
+        from recbole_idp.serving.new_items import check_brings, encoder_for, read_new_items
 
-        new = read_new_items(trained, path)
-        return new, self.vectors(list(new.texts.values()))
+        check_brings(self.about["name"], vectors, trained.folder)
+        new = read_new_items(trained, path, vectors)
+        found = dataclasses.replace(self, encoder=encoder_for(new, self.load(), trained.folder))
+        return new, found.vectors(list(new.texts.values()))
 
 
 def dense_weights(mean: torch.Tensor, layers: Sequence[nn.Linear]) -> dict[str, torch.Tensor]:

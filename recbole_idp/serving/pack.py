@@ -85,7 +85,11 @@ def trained_model(
             "reads_own": values.get("predicts") != "cold_item",
             "bundle": None if start is None else _about_bundle(start.bundle),
             "added": 0,
-            "config": values_that_affect(values, values["model"], Affects.ALL),
+            "config": {
+                key: value
+                for key, value in values_that_affect(values, values["model"], Affects.ALL).items()
+                if key not in _FILES
+            },
             "versions": versions(),
         },
         transfer=None if start is None else _about_transfer(start),
@@ -100,6 +104,10 @@ def trained_model(
     if values["keep_users"]:
         trained.users = user_vectors(Recommender(trained), dataset)
     return trained
+
+
+# Where vectors of the user's own lay on his machine is no one else's business.
+_FILES = ("text_vectors", "source_text_vectors")
 
 
 def sizes_of(serving: Serving, values: Mapping[str, Any]) -> dict[str, Any]:

@@ -55,7 +55,7 @@ class PictureItems(ContentItems):
             raise UserError(f"image encoder {name} is another one here than in training: no items can be added by it")
         return found
 
-    def read_new(self, trained: TrainedModel, path: Path) -> tuple[NewItems, torch.Tensor]:
+    def read_new(self, trained: TrainedModel, path: Path, vectors: str | Path | None) -> tuple[NewItems, torch.Tensor]:
         """Read the items of a file that a model does not have yet, and make their vectors of their pictures.
 
         Pictures lie in the folder of the file. See :meth:`ContentItems.read_new`.
@@ -65,6 +65,8 @@ class PictureItems(ContentItems):
         from recbole_idp.data.item_text import ItemFileFormat, read_item_texts
         from recbole_idp.serving.new_items import NewItems
 
+        if vectors is not None:
+            raise UserError(f"{trained.folder} was trained on pictures by {self.about['name']}: leave text_vectors out")
         config = trained.description["config"]
         encoding = config.get("encoding") or "utf-8"
         form = ItemFileFormat(config["ITEM_ID_FIELD"], config["text_length"], config["field_separator"], encoding)
@@ -72,9 +74,9 @@ class PictureItems(ContentItems):
         known = set(trained.tokens)
         new = [token for token in pictures.tokens if token not in known]
         with tempfile.TemporaryDirectory() as cache:
-            vectors, report = encode_pictures(self.load(), pictures.for_items(new), cache)
+            encoded, report = encode_pictures(self.load(), pictures.for_items(new), cache)
         report.log(str(path))
-        has = np.any(vectors, axis=1)
+        has = np.any(encoded, axis=1)
         kept = [token for token, found in zip(new, has, strict=True) if found]
         n_known = len(pictures.tokens) - len(new)
         if not kept:
@@ -94,4 +96,4 @@ class PictureItems(ContentItems):
             len(new) - len(kept),
             content="picture",
         )
-        return found, self.item_vectors(vectors[has])
+        return found, self.item_vectors(encoded[has])

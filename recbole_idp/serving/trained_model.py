@@ -195,12 +195,15 @@ class TrainedModel(WholeFolder):
 
         return Recommender(self)
 
-    def with_items(self, path: str | Path, pretrained: str | None = None) -> tuple[TrainedModel, NewItems]:
+    def with_items(
+        self, path: str | Path, pretrained: str | None = None, text_vectors: str | None = None
+    ) -> tuple[TrainedModel, NewItems]:
         """Add the items of a file that the model does not have yet, without training.
 
         Args:
             path: An ``.item`` file.
             pretrained: Folder of the bundle that the model was made from; None: it lies beside the model.
+            text_vectors: File of the items' vectors, for a model that was trained on vectors of the user's own.
 
         Returns:
             The extended model, not saved yet, and the new items.
@@ -211,14 +214,18 @@ class TrainedModel(WholeFolder):
         if self.tokenizer is not None:
             from recbole_idp.serving import text_items
 
+            if text_vectors is not None:
+                raise UserError(f"{self.folder} was trained on texts: leave --text_vectors out")
             return text_items.add_text_items(self, path)
         from recbole_idp.serving import new_items
 
         if self.content is not None:
-            return new_items.add_by_content(self, path)
+            return new_items.add_by_content(self, path, text_vectors)
         new_items.check_generated(self)
-        new = new_items.read_new_items(self, path)
-        return new_items.add_items(self, new, new_items.find_bundle(self, pretrained)), new
+        bundle = new_items.find_bundle(self, pretrained)
+        new_items.check_brings(bundle.description["text_encoder"]["name"], text_vectors, self.folder)
+        new = new_items.read_new_items(self, path, text_vectors)
+        return new_items.add_items(self, new, bundle), new
 
     def user_encoder(self) -> AnyUserEncoder:
         """Rebuild the user encoder; see :class:`~recbole_idp.serving.user_encoder.UserEncoder`."""

@@ -13,7 +13,6 @@ from recbole_idp.content.image.cache import distinct_pictures
 from recbole_idp.content.image.encoder import NAME as EFFICIENTNET
 from recbole_idp.content.image.encoder import open_image_encoder
 from recbole_idp.content.image.encoding import ImageEncoding
-from recbole_idp.content.text.encoder import open_text_encoder
 from recbole_idp.content.text.encoding import TextEncoding
 from recbole_idp.errors import UserError
 from recbole_idp.models.base.image_vectors import input_pictures
@@ -118,14 +117,14 @@ class Texts(ContentKind):
 
     def deciding(self, locations: Sequence[DatasetLocation]) -> dict[str, Any]:
         """See :class:`ContentKind`."""
-        return {"text_encoder": text_encoder_identity(self.encoder)}
+        return {"text_encoder": text_encoder_identity(self._source_encoder(locations))}
 
     def of_sources(
         self, config: Config, locations: Sequence[DatasetLocation], clock: StageClock
     ) -> tuple[Domains, ItemContents]:
         """See :class:`ContentKind`."""
         domains, texts, _ = read_sources(config, locations, self._encoding, clock)
-        return domains, TextContents(self._encoding, texts, self.encoder.fit(texts))
+        return domains, TextContents(self._encoding, texts, self._source_encoder(locations).fit(texts))
 
     def of_target(self, dataset: SequenceDataset, start: PretrainedWeights | None) -> ItemContents:
         """See :class:`ContentKind`."""
@@ -133,12 +132,16 @@ class Texts(ContentKind):
         with torch.random.fork_rng(devices=[]):
             if start is None:
                 return TextContents(self._encoding, texts, self.encoder.fit(texts))
-            encoder = open_text_encoder(self.folder_of(start), device=self._encoding.device)
+            encoder = self._encoding.open_encoder(self.folder_of(start))
         return TextContents(self._encoding, texts, encoder, self.mean_of(start, encoder.width))
 
     def is_found_by_name(self, encoder: TextEncoder) -> bool:
         """See :class:`ContentKind`."""
-        return not (encoder.needs_fitting or self._own_pooling)
+        return encoder.reads_texts and not (encoder.needs_fitting or self._own_pooling)
+
+    def _source_encoder(self, locations: Sequence[DatasetLocation]) -> TextEncoder:
+        """Return the encoder, loaded once; for vectors of the user's own those of the source domains."""
+        return self._encoding.load_source_encoder(locations) if self._encoding.is_own else self.encoder
 
 
 class Images(ContentKind):

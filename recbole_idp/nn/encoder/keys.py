@@ -44,10 +44,16 @@ class EncoderSettings(TransformerSettings):
         "SASRec", "default: SASRec; BSARec, LiGR, HSTU: other causal blocks.", _BOTH, implied="SASRec"
     )
     bsarec_alpha: Share = setting(
-        0.7, "paper: share of the filter beside attention; 0.7 on Beauty, elsewhere 0.1 to 0.9.", _BOTH, of=("encoder", "BSARec")
+        0.7,
+        "paper: share of the filter beside attention; 0.7 on Beauty, elsewhere 0.1 to 0.9.",
+        _BOTH,
+        of=("encoder", "BSARec"),
     )
     bsarec_c: Count = setting(
-        5, "paper: frequencies that the filter keeps as low; 5 on Beauty, elsewhere 1 to 9.", _BOTH, of=("encoder", "BSARec")
+        5,
+        "paper: frequencies that the filter keeps as low; 5 on Beauty, elsewhere 1 to 9.",
+        _BOTH,
+        of=("encoder", "BSARec"),
     )
 
 
