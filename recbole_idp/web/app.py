@@ -164,6 +164,7 @@ def _health(catalogue: Catalogue) -> schema.Health:
         items=len(trained.tokens),
         history_length=recommender.history_length,
         sources=list(trained.pretrained_on),
+        reads_own=trained.read_numbers.start == 1,
         other_domains=list(trained.domains),
         generated=recommender.explains,
         posters=0 if catalogue.posters is None else len(catalogue.posters),

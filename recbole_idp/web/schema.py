@@ -146,6 +146,7 @@ class Health(BaseModel):
         items: Number of its items.
         history_length: Items of a history that are read, the latest ones.
         sources: Domains that it was pre-trained on.
+        reads_own: Whether the model reads items of the target in a history, or those of other domains alone.
         other_domains: Domains besides the target whose items histories may hold.
         generated: Whether answers can say what items were generated from.
         posters: Number of items that a picture is named for.
@@ -161,6 +162,7 @@ class Health(BaseModel):
     items: int
     history_length: int | None
     sources: list[str]
+    reads_own: bool
     other_domains: list[str]
     generated: bool
     posters: int
