@@ -183,7 +183,9 @@ def _refuse_in_one_line(app: FastAPI) -> None:
     """Let every refusal be one line in JSON."""
 
     @app.exception_handler(RequestValidationError)
-    async def _(_: Request, error: RequestValidationError) -> Response:
+    async def _(request: Request, error: RequestValidationError) -> Response:
+        if request.method == "POST" and "json" not in request.headers.get("content-type", ""):
+            return problem(415, "send the question as JSON, with the header Content-Type: application/json")
         first = error.errors()[0]
         # The value itself is left out: it may be long, or no value of JSON.
         place = ".".join(map(str, first["loc"][1:])) or "the body"

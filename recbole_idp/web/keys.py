@@ -25,6 +25,4 @@ class ServeSettings(Settings):
     search: Search | None = setting(
         None, "exact, hnsw or ivf: a faiss index ranks; None: every item is scored.", Affects.OUTPUT
     )
-    rate: Number = setting(
-        100.0, "Requests a second of a client, twice as many at once; 0: no limit.", Affects.OUTPUT
-    )
+    rate: Number = setting(100.0, "Requests a second of a client, twice as many at once; 0: no limit.", Affects.OUTPUT)
