@@ -26,6 +26,7 @@ STATIC = Path(__file__).parent / "static"
 """The page and what it needs."""
 
 T = TypeVar("T")
+_PREPARED_AFTER = 0.3
 _REFUSALS: dict[int | str, dict[str, Any]] = {
     422: {"model": schema.Problem, "description": "What was asked is not understood."},
     429: {"model": schema.Problem, "description": "The client asks too often."},
@@ -53,11 +54,17 @@ def make_app(catalogue: Catalogue, rate: float = 0.0, hosts: Collection[str] = (
         """Do something in the thread of the catalogue."""
         return await asyncio.get_running_loop().run_in_executor(others, work, *arguments)
 
+    async def prepare() -> None:
+        """Let the first question, which may wait already, be answered first."""
+        await asyncio.sleep(_PREPARED_AFTER)
+        await aside(catalogue.prepare)
+
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        preparing = asyncio.create_task(aside(catalogue.prepare))
+        preparing = asyncio.create_task(prepare())
         preparing.add_done_callback(_report)
         yield
+        preparing.cancel()
         for thread in (model, others):
             thread.shutdown(wait=False, cancel_futures=True)
 
