@@ -118,6 +118,10 @@ setup(
     },
     packages=[*find_packages(include=["recbole_idp", "recbole_idp.*"]), *PROPERTIES],
     package_dir=PROPERTIES,
-    package_data={"recbole_idp": ["py.typed"], "recbole_idp.web": ["static/*"], **{package: ["*.yaml"] for package in PROPERTIES}},
+    package_data={
+        "recbole_idp": ["py.typed"],
+        "recbole_idp.web": ["static/*"],
+        **{package: ["*.yaml"] for package in PROPERTIES},
+    },
     entry_points={"console_scripts": ["recbole-idp = recbole_idp.__main__:main"]},
 )
