@@ -96,6 +96,7 @@ def _serve(
     rate: float,
 ) -> None:
     """Load the model and answer at a socket."""
+    import torch
     import uvicorn
 
     from recbole_idp.serving.load import load
@@ -104,6 +105,8 @@ def _serve(
     from recbole_idp.web.limits import MOST_CONNECTIONS
     from recbole_idp.web.posters import Posters
 
+    # A processor is left to the requests: the model's batches are small.
+    torch.set_num_threads(max(1, torch.get_num_threads() - 1))
     recommender = load(trained, **({} if search is None else {"search": search}))
     posters = None if items is None else Posters(recommender.trained, items, image_field)
     hosts = _LOOPBACK if host in _LOOPBACK else ()
