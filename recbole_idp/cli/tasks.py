@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from recbole_idp import registry
 from recbole_idp.cli.arguments import Options
 from recbole_idp.cli.columns import columns
-from recbole_idp.cli.conversions import CONVERT, add_items, convert, export, recommend, report
+from recbole_idp.cli.conversions import CONVERT, add_items, convert, export, recommend, report, serve
 from recbole_idp.cli.jobs import doctor, inspect, leaderboard, pretrain, run, warm_up
 from recbole_idp.cli.lists import datasets, keys, models
 from recbole_idp.data.convert.formats import FORMATS
@@ -101,6 +101,12 @@ TASKS = {
         export,
         "write a trained model for other languages: ONNX, item vectors, a faiss index",
         keys=("recbole_idp.serving.keys:ExportSettings",),
+        others=False,
+    ),
+    "serve": Task(
+        serve,
+        "serve a trained model over HTTP, with a page to try it",
+        keys=("recbole_idp.web.keys:ServeSettings",),
         others=False,
     ),
     "help": Task(show_help, "print this"),

@@ -22,6 +22,7 @@ from recbole_idp.models.idp.cdim.matchers import FrozenMatcher, open_matcher
 from recbole_idp.models.idp.generation import GENERATORS, RESCALINGS, Evidence, generate
 from recbole_idp.models.idp.keys import GenerationSettings
 from recbole_idp.search.exact import Matches, retrieve
+from recbole_idp.serving.source_items import SourceItems
 from recbole_idp.storage.schema import Nullable, OptionalKey, SchemaError, check_schema
 from recbole_idp.train.pretrained_folder import TEXT_ENCODER
 
@@ -206,6 +207,7 @@ def add_items(trained: TrainedModel, new: NewItems, bundle: Bundle) -> TrainedMo
             "items": torch.from_numpy(items),
             "similarities": torch.from_numpy(similarities),
         },
+        source_items=SourceItems.of(bundle, items),
     )
 
 
