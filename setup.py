@@ -82,8 +82,8 @@ setup(
         "track": ["mlflow>=2.9,<4", "wandb>=0.16,<1"],
         # Vectors of the user's own in Parquet files; the lower bound is the oldest that knows NumPy 2.
         "parquet": ["pyarrow>=16.1"],
-        # The task serve: the interface, and the server that it runs in, with its parser and its loop in C, which save 30 %
-        # of the processor's time. The oldest and the newest that were tried; all change what they offer in minor versions.
+        # The task serve: the interface, and the server that it runs in, with its parser and its loop in C, which save a
+        # third of the processor's time. The oldest and the newest that were tried; all change in minor versions.
         "serve": [
             "fastapi>=0.115,<0.166",
             "uvicorn>=0.30,<0.55",

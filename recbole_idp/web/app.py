@@ -16,13 +16,14 @@ from fastapi.responses import FileResponse, Response
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException as AnyHTTPException
 
-from recbole_idp import __version__
+from recbole_idp.storage.environment import versions
 from recbole_idp.web import limits, schema
 from recbole_idp.web.batches import Batches, BusyError
 from recbole_idp.web.catalogue import Catalogue
 from recbole_idp.web.guard import BodyLimit, KnownHosts, RateLimit, SafeHeaders, problem
 
 STATIC = Path(__file__).parent / "static"
+_VERSION = versions().get("recbole_idp", "unknown")
 """The page and what it needs."""
 
 T = TypeVar("T")
@@ -70,7 +71,7 @@ def make_app(catalogue: Catalogue, rate: float = 0.0, hosts: Collection[str] = (
 
     # Its own pages on the interface fetch scripts from elsewhere.
     app = FastAPI(
-        title="recbole_idp", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None, responses=_REFUSALS
+        title="recbole_idp", version=_VERSION, lifespan=lifespan, docs_url=None, redoc_url=None, responses=_REFUSALS
     )
     about = _health(catalogue)
 
@@ -164,7 +165,7 @@ def _health(catalogue: Catalogue) -> schema.Health:
     about = trained.description
     return schema.Health(
         status="ok",
-        version=__version__,
+        version=_VERSION,
         model=about["model"],
         variant=about["variant"],
         dataset=about["dataset"],
