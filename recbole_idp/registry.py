@@ -62,6 +62,8 @@ class Registration(NamedTuple):
             before.
         may_start_alone: Whether ``transfer: scratch`` makes it a model without source domains.
         packer: The function that makes the content of that folder.
+        refuses_vectors: Why ``text_vectors`` cannot take the place of its texts: the end of "it ..."; empty: they can,
+            or it reads no texts.
     """
 
     model: Any
@@ -80,6 +82,7 @@ class Registration(NamedTuple):
     reads_sources: bool = False
     may_start_alone: bool = False
     packer: str = "recbole_idp.serving.pack:trained_model"
+    refuses_vectors: str = ""
 
 
 SETTINGS = (
@@ -130,7 +133,9 @@ _clue = functools.partial(
     predicts=("next_item", "cold_item", "profile"),
 )
 # PRECISE joins users in its universal training, not in the target's histories.
-_precise = functools.partial(Registration, dataset=_TARGETED)
+_precise = functools.partial(
+    Registration, dataset=_TARGETED, refuses_vectors="reads several token vectors of a text, not one vector an item"
+)
 _universal = functools.partial(
     _precise, trainer="recbole_idp.models.precise.trainer:PreciseTrainer", transfers=True, joins=True
 )
@@ -205,6 +210,7 @@ MODELS = {
         extends="MoRec",
         transfers=True,
         settings="recbole_idp.models.adapter4rec.keys:Adapter4RecSettings",
+        refuses_vectors="tunes adapters inside a text encoder",
     ),
     "PixelNet": Registration(
         "recbole_idp.models.pixelnet.model:PixelNet",
@@ -214,6 +220,7 @@ MODELS = {
         may_start_alone=True,
         content_key="content",
         settings="recbole_idp.models.pixelnet.keys:PixelNetSettings",
+        refuses_vectors="reads pictures",
     ),
     "UniSRec": _unisrec(
         "recbole_idp.models.unisrec.model:UniSRec",
@@ -230,6 +237,7 @@ MODELS = {
         predicts=("next_item", "cold_item"),
         may_start_alone=True,
         settings="recbole_idp.models.recformer.keys:RecformerSettings",
+        refuses_vectors="reads items as words",
     ),
     "TransRec_MoM": Registration(
         "recbole_idp.models.transrec.model:TransRec",
@@ -238,6 +246,7 @@ MODELS = {
         may_start_alone=True,
         content_key="modality",
         settings="recbole_idp.models.transrec.keys:TransRecSettings",
+        refuses_vectors="reads the tokens of texts",
     ),
     "PeterRec": Registration(
         "recbole_idp.models.peterrec.model:PeterRec",
@@ -282,6 +291,7 @@ MODELS = {
         may_start_alone=True,
         packer="recbole_idp.serving.generative_pack:generative_model",
         settings="recbole_idp.models.p5.keys:P5Settings",
+        refuses_vectors="reads items as words",
     ),
     "PRECISE": _universal(
         "recbole_idp.models.precise.model:PRECISE", settings="recbole_idp.models.precise.keys:PRECISESettings"
@@ -451,6 +461,11 @@ def reads_sources(model: str) -> bool:
     return (found := _registered(model)) is not None and found.reads_sources
 
 
+def refuses_vectors(model: str) -> str:
+    """Return why ``text_vectors`` cannot take the place of a model's texts; empty: they can, or it reads none."""
+    return "" if (found := _registered(model)) is None else found.refuses_vectors
+
+
 def reads_texts(model: str) -> bool:
     """Return whether a model reads the ``.item`` file without a key that says so."""
     return (found := _registered(model)) is not None and found.texts
@@ -465,6 +480,18 @@ def reads_pictures_alone(model: str, values: Mapping[str, Any]) -> bool:
     """
     found = _registered(model)
     return found is not None and found.content_key is not None and values[found.content_key] == "image"
+
+
+def reads_pictures(model: str, values: Mapping[str, Any]) -> bool:
+    """Return whether some of a model's items are pictures; arguments as of :func:`reads_pictures_alone`."""
+    found = _registered(model)
+    return found is not None and found.content_key is not None and values[found.content_key] in ("image", "mixed")
+
+
+def reads_source_pictures(model: str, values: Mapping[str, Any]) -> bool:
+    """Return whether some items of the source domains are pictures; arguments as of :func:`reads_pictures_alone`."""
+    own = values.get("source_modality")
+    return reads_pictures(model, values) if own is None else own in ("image", "mixed")
 
 
 def reads_items(model: str, load_col: dict[str, Any] | None, selected_features: list[str] | None) -> bool:

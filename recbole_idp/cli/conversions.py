@@ -59,7 +59,7 @@ def recommend(options: Options) -> int:
 
 def add_items(options: Options) -> int:
     """Add new items to a trained model."""
-    usage = "add-items --trained=DIR --items=FILE.item --out=DIR [--pretrained=DIR]"
+    usage = "add-items --trained=DIR --items=FILE.item --out=DIR [--pretrained=DIR --text_vectors=FILE]"
     values = _own_options(options, ("recbole_idp.serving.keys:AddItemsSettings",), ("trained", "items", "out"), usage)
     from recbole_idp.cli import trained
 
@@ -74,6 +74,16 @@ def export(options: Options) -> int:
     from recbole_idp.cli import trained
 
     trained.export(**values)
+    return 0
+
+
+def serve(options: Options) -> int:
+    """Serve a trained model over HTTP until Ctrl-C."""
+    usage = "serve --trained=DIR [--port=8000] [--items=FILE.item]"
+    values = _own_options(options, ("recbole_idp.web.keys:ServeSettings",), ("trained",), usage)
+    from recbole_idp.web import server
+
+    server.serve(**values)
     return 0
 
 

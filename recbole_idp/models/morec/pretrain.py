@@ -83,8 +83,9 @@ class ContentPretraining(Pretraining[PretrainedMoRec]):
 
     def train(self, clock: StageClock) -> FolderContent:
         """Train on the source domains; see :class:`Pretraining`."""
-        config, encoder = self.config, self.contents.encoder
+        config = self.config
         domains, contents = self.contents.of_sources(config, self.locations, clock)
+        encoder = contents.encoder
         settings = content_settings(config, self.model)
         loaders = domains.split(config["pretrain_valid_users"], config["seed"])
         with clock.stage("encode", f"encoding the source {self.contents.plural} with {encoder.name}") as facts:

@@ -129,7 +129,7 @@ def test_the_memory_of_a_step_is_told_and_what_will_not_suffice_is_refused_with_
     write_dataset(domains, "wide", 80, n_items=200)
     options = {"text_encoder": bert, "train_encoder": "all", "epochs": 1}
     model, _, _ = fitted(domains, "MoRec", "wide", **options)
-    assert re.search(r"and a step about \d+\.\d\d GiB of memory", caplog.text)
+    assert re.search(r"a step takes about \d+\.\d\d GiB of memory", caplog.text)
     sizes, trained = model.step_memory(64), sum(p.numel() for p in model.content.parameters())
     assert (sizes.contents, sizes.parameters) == (len(model.content.texts), trained) and sizes.each > 0
     line = r"takes about 0\.00 GiB of memory a step, and 0\.00 GiB are available: give --gradient_checkpointing=true"
