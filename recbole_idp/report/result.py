@@ -57,7 +57,7 @@ _ROW = {
     "train_users": int,
     "runs": [_RUN],
 }
-_COMPARED = {**COMPARISON, "train_users_share": float}
+_COMPARED = {**COMPARISON, "train_users_share": float, "judged": OptionalKey(bool)}
 _JOINED = {
     "domains": [str],
     "joined_users": int,

@@ -10,10 +10,12 @@ from recbole.utils import init_logger, init_seed
 
 from recbole_idp import registry
 from recbole_idp.config.derive import data_root
+from recbole_idp.content.image.digest import picture_digest
 from recbole_idp.content.text.own.files import given_hashes
 from recbole_idp.content.vector_cache import cache_folder
 from recbole_idp.data.catalog import locate
 from recbole_idp.data.content_hashes import content_hashes
+from recbole_idp.data.item_text import ItemFileFormat
 from recbole_idp.data.keys import read_beside
 from recbole_idp.errors import UserError
 from recbole_idp.storage.files import check_writable, fingerprint, refusing_failed_writes, sha256_of_file
@@ -109,4 +111,8 @@ def read_fingerprint(dataset: SequenceDataset, events: str) -> str:
     if config["profile_field"]:
         beside.append({"user": sha256_of_file(dataset.location.user_file)})
     vectors = given_hashes([config["text_vectors"], *(config["source_text_vectors"] or {}).values()])
-    return fingerprint([events, items, *beside, *vectors])
+    pictures = []
+    if registry.reads_pictures(config["model"], config):
+        file_format = ItemFileFormat.of(config)
+        pictures.append(picture_digest(dataset.location, config["image_field"], "image_field", file_format))
+    return fingerprint([events, items, *beside, *vectors, *pictures])

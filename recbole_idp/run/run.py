@@ -133,7 +133,7 @@ def run(config: Config) -> dict[str, Any]:
     ranks = collect_ranks(outcomes, test.dataset)
     metric = compared_metric(config["valid_metric"], "Accuracy" if config["predicts"] == "profile" else METRIC)
     joined_rows = {row: summary for row, summary in summaries.items() if summary.get("joined", True)}
-    comparisons = compare_variants(joined_rows, ranks, metric)
+    comparisons = compare_variants(joined_rows, ranks, metric, config["valid_metric"])
     baselines, protocol = Baselines({}, {}), config["eval_args"]["mode"]["test"]
     if has_baselines(config["predicts"], protocol, config["metrics"]):
         users, watched = EventSettings.of(config), config["valid_metric"]

@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from recbole_idp.search.approximate import search_approximately
 from recbole_idp.search.vectors import normalised
 
 # Scores that are computed together, 16 MiB of them; a GPU needs more at once.
@@ -67,6 +66,9 @@ def retrieve(
     if search == "exact":
         rows, similarities = search_exactly(targets, source_vectors, m, device)
         return Matches(candidates[rows], similarities, matched)
+    # Only here: what serves a trained model needs no faiss, which takes a while to load.
+    from recbole_idp.search.approximate import search_approximately
+
     sample = targets[matched] if matched.any() else targets
     sample = sample[np.linspace(0, len(sample) - 1, min(256, len(sample))).astype(int)]
     truth = search_exactly(sample, source_vectors, m, device)[1]

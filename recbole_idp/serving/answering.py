@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 
 from recbole_idp.data.item_names import HistoryItem, numbers_of_names
 from recbole_idp.errors import UserError
+
+if TYPE_CHECKING:
+    import torch
+
+    from recbole_idp.serving.generated_from import GeneratedFrom
 
 
 class Recommendation(NamedTuple):
@@ -48,6 +53,10 @@ class TrainedItems(Protocol):
         """The number of items, padding included: N."""
 
     @property
+    def pretrained_on(self) -> Sequence[str]:
+        """The domains that it was pre-trained on."""
+
+    @property
     def domains(self) -> Sequence[str]:
         """The other domains whose items a history may hold."""
 
@@ -68,10 +77,12 @@ class ItemRecommender(ABC):
     Attributes:
         trained: As given.
         options: The options that the recommendations depend on besides the model.
+        history_length: Items of a history that are read, the latest ones.
     """
 
     trained: Any  # TrainedItems, and what a subclass reads besides
     options: dict[str, str] = {}
+    history_length: int
 
     def __init__(self, trained: TrainedItems) -> None:
         self.trained = trained
@@ -115,6 +126,19 @@ class ItemRecommender(ABC):
         if isinstance(histories, str) or any(isinstance(history, str) for history in histories):
             raise UserError('histories must be a list of lists of item ids, as in recommend([["B01", "B02"]])')
         return self._named(*self.rank([self.numbers(history) for history in histories], k, exclude_seen))
+
+    @property
+    def explains(self) -> bool:
+        """Whether :meth:`origins` tells what items were generated from."""
+        return False
+
+    def origins(self) -> GeneratedFrom | None:
+        """Return what tells what items were generated from; None where the folder does not say it."""
+        return None
+
+    def candidate_vectors(self) -> torch.Tensor | None:
+        """Return a vector of each item, by which items are alike, shape [N, D]; None: the model has none."""
+        return None
 
     def numbers(self, history: Iterable[str]) -> list[int]:
         """Return the numbers of the known items of a history."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from recbole_idp.serving.user_encoder import history_length
+from recbole_idp.serving.encoder_sizes import history_length
 
 if TYPE_CHECKING:
     from recbole_idp.serving.generative_model import GenerativeModel
@@ -35,6 +35,7 @@ def model_card(trained: TrainedModel) -> str:
         f"- Test: {_metrics(about['test'])}",
         f"- Pre-trained on: {_sources(about['bundle'])}",
         f"- Items added without training: {about['added']:,}",
+        *_matched(trained),
         *_others(trained),
         *_users(trained.users),
         "",
@@ -109,6 +110,12 @@ def export_card(trained: TrainedModel, about: dict[str, Any]) -> str:
         "Ids and titles are those of the training data, whose terms apply.",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _matched(trained: TrainedModel) -> list[str]:
+    """Return the line on the named source items; empty where there are none."""
+    named = trained.source_items
+    return [] if named is None else [f"- Ids and titles of {len(named.items):,} source items that it was made from"]
 
 
 def _others(trained: TrainedModel) -> list[str]:

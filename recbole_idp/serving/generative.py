@@ -31,6 +31,7 @@ class GenerativeRecommender(ItemRecommender):
         super().__init__(trained)
         self._network, self._ranking = trained.network(), trained.ranking()
         self._wording = trained.description["wording"]
+        self.history_length = self._wording["longest_history"]
 
     @torch.inference_mode()
     def rank(self, histories: Sequence[list[int]], k: int, exclude_seen: bool = True) -> tuple[np.ndarray, np.ndarray]:
@@ -42,7 +43,7 @@ class GenerativeRecommender(ItemRecommender):
         rows = sorted((row for row, history in enumerate(histories) if history), key=lambda row: len(histories[row]))
         for start in range(0, len(rows), _TOGETHER):
             part = rows[start : start + _TOGETHER]
-            read = [histories[row][-self._wording["longest_history"] :] for row in part]
+            read = [histories[row][-self.history_length :] for row in part]
             left_out = exclude_seen or self._wording["only_unseen"]
             excluded = [sorted(set(histories[row])) for row in part] if left_out else ()
             items, scores = self._ranking.best(self._network, read, k, excluded)

@@ -87,6 +87,11 @@ class GenerativeModel(WholeFolder):
     domains: tuple[str, ...] = ()
 
     @property
+    def pretrained_on(self) -> list[str]:
+        """The domains that it was pre-trained on."""
+        return self.description["pretrained_on"]
+
+    @property
     def n_items(self) -> int:
         """The number of items, padding included: N."""
         return len(self.tokens) + 1

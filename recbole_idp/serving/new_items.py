@@ -22,6 +22,7 @@ from recbole_idp.models.idp.cdim.matchers import FrozenMatcher, open_matcher
 from recbole_idp.models.idp.generation import GENERATORS, RESCALINGS, Evidence, generate
 from recbole_idp.models.idp.keys import GenerationSettings
 from recbole_idp.search.exact import Matches, retrieve
+from recbole_idp.serving.source_items import SourceItems
 from recbole_idp.storage.schema import Nullable, OptionalKey, SchemaError, check_schema
 from recbole_idp.train.pretrained_folder import TEXT_ENCODER
 
@@ -60,8 +61,9 @@ class NewItems(NamedTuple):
         texts: Text by id.
         titles: Their titles.
         known: Number of items of the file that the model has already.
-        blank: Number of new items without a text.
+        blank: Number of new items without a content.
         attributes: Name and value of each of their columns of text.
+        content: What their vectors are made of.
         vectors: Their vectors where the user brings them; the texts are their names then; None: there are none.
     """
 
@@ -70,6 +72,7 @@ class NewItems(NamedTuple):
     known: int
     blank: int
     attributes: Sequence[Sequence[tuple[str, str]]] = ()
+    content: str = "text"
     vectors: OwnVectors | None = None
 
 
@@ -123,7 +126,7 @@ def _with_vectors(
             f"items are in the model already, {len(unknown)} have no vector"
         )
     titles = titles_of(location, list(new), fields, file_format)
-    return NewItems(new, titles, len(names) - len(unknown), len(unknown) - len(new), vectors=encoder)
+    return NewItems(new, titles, len(names) - len(unknown), len(unknown) - len(new), content="vector", vectors=encoder)
 
 
 def check_brings(encoder: str, given: str | Path | None, folder: object) -> None:
@@ -204,30 +207,33 @@ def add_items(trained: TrainedModel, new: NewItems, bundle: Bundle) -> TrainedMo
             "items": torch.from_numpy(items),
             "similarities": torch.from_numpy(similarities),
         },
+        source_items=SourceItems.of(bundle, items),
     )
 
 
-def add_by_content(trained: TrainedModel, new: NewItems) -> TrainedModel:
-    """Add items to a model whose items are their texts: each gets the vector that it would have had in training.
+def add_by_content(
+    trained: TrainedModel, path: str | Path, vectors: str | Path | None = None
+) -> tuple[TrainedModel, NewItems]:
+    """Add items to a model whose items are their contents: each gets the vector that it would have had in training.
 
     Args:
         trained: The model, which is not changed.
-        new: The items to add.
+        path: An ``.item`` file.
+        vectors: As of :func:`read_new_items`.
 
     Returns:
-        The extended model, not saved yet.
+        The extended model, not saved yet, and the new items.
 
     Raises:
-        UserError: The text encoder cannot be loaded, or does not fit.
+        UserError: The file has no new item with a content, or the content encoder cannot be loaded, or does not fit.
     """
     assert trained.content is not None  # as the caller has looked
-    kept = trained.content.load()
-    content = dataclasses.replace(trained.content, encoder=kept)
-    with_vectors = dataclasses.replace(content, encoder=encoder_for(new, kept, trained.folder))
-    added = with_vectors.vectors(list(new.texts.values()))
+    content: Any = trained.content
+    content = dataclasses.replace(content, encoder=content.load())
+    new, added = content.read_new(trained, Path(path), vectors)
     if added.shape[1] != trained.item_vectors.shape[1]:
         raise UserError(f"{trained.folder} has dense layers of another width than its items: train the model again")
-    return dataclasses.replace(extended(trained, added, new), content=content)
+    return dataclasses.replace(extended(trained, added, new), content=content), new
 
 
 def extended(trained: TrainedModel, added: torch.Tensor, new: NewItems) -> TrainedModel:

@@ -11,10 +11,11 @@ from recbole.data.interaction import Interaction
 from recbole_idp.config.derive import given_values
 from recbole_idp.config.fingerprint import values_that_affect
 from recbole_idp.config.setting import Affects
+from recbole_idp.serving.encoder_sizes import KINDS, encoder_sizes, history_length
 from recbole_idp.serving.pooled_items import FORMS
 from recbole_idp.serving.recommender import Recommender
+from recbole_idp.serving.source_items import SourceItems
 from recbole_idp.serving.trained_model import TrainedModel
-from recbole_idp.serving.user_encoder import KINDS, encoder_sizes, history_length
 from recbole_idp.serving.user_vectors import user_vectors
 from recbole_idp.storage.environment import versions
 
@@ -95,6 +96,7 @@ def trained_model(
         transfer=None if start is None else _about_transfer(start),
         history_items=list(dataset.history_items),
         tokenizer=serving.tokenizer,
+        source_items=None if start is None else SourceItems.of(start.bundle, start.matches.items),
     )
     if (parts := model.content_parts(config, dataset)) is not None:
         trained.content = FORMS[parts.form].of(parts)  # type: ignore[arg-type]  # the form is that of the parts

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
 from recbole_idp.serving.answering import ItemRecommender
+from recbole_idp.serving.encoder_sizes import history_length
 from recbole_idp.serving.trained_model import TrainedModel
-from recbole_idp.serving.user_encoder import history_length
+
+if TYPE_CHECKING:
+    from recbole_idp.serving.generated_from import GeneratedFrom
 
 # 8 MiB of scores, and 2 MiB of states at width 64: both are read again while in the cache.
 _SCORES, _POSITIONS = 1 << 21, 1 << 13
@@ -33,7 +37,7 @@ class Recommender(ItemRecommender):
     def __init__(self, trained: TrainedModel) -> None:
         super().__init__(trained)
         self._encoder = trained.user_encoder()
-        self._history_length = history_length(trained.description)
+        self.history_length = history_length(trained.description)
         self._only_unseen = trained.description["only_unseen"]
 
     @classmethod
@@ -44,6 +48,23 @@ class Recommender(ItemRecommender):
             UserError: See :meth:`TrainedModel.open`.
         """
         return cls(TrainedModel.open(folder))
+
+    @property
+    def explains(self) -> bool:
+        """Whether :meth:`origins` tells what items were generated from."""
+        return self.trained.transfer is not None and self.trained.source_items is not None
+
+    def origins(self) -> GeneratedFrom | None:
+        """Return what tells what items were generated from; None where the folder does not say it."""
+        if not self.explains:
+            return None
+        from recbole_idp.serving.generated_from import GeneratedFrom
+
+        return GeneratedFrom(self.trained)
+
+    def candidate_vectors(self) -> torch.Tensor:
+        """Return the candidate vector of each item, shape [N, D]."""
+        return self.trained.candidate_vectors
 
     @torch.inference_mode()
     def rank(self, histories: Sequence[list[int]], k: int, exclude_seen: bool = True) -> tuple[np.ndarray, np.ndarray]:
@@ -75,7 +96,7 @@ class Recommender(ItemRecommender):
     @torch.inference_mode()
     def states(self, histories: Sequence[list[int]]) -> torch.Tensor:
         """Encode histories of item numbers, rows of like length together; shape [B, D]."""
-        recent = [list(self.read(history)[-self._history_length :]) for history in histories]
+        recent = [list(self.read(history)[-self.history_length :]) for history in histories]
         lengths = torch.tensor([len(history) for history in recent], dtype=torch.long)
         states = torch.empty(len(recent), self.trained.item_vectors.shape[1])
         order, start = torch.argsort(lengths, stable=True), 0

@@ -15,12 +15,15 @@ from recbole_idp.serving.card import model_card
 from recbole_idp.serving.content_items import ENCODER as CONTENT_ENCODER
 from recbole_idp.serving.content_items import SCHEMA as CONTENT_SCHEMA
 from recbole_idp.serving.content_items import WEIGHTS as CONTENT
+from recbole_idp.serving.encoder_sizes import KINDS, history_length
 from recbole_idp.serving.pooled_items import read_content
-from recbole_idp.serving.user_encoder import KINDS, build_user_encoder, history_length
+from recbole_idp.serving.source_items import FILE as SOURCE_ITEMS
+from recbole_idp.serving.source_items import SourceItems
+from recbole_idp.serving.user_encoder import build_user_encoder
 from recbole_idp.serving.user_vectors import IDS as USER_IDS
 from recbole_idp.serving.user_vectors import VECTORS as USERS
 from recbole_idp.serving.user_vectors import UserVectors
-from recbole_idp.serving.whole_folder import WholeFolder
+from recbole_idp.serving.whole_folder import DESCRIPTION, WholeFolder, check_trained
 from recbole_idp.storage.schema import Nullable, ObjectOf, OptionalKey
 from recbole_idp.storage.sealed import FolderFormat, check_sealed, seal, write_weights
 from recbole_idp.storage.tensors import read_tensors
@@ -31,8 +34,7 @@ if TYPE_CHECKING:
     from recbole_idp.serving.recommender import Recommender
     from recbole_idp.serving.user_encoder import AnyUserEncoder
 
-DESCRIPTION, MODEL, ITEMS, HISTORY_ITEMS, TRANSFER, TOKENIZER, CARD = (
-    "trained.json",
+MODEL, ITEMS, HISTORY_ITEMS, TRANSFER, TOKENIZER, CARD = (
     "model.safetensors",
     "items.tsv",
     "history_items.tsv",
@@ -64,9 +66,8 @@ FORMAT = FolderFormat(
         "bundle": Nullable({"name": str, "fingerprint": str, "domains": [str]}),
     },
 )
-_NAMES = frozenset(
-    (DESCRIPTION, MODEL, ITEMS, HISTORY_ITEMS, TRANSFER, TOKENIZER, CARD, USERS, USER_IDS, CONTENT, CONTENT_ENCODER)
-)
+_NAMES = frozenset((DESCRIPTION, MODEL, ITEMS, HISTORY_ITEMS, TRANSFER, SOURCE_ITEMS, TOKENIZER, CARD))
+_NAMES |= {USERS, USER_IDS, CONTENT, CONTENT_ENCODER}
 _ENCODER = "encoder/"
 _HEADER, _HISTORY_HEADER = "item_id\ttitle", "domain\titem_id"
 
@@ -91,6 +92,7 @@ class TrainedModel(WholeFolder):
         history_items: Items of other domains, which histories hold and which are never recommended.
         tokenizer: What makes tokens of the texts of new items, as text; None where items are not read as texts.
         content: What makes an item's vector from its text; None: its items are not their texts alone.
+        source_items: What the source items of ``transfer`` are called; None: the folder was made before they were kept.
         folder: The folder that it was opened from; None: it is not saved yet.
     """
 
@@ -106,12 +108,19 @@ class TrainedModel(WholeFolder):
     history_items: list[HistoryItem] = field(default_factory=list)
     tokenizer: str | None = None
     content: ContentItems | None = None
+    source_items: SourceItems | None = None
     folder: Path | None = field(default=None)
 
     @property
     def n_items(self) -> int:
         """The number of items, padding included: N."""
         return len(self.tokens) + 1
+
+    @property
+    def pretrained_on(self) -> list[str]:
+        """The domains that it was pre-trained on, as far as the folder says it."""
+        bundle = self.description["bundle"]
+        return [] if bundle is None else bundle["domains"]
 
     @property
     def domains(self) -> list[str]:
@@ -135,6 +144,8 @@ class TrainedModel(WholeFolder):
         write_weights(building / MODEL, tensors)
         if self.transfer is not None:
             write_weights(building / TRANSFER, self.transfer)
+        if self.source_items is not None:
+            self.source_items.write(building / SOURCE_ITEMS)
         if self.tokenizer is not None:
             (building / TOKENIZER).write_text(self.tokenizer, encoding="utf-8")
         if self.content is not None:
@@ -179,6 +190,8 @@ class TrainedModel(WholeFolder):
             model = cls(vectors, candidates, bias, encoder, tokens, titles, description, transfer, users, others)
             if (folder / TOKENIZER).is_file():
                 model.tokenizer = (folder / TOKENIZER).read_text(encoding="utf-8")
+            if transfer is not None and (folder / SOURCE_ITEMS).is_file():
+                model.source_items = SourceItems.read(folder / SOURCE_ITEMS, transfer["items"].numpy())
             about = description.get("content")
             model.content, model.folder = None if about is None else read_content(folder, about), folder
             model._check()
@@ -219,9 +232,7 @@ class TrainedModel(WholeFolder):
         from recbole_idp.serving import new_items
 
         if self.content is not None:
-            new_items.check_brings(self.content.about["name"], text_vectors, self.folder)
-            new = new_items.read_new_items(self, path, text_vectors)
-            return new_items.add_by_content(self, new), new
+            return new_items.add_by_content(self, path, text_vectors)
         new_items.check_generated(self)
         bundle = new_items.find_bundle(self, pretrained)
         new_items.check_brings(bundle.description["text_encoder"]["name"], text_vectors, self.folder)
@@ -267,10 +278,7 @@ def write_history_items(path: Path, items: Sequence[HistoryItem]) -> None:
 
 def _check_names(folder: Path) -> None:
     """Raise UserError where a folder is no trained model, or has a file that no trained model has."""
-    if not folder.is_dir():
-        raise UserError(f"{folder} is no trained model: there is no such folder; give a folder that the task run made")
-    if not (folder / DESCRIPTION).is_file():
-        raise UserError(f"{folder} is no trained model: it has no {DESCRIPTION}; give a folder that the task run made")
+    check_trained(folder)
     for path in sorted(folder.iterdir()):
         is_part = path.is_dir() if path.name == CONTENT_ENCODER else path.is_file()
         if path.is_symlink() or path.name not in _NAMES or not is_part:

@@ -10,8 +10,8 @@ from recbole_idp.errors import UserError
 from recbole_idp.storage.files import fingerprint
 from recbole_idp.storage.folders import new_folder, only_folder
 
-GENERATIVE = "generative.json"
-"""The file that says that a folder holds a model that writes items; others have item vectors."""
+DESCRIPTION, GENERATIVE = "trained.json", "generative.json"
+"""The file that describes a trained model; that of one that writes items, where others have item vectors."""
 
 
 class WholeFolder(ABC):
@@ -55,3 +55,14 @@ def check_absent(folder: str | Path) -> None:
     """
     if Path(folder).exists():
         raise UserError(f"{folder} exists already: choose another folder, or delete it first")
+
+
+def check_trained(folder: str | Path) -> None:
+    """Check, before anything is loaded, that a folder can be that of a trained model.
+
+    Raises:
+        UserError: It cannot.
+    """
+    if not any((Path(folder) / name).is_file() for name in (DESCRIPTION, GENERATIVE)):
+        missing = f"it has no {DESCRIPTION}" if Path(folder).is_dir() else "there is no such folder"
+        raise UserError(f"{folder} is no trained model: {missing}; give a folder that the task run made")

@@ -9,6 +9,7 @@ from recbole_idp.testing import configured
 from recbole_idp.testing.toy import settings
 from tests.support.commands import options
 from tests.support.people import JOINED, write_people
+from tests.support.pictures import write_picture, write_pictured_domains
 
 pytestmark = pytest.mark.filterwarnings("ignore:pkg_resources")
 
@@ -23,10 +24,15 @@ def fingerprints(folder, model, **changes):
     config = configured(folder, model, "films", source_domains=["books"], **changes)
     dataset = make_dataset(config)
     read = read_fingerprint(dataset, data_fingerprint(dataset))
-    values = {**settings(folder, source_domains=["books"], **changes), "model": model, "dataset": "films"}
+    return read, job_of(folder, model, "films", source_domains=["books"], **changes)
+
+
+def job_of(folder, model, dataset="shop", **changes):
+    """Returns what a job of a leaderboard is known by."""
+    values = {**settings(folder, **changes), "model": model, "dataset": dataset}
     given = dict(part.removeprefix("--").split("=", 1) for part in options(values))
     (job,) = make_plan(given).jobs()
-    return read, job.fingerprint
+    return job.fingerprint
 
 
 def changed_by_books(folder, model, **changes):
@@ -51,3 +57,24 @@ def test_a_model_that_is_trained_on_sources_as_well_is_known_by_their_content(pe
 
 def test_joined_domains_count_by_their_content(people):
     assert changed_by_books(people, "PositionSASRec", shared_users=JOINED["shared_users"]) == (True, True)
+
+
+def test_pictures_count_by_their_content(workplace, vit):
+    folder = write_pictured_domains(workplace / "data")
+    options = {"content": "image", "image_encoder": vit}
+    names = {"MoRec": options, "TransRec_MoM": {"modality": "mixed", "image_encoder": vit}, "TCF": {}}
+
+    def found():
+        plans = {}
+        for model, changes in names.items():
+            config = configured(folder, model, "shop", **changes)
+            dataset = make_dataset(config)
+            plans[model] = read_fingerprint(dataset, data_fingerprint(dataset)), job_of(folder, model, **changes)
+        return plans
+
+    before = found()
+    assert before == found()
+    write_picture(folder / "shop" / "posters" / "3.png", 99)
+    after = found()
+    changed = {model: [old != new for old, new in zip(before[model], after[model], strict=True)] for model in names}
+    assert changed == {"MoRec": [True, True], "TransRec_MoM": [True, True], "TCF": [False, False]}

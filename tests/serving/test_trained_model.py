@@ -11,6 +11,7 @@ import recbole_idp
 from recbole_idp import registry
 from recbole_idp.errors import UserError
 from recbole_idp.models.base.sequence_model import SequenceModel
+from recbole_idp.models.idp.bundle import Bundle
 from recbole_idp.nn.encoder.keys import TransformerSettings
 from recbole_idp.nn.encoder.transformer import TransformerEncoder
 from recbole_idp.serving.trained_model import FORMAT, TrainedModel
@@ -18,7 +19,7 @@ from recbole_idp.testing.toy import write_domains
 from tests.support.commands import refusal
 from tests.support.planted import Planted
 from tests.support.python import python
-from tests.support.trained import change_tensors, make_trained, resealed, run
+from tests.support.trained import bundle_of, change_tensors, make_trained, resealed, run
 
 pytestmark = pytest.mark.filterwarnings("ignore:pkg_resources")
 
@@ -271,3 +272,67 @@ def test_a_folder_that_is_not_as_it_was_made_is_refused_and_nothing_is_run(name,
     prepare(trained)
     assert says in refusal(recbole_idp.load, trained)
     assert not (tmp_path / "planted").exists()
+
+
+def test_a_folder_names_the_source_items_that_its_items_were_generated_from(made, tmp_path):
+    trained = TrainedModel.open(made)
+    bundle = Bundle.open(bundle_of(made.parent))
+    origins = trained.recommender().origins()
+    for number in range(1, trained.n_items):
+        origin, rows = origins.of(number), trained.transfer["items"][number - 1].tolist()
+        assert {tuple(match.item) for match in origin.matches} == {
+            (bundle.domains[row], bundle.tokens[row], bundle.titles[row]) for row in rows
+        }
+        assert sum(match.weight for match in origin.matches) == pytest.approx(1)
+        # The toy domains have the same titles: each item's best match is its twin.
+        assert origin.matches[0].item.title == trained.titles[number - 1]
+    new = tmp_path / "new.item"
+    new.write_text("item_id:token\ttitle:token_seq\nnew\tred pen and ink\n")
+    extended, _ = trained.with_items(new)
+    extended.save(tmp_path / "extended")
+    opened = TrainedModel.open(tmp_path / "extended").recommender()
+    assert opened.origins().of(opened.trained.n_items - 1).matches[0].item.title.startswith("red pen")
+
+
+def test_shares_are_those_of_the_generators_equations(made):
+    trained = TrainedModel.open(made)
+    similarity = trained.transfer["similarities"][0, 0].clamp(0, 1).item()
+    shares = {}
+    for generator in ("paper", "neighbours", "map", "mixture", "blend"):
+        trained.description["config"].update(generator=generator, own_texts=0.5)
+        shares[generator] = trained.recommender().origins().of(1)[1:]
+    sure = similarity**16
+    assert shares["paper"] == shares["neighbours"] == (1, 0, 0)
+    assert shares["map"] == (0, 1, 0)
+    assert shares["mixture"] == pytest.approx((sure, 1 - sure, 0))
+    own = 0.5 * (1 - sure)
+    assert shares["blend"] == pytest.approx(((1 - own) * sure, (1 - own) * (1 - sure), own))
+
+
+def test_a_folder_without_these_names_opens_and_explains_nothing(trained):
+    (trained / "source_items.tsv").unlink()
+    resealed(trained, FORMAT)
+    recommender = recbole_idp.load(trained)
+    assert not recommender.explains and recommender.origins() is None
+    assert recommender.recommend([["si1"]], k=2)[0]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "row\tdomain\titem_id\ttitle\n",
+        "row\tdomain\n0\tpens\n",
+        "row\tdomain\titem_id\ttitle\nx\tpens\tpi1\tpen\n",
+        "row\tdomain\titem_id\ttitle\n1\tpens\tpi1\tpen\n0\tpens\tpi1\tpen\n",
+    ],
+)
+def test_a_wrong_list_of_source_items_is_refused(trained, text):
+    (trained / "source_items.tsv").write_text(text)
+    resealed(trained, FORMAT)
+    assert "cannot be read" in refusal(TrainedModel.open, trained)
+
+
+def test_matches_of_other_items_than_the_models_are_refused(trained):
+    change_tensors(trained / "transfer.safetensors", vectors=lambda tensor: tensor[1:].clone())
+    resealed(trained, FORMAT)
+    assert "matches of other items" in refusal(recbole_idp.load(trained).origins)

@@ -136,15 +136,15 @@ def content_settings(config: Config, model: type[MoRec]) -> Config:
         model: The class that is trained.
 
     Returns:
-        See :func:`source_settings`. The softmax compares each target with ``pretrain_negatives``, other losses with
-        one drawn item, as the paper does.
+        See :func:`source_settings`. Losses whose negatives a batch shares compare each target with
+        ``pretrain_negatives`` of them, others with one drawn item, as the paper does.
     """
-    softmax = config["loss_type"] == "CE"
+    shared = config["loss_type"] in ("CE", "gBCE")
     return source_settings(
         config,
         transfer="scratch",
         pretrained=None,
-        train_negatives=config["pretrain_negatives"] if softmax else 1,
+        train_negatives=config["pretrain_negatives"] if shared else 1,
         exclude_history=not model.own_negatives,
     )
 

@@ -98,6 +98,18 @@ def test_adapters_alone_are_trained_and_what_comes_out_is_served(start, workplac
     assert type(served).open(workplace / "served").user_encoder() is not None
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["houlsby", "pfeiffer", "lora"])
+def test_adapters_in_bsarec_are_served(domains, workplace, kind):
+    sizes = {"encoder": "BSARec", "transformer_block": "RecBole", "train_encoder": "none", "adapter": kind}
+    config = testing.configured(domains, "Adapter4Rec", **sizes, epochs=1)
+    model, trainer, _ = models.fitted(domains, "Adapter4Rec", **sizes, epochs=1)
+    train = testing.models.loaders_of(config)[0].dataset
+    about = {"variant": "adapters", "seed": 1, "valid": {}, "test": {}}
+    served = trained_model(model, trainer.config, train, [""] * (model.n_items - 1), about)
+    assert served is not None and served.description["encoder"]["kind"] == "BSARecAdapted"
+
+
 @pytest.mark.parametrize("kind", ["lora", "houlsby", "parallel", "pfeiffer_attention", "compacter"])
 def test_the_right_forms_start_where_pre_training_ended(start, workplace, kind):
     plain, untrained = fitted(start, workplace, transfer="zero_shot")

@@ -1,0 +1,1 @@
+"""Serve a trained folder over HTTP: an interface for programs, and one page for people."""
