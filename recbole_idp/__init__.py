@@ -16,7 +16,9 @@ from recbole_idp.registry import add_model
 
 if TYPE_CHECKING:
     from recbole_idp.config.strict import StrictConfig
+    from recbole_idp.content.text.own.fill import write_text_vectors
     from recbole_idp.models.base.sequence_model import SequenceModel
+    from recbole_idp.report.displayed.leaderboard import read_leaderboard
     from recbole_idp.report.result import read_ranks, read_result
     from recbole_idp.run.run import pretrain, run
     from recbole_idp.serving.load import load
@@ -29,10 +31,12 @@ __all__ = [
     "add_model",
     "load",
     "pretrain",
+    "read_leaderboard",
     "read_ranks",
     "read_result",
     "register",
     "run",
+    "write_text_vectors",
 ]
 
 __version__ = "0.1.0"
@@ -42,8 +46,10 @@ _MODULE_OF = {
     "StrictConfig": "recbole_idp.config.strict",
     "load": "recbole_idp.serving.load",
     "pretrain": "recbole_idp.run.run",
+    "read_leaderboard": "recbole_idp.report.displayed.leaderboard",
     "read_ranks": "recbole_idp.report.result",
     "read_result": "recbole_idp.report.result",
+    "write_text_vectors": "recbole_idp.content.text.own.fill",
 }
 
 old_names.install()

@@ -11,7 +11,7 @@ import functools
 import importlib
 import importlib.machinery
 import importlib.metadata
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from recbole_idp import compat
@@ -54,6 +54,7 @@ class Registration(NamedTuple):
         serves: Whether the model has ``serving()``, as a :class:`SequenceModel` has, so that it can be saved as a
             folder that recommends without RecBole.
         texts: Whether it reads the ``.item`` file, so that its results depend on this file.
+        content_key: The key that says what items are made of, with ``image`` of pictures alone; None: never of these.
         settings: The class that declares its keys, without those of models that it extends; None: there is none.
         joins: Whether ``shared_users`` may join the target with other domains for it.
         predicts: The values of the key ``predicts`` that it takes.
@@ -61,6 +62,8 @@ class Registration(NamedTuple):
             before.
         may_start_alone: Whether ``transfer: scratch`` makes it a model without source domains.
         packer: The function that makes the content of that folder.
+        refuses_vectors: Why ``text_vectors`` cannot take the place of its texts: the end of "it ..."; empty: they can,
+            or it reads no texts.
     """
 
     model: Any
@@ -72,12 +75,14 @@ class Registration(NamedTuple):
     transfers: bool = False
     serves: bool = True
     texts: bool = True
+    content_key: str | None = None
     settings: Any = None
     joins: bool = False
     predicts: tuple[str, ...] = ("next_item",)
     reads_sources: bool = False
     may_start_alone: bool = False
     packer: str = "recbole_idp.serving.pack:trained_model"
+    refuses_vectors: str = ""
 
 
 SETTINGS = (
@@ -128,7 +133,9 @@ _clue = functools.partial(
     predicts=("next_item", "cold_item", "profile"),
 )
 # PRECISE joins users in its universal training, not in the target's histories.
-_precise = functools.partial(Registration, dataset=_TARGETED)
+_precise = functools.partial(
+    Registration, dataset=_TARGETED, refuses_vectors="reads several token vectors of a text, not one vector an item"
+)
 _universal = functools.partial(
     _precise, trainer="recbole_idp.models.precise.trainer:PreciseTrainer", transfers=True, joins=True
 )
@@ -185,6 +192,7 @@ MODELS = {
         extends="PositionSASRec",
         transfers=True,
         may_start_alone=True,
+        content_key="content",
         settings="recbole_idp.models.morec.keys:MoRecSettings",
     ),
     "TCF": Registration(
@@ -193,6 +201,7 @@ MODELS = {
         extends="MoRec",
         transfers=True,
         may_start_alone=True,
+        content_key="content",
         settings="recbole_idp.models.tcf.keys:TCFSettings",
     ),
     "Adapter4Rec": Registration(
@@ -201,6 +210,7 @@ MODELS = {
         extends="MoRec",
         transfers=True,
         settings="recbole_idp.models.adapter4rec.keys:Adapter4RecSettings",
+        refuses_vectors="tunes adapters inside a text encoder",
     ),
     "PixelNet": Registration(
         "recbole_idp.models.pixelnet.model:PixelNet",
@@ -208,7 +218,9 @@ MODELS = {
         extends="MoRec",
         transfers=True,
         may_start_alone=True,
+        content_key="content",
         settings="recbole_idp.models.pixelnet.keys:PixelNetSettings",
+        refuses_vectors="reads pictures",
     ),
     "UniSRec": _unisrec(
         "recbole_idp.models.unisrec.model:UniSRec",
@@ -225,13 +237,16 @@ MODELS = {
         predicts=("next_item", "cold_item"),
         may_start_alone=True,
         settings="recbole_idp.models.recformer.keys:RecformerSettings",
+        refuses_vectors="reads items as words",
     ),
     "TransRec_MoM": Registration(
         "recbole_idp.models.transrec.model:TransRec",
         "recbole_idp.models.transrec.trainer:TransRecTrainer",
         transfers=True,
         may_start_alone=True,
+        content_key="modality",
         settings="recbole_idp.models.transrec.keys:TransRecSettings",
+        refuses_vectors="reads the tokens of texts",
     ),
     "PeterRec": Registration(
         "recbole_idp.models.peterrec.model:PeterRec",
@@ -276,6 +291,7 @@ MODELS = {
         may_start_alone=True,
         packer="recbole_idp.serving.generative_pack:generative_model",
         settings="recbole_idp.models.p5.keys:P5Settings",
+        refuses_vectors="reads items as words",
     ),
     "PRECISE": _universal(
         "recbole_idp.models.precise.model:PRECISE", settings="recbole_idp.models.precise.keys:PRECISESettings"
@@ -445,9 +461,25 @@ def reads_sources(model: str) -> bool:
     return (found := _registered(model)) is not None and found.reads_sources
 
 
+def refuses_vectors(model: str) -> str:
+    """Return why ``text_vectors`` cannot take the place of a model's texts; empty: they can, or it reads none."""
+    return "" if (found := _registered(model)) is None else found.refuses_vectors
+
+
 def reads_texts(model: str) -> bool:
     """Return whether a model reads the ``.item`` file without a key that says so."""
     return (found := _registered(model)) is not None and found.texts
+
+
+def reads_pictures_alone(model: str, values: Mapping[str, Any]) -> bool:
+    """Return whether a model's items are pictures, without texts.
+
+    Args:
+        model: Its name.
+        values: The values of its keys.
+    """
+    found = _registered(model)
+    return found is not None and found.content_key is not None and values[found.content_key] == "image"
 
 
 def reads_items(model: str, load_col: dict[str, Any] | None, selected_features: list[str] | None) -> bool:
@@ -471,6 +503,7 @@ _OPTIONAL = (
     "transfers",
     "serves",
     "texts",
+    "content_key",
     "settings",
     "joins",
     "predicts",

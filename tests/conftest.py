@@ -10,6 +10,9 @@ import pytest
 from recbole_idp.cli.threads import share_processors
 
 share_processors()
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # As many processes as there are processors; PyTorch reads it once, and child processes inherit it.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 TRAINED_IN_QUICK_TESTS = ("PositionSASRec", "IDP")

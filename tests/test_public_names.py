@@ -19,13 +19,16 @@ def warning_python(code):
 
 def test_each_public_name_is_the_one_of_its_module():
     from recbole_idp.config.strict import StrictConfig
+    from recbole_idp.content.text.own.fill import write_text_vectors
     from recbole_idp.models.base.sequence_model import SequenceModel
+    from recbole_idp.report.displayed.leaderboard import read_leaderboard
     from recbole_idp.report.result import read_ranks, read_result
     from recbole_idp.run.run import pretrain
     from recbole_idp.serving.load import load
 
     homes = {"StrictConfig": StrictConfig, "SequenceModel": SequenceModel, "load": load, "pretrain": pretrain}
-    homes |= {"read_ranks": read_ranks, "read_result": read_result}
+    homes |= {"read_ranks": read_ranks, "read_result": read_result, "write_text_vectors": write_text_vectors}
+    homes |= {"read_leaderboard": read_leaderboard}
     assert {name: getattr(recbole_idp, name) for name in homes} == homes
     assert set(recbole_idp.__all__) <= set(dir(recbole_idp))
     assert set(recbole_idp.__all__) - set(homes) == {"UserError", "__version__", "add_model", "register", "run"}

@@ -26,8 +26,9 @@ from recbole_idp.models.idp.pretrain import find_or_pretrain
 from recbole_idp.models.idp.transfer import prepare_start
 from recbole_idp.run.best_model import keep_best, read_titles
 from recbole_idp.run.keys import PlaceSettings
+from recbole_idp.run.not_joined import Side
 from recbole_idp.run.prepare import data_fingerprint
-from recbole_idp.run.run import run_trial
+from recbole_idp.run.trial import run_trial
 from recbole_idp.run.trials import Trial
 from recbole_idp.search.vectors import normalised
 from recbole_idp.serving.new_items import NewItems, add_items
@@ -124,7 +125,7 @@ def train_without(
     start = prepare_start(settings, dataset, [VARIANT], clock)
     announce(f"training on {dataset.item_num - 1:,} items")
     trial = Trial(VARIANT, config["seed"])
-    outcome = run_trial(settings, trial, start, loaders, clock)
+    outcome = run_trial(Side(settings, loaders, start), trial, clock)
     with tempfile.TemporaryDirectory() as place:
         try:
             settings = derive(settings, trained_dir=str(Path(place) / "trained"))

@@ -59,7 +59,7 @@ def recommend(options: Options) -> int:
 
 def add_items(options: Options) -> int:
     """Add new items to a trained model."""
-    usage = "add-items --trained=DIR --items=FILE.item --out=DIR [--pretrained=DIR]"
+    usage = "add-items --trained=DIR --items=FILE.item --out=DIR [--pretrained=DIR --text_vectors=FILE]"
     values = _own_options(options, ("recbole_idp.serving.keys:AddItemsSettings",), ("trained", "items", "out"), usage)
     from recbole_idp.cli import trained
 

@@ -80,7 +80,7 @@ TASKS = {
     ),
     "convert": Task(
         convert,
-        "turn reviews, ratings and metadata (Amazon's, CSV, JSON lines), or other formats, into RecBole's atomic files",
+        "turn the files of Amazon, MovieLens, Yelp and others, or any table, into RecBole's atomic files",
         keys=(CONVERT,),
         kinds={f"--format={name}": entry.keys for name, entry in FORMATS.items()},
         others=False,

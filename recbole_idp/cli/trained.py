@@ -122,7 +122,7 @@ def _table(recommendations: Sequence[Recommendation]) -> str:
     return columns([("rank", "item", "score", "title"), *rows])
 
 
-def add_items(trained: str, items: str, out: str, pretrained: str | None) -> None:
+def add_items(trained: str, items: str, out: str, pretrained: str | None, text_vectors: str | None) -> None:
     """Add new items to a trained model without training.
 
     Args:
@@ -130,16 +130,17 @@ def add_items(trained: str, items: str, out: str, pretrained: str | None) -> Non
         items: An ``.item`` file.
         out: Folder to make.
         pretrained: Folder of the bundle that the model was made from; None: the one next to the model.
+        text_vectors: File of the items' vectors, for a model that was trained on vectors of the user's own.
 
     Raises:
         UserError: A file or folder cannot be used, or the model's items were not made from texts.
     """
     check_absent(out)
     opened = open_trained(trained)
-    extended, new = opened.with_items(items, pretrained)
+    extended, new = opened.with_items(items, pretrained, text_vectors)
     extended.save(out)
     if new.known or new.blank:
-        _say(f"left out: {new.known:,} items that the model has already, {new.blank:,} without a text")
+        _say(f"left out: {new.known:,} items that the model has already, {new.blank:,} without a {new.content}")
     print(f"{out}: {len(new.texts):,} items added to {len(opened.tokens):,}")
 
 

@@ -20,14 +20,11 @@ if TYPE_CHECKING:
 
 _EMPTY = ("", "~", "null", "Null", "NULL", "None")
 
-_OWN_VECTORS = (
-    "vectors of your own are not supported; text_encoder makes them of the text columns that text_fields names"
-)
+_OWN_VECTORS = "give the file of vectors, --text_vectors=NAME.feat1CLS"
 # What other packages have, and RecBole under another name.
 _ADVICE = {
     "plm_suffix": _OWN_VECTORS,
     "plm_size": _OWN_VECTORS,
-    "text_vectors": _OWN_VECTORS,
     "config_file": "did you mean --config_files?",
     "config_file_list": "did you mean --config_files?",
 }

@@ -12,6 +12,8 @@ from recbole_idp.config.model_defaults import lineage, model_layers
 from recbole_idp.config.setting import Affects, Setting, declared_by
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from recbole_idp.config.setting import Settings
 
 
@@ -76,6 +78,12 @@ def affected(model: str, key: str) -> Affects:
     """Return what a key of a model affects; a key that is not declared affects every number."""
     setting = _affecting(model, registry.additions()).get(key)
     return Affects.ALL if setting is None else setting.affects
+
+
+def says_nothing(model: str, key: str, values: Mapping[str, Any]) -> bool:
+    """Return whether the value of a model's key changes nothing beside these other values."""
+    setting = _affecting(model, registry.additions()).get(key)
+    return setting is not None and setting.says_nothing(values)
 
 
 @functools.cache

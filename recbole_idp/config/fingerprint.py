@@ -7,7 +7,7 @@ again. No old result is reused by mistake.
 from collections.abc import Mapping
 from typing import Any
 
-from recbole_idp.config.declarations import affected, model_settings
+from recbole_idp.config.declarations import affected, model_settings, says_nothing
 from recbole_idp.config.setting import Affects
 
 
@@ -20,9 +20,11 @@ def values_that_affect(values: Mapping[str, Any], model: str, what: Affects) -> 
         what: The parts that the result depends on.
 
     Returns:
-        The values whose settings affect any of these parts.
+        The values whose settings affect any of these parts, without those that say nothing: keys of an encoder that is
+        not chosen, and a choice that is the same as none.
     """
-    return {key: value for key, value in values.items() if affected(model, key) & what}
+    found = {key: value for key, value in values.items() if affected(model, key) & what}
+    return {key: value for key, value in found.items() if not says_nothing(model, key, values)}
 
 
 # The dataset is the target; the hash of the text encoder's files counts, and not where they lie.

@@ -17,7 +17,7 @@ import functools
 import inspect
 import operator
 import types
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
@@ -88,7 +88,13 @@ class Settings(BaseModel):
         """
 
 
-def setting(default: Any, help: str, affects: Affects = Affects.ALL) -> Any:
+def setting(
+    default: Any,
+    help: str,
+    affects: Affects = Affects.ALL,
+    of: tuple[str, str] | None = None,
+    implied: str | None = None,
+) -> Any:
     """Declare a field of :class:`Settings`.
 
     Args:
@@ -96,17 +102,21 @@ def setting(default: Any, help: str, affects: Affects = Affects.ALL) -> Any:
         help: One sentence. It begins with "paper:" if the default is the paper's own value, and with "default:" if the
             paper has none or another one.
         affects: What changes if the value changes.
+        of: Another key and its value without which this key is not read; None: it is always read.
+        implied: The value that results have which do not name this key; None: there are none.
 
     Returns:
         The field.
     """
-    return Field(default, description=help, json_schema_extra={"affects": affects.value})
+    extra: dict[str, Any] = {"affects": affects.value, "of": of, "implied": implied}
+    return Field(default, description=help, json_schema_extra=extra)
 
 
 def restated(group: type[Settings], name: str, affects: Affects) -> Any:
     """Declare a field of a group again, with the same default and help, where it affects something else."""
     info = group.model_fields[name]
-    return setting(info.default, info.description or "", affects)
+    extra: Any = info.json_schema_extra
+    return setting(info.default, info.description or "", affects, extra["of"], extra["implied"])
 
 
 @dataclass(frozen=True)
@@ -120,6 +130,8 @@ class Setting:
         help: One sentence; empty for a key of RecBole that is not declared.
         affects: What changes if the value changes.
         owner: The module that declares it; empty if none does.
+        of: Another key and its value without which this one is not read; None: it is always read.
+        implied: The value that results have which do not name the key; None: there are none.
     """
 
     name: str
@@ -128,6 +140,8 @@ class Setting:
     help: str = ""
     affects: Affects = Affects.ALL
     owner: str = field(default="", compare=False)
+    of: tuple[str, str] | None = None
+    implied: str | None = None
 
     @classmethod
     def declared(cls, name: str, info: FieldInfo, owner: str) -> Self:
@@ -138,8 +152,8 @@ class Setting:
             parts = (annotation, *info.metadata)
             annotation = form[parts]
         extra: Any = info.json_schema_extra
-        affects = Affects(extra["affects"])
-        return cls(name, annotation, info.default, info.description or "", affects, owner)
+        about = {"affects": Affects(extra["affects"]), "of": extra["of"], "implied": extra["implied"]}
+        return cls(name, annotation, info.default, info.description or "", owner=owner, **about)
 
     @classmethod
     def observed(cls, name: str, values: list) -> Self:
@@ -157,6 +171,12 @@ class Setting:
     def from_paper(self) -> bool:
         """Whether the default is the paper's own value."""
         return self.help.startswith("paper:")
+
+    def says_nothing(self, values: Mapping[str, Any]) -> bool:
+        """Return whether its value among others changes nothing: it is not read, or the same as no value."""
+        if self.of is not None and values.get(self.of[0]) != self.of[1]:
+            return True
+        return self.implied is not None and values.get(self.name) == self.implied
 
     @cached_property
     def adapter(self) -> TypeAdapter:

@@ -9,8 +9,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from recbole_idp.config.columns import USUAL_NAMES
-from recbole_idp.data.atomic import read_header
-from recbole_idp.data.item_text import ItemFileFormat, ItemTexts, read_item_texts
+from recbole_idp.data.atomic import check_ids, read_atomic, read_header
+from recbole_idp.data.item_text import (
+    ItemFileFormat,
+    ItemTexts,
+    check_distinct,
+    has_text_columns,
+    read_item_texts,
+)
 from recbole_idp.errors import UserError
 
 if TYPE_CHECKING:
@@ -144,3 +150,43 @@ def item_texts(location: DatasetLocation, fields: Sequence[str] | None, file_for
     if read.without_text:
         logging.getLogger().warning(f"{location.name}: {read.without_text} items of {path} have no text")
     return read
+
+
+def titles_of(
+    location: DatasetLocation, tokens: Sequence[str], fields: Sequence[str] | None, file_format: ItemFileFormat
+) -> list[str]:
+    """Read the titles of items for people to read, where nothing else is made of texts.
+
+    Args:
+        location: Where the dataset lies.
+        tokens: Item ids.
+        fields: Columns of text, the title first; None: all of them.
+        file_format: Format of the ``.item`` file.
+
+    Returns:
+        A title for each item; all blank where there is no ``.item`` file, or it has no text.
+    """
+    path = location.item_file
+    if not path.is_file():
+        return [""] * len(tokens)
+    if fields is None and not has_text_columns(read_header(path, file_format.separator, file_format.encoding)):
+        return [""] * len(tokens)
+    titles = item_texts(location, fields, file_format).titles
+    return [titles.get(token, "") for token in tokens]
+
+
+def item_ids(path: Path, file_format: ItemFileFormat) -> list[str]:
+    """Read the item ids of an ``.item`` file, in its order.
+
+    Args:
+        path: The file.
+        file_format: Its format.
+
+    Raises:
+        UserError: The file cannot be read, lacks the column of ids, or has one empty or twice.
+    """
+    field = item_field_of(path, file_format)
+    ids = read_atomic(path, [field], file_format.separator, file_format.encoding)[field]
+    check_ids(ids, path)
+    check_distinct(ids, path)
+    return ids.tolist()

@@ -29,10 +29,12 @@ class ItemPictures:
         paths: Item token -> its file, which lies in the dataset's folder, and may be missing. Items that name none are
             left out.
         field: The column that names them.
+        tokens: All items of the file.
     """
 
     paths: dict[str, Path]
     field: str
+    tokens: list[str]
 
     def for_items(self, tokens: Iterable[str]) -> list[Path | None]:
         """Return the files of items, None for an item without one.
@@ -65,7 +67,21 @@ def item_pictures(location: DatasetLocation, field: str | None, key: str, file_f
             outside the folder.
     """
     path = item_file_of(location, "pictures", "which names a file for each")
-    item_field = item_field_of(path, file_format)
+    return read_item_pictures(path, item_field_of(path, file_format), field, key, file_format)
+
+
+def read_item_pictures(
+    path: Path, item_field: str, field: str | None, key: str, file_format: ItemFileFormat
+) -> ItemPictures:
+    """Read which file holds the picture of each item of an ``.item`` file.
+
+    Args:
+        path: The file. Names of pictures are relative to its folder.
+        item_field: The column of item tokens.
+        field: As of :func:`item_pictures`, like the following ones and the errors.
+        key: As there.
+        file_format: As there.
+    """
     chosen = ""
 
     def choose(types: dict[str, str]) -> list[str]:
@@ -82,7 +98,7 @@ def item_pictures(location: DatasetLocation, field: str | None, key: str, file_f
     root = Path(os.path.realpath(path.parent))
     named = ((token, name.strip()) for token, name in zip(frame[item_field], frame[chosen], strict=True))
     paths = {token: _inside(root, name, f"{path}: item {token!r}") for token, name in named if name}
-    return ItemPictures(paths, chosen)
+    return ItemPictures(paths, chosen, frame[item_field].tolist())
 
 
 def _column(types: dict[str, str], field: str | None, item_field: str, key: str, path: Path) -> str:

@@ -176,8 +176,8 @@ def _check_known(fields: Sequence[str], types: Mapping[str, str], item_field: st
             raise UserError(f"{message}; it has {', '.join(columns)}")
         if types[field] == "float_seq":
             raise UserError(
-                f"{path}: column {field!r} holds vectors, and vectors of your own are not supported: name columns of "
-                "text in text_fields, of which text_encoder makes vectors"
+                f"{path}: column {field!r} holds vectors: take it out of text_fields, and give --text_vectors="
+                f"column:{field} to use them instead of texts"
             )
         if types[field].startswith("float"):
             raise UserError(f"{path}: column {field!r} holds numbers; take it out of text_fields")

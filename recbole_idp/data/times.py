@@ -19,6 +19,17 @@ _YEAR_FIRST = re.compile(
 )
 # 11/15/2019 8:55:22 AM, as MIND writes it: the half of the day tells that the month comes first.
 _MONTH_FIRST = re.compile(r"(\d{1,2})/(\d{1,2})/(\d{4}) (\d{1,2}):(\d\d)(?::(\d\d))? ?([AaPp])[Mm]", re.ASCII)
+# Mon, 01 Aug 2011 13:41:57 -0700 of RFC 2822, and Mon Aug 01 13:41:57 -0700 2011, as Goodreads and Twitter write it.
+_CLOCK = r"(?P<hour>\d{1,2}):(?P<minute>\d\d):(?P<second>\d\d)"
+_ZONE, _MONTH = r"(?P<zone>[+-]\d{4}|GMT|UTC|UT|Z)", r"(?P<month>[A-Z][a-z]{2})"
+_NAMED_MONTH = tuple(
+    re.compile(form, re.ASCII)
+    for form in (
+        rf"(?:[A-Z][a-z]{{2}}, )?(?P<day>\d{{1,2}}) {_MONTH} (?P<year>\d{{4}}) {_CLOCK} {_ZONE}",
+        rf"[A-Z][a-z]{{2}} {_MONTH} +(?P<day>\d{{1,2}}) {_CLOCK} {_ZONE} (?P<year>\d{{4}})",
+    )
+)
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _EPOCH = datetime.date(1970, 1, 1).toordinal()
 _MIDNIGHT, _SECOND = datetime.datetime(1970, 1, 1), datetime.timedelta(seconds=1)
 _DAY, _HALF_DAY = 86_400, 12
@@ -69,7 +80,7 @@ def seconds_of_number(value: Any) -> float:
 
 
 def parse_date(text: str) -> Date:
-    """Read a date: ISO 8601 with dashes or slashes, a blank or a T before the time of day; or MIND's form.
+    """Read a date: ISO 8601 with dashes or slashes, a blank or a T before the time of day; RFC 2822; or MIND's form.
 
     Raises:
         ValueError: The text is no such date, or there is no such day or time of day.
@@ -84,6 +95,11 @@ def parse_date(text: str) -> Date:
         if not 1 <= int(hour) <= _HALF_DAY:
             raise ValueError(f"no such time of day: {text!r}")
         hour, zone = str(int(hour) % _HALF_DAY + _HALF_DAY * (half in "Pp")), None
+    elif (found := next(filter(None, (form.fullmatch(text) for form in _NAMED_MONTH)), None)) and (
+        found["month"] in _MONTHS
+    ):
+        year, day, hour, minute, second = found.group("year", "day", "hour", "minute", "second")
+        month, zone = str(_MONTHS.index(found["month"]) + 1), found["zone"]
     else:
         raise ValueError(f"no date: {text!r}")
     days = datetime.date(int(year), int(month), int(day or 1)).toordinal() - _EPOCH
@@ -96,6 +112,29 @@ def _is_plain(text: str) -> bool:
     """Return whether a text has the form of 2013-05-01 12:00:00, perhaps with a Z, which the standard library reads."""
     plain = len(text) == _PLAIN or (len(text) == _PLAIN + 1 and text[_PLAIN] == "Z")
     return plain and text[4] == text[7] == "-" and text[10] in "T " and text[13] == text[16] == ":"
+
+
+class TimeReader:
+    """Reads the times of one file, which are all written in one form."""
+
+    def __init__(self) -> None:
+        self._form: str | None = None
+
+    def __call__(self, value: Any) -> float:
+        """Return a time as a number of seconds since 1970.
+
+        Raises:
+            ValueError: It is neither a number nor a date, or is of another form than the first one.
+        """
+        try:
+            time, form = seconds_of_number(value), "number"
+        except ValueError:
+            date = parse_date(str(value).strip())
+            time, form = date.seconds, "zoned" if date.zoned else "date"
+        self._form = self._form or form
+        if form != self._form:
+            raise ValueError(f"a {form} among times that are each a {self._form}")
+        return time
 
 
 def is_date(text: str) -> bool:
@@ -159,7 +198,7 @@ def _is_number(text: str) -> bool:
 
 def _offset(zone: str | None) -> int:
     """Return the seconds by which a time zone is ahead of UTC."""
-    if zone is None or zone in ("Z", "z", "UTC"):
+    if zone is None or zone in ("Z", "z", "UTC", "UT", "GMT"):
         return 0
     hours, minutes = int(zone[1:3]), int(zone[-2:])
     if hours > 14 or minutes > 59:

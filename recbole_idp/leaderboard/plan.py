@@ -13,12 +13,14 @@ from recbole_idp.config.fingerprint import values_that_affect
 from recbole_idp.config.layers import Layer
 from recbole_idp.config.resolve import DEFAULT_DATASET, DEFAULT_MODEL, option_layers, resolve
 from recbole_idp.config.setting import Affects
+from recbole_idp.content.text.own.files import given_hashes
 from recbole_idp.data.catalog import available, locate, with_fixed_split
 from recbole_idp.data.content_hashes import content_hashes
 from recbole_idp.data.keys import joined_sources, joined_with, read_beside
 from recbole_idp.errors import UserError
 from recbole_idp.leaderboard.encoders import encoder_rows
 from recbole_idp.leaderboard.keys import BoardSettings
+from recbole_idp.run.keys import AUTO
 from recbole_idp.storage.environment import versions
 from recbole_idp.storage.files import fingerprint, sha256_of_file
 from recbole_idp.storage.sealed import content_digest
@@ -158,7 +160,7 @@ class Plan:
         options.update({key: _text(value) for key, value in own.items() if key != "model"})
         options.update(chosen)
         transfer = _transfer(model, options, dataset)
-        if transfer in model_settings(model, dataset)["variants"].words:
+        if "variants" not in own and transfer in model_settings(model, dataset)["variants"].words:
             options["variants"] = transfer
         values = resolve(option_layers({**options, "model": model, "dataset": dataset, "seeds": str(seed)})).values
         if values["compare_join"] and "compare_join" not in options and joined_with(dataset, values["shared_users"]):
@@ -241,6 +243,8 @@ def _check_own_options(rows: Mapping[str, str], own_options: Mapping[str, Any]) 
             raise UserError(f"model_options has {row}: {given}: write {{MODEL: {{key: value}}}}, MODEL on the board")
         if same := [key for key in _SAME_FOR_ALL if key in given]:
             raise UserError(f"model_options has {same[0]} of {row}: a board measures all alike, give --{same[0]}")
+        if given.get("variants", AUTO) not in (AUTO, [AUTO]):
+            raise UserError(f"model_options has several variants of {row}, and a row is one: give transfer, or {AUTO}")
 
 
 def _model_of(row: str, own_options: Mapping[str, Any]) -> str:
@@ -272,6 +276,8 @@ def job_fingerprint(values: dict[str, Any], transfers: bool, content: DataConten
     matters |= {"seeds": values["seeds"], "few_shot": values["few_shot"]}
     if values["compare_join"] and joined_with(values["dataset"], values["shared_users"]):
         matters["compare_join"] = True
+    if AUTO in (values["variants"] or ()):
+        matters["variants"] = [AUTO]
     # The board divides the threads between jobs.
     del matters["threads"]
     items = registry.reads_items(values["model"], values["load_col"], values.get("selected_features"))
@@ -284,6 +290,7 @@ def job_fingerprint(values: dict[str, Any], transfers: bool, content: DataConten
         hashes.append(content.hashes(name, values["data_path"], with_items=items))
     if values["profile_field"]:
         hashes.append(sha256_of_file(locate(values["dataset"], values["data_path"]).user_file))
+    hashes += given_hashes([values["text_vectors"], *(values["source_text_vectors"] or {}).values()])
     if transfers and values["pretrained"]:
         hashes.append(content_digest(values["pretrained"]))
     elif transfers:

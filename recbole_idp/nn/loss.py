@@ -7,6 +7,8 @@ from torch.nn import functional
 from recbole_idp.nn.lookup import lookup
 from recbole_idp.nn.softmax import sampled_softmax_loss, softmax_loss
 
+_GBCE_NEGATIVES = 256
+
 
 class SoftmaxLoss(nn.Module):
     """``loss_type: CE`` over all items: what RecBole's sequential models minimise."""
@@ -232,16 +234,101 @@ class PointwiseLoss(PairwiseLoss):
         return -(functional.logsigmoid(positive).mean() + functional.logsigmoid(-negative).mean())
 
 
+class CalibratedLoss(nn.Module):
+    """``loss_type: gBCE``: binary cross-entropy whose positive part makes up for how few negatives are drawn.
+
+    -(beta log sigmoid(s+) + sum_k log(1 - sigmoid(s_k))) / (K + 1), with beta = a (t (1 - 1 / a) + 1 / a) and the share
+    a of the other items that are drawn (gSASRec, arXiv 2308.07192, Eqs. 12 and 14). t is 0 for plain binary
+    cross-entropy, and 1 for scores that are calibrated.
+
+    Negatives are drawn uniformly without replacement, and shared by the batch; the paper draws for each target. One
+    that is a state's target is skipped.
+
+    Args:
+        n_items: Number of items N, padding included.
+        n_negatives: K, at most all items but the target; 0: 256, as in the paper.
+        calibration: t, from 0 to 1.
+
+    Attributes:
+        beta (float): The power of the target's probability.
+    """
+
+    def __init__(self, n_items: int, n_negatives: int = 0, calibration: float = 0.75) -> None:
+        super().__init__()
+        others = max(1, n_items - 2)
+        self.n_negatives = min(n_negatives or _GBCE_NEGATIVES, others)
+        share = self.n_negatives / others
+        self.beta = share * (calibration * (1 - 1 / share) + 1 / share)
+
+    def draw(self, targets: torch.Tensor, n_items: int) -> torch.Tensor:
+        """Draw the negatives of a batch; arguments as in :class:`SampledSoftmaxLoss`.
+
+        Returns:
+            Distinct items in ascending order; shape [K].
+        """
+        order = torch.randperm(n_items - 1, device=targets.device)
+        return (order[: self.n_negatives] + 1).sort().values
+
+    def n_drawn(self, n_targets: int) -> int:
+        """Return how many items are drawn for a batch."""
+        return self.n_negatives
+
+    def with_drawn(
+        self,
+        states: torch.Tensor,
+        targets: torch.Tensor,
+        drawn: torch.Tensor,
+        item_vectors: torch.Tensor,
+        bias: torch.Tensor | None = None,
+    ) -> torch.Tensor:
+        """Compute the mean loss with given negatives, of shape [K]; other arguments as in :class:`SoftmaxLoss`."""
+        positive = (states * lookup(item_vectors, targets)).sum(-1)
+        negative = states @ lookup(item_vectors, drawn).t()
+        if bias is not None:
+            positive, negative = positive + bias[targets], negative + bias[drawn]
+        negative = negative.masked_fill(drawn == targets.unsqueeze(1), float("-inf"))
+        return self.compare(positive, negative)
+
+    def compare(self, positive: torch.Tensor, negative: torch.Tensor) -> torch.Tensor:
+        """Compute the mean loss of scores.
+
+        Args:
+            positive: Scores of the targets; shape [T].
+            negative: Scores of the negatives; shape [T, K].
+
+        Returns:
+            Scalar.
+        """
+        # log(1 - sigmoid(s)) is -softplus(s), and log sigmoid(s) is -softplus(-s).
+        loss = self.beta * functional.softplus(-positive) + functional.softplus(negative).sum(1)
+        return loss.mean() / (1 + negative.shape[1])
+
+    def forward(
+        self, states: torch.Tensor, targets: torch.Tensor, item_vectors: torch.Tensor, bias: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        """Compute the mean loss; arguments as in :class:`SoftmaxLoss`."""
+        return self.with_drawn(states, targets, self.draw(targets, len(item_vectors)), item_vectors, bias)
+
+    def n_candidates(self, n_items: int) -> float:
+        """Return the number of items that each target is compared with, itself included."""
+        return 1.0 + self.n_negatives
+
+
 def build_loss(
-    loss_type: str, n_negatives: int, counts: torch.Tensor | None = None, smoothing: float = 0.75
-) -> SoftmaxLoss | SampledSoftmaxLoss | PairwiseLoss:
+    loss_type: str,
+    n_negatives: int,
+    counts: torch.Tensor | None = None,
+    smoothing: float = 0.75,
+    calibration: float = 0.75,
+) -> SoftmaxLoss | SampledSoftmaxLoss | PairwiseLoss | CalibratedLoss:
     """Make the loss that a configuration names.
 
     Args:
-        loss_type: ``CE``, ``BPR`` or ``BCE``.
-        n_negatives: ``train_negatives``: 0 compares with all items, for CE only (BPR and BCE then draw one).
-        counts: Training frequency of each item, needed for CE with negatives; shape [N].
+        loss_type: ``CE``, ``BPR``, ``BCE`` or ``gBCE``.
+        n_negatives: ``train_negatives``: 0 compares with all items, for CE only (BPR and BCE then draw one, gBCE 256).
+        counts: Training frequency of each item, needed for gBCE, and for CE with negatives; shape [N].
         smoothing: Power of the frequency for drawing negatives.
+        calibration: ``gbce_t``, for gBCE.
 
     Returns:
         The loss, to be called with states [T, D], targets [T], item vectors [N, D] and, optionally, a bias [N].
@@ -250,6 +337,8 @@ def build_loss(
         return PairwiseLoss(n_negatives)
     if loss_type == "BCE":
         return PointwiseLoss(n_negatives)
+    if loss_type == "gBCE":
+        return CalibratedLoss(len(counts), n_negatives, calibration)  # type: ignore[arg-type]  # it needs counts
     if n_negatives and n_negatives < len(counts):  # type: ignore[arg-type]  # negatives need counts
         return SampledSoftmaxLoss(counts, n_negatives, smoothing)  # type: ignore[arg-type]  # negatives need counts
     return SoftmaxLoss()

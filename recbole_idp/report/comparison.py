@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from recbole_idp.evaluation.gains import gains
-from recbole_idp.evaluation.metrics import parse, why_no_test
+from recbole_idp.evaluation.metrics import goodness, parse, why_no_test
 from recbole_idp.evaluation.significance import compare, holm, user_means
 from recbole_idp.report.result import not_joined
 
@@ -27,6 +27,9 @@ BASELINES = ("scratch", "text_pca")
 CONTROLS = (*BASELINES, "random_match")
 """Variants whose gain over a baseline says nothing about matching."""
 
+CHOSEN = "auto"
+"""The variant that validation puts together, of transferred starts or not."""
+
 
 def compared_metric(watched: str | None, otherwise: str = METRIC) -> str:
     """Return the metric by which variants are compared: the watched one, or another where it has no paired test."""
@@ -34,23 +37,27 @@ def compared_metric(watched: str | None, otherwise: str = METRIC) -> str:
 
 
 def compare_variants(
-    variants: Mapping[str, dict[str, Any]], ranks: Ranks | None, metric: str = METRIC
+    variants: Mapping[str, dict[str, Any]], ranks: Ranks | None, metric: str = METRIC, watched: str | None = None
 ) -> list[dict[str, Any]]:
     """Compare every variant with each baseline among them by a metric of each user, averaged over the seeds first.
+
+    Two comparisons are meant, and judged: of the variants that transfer, the one that is best on validation, against
+    ``scratch`` and against the baseline that is best on validation. The others are shown, and no verdict hangs on them.
 
     Args:
         variants: The rows of a result, as of :func:`~recbole_idp.report.result.summarise`.
         ranks: Ranks by trial, named ``<row>-<seed>``; None where the protocol has none.
         metric: The metric, as of :func:`compared_metric`.
+        watched: The metric of validation; None: ``metric``. Without validation the first rows count as the best ones.
 
     Returns:
         One for each pair: ``variant``, ``baseline``, ``train_users_share``, ``metric``, ``seeds``, the fields of
-        :class:`~recbole_idp.evaluation.significance.Comparison`, and ``p_holm``, corrected for the number of pairs.
-        Empty without ranks.
+        :class:`~recbole_idp.evaluation.significance.Comparison`, ``judged``, and ``p_holm``: where it is judged,
+        corrected for the number of those; else the plain ``p_value``. Empty without ranks.
     """
     if ranks is None:
         return []
-    found = []
+    judged, found = _judged(variants, (watched or metric).lower()), []
     for row, variant in variants.items():
         if variant["variant"] in BASELINES:
             continue
@@ -58,8 +65,29 @@ def compare_variants(
             same_share = baseline["train_users_share"] == variant["train_users_share"]
             if baseline["variant"] in BASELINES and same_share:
                 ours, theirs = _by_user(row, variant, ranks, metric), _by_user(base_row, baseline, ranks, metric)
-                found.append(_compared(variant, baseline, metric, ours, theirs))
-    return holm_corrected(found)
+                pair = _compared(variant, baseline, metric, ours, theirs)
+                found.append({**pair, "judged": (row, base_row) in judged})
+    corrected = iter(holm_corrected([one for one in found if one["judged"]]))
+    return [next(corrected) if one["judged"] else {**one, "p_holm": one["p_value"]} for one in found]
+
+
+def _judged(variants: Mapping[str, dict[str, Any]], watched: str) -> set[tuple[str, str]]:
+    """Return the pairs of rows, variant and baseline, that are judged, for each share of the training users."""
+    pairs: set[tuple[str, str]] = set()
+    for share in {row["train_users_share"] for row in variants.values()}:
+        rows = {name: row for name, row in variants.items() if row["train_users_share"] == share}
+        transferred = {name: row for name, row in rows.items() if row["variant"] not in (*CONTROLS, CHOSEN)}
+        alone = {name: row for name, row in rows.items() if row["variant"] in BASELINES}
+        if transferred and alone:
+            scratch = {name for name, row in alone.items() if row["variant"] == "scratch"}
+            best = _best_on_validation(transferred, watched)
+            pairs |= {(best, name) for name in {*scratch, _best_on_validation(alone, watched)}}
+    return pairs
+
+
+def _best_on_validation(rows: Mapping[str, dict[str, Any]], watched: str) -> str:
+    """Return the name of the row that is best on validation; the first one where there is none."""
+    return max(rows, key=lambda name: goodness(watched, rows[name]["valid"].get(watched, 0.0)))
 
 
 def compare_with_baselines(
@@ -195,29 +223,23 @@ def _by_user(
 
 
 def verdicts(comparisons: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Decide for each baseline, and each share of a few-shot study, whether transfer helped.
+    """Decide whether transfer helped, for each comparison that is judged.
 
     Args:
         comparisons: What :func:`compare_variants` returns.
 
     Returns:
-        ``baseline``, ``train_users_share``, ``variant`` (the best that is no control) and ``helped``: ``yes`` where
-        some variant is significantly above the baseline, ``no`` where all are significantly below it, ``unclear``
-        otherwise.
+        ``baseline``, ``train_users_share``, ``variant`` and ``helped``: ``yes`` where the variant is significantly
+        above the baseline, ``no`` where it is significantly below it, ``unclear`` otherwise.
     """
-    groups: dict[tuple[float, str], list[dict[str, Any]]] = {}
-    for comparison in comparisons:
-        if comparison["variant"] not in CONTROLS:
-            key = comparison["train_users_share"], comparison["baseline"]
-            groups.setdefault(key, []).append(comparison)
-    found = []
-    for (share, baseline), group in groups.items():
-        above = [one for one in group if one["p_holm"] < LEVEL and one["ours"] > one["theirs"]]
-        below = [one for one in group if one["p_holm"] < LEVEL and one["ours"] < one["theirs"]]
-        helped = "yes" if above else "no" if len(below) == len(group) else "unclear"
-        best = max(above or group, key=lambda one: one["ours"])["variant"]
-        found.append({"baseline": baseline, "train_users_share": share, "variant": best, "helped": helped})
-    return found
+    return [
+        {
+            **{key: one[key] for key in ("baseline", "train_users_share", "variant")},
+            "helped": "unclear" if one["p_holm"] >= LEVEL else "yes" if one["ours"] > one["theirs"] else "no",
+        }
+        for one in comparisons
+        if one["judged"]
+    ]
 
 
 def comparison_lines(result: dict[str, Any]) -> list[str]:
@@ -229,7 +251,9 @@ def comparison_lines(result: dict[str, Any]) -> list[str]:
     Returns:
         The lines.
     """
-    lines = [sentence(comparison, len(result["comparisons"])) for comparison in result["comparisons"]]
+    # Results of earlier versions judge all.
+    judged = sum(one.get("judged", True) for one in result["comparisons"])
+    lines = [sentence(comparison, judged) for comparison in result["comparisons"]]
     lines += [_verdict(verdict) for verdict in result["transfer_helped"]]
     if prediction := result.get("prediction"):
         lines.append(_judgement(prediction, result["transfer_helped"]))
@@ -259,7 +283,7 @@ def sentence(comparison: dict[str, Any], comparisons: int = 1) -> str:
 
     Returns:
         For example ``fine_tune is 9.2 % above scratch in NDCG@10 (95 % interval 4.1 to 14.0 %, p = 0.0003, paired over
-        4,905 users and 5 seeds)``.
+        4,905 users and 5 seeds)``. One that is not judged has the plain p-value, and no remark on chance.
     """
     variant, baseline, metric = comparison["variant"], comparison["baseline"], comparison["metric"]
     if comparison["gain"] is None:
@@ -271,12 +295,15 @@ def sentence(comparison: dict[str, Any], comparisons: int = 1) -> str:
     if comparison["interval"]:
         low, high = comparison["interval"]
         facts.append(f"95 % interval {100 * low:.1f} to {100 * high:.1f} %")
-    p = comparison["p_holm"]
+    p, judged = comparison["p_holm"], comparison.get("judged", True)
     facts.append("p < 0.0001" if p < 1e-4 else f"p = {p:.2g}")
-    facts[-1] += f" by Holm for {comparisons} comparisons" if comparisons > 1 else ""
+    if not judged:
+        facts[-1] += ", not corrected"
+    elif comparisons > 1:
+        facts[-1] += f" by Holm for {comparisons} comparisons"
     seeds = comparison["seeds"]
     facts.append(f"paired over {comparison['users']:,} users" + (f" and {seeds} seeds" if seeds > 1 else ", one seed"))
-    chance = "" if p < LEVEL else ": this may be chance"
+    chance = ": this may be chance" if judged and p >= LEVEL else ""
     return f"{_share(comparison)}{difference} ({', '.join(facts)}){chance}"
 
 
@@ -288,8 +315,9 @@ def _share(about: dict[str, Any]) -> str:
 
 _WORDS = {
     "yes": "Transfer helped against {baseline}: {variant} is significantly above it",
-    "no": "Transfer did harm against {baseline}: no variant reaches it, {variant} comes nearest",
-    "unclear": "Transfer made no difference to {baseline} beyond chance; of what transfers {variant} is best",
+    "no": "Transfer did harm against {baseline}: {variant} is significantly below it",
+    "unclear": "Transfer made no difference to {baseline} beyond chance: {variant}, of what transfers the best on "
+    "validation, is not told apart from it",
 }
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from recbole_idp.errors import UserError
 from recbole_idp.evaluation.metrics import best_of
+from recbole_idp.report.displayed.result import Result
 from recbole_idp.report.ranks import SUFFIX, Ranks, load_ranks, save_ranks
 from recbole_idp.report.shown import shown
 from recbole_idp.storage.files import read_json, unused, write_json
@@ -56,7 +57,7 @@ _ROW = {
     "train_users": int,
     "runs": [_RUN],
 }
-_COMPARED = {**COMPARISON, "train_users_share": float}
+_COMPARED = {**COMPARISON, "train_users_share": float, "judged": OptionalKey(bool)}
 _JOINED = {
     "domains": [str],
     "joined_users": int,
@@ -188,14 +189,14 @@ def read_ranks(path: str | Path) -> Ranks | None:
     return load_ranks(Path(path).with_name(Path(named["file"]).name), named["sha256"])
 
 
-def read_result(path: str | Path) -> dict[str, Any]:
+def read_result(path: str | Path) -> Result:
     """Read a result.
 
     Args:
         path: A file that :func:`save_result` wrote.
 
     Returns:
-        The result.
+        The result, a dictionary with tables and plots.
 
     Raises:
         UserError: The file is missing, damaged, or of another version.
@@ -214,7 +215,7 @@ def read_result(path: str | Path) -> dict[str, Any]:
             _check_row(found, f"variants.{row}")
     except SchemaError as error:
         raise UserError(f"{path} is a damaged result ({error}): run again, or give it as it was written") from None
-    return result
+    return Result(result)
 
 
 def _check_row(row: dict[str, Any], where: str) -> None:

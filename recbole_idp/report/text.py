@@ -42,6 +42,7 @@ def report_text(result: dict[str, Any], path: Path) -> str:
         lines += filter(None, [why_no_test(watched)])
     if lines:
         parts += ["", *lines]
+    parts += auto_lines(result)
     stages = ", ".join(f"{name} {facts['seconds']:.1f} s" for name, facts in result["stages"].items())
     parts.append(f"\nStages: {stages}; peak memory {result['peak_memory_mb']:,} MiB\nResult: {path}")
     if (plot := path.with_suffix(PLOT)).is_file():
@@ -55,6 +56,23 @@ def trained_line(result: dict[str, Any]) -> str | None:
     if all(share == 1 for share in shares.values()):
         return None
     return "Trained parameters: " + ", ".join(f"{name} {100 * share:.3g} %" for name, share in shares.items())
+
+
+def auto_lines(result: dict[str, Any]) -> list[str]:
+    """Return what each run of the variant ``auto`` averages, and what it gave up after which epoch; a line each."""
+    lines = []
+    for name, row in result["variants"].items():
+        for run in row["runs"]:
+            if (found := run.get("auto")) is None:
+                continue
+            members = ", ".join(f"{one['weight']:.0%} {one['variant']}-{one['seed']}" for one in found["members"])
+            given_up = "; ".join(
+                f"{', '.join(start for start in rung['valid'] if start not in rung['kept'])} given up after "
+                f"{rung['epochs']} epochs"
+                for rung in found["rungs"]
+            )
+            lines.append(f"{name}-{run['seed']}: {members}" + (f" ({given_up})" if given_up else ""))
+    return lines
 
 
 def training_lines(result: dict[str, Any]) -> list[str]:

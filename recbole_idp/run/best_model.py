@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from recbole_idp import registry
 from recbole_idp.config.derive import as_pretrained, derive
@@ -13,9 +14,11 @@ from recbole_idp.data.domain_texts import item_texts
 from recbole_idp.data.item_text import ItemFileFormat
 from recbole_idp.errors import UserError
 from recbole_idp.evaluation.metrics import goodness
+from recbole_idp.models.base.fused import FusedModel
 from recbole_idp.models.idp.variants import GENERATED
 from recbole_idp.recbole_models.choose import model_class, trainer_class
 from recbole_idp.run.fusion import fused_model
+from recbole_idp.run.trials import Trial
 from recbole_idp.serving.load import open_trained
 from recbole_idp.serving.whole_folder import check_absent
 from recbole_idp.storage.checkpoint import load_checkpoint
@@ -27,7 +30,7 @@ if TYPE_CHECKING:
     from recbole_idp.data.dataset import SequenceDataset
     from recbole_idp.models.idp.transfer import TransferStart
     from recbole_idp.run.keys import PlaceSettings
-    from recbole_idp.run.trials import Outcome, Trial
+    from recbole_idp.run.trials import Outcome
 
 
 def check_trained_dir(places: PlaceSettings) -> None:
@@ -58,7 +61,8 @@ def read_titles(dataset: SequenceDataset, places: PlaceSettings, text_fields: li
     """
     location, tokens, model = dataset.location, dataset.item_tokens()[1:], dataset.config["model"]
     blank = [""] * len(tokens)
-    needed = registry.reads_texts(model)
+    without = registry.reads_pictures_alone(model, dataset.config) or dataset.config["text_vectors"]
+    needed = registry.reads_texts(model) and not without
     kept = places.keep_trained and registry.serves(model)
     if not location.item_file.is_file() or not (needed or kept):
         return blank
@@ -72,14 +76,16 @@ def read_titles(dataset: SequenceDataset, places: PlaceSettings, text_fields: li
     return [titles.get(token, "") for token in tokens]
 
 
-def trial_settings(config: Config, trial: Trial) -> Config:
-    """Return the configuration of one trial of a run."""
+def trial_settings(config: Config, trial: Trial, epochs: int | None = None) -> Config:
+    """Return the configuration of one trial of a run, with so many epochs at most where they are given."""
     share = trial.share or config["train_users_share"]
     # The trial of a model without variants bears the model's name.
     transfer = trial.variant if trial.variant in trainer_class(config).variants else config["transfer"]
     # What is pre-trained is the same for all trials.
     pretrain_seed = as_pretrained(config)["seed"]
     values = {"transfer": transfer, "train_users_share": share, "few_shot": None, "pretrain_seed": pretrain_seed}
+    if epochs is not None:
+        values["epochs"] = min(epochs, config["epochs"])
     return derive(config, seed=trial.seed, **values)
 
 
@@ -121,10 +127,11 @@ def keep_best(
     folder = Path(config["trained_dir"] or Path(config["checkpoint_dir"]) / name)
     if not config["trained_dir"] and _is_whole(folder, config["keep_users"]):
         return folder, trial.name
-    settings = trial_settings(config, trial)
-    model = model_class(config)(settings, dataset).to(config["device"])
-    model.load_state_dict(load_checkpoint(facts["checkpoint"])[0])
-    generated_from = start if trial.variant in GENERATED else None
+    members = _members(trial, facts)
+    settings = trial_settings(config, members[0][0])
+    models = [_best_model(config, one, checkpoint, dataset) for one, _, checkpoint in members]
+    model: Any = models[0] if len(models) == 1 else FusedModel(models, [weight for _, weight, _ in members])
+    generated_from = start if any(one.variant in GENERATED for one, *_ in members) else None
     if settings["fuse"]:
         model = fused_model(model, settings, dataset, facts["fused"]["weight"])
     trained = registry.packer(config["model"])(model, settings, dataset, titles, facts, generated_from)
@@ -132,6 +139,23 @@ def keep_best(
         return None
     trained.save(folder, may_exist=not config["trained_dir"])
     return folder, trial.name
+
+
+def _members(trial: Trial, facts: Mapping[str, Any]) -> list[tuple[Trial, float, str]]:
+    """Return trial, weight and checkpoint of each model whose scores a trial adds up; most have one model."""
+    if "auto" not in facts:
+        return [(trial, 1.0, facts["checkpoint"])]
+    return [
+        (Trial(one["variant"], one["seed"], trial.share, trial.joined), one["weight"], one["checkpoint"])
+        for one in facts["auto"]["members"]
+    ]
+
+
+def _best_model(config: Config, trial: Trial, checkpoint: str, dataset: SequenceDataset) -> Any:
+    """Build the model of a trial, with the weights that were best on validation."""
+    model = model_class(config)(trial_settings(config, trial), dataset).to(config["device"])
+    model.load_state_dict(load_checkpoint(checkpoint)[0])
+    return model
 
 
 def _is_whole(folder: Path, with_users: bool) -> bool:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from recbole.data import create_dataset, data_preparation
 
-from recbole_idp.data.domain_texts import item_texts
+from recbole_idp.data.domain_texts import titles_of
 from recbole_idp.data.html_text import unescaped
 from recbole_idp.data.item_text import ItemFileFormat
 from recbole_idp.errors import UserError, nearest
@@ -60,7 +60,8 @@ def inspect(config: Config) -> dict[str, Any]:
     chosen = choose_items(InspectionSettings.of(config), tokens, config["seed"], config["dataset"])
     # Only the ID embeddings are read: the encoder need not fit.
     start = prepare_start(config, train.dataset, ["new_encoder"])
-    titles = item_texts(train.dataset.location, config["text_fields"], ItemFileFormat.of(config)).titles
+    found = titles_of(train.dataset.location, tokens[1:], config["text_fields"], ItemFileFormat.of(config))
+    titles = dict(zip(tokens[1:], found, strict=True))
     settings = GenerationSettings.of(config)
     figures = inspect_figures(settings, start, train.dataset, titles, chosen, config["seed"])
     stamp = time.strftime("%b-%d-%Y_%H-%M-%S")

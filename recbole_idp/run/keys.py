@@ -1,7 +1,19 @@
 """Settings of a run: where things lie, what is compared, what is shown."""
 
+from typing import Annotated, Any, Literal
+
+import annotated_types
+
 from recbole_idp.config.setting import Affects, Count, Distinct, Layers, PositiveShare, Seed, Settings, setting
-from recbole_idp.train.keys import Variant
+from recbole_idp.errors import UserError
+
+AUTO = "auto"
+"""The variant whose start validation chooses."""
+
+Row = Literal["scratch", "text_pca", "random_match", "zero_shot", "fine_tune", "new_encoder", "auto"]
+"""What is compared: what the model starts from, or the choice of it."""
+Start = Literal["scratch", "text_pca", "random_match", "fine_tune", "new_encoder"]
+Few = Annotated[int, annotated_types.Ge(1), annotated_types.Le(8)]
 
 
 class PlaceSettings(Settings):
@@ -34,9 +46,9 @@ class ComparisonSettings(Settings):
     few_shot: Distinct[PositiveShare] | None = setting(
         None, "Shares of the target's users to train on, each in turn.", Affects.OUTPUT
     )
-    variants: Distinct[Variant] = setting(
+    variants: Distinct[Row] = setting(
         ["scratch", "text_pca", "random_match", "zero_shot", "fine_tune"],
-        "Variants to train and evaluate, side by side.",
+        "Variants to train and evaluate, side by side; auto chooses its start on validation.",
         Affects.OUTPUT,
     )
     compare_join: bool = setting(
@@ -44,6 +56,41 @@ class ComparisonSettings(Settings):
         "Whether each variant is trained without the target in shared_users as well, where it is there.",
         Affects.OUTPUT,
     )
+
+
+class AutoSettings(Settings):
+    """What the variant ``auto`` tries: successive halving over starts, then an average of the best."""
+
+    auto_starts: Distinct[Start] = setting(
+        ["scratch", "text_pca", "fine_tune", "new_encoder"], "Starts that the variant auto tries.", Affects.TRAINING
+    )
+    auto_rungs: Distinct[Count] = setting(
+        [5, 15], "Epochs after each of which auto keeps the better half of the starts.", Affects.TRAINING
+    )
+    auto_members: Few = setting(2, "Starts that auto trains to the end, at least.", Affects.TRAINING)
+    auto_seeds: Few = setting(1, "Seeds with which auto trains each of these.", Affects.TRAINING)
+    auto_average: bool = setting(
+        True, "Whether auto may average scores of several models, with weights by validation.", Affects.TRAINING
+    )
+
+    @classmethod
+    def check_together(cls, values: dict[str, Any]) -> None:
+        """Check that rungs rise, and that models to average are few and rank items."""
+        if values["auto_rungs"] != sorted(values["auto_rungs"]):
+            raise UserError(f"auto_rungs has to rise, and is {values['auto_rungs']}")
+        trained = min(values["auto_members"], len(values["auto_starts"])) * values["auto_seeds"]
+        if trained > _MOST:
+            raise UserError(
+                f"auto averages {_MOST} models at most, and auto_members times auto_seeds is {trained}: give fewer"
+            )
+        if AUTO not in (values["variants"] or []):
+            return
+        mode = values["eval_args"]["mode"]
+        if any(part != "full" for part in (mode.values() if isinstance(mode, dict) else (mode,))):
+            raise UserError(f"{AUTO} ranks all items, and the mode of eval_args is {mode}: take mode full")
+
+
+_MOST = 8
 
 
 class InspectionSettings(Settings):
@@ -61,5 +108,15 @@ class MachineSettings(Settings):
     )
 
 
-class RunSettings(PlaceSettings, ComparisonSettings, InspectionSettings, MachineSettings):
+class TrackingSettings(Settings):
+    """Where finished runs are reported."""
+
+    track: Literal["mlflow", "wandb"] | None = setting(
+        None, "mlflow or wandb: parameters, metrics and files of each finished run go there.", Affects.NOTHING
+    )
+
+
+class RunSettings(
+    PlaceSettings, ComparisonSettings, AutoSettings, InspectionSettings, MachineSettings, TrackingSettings
+):
     """All of them."""

@@ -10,6 +10,7 @@ from recbole.utils import init_logger, init_seed
 
 from recbole_idp import registry
 from recbole_idp.config.derive import data_root
+from recbole_idp.content.text.own.files import given_hashes
 from recbole_idp.content.vector_cache import cache_folder
 from recbole_idp.data.catalog import locate
 from recbole_idp.data.content_hashes import content_hashes
@@ -107,4 +108,5 @@ def read_fingerprint(dataset: SequenceDataset, events: str) -> str:
     beside = [content_hashes(locate(name, data_root(config)), with_items=read) for name in names]
     if config["profile_field"]:
         beside.append({"user": sha256_of_file(dataset.location.user_file)})
-    return fingerprint([events, items, *beside])
+    vectors = given_hashes([config["text_vectors"], *(config["source_text_vectors"] or {}).values()])
+    return fingerprint([events, items, *beside, *vectors])

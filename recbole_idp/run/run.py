@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 import logging
-import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from recbole.data import data_preparation
-from recbole.utils import init_seed
 
 from recbole_idp.config.derive import given_values
-from recbole_idp.data.few_shot import few_shot_loader
 from recbole_idp.data.history_items import joined_line
 from recbole_idp.data.keys import EventSettings
 from recbole_idp.data.notes import data_notes, overlap_note, split_notes
 from recbole_idp.errors import UserError
 from recbole_idp.evaluation.evaluator import RankEvaluator
-from recbole_idp.evaluation.keys import BucketSettings
 from recbole_idp.models.idp.keys import GenerationSettings
 from recbole_idp.models.idp.pretrain import find_or_pretrain
-from recbole_idp.recbole_models.choose import make_dataset, model_class, trainer_class
+from recbole_idp.recbole_models.choose import make_dataset, trainer_class
 from recbole_idp.report.comparison import (
     CONTROLS,
     METRIC,
@@ -31,18 +26,21 @@ from recbole_idp.report.comparison import (
     prediction_line,
     verdicts,
 )
+from recbole_idp.report.displayed.result import Result
 from recbole_idp.report.few_shot import PLOT, plot_study
-from recbole_idp.report.ranks import Ranks
+from recbole_idp.report.ranks import SUFFIX, Ranks
 from recbole_idp.report.result import read_result, save_result, summarise
 from recbole_idp.report.text import report_text, study_metrics
-from recbole_idp.run.best_model import check_trained_dir, keep_best, read_titles, trial_settings
-from recbole_idp.run.buckets import joined_targets, test_buckets
+from recbole_idp.run.auto import run_auto, starts_of, tried_by
+from recbole_idp.run.best_model import check_trained_dir, keep_best, read_titles
+from recbole_idp.run.buckets import joined_targets
 from recbole_idp.run.class_baselines import Baselines, class_baselines, has_baselines
-from recbole_idp.run.fusion import fuse
-from recbole_idp.run.keys import PlaceSettings
+from recbole_idp.run.keys import AUTO, AutoSettings, PlaceSettings
 from recbole_idp.run.not_joined import Side, read_not_joined
 from recbole_idp.run.prepare import data_fingerprint, prepare, read_fingerprint
 from recbole_idp.run.tasks import run_tasks
+from recbole_idp.run.tracking import check_tracker, report_of, track
+from recbole_idp.run.trial import run_trial
 from recbole_idp.run.trials import Outcome, trials
 from recbole_idp.run.unfinished import Unfinished
 from recbole_idp.storage.environment import command_line, versions
@@ -85,7 +83,8 @@ def run(config: Config) -> dict[str, Any]:
         config: The configuration.
 
     Returns:
-        The result, as saved.
+        The result, as saved: a :class:`~recbole_idp.report.displayed.result.Result`, with tables and plots. For a list
+        of tasks a plain dictionary.
 
     Raises:
         UserError: Something in the data or the configuration is wrong.
@@ -95,10 +94,12 @@ def run(config: Config) -> dict[str, Any]:
     trainer = trainer_class(config)
     variants = config["variants"] if trainer.variants else [config["model"]]
     check_trained_dir(PlaceSettings.of(config))
+    check_tracker(config["track"])
     prepare(config)
     clock = StageClock()
     logger = logging.getLogger()
-    trainer.check_sources(config, variants)
+    starts = starts_of(variants, AutoSettings.of(config))
+    trainer.check_sources(config, starts)
 
     with clock.stage("read", f"reading {config['dataset']}"):
         dataset = make_dataset(config)
@@ -109,14 +110,14 @@ def run(config: Config) -> dict[str, Any]:
         titles = read_titles(train.dataset, PlaceSettings.of(config), config["text_fields"])
         log_notes(dataset, [len(loader.dataset) for loader in (train, valid, test)])
 
-    start = trainer.prepare_start(config, train.dataset, variants, clock)
+    start = trainer.prepare_start(config, train.dataset, starts, clock)
     prediction = None
-    if start is not None and not set(variants) <= set(CONTROLS):
+    if start is not None and not set(starts) <= set(CONTROLS):
         prediction = predict_gain(GenerationSettings.of(config), start, train.dataset, config["seed"], clock)
     sides = {True: Side(config, (train, valid, test), start)}
     if alone is not None:
         # Found again by its fingerprint: what is pre-trained knows nothing of the join with the target.
-        start_alone = trainer.prepare_start(alone.config, alone.loaders[0].dataset, variants, clock)
+        start_alone = trainer.prepare_start(alone.config, alone.loaders[0].dataset, starts, clock)
         sides[False] = alone._replace(start=start_alone)
 
     data = data_fingerprint(dataset)
@@ -132,7 +133,7 @@ def run(config: Config) -> dict[str, Any]:
     ranks = collect_ranks(outcomes, test.dataset)
     metric = compared_metric(config["valid_metric"], "Accuracy" if config["predicts"] == "profile" else METRIC)
     joined_rows = {row: summary for row, summary in summaries.items() if summary.get("joined", True)}
-    comparisons = compare_variants(joined_rows, ranks, metric)
+    comparisons = compare_variants(joined_rows, ranks, metric, config["valid_metric"])
     baselines, protocol = Baselines({}, {}), config["eval_args"]["mode"]["test"]
     if has_baselines(config["predicts"], protocol, config["metrics"]):
         users, watched = EventSettings.of(config), config["valid_metric"]
@@ -183,9 +184,11 @@ def run(config: Config) -> dict[str, Any]:
     print(report_text(read_result(path), path))
     if trained:
         print(f"Trained model: {trained[0]} ({trained[1]}), for recbole-idp recommend --trained={trained[0]}")
+    if config["track"]:
+        track(config["track"], report_of(result, [path, path.with_suffix(SUFFIX), path.with_suffix(PLOT)]))
     if refusal is not None:
         raise UserError(f"the result is saved, but the trained model could not be: {refusal}") from refusal
-    return result
+    return Result(result)
 
 
 def log_notes(dataset: SequenceDataset, targets: list[int]) -> None:
@@ -250,13 +253,15 @@ def run_trials(
     for trial in planned:
         if trial.row in refused:
             continue
-        config, loaders, start = sides[trial.joined]
+        side = sides[trial.joined]
         with unfinished.locked(trial):
             outcome = unfinished.find(trial)
             if outcome is None:
                 try:
-                    resume_file = unfinished.resume_file(trial)
-                    outcome = run_trial(config, trial, start, loaders, clock, resume_file, joined)
+                    if trial.variant == AUTO:
+                        outcome = run_auto(side, trial, clock, unfinished, joined)
+                    else:
+                        outcome = run_trial(side, trial, clock, unfinished.resume_file(trial), joined)
                 except NoCommonItems as error:
                     if trial.joined:
                         raise
@@ -265,92 +270,10 @@ def run_trials(
                     logging.getLogger().info(f"no {trial.row}: {error}")
                     continue
                 unfinished.save(trial, outcome)
+                if trial.variant == AUTO:
+                    unfinished.forget([trial, *tried_by(trial, AutoSettings.of(side.config))])
             outcomes[trial] = outcome
     return outcomes, refused
-
-
-def run_trial(
-    config: Config,
-    trial: Trial,
-    start: object | None,
-    loaders: tuple[Any, ...],
-    clock: StageClock,
-    resume_file: Path | None = None,
-    joined: np.ndarray | None = None,
-) -> Outcome:
-    """Make, train and evaluate one variant of the target model with one seed.
-
-    An interrupted training resumes after its last epoch.
-
-    Args:
-        config: The configuration.
-        trial: The variant (one of the trainer's ``variants``, or the model's name where it has none), the seed, and the
-            share of the users in a few-shot study.
-        start: Result of the trainer's ``prepare_start``.
-        loaders: RecBole's loaders for training, validation and test.
-        clock: Where stages are timed.
-        resume_file: Saved state, from which an interrupted training resumes; None: training starts again.
-        joined: Whether the user of each test target is joined with other domains; shape [R]. None: nobody is.
-
-    Returns:
-        Metrics, seconds (without pre-training), training speed and ranks.
-    """
-    train, valid, test = loaders
-    variant, seed, share = trial.variant, trial.seed, trial.share
-    if share is not None:
-        train = few_shot_loader(train, share, config["train_users_seed"])
-    share = share or config["train_users_share"]
-    settings = trial_settings(config, trial)
-    began = time.perf_counter()
-    # The same seed for each: variants differ in what they start from and in nothing else.
-    init_seed(seed, config["reproducibility"])
-    # RecBole's loaders are seeded once, and draw on through all trials.
-    train.generator.manual_seed(seed)
-    model = model_class(config)(settings, train.dataset).to(config["device"])
-    trainer = trainer_class(config)(settings, model)
-    trainer.begin_trial(trial.name, start, resume_file)
-    try:
-        with clock.stage(trainer.stage, f"{trial.name}: {trainer.variants.get(variant, 'trained')}"):
-            _, valid_result = trainer.fit(train, valid, saved=True, show_progress=config["show_progress"])
-        choice = None
-        if settings["fuse"]:
-            with clock.stage("fuse", f"{trial.name}: choosing the weight of {settings['fuse']}"):
-                choice = fuse(trainer, settings, train.dataset, valid.dataset if valid else None)
-                valid_result = choice.valid
-        with clock.stage("evaluate", f"{trial.name} on {targets_name(test.dataset)}"):
-            test_result = trainer.evaluate(test, load_best_model=True, show_progress=config["show_progress"])
-    except BaseException:
-        trainer.discard_checkpoint()
-        raise
-    record = trainer.record()
-    seconds = time.perf_counter() - began + record.earlier_seconds - record.preparation_seconds
-    ranks = None if record.ranks is None else record.ranks.numpy().astype("int32")
-    facts = {
-        "variant": trial.title,
-        **({} if trial.joined else {"joined": False}),
-        "seed": seed,
-        "train_users_share": share,
-        "train_users": len(set(train.dataset.user_tokens())),
-        "test": dict(test_result),
-        "valid": dict(valid_result or {}),
-        "seconds": round(seconds, 2),
-        "targets_per_second": round(record.targets_per_second),
-        "checkpoint": record.checkpoint,
-        **record.facts,
-    }
-    if choice is not None:
-        tried = {f"{weight:g}": value for weight, value in choice.tried.items()}
-        facts["fused"] = {"model": settings["fuse"], "weight": choice.weight, "tried": tried}
-    if ranks is not None:
-        settings, watched = BucketSettings.of(config), config["valid_metric"]
-        facts["buckets"] = test_buckets(settings, watched, ranks, train.dataset, test.dataset, joined)
-    return Outcome(facts, ranks)
-
-
-def targets_name(dataset: SequenceDataset) -> str:
-    """Return how many targets of how many users a part of the target has, in words."""
-    users = len(set(dataset.user_tokens()))
-    return f"{len(dataset):,} test targets" + (f" of {users:,} users" if users < len(dataset) else "")
 
 
 def collect_ranks(outcomes: dict[Trial, Outcome], dataset: SequenceDataset) -> Ranks | None:

@@ -62,8 +62,9 @@ class Unfinished:
         try:
             saved = parse_json(path)
             facts, digest = saved["facts"], saved["ranks"]
-            complete = {"test", "valid", "seconds"} <= facts.keys() and (
-                facts["checkpoint"] is None or Path(facts["checkpoint"]).is_file()
+            needed = [facts["checkpoint"], *(one["checkpoint"] for one in facts.get("auto", {}).get("members", ()))]
+            complete = {"test", "valid", "seconds"} <= facts.keys() and all(
+                path is None or Path(path).is_file() for path in needed
             )
             ranks = load_ranks(self._ranks_path(trial), digest).trials[trial.name] if digest else None
         except (OSError, ValueError, TypeError, KeyError, AttributeError, UserError):
@@ -90,6 +91,14 @@ class Unfinished:
         # Last, as the outcome counts once this is there.
         write_json(self._path(trial), {"facts": outcome.facts, "ranks": digest})
         self.resume_file(trial).unlink(missing_ok=True)
+
+    def forget(self, trials: Iterable[Trial]) -> None:
+        """Remove the training states of some trials, and what was decided for them."""
+        remove_kept([path(trial) for trial in trials for path in (self.resume_file, self.decisions_file)])
+
+    def decisions_file(self, trial: Trial) -> Path:
+        """Return the file of what a trial of several trainings has decided so far, whether it exists or not."""
+        return self.folder / f"{trial.name}.decided.json"
 
     def resume_file(self, trial: Trial) -> Path:
         """Return the file of the training state of a trial, from which it resumes.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from recbole_idp.serving.user_encoder import history_length
+from recbole_idp.serving.encoder_sizes import history_length
 
 if TYPE_CHECKING:
     from recbole_idp.serving.generative_model import GenerativeModel

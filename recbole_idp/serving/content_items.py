@@ -1,7 +1,8 @@
-"""What makes the vector of an item from its text alone, for items that join a trained model later."""
+"""What makes the vector of an item from its content alone, for items that join a trained model later."""
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,15 +12,20 @@ from torch.nn import functional
 
 from recbole_idp.errors import UserError
 from recbole_idp.search.vectors import centred
-from recbole_idp.storage.schema import OptionalKey
+from recbole_idp.storage.schema import Nullable, OptionalKey
 from recbole_idp.storage.sealed import write_weights
 from recbole_idp.storage.tensors import read_tensors
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import numpy as np
+    from torch import nn
+
     from recbole_idp.content.text.interface import TextEncoder
     from recbole_idp.models.base.serving import ContentParts, PooledParts
+    from recbole_idp.serving.new_items import NewItems
+    from recbole_idp.serving.trained_model import TrainedModel
 
 WEIGHTS, ENCODER = "content.safetensors", "content_encoder"
 SCHEMA: dict[str, Any] = {
@@ -27,10 +33,11 @@ SCHEMA: dict[str, Any] = {
     "tokens": int,
     "kept": bool,
     "fingerprint": str,
-    "form": OptionalKey({"pooled"}),
+    "form": OptionalKey({"pooled", "picture"}),
     "heads": OptionalKey(int),
+    "field": OptionalKey(Nullable(str)),
 }
-"""What a description says of the text encoder."""
+"""What a description says of the content encoder."""
 _MEAN = "mean"
 
 
@@ -56,12 +63,7 @@ class ContentItems:
     @classmethod
     def of(cls, parts: ContentParts) -> ContentItems:
         """Make it of what a model returns."""
-        weights = {_MEAN: parts.mean.detach().cpu()}
-        for number, layer in enumerate(parts.layers):
-            weights[f"{number}.weight"], weights[f"{number}.bias"] = (
-                value.detach().cpu() for value in (layer.weight, layer.bias)
-            )
-        return cls(weights, about_encoder(parts), parts.encoder)
+        return cls(dense_weights(parts.mean, parts.layers), about_encoder(parts), parts.encoder)
 
     @classmethod
     def read(cls, folder: Path, about: dict[str, Any]) -> ContentItems:
@@ -122,13 +124,48 @@ class ContentItems:
 
     def vectors(self, texts: Sequence[str]) -> torch.Tensor:
         """Return the item vector of each of T texts; shape [T, D]."""
-        found, _ = centred(self.load().encode(texts), self.weights[_MEAN].numpy())
+        return self.item_vectors(self.load().encode(texts))
+
+    def item_vectors(self, vectors: np.ndarray) -> torch.Tensor:
+        """Return the item vectors of T vectors of contents; [T, W] -> [T, D]."""
+        found, _ = centred(vectors, self.weights[_MEAN].numpy())
         states = found[1:]
         for number in range(self.n_layers):
             states = functional.gelu(
                 functional.linear(states, self.weights[f"{number}.weight"], self.weights[f"{number}.bias"])
             )
         return states
+
+    def read_new(self, trained: TrainedModel, path: Path, vectors: str | Path | None) -> tuple[NewItems, torch.Tensor]:
+        """Read the items of a file that a model does not have yet, and make their vectors.
+
+        Args:
+            trained: The model.
+            path: An ``.item`` file.
+            vectors: A file of vectors of the user's own; None: the items are known by their contents.
+
+        Returns:
+            The new items that have a content, and their vectors, of shape [T, D].
+
+        Raises:
+            UserError: The file cannot be read, or has no new item with a content, or the encoder cannot be loaded.
+        """
+        from recbole_idp.serving.new_items import check_brings, encoder_for, read_new_items
+
+        check_brings(self.about["name"], vectors, trained.folder)
+        new = read_new_items(trained, path, vectors)
+        found = dataclasses.replace(self, encoder=encoder_for(new, self.load(), trained.folder))
+        return new, found.vectors(list(new.texts.values()))
+
+
+def dense_weights(mean: torch.Tensor, layers: Sequence[nn.Linear]) -> dict[str, torch.Tensor]:
+    """Return mean and dense layers by the names that :class:`ContentItems` keeps them under."""
+    weights = {_MEAN: mean.detach().cpu()}
+    for number, layer in enumerate(layers):
+        weights[f"{number}.weight"], weights[f"{number}.bias"] = (
+            value.detach().cpu() for value in (layer.weight, layer.bias)
+        )
+    return weights
 
 
 def about_encoder(parts: ContentParts | PooledParts) -> dict[str, Any]:

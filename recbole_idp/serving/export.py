@@ -15,9 +15,9 @@ import torch
 from recbole_idp.errors import UserError
 from recbole_idp.search.approximate import build_index, widen
 from recbole_idp.serving.card import export_card
+from recbole_idp.serving.encoder_sizes import history_length
 from recbole_idp.serving.recommender import Recommender
 from recbole_idp.serving.trained_model import write_history_items, write_items
-from recbole_idp.serving.user_encoder import history_length
 from recbole_idp.serving.user_vectors import IDS as USER_IDS
 from recbole_idp.serving.whole_folder import check_absent
 from recbole_idp.storage.files import sha256_of_file, write_json

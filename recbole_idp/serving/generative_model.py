@@ -173,7 +173,9 @@ class GenerativeModel(WholeFolder):
             raise UserError(f"trained model {folder} cannot be read ({reason}): train it again") from error
         return model
 
-    def with_items(self, path: str | Path, pretrained: str | None = None) -> tuple[GenerativeModel, NewItems]:
+    def with_items(
+        self, path: str | Path, pretrained: str | None = None, text_vectors: str | None = None
+    ) -> tuple[GenerativeModel, NewItems]:
         """Add the items of a file that the model does not have yet, without training.
 
         Each gets the next free number, which joins the trie. The network was never trained to write it: what it knows
@@ -183,6 +185,7 @@ class GenerativeModel(WholeFolder):
         Args:
             path: An ``.item`` file.
             pretrained: No folder is needed.
+            text_vectors: No vectors are read.
 
         Returns:
             The extended model, not saved yet, and the new items.
@@ -192,6 +195,8 @@ class GenerativeModel(WholeFolder):
         """
         if pretrained:
             raise UserError(f"{self.description['model']} adds items without a pre-trained folder: remove --pretrained")
+        if text_vectors is not None:
+            raise UserError(f"{self.description['model']} was trained on texts: leave --text_vectors out")
         new = read_new_items(self, path)
         first = max(self.numbers) + 1
         about = self.description

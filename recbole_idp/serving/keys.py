@@ -35,6 +35,9 @@ class AddItemsSettings(Settings):
     items: str | None = setting(None, "File of items (.item).", Affects.OUTPUT)
     out: str | None = setting(None, "Folder to make.", Affects.OUTPUT)
     pretrained: str | None = setting(None, "Bundle of the model; None: the one next to the model.", Affects.OUTPUT)
+    text_vectors: str | None = setting(
+        None, "Vectors of the new items, for a model that was trained on vectors of your own.", Affects.OUTPUT
+    )
 
 
 class ExportSettings(Settings):

@@ -12,7 +12,10 @@ import numpy as np
 import torch
 
 from recbole_idp.content.text.encoder import open_text_encoder
-from recbole_idp.data.item_text import read_item_texts
+from recbole_idp.content.text.own.encoder import NAME, own_vectors, read_own
+from recbole_idp.data.catalog import DatasetLocation
+from recbole_idp.data.domain_texts import item_ids, titles_of
+from recbole_idp.data.item_text import ItemFileFormat, read_item_texts
 from recbole_idp.errors import UserError
 from recbole_idp.models.idp.bundle import MATCHER, Bundle
 from recbole_idp.models.idp.cdim.matchers import FrozenMatcher, open_matcher
@@ -24,6 +27,8 @@ from recbole_idp.storage.schema import Nullable, OptionalKey, SchemaError, check
 from recbole_idp.train.pretrained_folder import TEXT_ENCODER
 
 if TYPE_CHECKING:
+    from recbole_idp.content.text.interface import TextEncoder
+    from recbole_idp.content.text.own.encoder import OwnVectors
     from recbole_idp.serving.answering import TrainedItems
     from recbole_idp.serving.trained_model import TrainedModel
 
@@ -35,6 +40,7 @@ TEXT_KEYS = {
     "encoding": OptionalKey(Nullable(str)),
 }
 """The keys of the configuration of training that the reading of texts needs."""
+_NEW = "new items"
 
 # Those that generation needs besides.
 _SAYS = {
@@ -55,8 +61,10 @@ class NewItems(NamedTuple):
         texts: Text by id.
         titles: Their titles.
         known: Number of items of the file that the model has already.
-        blank: Number of new items without a text.
+        blank: Number of new items without a content.
         attributes: Name and value of each of their columns of text.
+        content: What their vectors are made of.
+        vectors: Their vectors where the user brings them; the texts are their names then; None: there are none.
     """
 
     texts: dict[str, str]
@@ -64,23 +72,29 @@ class NewItems(NamedTuple):
     known: int
     blank: int
     attributes: Sequence[Sequence[tuple[str, str]]] = ()
+    content: str = "text"
+    vectors: OwnVectors | None = None
 
 
-def read_new_items(trained: TrainedItems, path: str | Path) -> NewItems:
+def read_new_items(trained: TrainedItems, path: str | Path, vectors: str | Path | None = None) -> NewItems:
     """Read the items of a file that a model does not have yet.
 
     Args:
         trained: The model.
         path: An ``.item`` file.
+        vectors: A file of vectors of the items, or ``column:NAME``; None: they are known by their texts.
 
     Returns:
-        The new items with a text.
+        The new items with a text, or with a vector.
 
     Raises:
-        UserError: The file cannot be read, or has no new item with a text.
+        UserError: A file cannot be read, or has no new item with a text or a vector.
     """
     config = trained.description["config"]
     form = {"separator": config["field_separator"], "encoding": config.get("encoding") or "utf-8"}
+    if vectors is not None:
+        file_format = ItemFileFormat(config["ITEM_ID_FIELD"], config["text_length"], **form)
+        return _with_vectors(trained, Path(path), str(vectors), config["text_fields"], file_format)
     read = read_item_texts(path, config["text_fields"], config["ITEM_ID_FIELD"], config["text_length"], **form)
     known = set(trained.tokens)
     unknown = {token: text for token, text in read.texts.items() if token not in known}
@@ -92,6 +106,69 @@ def read_new_items(trained: TrainedItems, path: str | Path) -> NewItems:
             f"{n_blank} have no text"
         )
     return NewItems(new, [read.titles[token] for token in new], n_known, n_blank, read.attributes(new))
+
+
+def _with_vectors(
+    trained: TrainedItems, path: Path, given: str, fields: list[str] | None, file_format: ItemFileFormat
+) -> NewItems:
+    """Return the items of a file that a model does not have yet, with vectors of the user's own."""
+    location = DatasetLocation(path.stem, path.parent, path.stem, str(path))
+    table = read_own(given, location, "text_vectors", file_format)
+    tokens = item_ids(path, file_format)
+    encoder = own_vectors({_NEW: table})
+    names = dict(zip(tokens, encoder.names(_NEW, tokens), strict=True))
+    known = set(trained.tokens)
+    unknown = {token: name for token, name in names.items() if token not in known}
+    new = {token: name for token, name in unknown.items() if name}
+    if not new:
+        raise UserError(
+            f"{table.source} has a vector of no new item of {path}: {len(names) - len(unknown)} of its {len(names)} "
+            f"items are in the model already, {len(unknown)} have no vector"
+        )
+    titles = titles_of(location, list(new), fields, file_format)
+    return NewItems(new, titles, len(names) - len(unknown), len(unknown) - len(new), content="vector", vectors=encoder)
+
+
+def check_brings(encoder: str, given: str | Path | None, folder: object) -> None:
+    """Check that new items are known by what a model was trained on.
+
+    Args:
+        encoder: Name of its text encoder.
+        given: The file of vectors of the new items; None: they are known by their texts.
+        folder: The model's folder, for messages.
+
+    Raises:
+        UserError: They are known by texts and the model by vectors of the user's own, or the other way round.
+    """
+    if given is None and encoder == NAME:
+        raise UserError(
+            f"{folder} was trained on {NAME}, so that texts alone add no items: give those of the new items, "
+            "--text_vectors=FILE"
+        )
+    if given is not None and encoder != NAME:
+        raise UserError(f"{folder} was trained on texts by {encoder}: leave --text_vectors out")
+
+
+def encoder_for(new: NewItems, kept: TextEncoder, folder: object) -> TextEncoder:
+    """Return what makes the vectors of new items.
+
+    Args:
+        new: The items.
+        kept: The encoder that the model was trained with.
+        folder: The model's folder, for messages.
+
+    Raises:
+        UserError: Their vectors have another width, or are not of the kind of the model's.
+    """
+    check_brings(kept.name, None if new.vectors is None else "", folder)
+    if new.vectors is None:
+        return kept
+    if new.vectors.width != kept.width:
+        raise UserError(
+            f"text_vectors has vectors of {new.vectors.width:,} numbers, and {folder} was trained on ones of "
+            f"{kept.width:,}: give vectors of the same encoder"
+        )
+    return new.vectors
 
 
 def add_items(trained: TrainedModel, new: NewItems, bundle: Bundle) -> TrainedModel:
@@ -113,7 +190,7 @@ def add_items(trained: TrainedModel, new: NewItems, bundle: Bundle) -> TrainedMo
     config = trained.description["config"]
     assert trained.transfer is not None  # as check_generated says
     _check_fit(trained.transfer, bundle, trained)
-    vectors = _adapted_vectors(bundle, list(new.texts.values()))
+    vectors = _adapted_vectors(bundle, new, trained.folder)
     old, n_old = trained.transfer, len(trained.tokens)
     found = retrieve(vectors, bundle.adapted_vectors, old["items"].shape[1])
     vectors = np.concatenate([old["vectors"].numpy(), vectors])
@@ -134,25 +211,29 @@ def add_items(trained: TrainedModel, new: NewItems, bundle: Bundle) -> TrainedMo
     )
 
 
-def add_by_content(trained: TrainedModel, new: NewItems) -> TrainedModel:
-    """Add items to a model whose items are their texts: each gets the vector that it would have had in training.
+def add_by_content(
+    trained: TrainedModel, path: str | Path, vectors: str | Path | None = None
+) -> tuple[TrainedModel, NewItems]:
+    """Add items to a model whose items are their contents: each gets the vector that it would have had in training.
 
     Args:
         trained: The model, which is not changed.
-        new: The items to add.
+        path: An ``.item`` file.
+        vectors: As of :func:`read_new_items`.
 
     Returns:
-        The extended model, not saved yet.
+        The extended model, not saved yet, and the new items.
 
     Raises:
-        UserError: The text encoder cannot be loaded, or does not fit.
+        UserError: The file has no new item with a content, or the content encoder cannot be loaded, or does not fit.
     """
     assert trained.content is not None  # as the caller has looked
-    content = dataclasses.replace(trained.content, encoder=trained.content.load())
-    added = content.vectors(list(new.texts.values()))
+    content: Any = trained.content
+    content = dataclasses.replace(content, encoder=content.load())
+    new, added = content.read_new(trained, Path(path), vectors)
     if added.shape[1] != trained.item_vectors.shape[1]:
         raise UserError(f"{trained.folder} has dense layers of another width than its items: train the model again")
-    return dataclasses.replace(extended(trained, added, new), content=content)
+    return dataclasses.replace(extended(trained, added, new), content=content), new
 
 
 def extended(trained: TrainedModel, added: torch.Tensor, new: NewItems) -> TrainedModel:
@@ -255,9 +336,10 @@ def _check_fit(transfer: Mapping[str, torch.Tensor], bundle: Bundle, trained: Tr
         raise UserError(f"{trained.folder} and its bundle do not fit each other: train the model again")
 
 
-def _adapted_vectors(bundle: Bundle, texts: list[str]) -> np.ndarray:
-    """Encode T texts with the bundle's text encoder and matcher; shape [T, W]."""
-    frozen = open_text_encoder(bundle.folder / TEXT_ENCODER).encode(texts)
+def _adapted_vectors(bundle: Bundle, new: NewItems, folder: object) -> np.ndarray:
+    """Encode the texts of T items with the bundle's text encoder and matcher; shape [T, W]."""
+    texts = list(new.texts.values())
+    frozen = encoder_for(new, open_text_encoder(bundle.folder / TEXT_ENCODER), folder).encode(texts)
     kind = bundle.description.get("cdim", {}).get("matcher", FrozenMatcher.kind)
     with tempfile.TemporaryDirectory() as cache:
         return open_matcher(kind, bundle.folder / MATCHER, cache).vectors(texts, frozen)

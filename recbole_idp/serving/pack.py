@@ -11,11 +11,11 @@ from recbole.data.interaction import Interaction
 from recbole_idp.config.derive import given_values
 from recbole_idp.config.fingerprint import values_that_affect
 from recbole_idp.config.setting import Affects
+from recbole_idp.serving.encoder_sizes import KINDS, encoder_sizes, history_length
 from recbole_idp.serving.pooled_items import FORMS
 from recbole_idp.serving.recommender import Recommender
 from recbole_idp.serving.source_items import SourceItems
 from recbole_idp.serving.trained_model import TrainedModel
-from recbole_idp.serving.user_encoder import KINDS, encoder_sizes, history_length
 from recbole_idp.serving.user_vectors import user_vectors
 from recbole_idp.storage.environment import versions
 
@@ -86,7 +86,11 @@ def trained_model(
             "reads_own": values.get("predicts") != "cold_item",
             "bundle": None if start is None else _about_bundle(start.bundle),
             "added": 0,
-            "config": values_that_affect(values, values["model"], Affects.ALL),
+            "config": {
+                key: value
+                for key, value in values_that_affect(values, values["model"], Affects.ALL).items()
+                if key not in _FILES
+            },
             "versions": versions(),
         },
         transfer=None if start is None else _about_transfer(start),
@@ -102,6 +106,10 @@ def trained_model(
     if values["keep_users"]:
         trained.users = user_vectors(Recommender(trained), dataset)
     return trained
+
+
+# Where vectors of the user's own lay on his machine is no one else's business.
+_FILES = ("text_vectors", "source_text_vectors")
 
 
 def sizes_of(serving: Serving, values: Mapping[str, Any]) -> dict[str, Any]:

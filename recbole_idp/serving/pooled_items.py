@@ -10,6 +10,7 @@ import torch
 
 from recbole_idp.models.transrec.item_encoder import TextHead
 from recbole_idp.serving.content_items import ENCODER, WEIGHTS, ContentItems, about_encoder
+from recbole_idp.serving.picture_items import PictureItems
 from recbole_idp.storage.tensors import read_tensors
 
 if TYPE_CHECKING:
@@ -71,10 +72,10 @@ class PooledItems(ContentItems):
         return torch.cat(found)
 
 
-FORMS: dict[str, type[ContentItems]] = {"dense": ContentItems, "pooled": PooledItems}
-"""How an item's vector comes from its text, by the name of the form."""
+FORMS: dict[str, type[ContentItems]] = {"dense": ContentItems, "picture": PictureItems, "pooled": PooledItems}
+"""How an item's vector comes from its content, by the name of the form."""
 
 
 def read_content(folder: Path, about: dict[str, Any]) -> ContentItems:
-    """Read what makes items from texts in a trained model's folder; arguments and errors as of ``read``."""
+    """Read what makes items from contents in a trained model's folder; arguments and errors as of ``read``."""
     return FORMS[about.get("form", "dense")].read(folder, about)

@@ -10,8 +10,8 @@ import numpy as np
 import torch
 
 from recbole_idp.serving.answering import ItemRecommender
+from recbole_idp.serving.encoder_sizes import history_length
 from recbole_idp.serving.trained_model import TrainedModel
-from recbole_idp.serving.user_encoder import history_length
 
 if TYPE_CHECKING:
     from recbole_idp.serving.generated_from import GeneratedFrom

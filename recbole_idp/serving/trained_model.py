@@ -15,10 +15,11 @@ from recbole_idp.serving.card import model_card
 from recbole_idp.serving.content_items import ENCODER as CONTENT_ENCODER
 from recbole_idp.serving.content_items import SCHEMA as CONTENT_SCHEMA
 from recbole_idp.serving.content_items import WEIGHTS as CONTENT
+from recbole_idp.serving.encoder_sizes import KINDS, history_length
 from recbole_idp.serving.pooled_items import read_content
 from recbole_idp.serving.source_items import FILE as SOURCE_ITEMS
 from recbole_idp.serving.source_items import SourceItems
-from recbole_idp.serving.user_encoder import KINDS, build_user_encoder, history_length
+from recbole_idp.serving.user_encoder import build_user_encoder
 from recbole_idp.serving.user_vectors import IDS as USER_IDS
 from recbole_idp.serving.user_vectors import VECTORS as USERS
 from recbole_idp.serving.user_vectors import UserVectors
@@ -206,12 +207,15 @@ class TrainedModel(WholeFolder):
 
         return Recommender(self)
 
-    def with_items(self, path: str | Path, pretrained: str | None = None) -> tuple[TrainedModel, NewItems]:
+    def with_items(
+        self, path: str | Path, pretrained: str | None = None, text_vectors: str | None = None
+    ) -> tuple[TrainedModel, NewItems]:
         """Add the items of a file that the model does not have yet, without training.
 
         Args:
             path: An ``.item`` file.
             pretrained: Folder of the bundle that the model was made from; None: it lies beside the model.
+            text_vectors: File of the items' vectors, for a model that was trained on vectors of the user's own.
 
         Returns:
             The extended model, not saved yet, and the new items.
@@ -222,15 +226,18 @@ class TrainedModel(WholeFolder):
         if self.tokenizer is not None:
             from recbole_idp.serving import text_items
 
+            if text_vectors is not None:
+                raise UserError(f"{self.folder} was trained on texts: leave --text_vectors out")
             return text_items.add_text_items(self, path)
         from recbole_idp.serving import new_items
 
         if self.content is not None:
-            new = new_items.read_new_items(self, path)
-            return new_items.add_by_content(self, new), new
+            return new_items.add_by_content(self, path, text_vectors)
         new_items.check_generated(self)
-        new = new_items.read_new_items(self, path)
-        return new_items.add_items(self, new, new_items.find_bundle(self, pretrained)), new
+        bundle = new_items.find_bundle(self, pretrained)
+        new_items.check_brings(bundle.description["text_encoder"]["name"], text_vectors, self.folder)
+        new = new_items.read_new_items(self, path, text_vectors)
+        return new_items.add_items(self, new, bundle), new
 
     def user_encoder(self) -> AnyUserEncoder:
         """Rebuild the user encoder; see :class:`~recbole_idp.serving.user_encoder.UserEncoder`."""

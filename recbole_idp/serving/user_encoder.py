@@ -18,97 +18,36 @@ from recbole_idp.models.recformer.longformer import LongformerSizes
 from recbole_idp.models.recformer.sequence_encoder import TextSequenceEncoder
 from recbole_idp.models.transrec.user_encoder import BidirectionalEncoder
 from recbole_idp.nn.adapters.forms import adapt_sequence_encoder
-from recbole_idp.nn.adapters.sockets import INSERTIONS
 from recbole_idp.nn.encoder.bert4rec import BERT4RecEncoder
 from recbole_idp.nn.encoder.bias_free import BiasFreeEncoder
 from recbole_idp.nn.encoder.causal import CausalSettings, user_encoder
 from recbole_idp.nn.encoder.dilated import DilatedBlock, DilatedEncoder, PostActivationBlock, PreActivationBlock
 from recbole_idp.nn.encoder.gru import GRUEncoder
-from recbole_idp.nn.encoder.keys import DilatedSettings, GRUSettings, RecencySettings, TransformerSettings
+from recbole_idp.nn.encoder.keys import (
+    DilatedSettings,
+    EncoderSettings,
+    GRUSettings,
+    RecencySettings,
+    TransformerSettings,
+)
+from recbole_idp.nn.encoder.kinds import sequence_encoder
 from recbole_idp.nn.encoder.latest import LatestPositionEncoder
+from recbole_idp.nn.encoder.pre_norm import PreNormEncoder
 from recbole_idp.nn.encoder.recency import RecencyEncoder
 from recbole_idp.nn.encoder.token import TokenEncoder
 from recbole_idp.nn.encoder.transformer import TransformerEncoder
-from recbole_idp.storage.schema import Nullable, check_schema
-
-_BLOCKS = ("n_layers", "n_heads", "inner_size", "hidden_act", "layer_norm_eps")
-_CONVOLUTIONS = ("kernel_size", "dilations", "block_num")
-_PATCHES = ("insertion", "cardinality")
-_ADAPTERS = ("adapter", "adapter_form", "user_adapter_size", "lora_rank")
-_RECENCY = ("recent_events", "recent_decay")
-_TEXT = ("attention_window", "max_tokens", "vocabulary")
-_EVERY = ("hidden_size", "MAX_ITEM_LIST_LENGTH")
-KINDS = {
-    "SASRec": (*_EVERY, *_BLOCKS),
-    "SASRecAdapted": (*_EVERY, *_BLOCKS, *_ADAPTERS),
-    "BiasFree": (*_EVERY, "n_layers", "n_heads"),
-    "BiasFreeAdapted": (*_EVERY, "n_layers", "n_heads", *_ADAPTERS),
-    "LatestSASRec": (*_EVERY, *_BLOCKS),
-    "BERT4Rec": (*_EVERY, *_BLOCKS),
-    "GRU4Rec": (*_EVERY, "gru_hidden_size", "gru_layers"),
-    "NextItNet": (*_EVERY, *_CONVOLUTIONS),
-    "NextItNetToken": (*_EVERY, *_CONVOLUTIONS),
-    "NextItNetPatched": (*_EVERY, *_CONVOLUTIONS, *_PATCHES),
-    "ConureToken": (*_EVERY, *_CONVOLUTIONS),
-    "SASRecToken": (*_EVERY, *_BLOCKS),
-    "SASRecPatched": (*_EVERY, *_BLOCKS, *_PATCHES),
-    "DACDR": (*_EVERY, *_BLOCKS),
-    "TransRec": (*_EVERY, *_BLOCKS),
-    "Recency": (*_EVERY, *_RECENCY),
-    "Recformer": (*_EVERY, "n_layers", "n_heads", "inner_size", "layer_norm_eps", *_TEXT),
-    "PRECISE": (*_EVERY, *_BLOCKS, "targeted_length", "head_size", "user_head"),
-    "Fused": (*_EVERY, "parts"),
-}
-"""Size keys of each kind of encoder."""
-
-_SIZES: dict[str, Any] = {
-    "hidden_act": str,
-    "layer_norm_eps": float,
-    "recent_decay": float,
-    "user_head": str,
-    "dilations": [int],
-    "insertion": set(INSERTIONS),
-    "adapter": str,
-    "adapter_form": str,
-    "parts": [{"encoder": {"kind": str, "hidden_size": int}, "hidden_event": bool, "temperature": Nullable(float)}],
-}
-# A weight and its axis for each size that decides on how much memory an encoder takes, and how much longer the axis is.
-_OF_BLOCKS = {"inner_size": ("blocks.0.inner.weight", 0), "MAX_ITEM_LIST_LENGTH": ("position_embedding.weight", 0)}
-# The token has a position of its own.
-_OF_TOKEN_BLOCKS = {
-    "inner_size": ("encoder.blocks.0.inner.weight", 0),
-    "MAX_ITEM_LIST_LENGTH": ("encoder.position_embedding.weight", 0, 1),
-}
-_OF_TOKEN_CONVOLUTIONS = {"kernel_size": ("encoder.blocks.0.first.weight", 0)}
-_WEIGHTS: dict[str, dict[str, tuple[Any, ...]]] = {
-    "SASRec": _OF_BLOCKS,
-    "SASRecAdapted": _OF_BLOCKS,
-    "BiasFree": {"MAX_ITEM_LIST_LENGTH": _OF_BLOCKS["MAX_ITEM_LIST_LENGTH"]},
-    "BiasFreeAdapted": {"MAX_ITEM_LIST_LENGTH": _OF_BLOCKS["MAX_ITEM_LIST_LENGTH"]},
-    "LatestSASRec": _OF_BLOCKS,
-    "BERT4Rec": _OF_BLOCKS,
-    "GRU4Rec": {"gru_hidden_size": ("gru.weight_hh_l0", 1)},
-    "NextItNet": {"kernel_size": ("blocks.0.first.weight", 0)},
-    "NextItNetToken": _OF_TOKEN_CONVOLUTIONS,
-    "NextItNetPatched": _OF_TOKEN_CONVOLUTIONS,
-    "ConureToken": _OF_TOKEN_CONVOLUTIONS,
-    "SASRecToken": _OF_TOKEN_BLOCKS,
-    "SASRecPatched": _OF_TOKEN_BLOCKS,
-    "TransRec": _OF_BLOCKS,
-    "Recency": {},
-    "Recformer": {
-        "vocabulary": ("longformer.embeddings.word_embeddings.weight", 0),
-        "inner_size": ("longformer.encoder.layer.0.intermediate.dense.weight", 0),
-        # A position is that of padding, and one is not used; the start token has a position of its own.
-        "max_tokens": ("longformer.embeddings.position_embeddings.weight", 0, 2),
-        "MAX_ITEM_LIST_LENGTH": ("longformer.embeddings.item_position_embeddings.weight", 0, 1),
-    },
-    "DACDR": {size: (f"encoder.{name}", axis) for size, (name, axis) in _OF_BLOCKS.items()},
-    "PRECISE": {
-        **{size: (f"encoder.{name}", axis) for size, (name, axis) in _OF_BLOCKS.items()},
-        "head_size": ("head.inner.weight", 0),
-    },
-}
+from recbole_idp.serving.encoder_sizes import (
+    ADAPTERS,
+    BLOCKS,
+    CAUSAL,
+    KINDS,
+    RECENCY,
+    SIZE_TYPES,
+    TEXT,
+    check_sizes,
+    history_length,
+)
+from recbole_idp.storage.schema import check_schema
 
 
 class UserEncoder(nn.Module):
@@ -140,7 +79,8 @@ class UserEncoder(nn.Module):
         """Encode histories.
 
         Args:
-            items: Item numbers, padded with 0 on the right; L is at most :func:`history_length`; int64, shape [B, L].
+            items: Item numbers, padded with 0 on the right; L is at most its
+                :func:`~recbole_idp.serving.encoder_sizes.history_length`; int64, shape [B, L].
             lengths: Events of each history, at least 1; int64, shape [B].
 
         Returns:
@@ -211,19 +151,6 @@ class FusedUserEncoder(nn.Module):
 AnyUserEncoder = UserEncoder | TextUserEncoder | FusedUserEncoder
 
 
-def encoder_sizes(kind: str, values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return kind and sizes of a sequence encoder.
-
-    Args:
-        kind: One of :data:`KINDS`.
-        values: Value of every key of the model.
-
-    Returns:
-        ``kind`` and the keys of its sizes.
-    """
-    return {"kind": kind, **{key: values.get(key) for key in KINDS[kind]}}
-
-
 def build_user_encoder(
     description: dict[str, Any], state: dict[str, torch.Tensor], item_vectors: torch.Tensor
 ) -> AnyUserEncoder:
@@ -245,7 +172,7 @@ def build_user_encoder(
     sizes = description["encoder"]
     if sizes["kind"] == "Fused":
         return _fused(sizes, state, item_vectors)
-    _check_sizes(sizes, state)
+    check_sizes(sizes, state)
     with torch.random.fork_rng(devices=[]):
         encoder = _BUILDERS[sizes["kind"]](sizes)
     encoder.load_state_dict(state)
@@ -260,7 +187,7 @@ def build_user_encoder(
 
 def _fused(sizes: Mapping[str, Any], state: Mapping[str, torch.Tensor], item_vectors: torch.Tensor) -> FusedUserEncoder:
     """Rebuild the encoders of models whose scores are added; arguments as of :func:`build_user_encoder`."""
-    check_schema(sizes, {key: _SIZES.get(key, int) for key in KINDS["Fused"]}, "encoder")
+    check_schema(sizes, {key: SIZE_TYPES.get(key, int) for key in KINDS["Fused"]}, "encoder")
     widths = [part["encoder"]["hidden_size"] for part in sizes["parts"]]
     if any(width <= 0 for width in widths) or sum(widths) != sizes["hidden_size"]:
         raise ValueError("its parts are not as wide together as the whole")
@@ -275,8 +202,9 @@ def _fused(sizes: Mapping[str, Any], state: Mapping[str, torch.Tensor], item_vec
     return FusedUserEncoder(parts).eval()
 
 
-def _sasrec(sizes: Mapping[str, Any]) -> TransformerEncoder:
-    return TransformerEncoder(_transformer(sizes), sizes["MAX_ITEM_LIST_LENGTH"])
+def _sequence(sizes: Mapping[str, Any]) -> TransformerEncoder | PreNormEncoder:
+    settings = EncoderSettings.of({**sizes, "encoder": sizes["kind"].removesuffix("Adapted")})
+    return sequence_encoder(settings, sizes["MAX_ITEM_LIST_LENGTH"])
 
 
 def _bert4rec(sizes: Mapping[str, Any]) -> BERT4RecEncoder:
@@ -312,13 +240,14 @@ def _bias_free(sizes: Mapping[str, Any]) -> BiasFreeEncoder:
 
 
 def _with_adapters(
-    build: Callable[[Mapping[str, Any]], TransformerEncoder],
-) -> Callable[[Mapping[str, Any]], TransformerEncoder]:
+    build: Callable[[Mapping[str, Any]], TransformerEncoder | PreNormEncoder],
+) -> Callable[[Mapping[str, Any]], nn.Module]:
     """Return a builder of the same encoder with the adapters that the sizes name."""
 
-    def adapted(sizes: Mapping[str, Any]) -> TransformerEncoder:
+    def adapted(sizes: Mapping[str, Any]) -> nn.Module:
         encoder = build(sizes)
-        adapt_sequence_encoder(encoder, Adapter4RecSettings.of({key: sizes[key] for key in _ADAPTERS}).user_form())
+        form = Adapter4RecSettings.of({key: sizes[key] for key in ADAPTERS}).user_form()
+        adapt_sequence_encoder(cast("TransformerEncoder", encoder), form)
         return encoder
 
     return adapted
@@ -329,11 +258,11 @@ def _latest(sizes: Mapping[str, Any]) -> LatestPositionEncoder:
 
 
 def _recency(sizes: Mapping[str, Any]) -> RecencyEncoder:
-    return RecencyEncoder(RecencySettings(**{key: sizes[key] for key in _RECENCY}))
+    return RecencyEncoder(RecencySettings(**{key: sizes[key] for key in RECENCY}))
 
 
 def _recformer(sizes: Mapping[str, Any]) -> TextSequenceEncoder:
-    own = {key: sizes[key] for key in ("hidden_size", "n_layers", "n_heads", "inner_size", *_TEXT)}
+    own = {key: sizes[key] for key in ("hidden_size", "n_layers", "n_heads", "inner_size", *TEXT)}
     return TextSequenceEncoder(LongformerSizes(**own, max_items=sizes["MAX_ITEM_LIST_LENGTH"]), sizes["layer_norm_eps"])
 
 
@@ -360,12 +289,14 @@ def _causal(kind: str, sizes: Mapping[str, Any], block: type[DilatedBlock]) -> T
 
 def _transformer(sizes: Mapping[str, Any]) -> TransformerSettings:
     """Return the settings of a Transformer; its dropout means nothing once it is trained."""
-    return TransformerSettings(**{key: sizes[key] for key in ("hidden_size", *_BLOCKS)})
+    return TransformerSettings(**{key: sizes[key] for key in ("hidden_size", *BLOCKS)})
 
 
 _BUILDERS: dict[str, Callable[[Mapping[str, Any]], nn.Module]] = {
-    "SASRec": _sasrec,
-    "SASRecAdapted": _with_adapters(_sasrec),
+    **dict.fromkeys(CAUSAL, _sequence),
+    **dict.fromkeys((f"{kind}Token" for kind in CAUSAL), _with_token),
+    **dict.fromkeys((f"{kind}Patched" for kind in CAUSAL), _with_patches),
+    **dict.fromkeys(("SASRecAdapted", "BSARecAdapted"), _with_adapters(_sequence)),
     "BiasFree": _bias_free,
     "BiasFreeAdapted": _with_adapters(_bias_free),
     "LatestSASRec": _latest,
@@ -375,43 +306,9 @@ _BUILDERS: dict[str, Callable[[Mapping[str, Any]], nn.Module]] = {
     "NextItNetToken": _with_token,
     "NextItNetPatched": _with_patches,
     "ConureToken": _conure,
-    "SASRecToken": _with_token,
-    "SASRecPatched": _with_patches,
     "DACDR": _dacdr,
     "Recformer": _recformer,
     "TransRec": _transrec,
     "Recency": _recency,
     "PRECISE": _precise,
 }
-
-
-def _check_sizes(sizes: Mapping[str, Any], state: Mapping[str, torch.Tensor]) -> None:
-    """Raise ValueError where sizes are not those of the weights; wrong ones could exhaust memory."""
-    check_schema(sizes, {key: _SIZES.get(key, int) for key in KINDS[sizes["kind"]]}, "encoder")
-    numbers = [size for value in sizes.values() for size in (value if isinstance(value, list) else [value])]
-    if any(size <= 0 for size in numbers if not isinstance(size, str)):
-        raise ValueError("a size of its encoder is not positive")
-    if sizes["hidden_size"] % sizes.get("n_heads", 1):
-        raise ValueError("its heads do not divide its width")
-    if _n_layers(sizes) > len(state):
-        raise ValueError("it has fewer layers than its description says")
-    for key, (name, axis, *more) in _WEIGHTS[sizes["kind"]].items():
-        if (found := state[name].shape[axis] - sum(more)) != sizes[key]:
-            raise ValueError(f"{key} is {sizes[key]} in its description, and {found} in its weights")
-    largest = max((value.numel() for value in state.values()), default=0)
-    if any(sizes.get(key, 0) > largest for key in ("user_adapter_size", "lora_rank")):
-        raise ValueError("its adapters are larger than its weights")
-    if not 0 < sizes.get("targeted_length", 1) <= sizes["MAX_ITEM_LIST_LENGTH"]:
-        raise ValueError("its user vectors are made of more events than its encoder has positions for")
-
-
-def _n_layers(sizes: Mapping[str, Any]) -> int:
-    """Return how many layers an encoder of these sizes has."""
-    blocks = sizes.get("block_num", 0) * len(sizes.get("dilations", ()))
-    return max(sizes.get("n_layers", 0), sizes.get("gru_layers", 0), blocks)
-
-
-def history_length(description: Mapping[str, Any]) -> int:
-    """Return how many of the latest events a user encoder reads; a masked item takes the place of one."""
-    sizes = description["encoder"]
-    return sizes.get("targeted_length", sizes["MAX_ITEM_LIST_LENGTH"]) - bool(description["hidden_event"])

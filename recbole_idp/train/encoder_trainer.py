@@ -9,7 +9,7 @@ import torch
 
 from recbole_idp.content.trainable.memory import gigabytes
 from recbole_idp.errors import UserError
-from recbole_idp.train.estimate import epoch_estimate
+from recbole_idp.train.estimate import estimate_line
 from recbole_idp.train.memory import available_bytes
 from recbole_idp.train.trainer import SequenceTrainer
 
@@ -64,14 +64,11 @@ class EncoderTrainer(SequenceTrainer):
                 f"training the content encoder takes about {gigabytes(sizes.n_bytes)} of memory a step, and "
                 f"{gigabytes(room)} are available: {sizes.remedy(room)}"
             )
-        return f", and a step about {gigabytes(sizes.n_bytes)} of memory"
+        return f"; a step takes about {gigabytes(sizes.n_bytes)} of memory"
 
     def _estimate(self, train_data: AbstractDataLoader | TargetLoader) -> None:
         """Log what an epoch takes, from some steps whose gradients are thrown away; no random draw is used up."""
         memory = self._check_memory()
-        n_steps, minutes = epoch_estimate(self, train_data)
+        line = estimate_line(self, train_data)
         count = sum(parameter.numel() for parameter in self.model.encoder_parameters())
-        logging.getLogger().info(
-            f"The content encoder is trained, {count:,} of its parameters: an epoch of {n_steps} steps takes "
-            f"about {minutes:.1f} minutes on this machine, without validation{memory}"
-        )
+        logging.getLogger().info(f"The content encoder is trained, {count:,} of its parameters: {line}{memory}")

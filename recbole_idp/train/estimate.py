@@ -18,6 +18,15 @@ if TYPE_CHECKING:
 _TRIED_STEPS = 2
 
 
+def estimate_line(trainer: SequenceTrainer, train_data: AbstractDataLoader | TargetLoader) -> str:
+    """Return in words how long an epoch will take; arguments as of :func:`epoch_estimate`."""
+    n_steps, minutes = epoch_estimate(trainer, train_data)
+    return (
+        f"an epoch of {n_steps:,} steps takes about {minutes:.1f} minutes on this machine, without validation; "
+        f"{trainer.epochs} epochs at most"
+    )
+
+
 def epoch_estimate(trainer: SequenceTrainer, train_data: AbstractDataLoader | TargetLoader) -> tuple[int, float]:
     """Time some steps whose gradients are thrown away; no random draw is used up, and no counter of the trainer moves.
 

@@ -2,13 +2,13 @@
 
 from typing import Literal
 
-from recbole_idp.config.setting import Affects, Count, Natural, Number, Seed, Settings, restated, setting
+from recbole_idp.config.setting import Affects, Count, Natural, Number, Seed, Settings, Share, restated, setting
 
 Variant = Literal["scratch", "text_pca", "random_match", "zero_shot", "fine_tune", "new_encoder"]
 """What the model of the target starts from."""
 
 Rows = Literal["position", "prefix"]
-Loss = Literal["CE", "BPR", "BCE"]
+Loss = Literal["CE", "BPR", "BCE", "gBCE"]
 
 _BOTH = Affects.PRETRAINING | Affects.TRAINING
 
@@ -19,17 +19,20 @@ class LossSettings(Settings):
     training_rows: Rows = setting(
         "position", "position: a loss at every position of a row; prefix: RecBole's rows and loss.", _BOTH
     )
-    loss_type: Loss = setting("CE", "CE, BPR or BCE.", _BOTH)
+    loss_type: Loss = setting("CE", "CE, BPR, BCE or gBCE.", _BOTH)
     epoch_steps: Count = setting(
         20,
         "An epoch passes over a small target as often as fits in this many steps; 1: once.",
         Affects.TRAINING,
     )
     train_negatives: Natural = setting(
-        0, "0: full softmax; else shared negatives a batch, with log-Q correction.", Affects.TRAINING
+        0, "0: full softmax; else shared negatives a batch, with log-Q correction; gBCE: 0: 256.", Affects.TRAINING
     )
     negative_smoothing: Number = setting(
         0.75, "Shared negatives are drawn by frequency to this power; 0: uniformly.", _BOTH
+    )
+    gbce_t: Share = setting(
+        0.75, "gBCE: 0: as BCE; 1: scores are calibrated; 0.75 is the paper's.", _BOTH, of=("loss_type", "gBCE")
     )
 
 
@@ -39,6 +42,7 @@ class TargetLossSettings(LossSettings):
     training_rows: Rows = restated(LossSettings, "training_rows", Affects.TRAINING)
     loss_type: Loss = restated(LossSettings, "loss_type", Affects.TRAINING)
     negative_smoothing: Number = restated(LossSettings, "negative_smoothing", Affects.TRAINING)
+    gbce_t: Share = restated(LossSettings, "gbce_t", Affects.TRAINING)
 
 
 class PretrainingSettings(Settings):

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from recbole.utils import init_seed
 
 from recbole_idp.config.derive import derive
-from recbole_idp.data.domain_texts import domain_texts
 from recbole_idp.data.domains import Domains, TargetLoader, load_domains
 from recbole_idp.evaluation.metrics import compares_labels, needs_classes, parse
 from recbole_idp.train.trainer import SequenceTrainer
@@ -78,7 +77,7 @@ class SourceData(NamedTuple):
 
     Attributes:
         domains: The joined events.
-        texts: Text of each item, blank where it has none; length S.
+        texts: Text of each item, or its name for vectors of the user's own, blank where it has none; length S.
         titles: Title of each item; length S.
     """
 
@@ -105,8 +104,7 @@ def read_sources(
         UserError: A domain cannot be read, or no item has a text.
     """
     domains = read_domains(config, clock)
-    texts, titles = domain_texts(domains, locations, encoding.settings.source_text_fields, encoding.file_format)
-    return SourceData(domains, texts, titles)
+    return SourceData(domains, *encoding.source_texts(domains, locations))
 
 
 def read_domains(config: Config, clock: StageClock) -> Domains:

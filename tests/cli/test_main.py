@@ -132,7 +132,7 @@ def test_convert_takes_the_options_of_its_format(capsys, tmp_path, monkeypatch):
     (tmp_path / "clicks").write_text("0,5,6,,7\n")
     out = printed(capsys, "convert", "--format=conure", "--name=b", "--targets={clicks: clicks}", "--output=.")
     assert "b-clicks: 1 target interactions" in out and (tmp_path / "b-clicks" / "b-clicks.inter").is_file()
-    assert printed(capsys, "convert", "--help").count("with their types and defaults") == 10
+    assert printed(capsys, "convert", "--help").count("with their types and defaults") == 16
 
 
 def test_a_task_with_keys_of_its_own_lists_them(capsys):

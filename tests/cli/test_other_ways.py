@@ -37,7 +37,7 @@ def renamed(old, new):
 
 
 VECTORS = "item_id:token\ttitle:token_seq\tvector:float_seq\n" + "".join(f"si{n}\tpen {n}\t0.1 0.2\n" for n in range(8))
-OWN = "vectors of your own are not supported"
+OWN = "--text_vectors="
 
 REFUSED = [
     # ---- datasets by path
@@ -65,7 +65,7 @@ REFUSED = [
     ),
     Case("any file", written("shop/vectors", "x"), {"text_encoder": "data/shop/vectors"}, ("is a file", OWN)),
     Case("a column of vectors", written(ITEM, VECTORS), {"text_fields": ["vector"]}, ("'vector' holds vectors", OWN)),
-    Case("UniSRec's key", None, {"plm_suffix": "feat1CLS"}, ("unknown key --plm_suffix", OWN, "text_fields")),
+    Case("UniSRec's key", None, {"plm_suffix": "feat1CLS"}, ("unknown key --plm_suffix", OWN)),
     # ---- configuration files
     Case("RecBole's argument", None, {"config_file_list": "a.yaml"}, ("did you mean --config_files?",)),
     Case(

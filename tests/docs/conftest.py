@@ -49,6 +49,7 @@ def toy_template(tmp_path_factory):
         (place / "DIR" / name / f"{name}.user").write_text(users)
     _write_amazon(place)
     _write_tenrec_and_peterrec(place)
+    _write_platforms(place)
     _write_logs(place)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(place)
@@ -113,6 +114,44 @@ def _write_tenrec_and_peterrec(place):
     histories = [f"0,0,{user + 1},{user + 2},{user + 3}" for user in range(4)]
     for name, ending in {"source.csv": "", "coldrec.csv": ",,7,8", "age.csv": ",,2"}.items():
         (place / name).write_text("".join(f"{history}{ending}\n" for history in histories))
+
+
+def _write_platforms(place):
+    """Writes small files in the forms of MovieLens, Yelp, Steam, Goodreads and H&M, and tables of a shop."""
+    users, items = range(1, 4), range(1, 4)
+    pairs = [(user, item) for user in users for item in items]
+    added = "Mon Aug 01 13:41:57 -0700 2011"
+    lines = {
+        "orders.csv": ["customer,sku,bought_at", *(f"c{user},p{item},2013-05-0{item}" for user, item in pairs)],
+        "products.csv": ["sku,name,maker", *(f"p{item},{title(item)},Acme" for item in items)],
+        "ml-1m/ratings.dat": [f"{user}::{item}::5::97830000{item}" for user, item in pairs],
+        "ml-1m/movies.dat": [f"{item}::{title(item)}::Drama" for item in items],
+        "yelp/yelp_academic_dataset_review.json": [
+            json.dumps({"user_id": f"u{user}", "business_id": f"b{item}", "stars": 4, "date": "2018-07-07 22:09:11"})
+            for user, item in pairs
+        ],
+        "yelp/yelp_academic_dataset_business.json": [
+            json.dumps({"business_id": f"b{item}", "name": title(item), "categories": "Food"}) for item in items
+        ],
+        "steam_reviews.json.gz": [
+            repr({"username": f"u{user}", "product_id": str(item), "date": "2017-12-17"}) for user, item in pairs
+        ],
+        "steam_games.json.gz": [repr({"id": str(item), "app_name": title(item)}) for item in items],
+        "goodreads_interactions_dedup.json.gz": [
+            json.dumps({"user_id": str(user), "book_id": str(item), "rating": 4, "date_added": added})
+            for user, item in pairs
+        ],
+        "goodreads_books.json.gz": [json.dumps({"book_id": str(item), "title": title(item)}) for item in items],
+        "hm/transactions_train.csv": [
+            "t_dat,customer_id,article_id",
+            *(f"2018-09-2{item},u{user},066371300{item}" for user, item in pairs),
+        ],
+        "hm/articles.csv": ["article_id,prod_name", *(f"066371300{item},{title(item)}" for item in items)],
+    }
+    for name, rows in lines.items():
+        (place / name).parent.mkdir(exist_ok=True)
+        data = "".join(f"{row}\n" for row in rows).encode()
+        (place / name).write_bytes(gzip.compress(data) if name.endswith(".gz") else data)
 
 
 def _write_logs(place):

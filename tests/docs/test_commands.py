@@ -213,7 +213,7 @@ def test_the_readme_is_short_and_starts_with_the_two_commands():
     first = fences(ROOT / "README.md")[0][1].splitlines()
     assert [line.partition("#")[0].strip() for line in first] == [
         'pip install -e ".[offline,test]" && python run_recbole_idp.py',
-        "python -m pytest",
+        "python -m pytest -n 2",
     ]
 
 

@@ -107,6 +107,15 @@ def test_a_row_of_another_name_is_a_model_with_options_of_its_own(domains):
     assert "--model=PositionSASRec" in board["rows"][1]["command"]
 
 
+def test_a_row_may_choose_its_start(domains):
+    own = "{chosen: {model: IDP, variants: auto}}"
+    given, chosen = make_plan(
+        options(domains, model="IDP,chosen", model_options=own, source_domains="pens,lamps")
+    ).jobs()
+    assert given.options["variants"] == "fine_tune" and "auto" in chosen.options["variants"]
+    assert given.fingerprint != chosen.fingerprint
+
+
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
@@ -121,6 +130,7 @@ def test_a_row_of_another_name_is_a_model_with_options_of_its_own(domains):
         ({"model_options": "{IDP: {epochs: 1}}"}, "model_options has IDP"),
         ({"model": "Pop,IDP", "model_options": "{Pop: {model: IDP}}"}, "Pop is a model: give the row another name"),
         ({"model": "Pop,mine", "model_options": "{mine: {model: SASRek}}"}, "unknown model 'SASRek': did you mean"),
+        ({"model_options": "{Pop: {variants: [scratch]}}"}, "model_options has several variants of Pop"),
         ({"model_options": "{Pop: {topk: [5]}}"}, "model_options has topk of Pop: a board measures all alike"),
         ({"metrics": "Recall", "valid_metric": "Recal@10"}, "valid_metric Recal@10 is no metric: did you mean Recall"),
         ({"dataset": "shop,nowhere"}, "nowhere"),

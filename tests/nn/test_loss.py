@@ -7,7 +7,7 @@ from torch.nn import functional
 from recbole_idp.nn import in_batch, softmax
 from recbole_idp.nn.dropout import dropout, dropout_mask
 from recbole_idp.nn.lookup import lookup
-from recbole_idp.nn.loss import PairwiseLoss, PointwiseLoss, SampledSoftmaxLoss, build_loss
+from recbole_idp.nn.loss import CalibratedLoss, PairwiseLoss, PointwiseLoss, SampledSoftmaxLoss, build_loss
 
 
 @pytest.fixture
@@ -41,7 +41,10 @@ def test_a_bias_is_added_to_the_scores_of_all_losses(problem, monkeypatch, chunk
     # A score with a bias is a product with one more column.
     wide = torch.cat([states, torch.ones(len(states), 1)], 1), torch.cat([items, bias.unsqueeze(1)], 1)
     counts = torch.arange(50)
-    losses = (build_loss("CE", 0), build_loss("CE", 20, counts), build_loss("BPR", 2), build_loss("BCE", 2))
+    losses = (
+        *(build_loss("CE", 0), build_loss("CE", 20, counts)),
+        *(build_loss("BPR", 2), build_loss("BCE", 2), build_loss("gBCE", 20, counts)),
+    )
     for loss in losses:
         torch.manual_seed(5)
         # Not the table itself, whose gradient a look-up would add in place.
@@ -112,6 +115,48 @@ def test_pairwise_and_pointwise_losses_equal_their_formulas(problem, loss, formu
     # In double precision, since 1 - sigmoid(x) loses its digits for large x.
     expected = formula(*(scores.double() for scores in loss.scores(states, targets, items)))
     torch.testing.assert_close(value.double(), expected, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize(("n_negatives", "t"), [(7, 0.75), (7, 0.0), (7, 1.0), (1, 0.5), (0, 0.75)])
+def test_calibrated_loss_equals_the_papers_formula(problem, n_negatives, t):
+    states, items, targets = problem
+    loss = build_loss("gBCE", n_negatives, torch.ones(50), calibration=t)
+    assert isinstance(loss, CalibratedLoss)
+    torch.manual_seed(3)
+    drawn = loss.draw(targets, 50)
+    assert len(drawn.unique()) == len(drawn) == loss.n_negatives == (n_negatives or 48) and drawn.min() > 0
+    positive = torch.sigmoid((states * items[targets]).sum(1).double())
+    negative = torch.sigmoid((states @ items[drawn].t()).double())
+    # 49 items: the target and 48 others.
+    share = loss.n_negatives / 48
+    beta = share * (t * (1 - 1 / share) + 1 / share)
+    terms = torch.where(drawn == targets.unsqueeze(1), 0.0, torch.log(1 - negative))
+    expected = -(torch.log(positive**beta) + terms.sum(1)).mean() / (len(drawn) + 1)
+    for ours, theirs in zip(
+        gradients(loss.with_drawn(states, targets, drawn, items * 1), states, items),
+        gradients(expected.float(), states, items),
+        strict=True,
+    ):
+        torch.testing.assert_close(ours, theirs, atol=1e-5, rtol=1e-5)
+
+
+def test_calibrated_loss_is_plain_at_one_end_and_calibrated_at_the_other():
+    """With t = 1 the best score of an item is the logit of its chance (gSASRec, theorem 5.1)."""
+    assert build_loss("gBCE", 10, torch.ones(50), calibration=0.0).beta == pytest.approx(1)
+    assert build_loss("gBCE", 1000, torch.ones(50), calibration=1.0).beta == pytest.approx(1)
+    chance, n_items, n_negatives = 0.1, 1002, 50
+    loss = build_loss("gBCE", n_negatives, torch.ones(n_items), calibration=1.0)
+    score = torch.zeros(1, requires_grad=True)
+    # What the item gets in the mean: it is the target by its chance, and is drawn in the other cases.
+    drawn = (1 - chance) * n_negatives / (n_items - 2)
+    for _ in range(300):
+        positive, negative = (
+            loss.compare(*pair) * (1 + len(pair[1][0]))
+            for pair in ((score, torch.zeros(1, 0)), (torch.full((1,), 1e9), score.unsqueeze(1)))
+        )
+        (gradient,) = torch.autograd.grad(chance * positive + drawn * negative, score)
+        score = (score - 20 * gradient).detach().requires_grad_()
+    assert torch.sigmoid(score).item() == pytest.approx(chance, abs=1e-3)
 
 
 def test_more_negatives_than_items_means_all_items():

@@ -161,7 +161,35 @@ def test_each_variant_is_compared_with_each_baseline_over_users_after_averaging_
         assert one["p_value"] == pytest.approx(stats.ttest_rel(ours, theirs).pvalue)
         assert (one["users"], one["seeds"]) == (300, 2)
         assert one["interval"][0] < one["gain"] < one["interval"][1]
-    assert [one["p_holm"] for one in found] == holm([one["p_value"] for one in found])
+    # Without validation the first baseline is the best one, and the other comparison is not judged.
+    assert [one["judged"] for one in found] == [True, False]
+    assert [one["p_holm"] for one in found] == [one["p_value"] for one in found]
+
+
+def with_validation(variants, **values):
+    """Returns rows with a validation of the values by variant."""
+    return {name: {**row, "valid": {"ndcg@10": values[name]}} for name, row in variants.items()}
+
+
+def test_two_comparisons_are_meant_and_corrected_for_each_other():
+    worse = {"scratch": 0, "text_pca": 4, "random_match": 8, "zero_shot": 1, "fine_tune": 6, "auto": 7}
+    variants, ranks = rows_and_ranks(worse)
+    valid = {"scratch": 0.1, "text_pca": 0.2, "random_match": 0.9, "zero_shot": 0.4, "fine_tune": 0.3, "auto": 0.9}
+    found = compare_variants(with_validation(variants, **valid), ranks)
+    judged = [one for one in found if one["judged"]]
+    assert [(one["variant"], one["baseline"]) for one in judged] == [
+        ("zero_shot", "scratch"),
+        ("zero_shot", "text_pca"),
+    ]
+    assert [one["p_holm"] for one in judged] == holm([one["p_value"] for one in judged])
+    assert all(one["p_holm"] == one["p_value"] for one in found if not one["judged"]) and len(found) == 8
+    lines = comparison_lines({"comparisons": found, "transfer_helped": verdicts(found)})
+    assert sum("by Holm for 2 comparisons" in line for line in lines) == 2
+    assert sum("not corrected" in line for line in lines) == 6 and len(lines) == 8 + 2
+    # Where scratch is the best baseline there is one question.
+    valid["scratch"] = 0.5
+    (one,) = [one for one in compare_variants(with_validation(variants, **valid), ranks) if one["judged"]]
+    assert (one["variant"], one["baseline"], one["p_holm"]) == ("zero_shot", "scratch", one["p_value"])
 
 
 def test_the_watched_metric_is_compared_where_it_follows_from_ranks():
@@ -213,6 +241,7 @@ COMPARISON = {
     "interval": [0.041, 0.14],
     "p_value": 0.0003,
     "p_holm": 0.0003,
+    "judged": True,
     "users": 4905,
 }
 
@@ -247,15 +276,15 @@ def comparison(variant, sign, p, baseline="scratch"):
 @pytest.mark.parametrize(
     ("found", "helped"),
     [
-        ([("fine_tune", 1, 0.01), ("zero_shot", -1, 0.01)], "yes"),
-        ([("fine_tune", -1, 0.01), ("zero_shot", -1, 0.01)], "no"),
-        ([("fine_tune", -1, 0.3), ("zero_shot", -1, 0.01)], "unclear"),
-        ([("fine_tune", 1, 0.3)], "unclear"),
-        ([("fine_tune", 1, 0.3), ("random_match", 1, 0.01)], "unclear"),
+        (("fine_tune", 1, 0.01), "yes"),
+        (("fine_tune", -1, 0.01), "no"),
+        (("fine_tune", -1, 0.3), "unclear"),
+        (("fine_tune", 1, 0.3), "unclear"),
     ],
 )
-def test_verdicts_need_significance_and_no_control_counts(found, helped):
-    (verdict,) = verdicts([comparison(*one) for one in found])
+def test_verdicts_need_significance_and_what_is_not_judged_does_not_count(found, helped):
+    others = [{**comparison(name, sign, 0.001), "judged": False} for name in ("zero_shot", "auto") for sign in (1, -1)]
+    (verdict,) = verdicts([comparison(*found), *others])
     assert verdict["helped"] == helped
 
 

@@ -102,10 +102,10 @@ def test_an_interrupted_comparison_goes_on_and_only_joined_trials_are_kept(peopl
     expected = run(films(people))
     train, kept, keep = run_module.run_trial, [], run_module.keep_best
 
-    def interrupted(config, trial, *others):
+    def interrupted(side, trial, *others):
         if not trial.joined:
             raise KeyboardInterrupt
-        return train(config, trial, *others)
+        return train(side, trial, *others)
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(run_module, "run_trial", interrupted)

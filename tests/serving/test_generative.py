@@ -17,7 +17,15 @@ from tests.support.trained import change_tensors, resealed, run
 
 pytestmark = pytest.mark.filterwarnings("ignore:pkg_resources")
 
-SMALL = {"n_heads": 2, "key_size": 8, "hidden_size": 32, "inner_size": 64, "title_words": 2, "epochs": 1}
+SMALL = {
+    "n_heads": 2,
+    "key_size": 8,
+    "hidden_size": 32,
+    "inner_size": 64,
+    "title_words": 2,
+    "epochs": 1,
+    "exclude_history": False,
+}
 
 
 @pytest.fixture(scope="module")

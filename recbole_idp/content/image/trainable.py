@@ -19,6 +19,7 @@ from recbole_idp.content.image.decode import UnreadableError, read_pixels
 from recbole_idp.content.image.stored_rows import StoredRows
 from recbole_idp.content.trainable.entering import entering, states_entering
 from recbole_idp.content.trainable.interface import TrainableContent
+from recbole_idp.content.trainable.memory import FEWER_PICTURES, StepMemory, kept_bytes
 from recbole_idp.errors import UserError
 from recbole_idp.storage.files import fingerprint
 
@@ -138,6 +139,24 @@ class TrainableImages(TrainableContent):
     def paths(self) -> list[Path]:
         """Files of the distinct pictures."""
         return self._pictures.paths
+
+    def step_memory(self, n_rows: int) -> StepMemory:
+        """Return what decides on the memory of a step, counted with one picture; see :class:`TrainableContent`."""
+        was_training = self.training
+        # No random draw is used up.
+        with torch.random.fork_rng(devices=[]):
+            self.train()
+            each = kept_bytes(lambda: self._run(np.zeros(1, dtype=np.int64)), self._network[0])
+            self.train(was_training)
+        return StepMemory(
+            contents=min(n_rows, len(self.paths)),
+            each=each,
+            parameters=sum(parameter.numel() for parameter in self.parameters() if parameter.requires_grad),
+            together=self._encoder.batch_size,
+            otherwise=FEWER_PICTURES,
+            narrow=self._precision != torch.float32,
+            recompute=self._recompute,
+        )
 
     def forward(self, rows: torch.Tensor) -> torch.Tensor:
         """Encode the pictures of some inputs; see :class:`TrainableContent`."""

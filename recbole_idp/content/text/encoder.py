@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 from recbole_idp.content.text.interface import TextEncoder
 from recbole_idp.content.text.locate import DEFAULT_ENCODER, LSA, download_weights, locate_weights
 from recbole_idp.content.text.lsa import LsaEncoder, open_lsa_encoder
+from recbole_idp.content.text.own.encoder import open_own_vectors
 from recbole_idp.content.text.sentence import load_sentence_encoder, open_sentence_encoder
-from recbole_idp.content.text.stored import check_files, read_kind
+from recbole_idp.content.text.stored import OWN, check_files, read_kind
 
 if TYPE_CHECKING:
     import torch
@@ -64,4 +65,6 @@ def open_text_encoder(folder: str | Path, batch_size: int = 64, device: str | to
     """
     kind = read_kind(folder)
     check_files(folder)
+    if kind == OWN:
+        return open_own_vectors(folder)
     return open_lsa_encoder(folder) if kind == LSA else open_sentence_encoder(folder, batch_size, device)

@@ -26,12 +26,15 @@ class TextEncoder(abc.ABC):
         needs_fitting: Whether :meth:`fit` must be called before :meth:`encode`.
         has_tokens: Whether it is a transformer over tokens, with ``tokens()``, ``model`` and ``device`` like
             :class:`~recbole_idp.content.text.sentence.SentenceEncoder`.
+        reads_texts: Whether it makes vectors of texts; False: it looks up vectors that were made elsewhere, see
+            :class:`~recbole_idp.content.text.own.encoder.OwnVectors`.
     """
 
     name: str
     width: int
     needs_fitting = False
     has_tokens = False
+    reads_texts = True
 
     @property
     @abc.abstractmethod

@@ -46,8 +46,8 @@ def locate_weights(name: str | Path = DEFAULT_ENCODER) -> tuple[str, str]:
         return folder, "folder"
     if os.path.splitext(name)[1].lower() in _FILES_OF_VECTORS or os.path.isfile(os.path.expanduser(name)):
         raise UserError(
-            f"text encoder {name} is a file, and vectors of your own are not supported: give the folder or the hub "
-            "name of a sentence encoder, or lsa, which make vectors of the text columns that text_fields names"
+            f"text encoder {name} is a file: give vectors of your own by --text_vectors=FILE, or the folder or the hub "
+            "name of a sentence encoder, or lsa"
         )
     if not _may_be_hub_name(name):
         raise UserError(f"text encoder {name}: no such folder; give a folder with weights, a hub name, or lsa")

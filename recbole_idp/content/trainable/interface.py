@@ -33,13 +33,13 @@ class TrainableContent(nn.Module, abc.ABC):
 
     width: int
 
-    def step_memory(self, n_rows: int) -> StepMemory | None:
-        """Return the sizes that decide on the memory of a step; None where they are not known.
+    @abc.abstractmethod
+    def step_memory(self, n_rows: int) -> StepMemory:
+        """Return what decides on the memory of a step.
 
         Args:
             n_rows: Inputs that a step encodes, at most.
         """
-        return None
 
     @abc.abstractmethod
     def forward(self, rows: torch.Tensor) -> torch.Tensor:

@@ -14,7 +14,7 @@ from recbole_idp.content.text.interface import distinct_texts
 from recbole_idp.content.trainable.entering import entering
 from recbole_idp.content.trainable.interface import TokenStates, TrainableContent, in_chunks
 from recbole_idp.content.trainable.lower_layers import LowerLayers
-from recbole_idp.content.trainable.memory import StepMemory
+from recbole_idp.content.trainable.memory import StepMemory, text_bytes
 from recbole_idp.errors import UserError
 
 if TYPE_CHECKING:
@@ -125,15 +125,14 @@ class TrainableText(TrainableContent, TokenStates):
         # Where layers have no list of their own, all that the configuration counts are trained.
         layers = sizes.num_hidden_layers if self._lower is None else len(cast("nn.ModuleList", self.trained))
         parameters = [parameter for parameter in self.parameters() if parameter.requires_grad]
+        narrow = self._precision != torch.float32
+        tokens = float(self._tokens.lengths.mean()) if self.texts else 0.0
+        is_frozen = len(parameters) < sum(1 for _ in self.trained.parameters())
         return StepMemory(
-            texts=min(n_rows, len(self.texts)),
-            tokens=float(self._tokens.lengths.mean()) if self.texts else 0.0,
-            layers=int(layers),
-            width=int(sizes.hidden_size),
-            heads=int(sizes.num_attention_heads),
+            contents=min(n_rows, len(self.texts)),
+            each=text_bytes(tokens, int(layers), sizes.hidden_size, sizes.num_attention_heads, is_frozen, narrow),
             parameters=sum(parameter.numel() for parameter in parameters),
-            frozen=len(parameters) < sum(1 for _ in self.trained.parameters()),
-            narrow=self._precision != torch.float32,
+            narrow=narrow,
             recompute=self._recompute,
         )
 

@@ -15,7 +15,7 @@ import pandas as pd
 
 from recbole_idp.data.convert.lines import RawFile, parse_record
 from recbole_idp.data.convert.tables import EVENT_NAMES, Table, find_columns, missing_columns, split_header
-from recbole_idp.data.times import parse_date, seconds_of_number
+from recbole_idp.data.times import TimeReader, seconds_of_number
 from recbole_idp.errors import UserError
 
 NEEDED = ("user", "item", "time")
@@ -114,7 +114,7 @@ def _record_layout(names: list[str], path: Path) -> Layout:
     keys = {part: names[place] for part, place in found.items()}
 
     def read(file: RawFile) -> Iterator[Event | None]:
-        time_of = _TimeReader()
+        time_of = TimeReader()
 
         def parse(line: str) -> Event:
             record = parse_record(line)
@@ -157,14 +157,14 @@ def _without_header(head: Sequence[str]) -> Table | None:
 def _rates(rating: str, time: str) -> bool:
     """Return whether two fields can be a rating and a time."""
     try:
-        return abs(float(rating)) <= _RATING_TO and _TimeReader()(time) >= _TIME_FROM
+        return abs(float(rating)) <= _RATING_TO and TimeReader()(time) >= _TIME_FROM
     except ValueError:
         return False
 
 
 def _read_table(table: Table, file: RawFile) -> Iterator[Event | None]:
     """Yield the events of a table, None for its header."""
-    time_of, places = _TimeReader(), table.columns
+    time_of, places = TimeReader(), table.columns
     user, item, time = (places[part] for part in NEEDED)
     rating, history = places.get("rating"), places.get("history")
     first = bool(table.header)
@@ -185,29 +185,6 @@ def _read_table(table: Table, file: RawFile) -> Iterator[Event | None]:
         )
 
     return file.parsed_rows(table.separator, parse)
-
-
-class _TimeReader:
-    """Reads the times of one file, which are all written in one form."""
-
-    def __init__(self) -> None:
-        self._form: str | None = None
-
-    def __call__(self, value: Any) -> float:
-        """Return a time as a number.
-
-        Raises:
-            ValueError: It is neither a number nor a date, or is of another form than the first one.
-        """
-        try:
-            time, form = seconds_of_number(value), "number"
-        except ValueError:
-            date = parse_date(str(value).strip())
-            time, form = date.seconds, "zoned" if date.zoned else "date"
-        self._form = self._form or form
-        if form != self._form:
-            raise ValueError(f"a {form} among times that are each a {self._form}")
-        return time
 
 
 def _event(user: object, item: object, time: float, rating: Any = 0, history: str = "") -> Event:

@@ -19,7 +19,8 @@ class Events(NamedTuple):
     Attributes:
         users: User ids in order of appearance.
         items: Item ids in order of appearance.
-        frame: Columns ``user`` and ``item``, which are numbers of these ids, and ``timestamp``.
+        frame: Columns ``user`` and ``item``, which are numbers of these ids, and ``timestamp``; and ``rating`` where
+            the events have ratings.
         timed: Whether ``timestamp`` is a time, in seconds; otherwise it is the place among the user's events, from 0.
         dropped: Events that were dropped, as they repeat an earlier one.
     """
@@ -32,24 +33,32 @@ class Events(NamedTuple):
 
 
 class EventLog:
-    """Events as they are read. Each takes sixteen bytes."""
+    """Events as they are read. Each takes sixteen bytes, and eight more with a rating.
 
-    def __init__(self) -> None:
+    Args:
+        rated: Whether each has a rating.
+    """
+
+    def __init__(self, rated: bool = False) -> None:
         self._users: dict[str, int] = {}
         self._items: dict[str, int] = {}
         self._user, self._item, self._time = array("i"), array("i"), array("d")
+        self._rating = array("d") if rated else None
 
     def __len__(self) -> int:
         return len(self._user)
 
-    def add(self, user: str, item: str, time: float = 0.0) -> None:
+    def add(self, user: str, item: str, time: float = 0.0, rating: float = 0.0) -> None:
         """Add an event.
 
         Args:
             user: Id of the user.
             item: Id of the item.
             time: Seconds since 1970; events of one time stay in the order in which they were added.
+            rating: The rating; not read where events have none.
         """
+        if self._rating is not None:
+            self._rating.append(rating)
         self._user.append(self._users.setdefault(user, len(self._users)))
         self._item.append(self._items.setdefault(item, len(self._items)))
         self._time.append(time)
@@ -71,6 +80,8 @@ class EventLog:
 
     def _sorted(self) -> pd.DataFrame:
         columns = {"user": self._user, "item": self._item, "timestamp": self._time}
+        if self._rating is not None:
+            columns["rating"] = self._rating
         frame = pd.DataFrame({name: np.asarray(values) for name, values in columns.items()})
         # lexsort is stable.
         return frame.iloc[np.lexsort((frame["timestamp"], frame["user"]))]

@@ -77,5 +77,42 @@ FORMATS = {
         ("events", "name", "output"),
         "convert --format=transrec --events=FILE --name=NAME [--items=FILE --covers=DIR --output=DIR]",
     ),
+    "csv": Format(
+        f"{_DATA}.plain_csv.keys:PlainCsvSettings",
+        f"{_DATA}.plain_csv.convert:convert_csv",
+        ("events", "columns", "name", "output"),
+        "convert --format=csv --events=FILE --columns=user=NAME,item=NAME,time=NAME --name=NAME "
+        "[--items=FILE --item_columns=item=NAME,title=NAME --output=DIR]",
+    ),
+    "movielens": Format(
+        f"{_DATA}.platforms.keys:RatedSettings",
+        f"{_DATA}.platforms.convert:convert_movielens",
+        ("events", "name", "output"),
+        "convert --format=movielens --events=FILE_OR_FOLDER --name=NAME [--items=FILE --output=DIR]",
+    ),
+    "yelp": Format(
+        f"{_DATA}.platforms.keys:RatedSettings",
+        f"{_DATA}.platforms.convert:convert_yelp",
+        ("events", "name", "output"),
+        "convert --format=yelp --events=FILE_OR_FOLDER --name=NAME [--items=FILE --output=DIR]",
+    ),
+    "goodreads": Format(
+        f"{_DATA}.platforms.keys:RatedSettings",
+        f"{_DATA}.platforms.convert:convert_goodreads",
+        ("events", "name", "output"),
+        "convert --format=goodreads --events=FILE_OR_FOLDER --name=NAME [--items=FILE --output=DIR]",
+    ),
+    "steam": Format(
+        f"{_DATA}.platforms.keys:PlatformSettings",
+        f"{_DATA}.platforms.convert:convert_steam",
+        ("events", "name", "output"),
+        "convert --format=steam --events=FILE_OR_FOLDER --name=NAME [--items=FILE --output=DIR]",
+    ),
+    "hm": Format(
+        f"{_DATA}.platforms.keys:PlatformSettings",
+        f"{_DATA}.platforms.convert:convert_hm",
+        ("events", "name", "output"),
+        "convert --format=hm --events=FILE_OR_FOLDER --name=NAME [--items=FILE --output=DIR]",
+    ),
 }
 """Name of each format -> the format."""

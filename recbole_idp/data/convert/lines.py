@@ -111,6 +111,10 @@ def too_long(path: Path, number: int) -> UserError:
 class RawFile:
     """A text file of one record per line.
 
+    Args:
+        path: The file.
+        otherwise: The encoding of lines that are no UTF-8; None: there is none.
+
     Attributes:
         path: The file.
         records: Lines that :meth:`parsed` has read so far, without blank ones.
@@ -118,8 +122,9 @@ class RawFile:
         undecoded: Lines that are no UTF-8 text, in which question marks stand for what could not be read.
     """
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, otherwise: str | None = None) -> None:
         self.path = Path(path)
+        self._otherwise = otherwise
         self.records = 0
         self.malformed = self.undecoded = 0
         self._first_malformed: int | None = None
@@ -152,6 +157,8 @@ class RawFile:
         try:
             return line.decode("utf-8")
         except UnicodeDecodeError:
+            if self._otherwise is not None:
+                return line.decode(self._otherwise, errors="replace")
             self.undecoded += 1
             return line.decode("utf-8", errors="replace")
 

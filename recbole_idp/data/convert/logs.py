@@ -27,6 +27,7 @@ from recbole_idp.errors import UserError
 from recbole_idp.terminal.progress import progress_bar
 
 _COLUMNS = "user_id:token item_id:token timestamp:float"
+_RATED_COLUMNS = "user_id:token item_id:token rating:float timestamp:float"
 # Rows whose texts are in memory at a time.
 _ROWS = 1 << 20
 _ORDER = (
@@ -56,6 +57,7 @@ class Source(NamedTuple):
         read: Reads them; returns the events with notes on what a user may not expect.
         describe: Reads the texts of some items from the file of items.
         own_texts: Returns those that the files of events have themselves; None where they have none.
+        otherwise: The encoding of lines of the file of items that are no UTF-8; None: there are none.
     """
 
     form: str
@@ -64,6 +66,7 @@ class Source(NamedTuple):
     read: Callable[[], tuple[Events, list[str]]]
     describe: Callable[[RawFile, Collection[str]], ItemFacts]
     own_texts: Callable[[Collection[str]], ItemFacts] | None = None
+    otherwise: str | None = None
 
 
 @dataclass(frozen=True)
@@ -138,7 +141,7 @@ def convert_log(
     folder = free_folder(output, name)
     check_filters(k_core, min_length)
     pictures = None if covers is None else Covers(covers)
-    texts = None if items is None else RawFile(items)
+    texts = None if items is None else RawFile(items, source.otherwise)
     try:
         return _Conversion(source, texts, name, folder).run(pictures, k_core, min_length)
     except MemoryError:
@@ -249,10 +252,16 @@ class _Conversion:
 def _write_events(path: Path, events: Events, kept: pd.DataFrame) -> None:
     """Write some of the events, block by block."""
     whole = bool((kept["timestamp"] == np.floor(kept["timestamp"])).all())
-    with building_file(path, _COLUMNS) as file:
+    rated = "rating" in kept
+    with building_file(path, _RATED_COLUMNS if rated else _COLUMNS) as file:
         for start in progress_bar(range(0, len(kept), _ROWS), desc=path.name):
             block = kept.iloc[start : start + _ROWS]
             times = block["timestamp"].astype(np.int64 if whole else np.float64).tolist()
             # Ids are printable, so that no tab is in one.
             users, items = events.users[block["user"]], events.items[block["item"]]
-            file.writelines(f"{u}\t{i}\t{t}\n" for u, i, t in zip(users, items, times, strict=True))
+            if rated:
+                ratings = block["rating"].tolist()
+                rows = zip(users, items, ratings, times, strict=True)
+                file.writelines(f"{u}\t{i}\t{r:g}\t{t}\n" for u, i, r, t in rows)
+            else:
+                file.writelines(f"{u}\t{i}\t{t}\n" for u, i, t in zip(users, items, times, strict=True))

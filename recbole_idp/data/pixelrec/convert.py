@@ -12,13 +12,11 @@ from pathlib import Path
 
 from typing_extensions import Unpack
 
-from recbole_idp.data.convert.csv_rows import read_csv_rows
+from recbole_idp.data.convert.csv_rows import column_names, read_csv_rows
 from recbole_idp.data.convert.events import EventLog, Events, checked_id, checked_time
 from recbole_idp.data.convert.item_facts import ItemFacts
 from recbole_idp.data.convert.lines import RawFile
 from recbole_idp.data.convert.logs import LogOptions, LogSummary, Source, convert_log
-from recbole_idp.data.convert.sequence_lines import first_lines
-from recbole_idp.errors import UserError
 
 _EVENTS = ("user_id", "item_id", "timestamp")
 # Counts of views are no texts, and are of a time after the events.
@@ -50,7 +48,7 @@ def read_events(file: RawFile) -> Events:
     Raises:
         UserError: The file cannot be read, lacks a column, or too many of its rows are malformed.
     """
-    names = _header(file, _EVENTS)
+    names = column_names(file, _EVENTS)
     user, item, time = (names.index(name) for name in _EVENTS)
 
     def parse(fields: list[str]) -> tuple[str, str, float]:
@@ -72,7 +70,7 @@ def read_texts(file: RawFile, wanted: Collection[str]) -> ItemFacts:
     Raises:
         UserError: The file cannot be read, lacks a column, or too many of its rows are malformed.
     """
-    names = _header(file, ("item_id", "title"))
+    names = column_names(file, ("item_id", "title"), tuple(_TEXTS))
     columns = {name: kind for name, kind in _TEXTS.items() if name in names}
     item, places = names.index("item_id"), [names.index(name) for name in columns]
     facts = ItemFacts(wanted, columns)
@@ -84,20 +82,3 @@ def read_texts(file: RawFile, wanted: Collection[str]) -> ItemFacts:
     for row in read_csv_rows(file, len(names), True, parse):
         facts.add(*row)
     return facts
-
-
-def _header(file: RawFile, needed: tuple[str, ...]) -> list[str]:
-    """Return the names in the first line.
-
-    Raises:
-        UserError: One that is needed is missing, or there twice.
-    """
-    names = [name.strip().strip('"') for name in first_lines(file, ", ".join(needed))[0].split(",")]
-    if missing := [name for name in needed if name not in names]:
-        shown = ", ".join(names[:12])[:200]
-        raise UserError(
-            f"{file.path}, line 1 has no column {' and no '.join(missing)}, with commas between; it has {shown}"
-        )
-    if twice := [name for name in (*needed, *_TEXTS) if names.count(name) > 1]:
-        raise UserError(f"{file.path}, line 1 has the column {twice[0]} twice: rename or drop one")
-    return names

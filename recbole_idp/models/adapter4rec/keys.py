@@ -16,6 +16,12 @@ Tuning = Literal["scratch", "zero_shot", "frozen", "fine_tune", "adapters"]
 class Adapter4RecSettings(MoRecSettings):
     """MoRec from source domains, tuned by adapters."""
 
+    encoder: Literal["SASRec", "BSARec"] = setting(
+        "SASRec",
+        "paper: SASRec; BSARec, with transformer_block RecBole; adapters need a norm behind each layer.",
+        _BOTH,
+        implied="SASRec",
+    )
     content: Literal["text"] = setting("text", "default: text, as encoders of pictures get no adapters here.", _BOTH)
     loss_type: Loss = setting("BCE", "paper: BCE, with one drawn negative a target.", _BOTH)
     pretrain_batch_size: Count = setting(

@@ -10,10 +10,11 @@ from recbole.utils import InputType
 from torch import nn
 
 from recbole_idp.data.rows import PositionBatches, PrefixBatches
-from recbole_idp.models.base.serving import ContentParts, PooledParts, Serving
-from recbole_idp.nn.encoder.keys import TransformerSettings
-from recbole_idp.nn.encoder.transformer import TransformerEncoder
+from recbole_idp.models.base.serving import ContentParts, PictureParts, PooledParts, Serving
+from recbole_idp.nn.encoder.keys import EncoderSettings
+from recbole_idp.nn.encoder.kinds import sequence_encoder
 from recbole_idp.nn.history import without_history
+from recbole_idp.nn.initial import OwnWeights
 from recbole_idp.nn.lookup import lookup
 from recbole_idp.nn.loss import build_loss
 
@@ -82,17 +83,20 @@ class SequenceModel(SequentialRecommender):
             config["train_negatives"] or 0,
             target_counts(dataset, self.n_items),
             config["negative_smoothing"],
+            config["gbce_t"],
         )
         self.apply(self._initialise)
         with torch.no_grad():
             self.item_embedding.weight[0] = 0
 
     def build_encoder(self, config: Config) -> nn.Module:
-        """Build the sequence encoder.
+        """Build the sequence encoder, the one that the key ``encoder`` names.
 
         A subclass may return another encoder with the same interface; it then sets ``encoder_kind``.
         """
-        return TransformerEncoder(TransformerSettings.of(config), config["MAX_ITEM_LIST_LENGTH"], causal=True)
+        settings = EncoderSettings.of(config)
+        self.encoder_kind = settings.encoder
+        return sequence_encoder(settings, config["MAX_ITEM_LIST_LENGTH"])
 
     def serving(self) -> Serving:
         """Return the parts that compute scores without this class.
@@ -111,8 +115,10 @@ class SequenceModel(SequentialRecommender):
             excludes_history=self.exclude_history,
         )
 
-    def content_parts(self, config: Config, dataset: SequenceDataset) -> ContentParts | PooledParts | None:
-        """Return what makes an item's vector from its text; None: the items are not their texts alone.
+    def content_parts(
+        self, config: Config, dataset: SequenceDataset
+    ) -> ContentParts | PictureParts | PooledParts | None:
+        """Return what makes an item's vector from its content; None: the items are not their contents alone.
 
         Args:
             config: The configuration that the model was made with.
@@ -128,6 +134,8 @@ class SequenceModel(SequentialRecommender):
             nn.init.zeros_(module.bias)
         if isinstance(module, nn.Linear) and module.bias is not None:
             nn.init.zeros_(module.bias)
+        if isinstance(module, OwnWeights):
+            module.draw_weights()
 
     def item_vectors(self) -> torch.Tensor:
         """Return the vector of every input; shape [I, D]."""

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 if TYPE_CHECKING:
+    from recbole_idp.content.image.encoder import ImageEncoder
     from recbole_idp.content.text.interface import TextEncoder
 
 
@@ -31,6 +32,27 @@ class ContentParts:
     mean: torch.Tensor
     layers: Sequence[nn.Linear]
     max_tokens: int
+    kept: bool
+
+
+@dataclass(frozen=True)
+class PictureParts:
+    """What makes an item's vector from its picture: vector of the picture - mean, of length one -> dense layers.
+
+    Attributes:
+        encoder: The image encoder, as trained.
+        mean: Shape [W].
+        layers: The dense layers, with GELU.
+        field: Column of the ``.item`` file that names pictures; None: the usual ones.
+        kept: As of :class:`ContentParts`.
+    """
+
+    form: ClassVar[str] = "picture"
+
+    encoder: ImageEncoder
+    mean: torch.Tensor
+    layers: Sequence[nn.Linear]
+    field: str | None
     kept: bool
 
 
@@ -79,6 +101,7 @@ class Serving:
         takes_generated_items: Whether an item that is added later needs a generated vector and nothing else (IDP).
         sizes: Sizes of the encoder that are not those of the configuration, by key.
         parts: Those of the models whose scores are added; their vectors stand side by side. Empty: it is one model.
+        part_weights: Weight of the scores of each of these parts.
     """
 
     item_vectors: torch.Tensor
@@ -93,3 +116,4 @@ class Serving:
     takes_generated_items: bool = False
     sizes: Mapping[str, Any] = field(default_factory=dict)
     parts: tuple[Serving, ...] = ()
+    part_weights: tuple[float, ...] = ()

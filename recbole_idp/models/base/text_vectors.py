@@ -10,7 +10,6 @@ import torch
 
 from recbole_idp.config.derive import data_root
 from recbole_idp.data.catalog import locate
-from recbole_idp.data.domain_texts import check_any_text, item_texts
 from recbole_idp.search.vectors import centred
 
 if TYPE_CHECKING:
@@ -26,15 +25,12 @@ def target_texts(encoding: TextEncoding, dataset: SequenceDataset) -> list[str]:
         dataset: The target.
 
     Returns:
-        Text of items 1 to N - 1, blank where an item has none.
+        Text of items 1 to N - 1, blank where an item has none; names where the user brings vectors of his own.
 
     Raises:
         UserError: The dataset has no texts.
     """
-    read = item_texts(dataset.location, encoding.settings.text_fields, encoding.file_format)
-    texts = read.for_items(dataset.item_tokens()[1:])
-    check_any_text(texts, dataset.location.name, "text_fields")
-    return texts
+    return encoding.target_texts(dataset.location, dataset.item_tokens()[1:])
 
 
 def input_texts(encoding: TextEncoding, dataset: SequenceDataset) -> list[str]:
@@ -57,11 +53,7 @@ def _history_texts(encoding: TextEncoding, dataset: SequenceDataset) -> list[str
     """Return the text of each item of joined domains; these stand together by domain."""
     texts: list[str] = []
     for name, items in itertools.groupby(dataset.history_items, key=lambda item: item.domain):
-        location = locate(name, data_root(dataset.config))
-        read = item_texts(location, encoding.settings.source_text_fields, encoding.file_format)
-        found = read.for_items([item.token for item in items])
-        check_any_text(found, name, "source_text_fields")
-        texts += found
+        texts += encoding.joined_texts(locate(name, data_root(dataset.config)), [item.token for item in items])
     return texts
 
 

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 TRANSFORMER_KEYS = SIZES["SASRec"]
 """Keys that must be equal before and after the transfer for the weights of a Transformer to fit."""
 
+ENCODER_KEYS = (*TRANSFORMER_KEYS, "encoder")
+"""The same for an encoder that the key ``encoder`` names; further keys of its kind are seen by its weights."""
+
 
 def weights_of(model: nn.Module, *parts: str) -> dict[str, torch.Tensor]:
     """Return the weights of some parts of a model, by their names in the model."""

@@ -3,7 +3,7 @@
 from typing import Literal
 
 from recbole_idp.config.setting import Affects, Count, Distinct, Dropout, PositiveShare, setting
-from recbole_idp.nn.encoder.keys import TransformerSettings
+from recbole_idp.nn.encoder.keys import EncoderSettings
 from recbole_idp.train.keys import TargetLossSettings
 
 Tuning = Literal["scratch", "fine_tune"]
@@ -11,7 +11,7 @@ Tuning = Literal["scratch", "fine_tune"]
 _BOTH = Affects.PRETRAINING | Affects.TRAINING
 
 
-class CLUESettings(TransformerSettings, TargetLossSettings):
+class CLUESettings(EncoderSettings, TargetLossSettings):
     """CLUE, with the paper's encoder."""
 
     n_layers: Count = setting(2, "paper: self-attention blocks.", _BOTH)

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
-from recbole_idp.models.base.transferred import TRANSFORMER_KEYS, take_over
+from recbole_idp.models.base.transferred import ENCODER_KEYS, take_over
 from recbole_idp.models.base.two_tables import TwoTablesModel
 from recbole_idp.models.clue.encoder import user_encoder
-from recbole_idp.nn.encoder.keys import TransformerSettings
+from recbole_idp.nn.encoder.keys import EncoderSettings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,15 +33,15 @@ class CLUE(TwoTablesModel):
         output_bias (nn.Parameter): Added to the score of each candidate; shape [N].
     """
 
-    encoder_kind = "SASRecToken"
-
     def __init__(self, config: Config, dataset: ModelData) -> None:
         super().__init__(config, dataset)
         self.output_bias = nn.Parameter(torch.zeros(self.n_items))
 
     def build_encoder(self, config: Config) -> TokenEncoder:
         """Build the encoder that reads the user at [UR]."""
-        return user_encoder(TransformerSettings.of(config), config["MAX_ITEM_LIST_LENGTH"])
+        settings = EncoderSettings.of(config)
+        self.encoder_kind = f"{settings.encoder}Token"
+        return user_encoder(settings, config["MAX_ITEM_LIST_LENGTH"])
 
     def item_bias(self) -> torch.Tensor:
         """Return the bias added to the score of every candidate; shape [N]."""
@@ -58,5 +58,5 @@ class CLUE(TwoTablesModel):
             UserError: The weights are of other sizes than this model's.
         """
         encoder = {name: value for name, value in state.items() if name.startswith("encoder.")}
-        take_over(self, encoder, ["encoder"], TRANSFORMER_KEYS, "the pre-trained CLUE")
+        take_over(self, encoder, ["encoder"], ENCODER_KEYS, "the pre-trained CLUE")
         self.load_history(state["item_embedding.weight"], rows)

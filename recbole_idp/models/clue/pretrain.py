@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from recbole_idp.data.keys import DataSettings
-from recbole_idp.models.base.transferred import TRANSFORMER_KEYS, weights_of
+from recbole_idp.models.base.transferred import ENCODER_KEYS, weights_of
 from recbole_idp.models.clue.collapse import CollapseAlarm
 from recbole_idp.models.clue.pretraining_model import CLUEPretraining
 from recbole_idp.storage.schema import ObjectOf
@@ -128,7 +128,7 @@ class ViewPretraining(SequencePretraining[PretrainedCLUE]):
             domains=domains.domains,
             valid=valid,
             weights={WEIGHTS: weights_of(trainer.model, *_KEPT)},
-            facts={"sizes": chosen_values(config, *TRANSFORMER_KEYS)},
+            facts={"sizes": chosen_values(config, *ENCODER_KEYS)},
             texts={ITEMS: items_text(domains)},
         )
 

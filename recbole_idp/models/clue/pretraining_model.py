@@ -13,7 +13,7 @@ from recbole_idp.models.clue.encoder import user_encoder
 from recbole_idp.models.clue.heads import Predictor, Projector, similarity_loss, spread
 from recbole_idp.models.clue.keys import CLUESettings
 from recbole_idp.models.clue.views import MASK, VIEWS
-from recbole_idp.nn.encoder.keys import TransformerSettings
+from recbole_idp.nn.encoder.keys import EncoderSettings
 from recbole_idp.nn.lookup import lookup
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ class CLUEPretraining(SequenceModel):
 
     def build_encoder(self, config: Config) -> TokenEncoder:
         """Build the encoder that reads the user at [UR]."""
-        return user_encoder(TransformerSettings.of(config), config["MAX_ITEM_LIST_LENGTH"])
+        return user_encoder(EncoderSettings.of(config), config["MAX_ITEM_LIST_LENGTH"])
 
     def training_batches(  # type: ignore[override]  # rows with views
         self, targets: Targets, config: Config, generator: torch.Generator

@@ -92,7 +92,7 @@ class Conure(TwoTablesModel):
     def __init__(self, config: Config, dataset: ModelData) -> None:
         self.settings, self.max_length = ConureSettings.of(config), config["MAX_ITEM_LIST_LENGTH"]
         super().__init__(config, dataset)
-        self.encoder_kind = {"NextItNet": "ConureToken", "SASRec": "SASRecToken"}[self.settings.encoder]
+        self.encoder_kind = "ConureToken" if self.settings.encoder == "NextItNet" else f"{self.settings.encoder}Token"
         self.task, self.shares = 1, [self.settings.pruned]
         self.network = OwnedNetwork(self.encoder.encoder)
         self.register_load_state_dict_post_hook(_use_all_tasks)

@@ -1,5 +1,7 @@
 """Settings of DA-CDR (own reconstruction)."""
 
+from typing import Literal
+
 from recbole_idp.config.setting import Affects, Count, Dropout, Natural, Number, setting
 from recbole_idp.models.sasrec.keys import PositionSASRecSettings
 
@@ -7,6 +9,10 @@ from recbole_idp.models.sasrec.keys import PositionSASRecSettings
 class DACDRSettings(PositionSASRecSettings):
     """DA-CDR on SASRec. The paper's values are not known."""
 
+    encoder: Literal["SASRec"] = setting(
+        "SASRec", "default: SASRec, of both domains.", Affects.TRAINING, implied="SASRec"
+    )
+    loss_type: Literal["CE", "BPR", "BCE"] = setting("CE", "default: CE; BPR or BCE, of both domains.")
     shared_private_dropout_prob: Dropout = setting(
         0.1, "default: dropout inside the shared and the private encoders.", Affects.TRAINING
     )

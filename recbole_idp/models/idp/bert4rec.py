@@ -10,6 +10,7 @@ from torch import nn
 
 from recbole_idp.data.masked_rows import MaskedBatches, append_event
 from recbole_idp.models.base.serving import Serving
+from recbole_idp.models.base.transferred import TRANSFORMER_KEYS
 from recbole_idp.models.idp.model import IDP
 from recbole_idp.nn.encoder.bert4rec import BERT4RecEncoder
 from recbole_idp.nn.encoder.keys import TransformerSettings
@@ -38,6 +39,7 @@ class IDP_BERT4Rec(IDP):
     """
 
     encoder_kind = "BERT4Rec"
+    encoder_keys = TRANSFORMER_KEYS
 
     def __init__(self, config: Config, dataset: ModelData) -> None:
         super().__init__(config, dataset)

@@ -15,7 +15,7 @@ from recbole_idp.config.setting import (
     setting,
 )
 from recbole_idp.models.sasrec.keys import PositionSASRecSettings
-from recbole_idp.nn.encoder.keys import GRUSettings, TransformerSettings
+from recbole_idp.nn.encoder.keys import EncoderSettings, GRUSettings
 from recbole_idp.train.keys import Variant
 
 _BOTH = Affects.PRETRAINING | Affects.TRAINING
@@ -106,7 +106,7 @@ class GenerationSettings(Settings):
     )
 
 
-class IDPSettings(TransformerSettings, MatcherSettings, GenerationSettings):
+class IDPSettings(EncoderSettings, MatcherSettings, GenerationSettings):
     """IDP on SASRec."""
 
     hidden_size: Count = setting(64, "default: width of the ID embeddings and of the encoder.", _BOTH)
@@ -123,6 +123,9 @@ class IDPIDtSettings(IDPSettings):
 class IDPBERT4RecSettings(IDPSettings):
     """IDP on BERT4Rec."""
 
+    encoder: Literal["BERT4Rec"] = setting(  # type: ignore[assignment]  # not one of IDP's
+        "BERT4Rec", "paper: BERT4Rec, which is not causal.", _BOTH, implied="BERT4Rec"
+    )
     hidden_dropout_prob: Dropout = setting(0.2, "default: dropout on embeddings and layer outputs.", _BOTH)
     attn_dropout_prob: Dropout = setting(0.2, "default: dropout on attention weights.", _BOTH)
     stopping_step: Count = setting(
@@ -146,6 +149,10 @@ class IDPBSSettings(IDPBERT4RecSettings):
 
 class IDPGRU4RecSettings(IDPSettings, GRUSettings):
     """IDP on GRU4Rec."""
+
+    encoder: Literal["GRU4Rec"] = setting(  # type: ignore[assignment]  # not one of IDP's
+        "GRU4Rec", "default: GRU4Rec, a recurrent network.", _BOTH, implied="GRU4Rec"
+    )
 
 
 class TextPCASASRecSettings(PositionSASRecSettings):

@@ -11,7 +11,8 @@ from torch.nn import functional
 from recbole_idp.errors import UserError
 from recbole_idp.models.base.sequence_model import ModelData, SequenceModel, target_counts
 from recbole_idp.models.base.serving import Serving
-from recbole_idp.models.base.transferred import TRANSFORMER_KEYS, check_sizes, take_over
+from recbole_idp.models.base.transferred import check_sizes, take_over
+from recbole_idp.nn.encoder.kinds import ENCODERS
 from recbole_idp.nn.lookup import lookup
 
 if TYPE_CHECKING:
@@ -38,11 +39,13 @@ class IDP(SequenceModel):
         extends: As of :class:`~recbole_idp.models.base.sequence_model.SequenceModel`.
         can_be_pretrained: Whether it can be trained on source domains; not where it reads one domain's texts.
         encoder_kind: Kind of the sequence encoder; another kind's weights do not fit.
-        encoder_keys: Keys that must be equal before and after the transfer for its weights to fit.
+        encoder_keys: Keys that must be equal before and after the transfer for its weights to fit; None: those of the
+            encoder that the key ``encoder`` names.
         generated: The IDs before training, all zero where they started at random; shape [I, D].
         prior_weight (float): Weight of an item's squared distance from it in the mean loss.
         prior_rows (int): Number of inputs that are held by the prior: without history items that are not pre-trained,
             or are not trained.
+        size_keys (list[str]): The keys that :meth:`describe_encoder` returns.
         history_is_frozen (bool): Whether the IDs of history items stay those of the pre-training.
     """
 
@@ -50,18 +53,23 @@ class IDP(SequenceModel):
 
     extends = "IDP"
     can_be_pretrained: bool = True
-    encoder_keys: tuple[str, ...] = TRANSFORMER_KEYS
+    encoder_keys: tuple[str, ...] | None = None
 
     def __init__(self, config: Config, dataset: ModelData) -> None:
         super().__init__(config, dataset)
         self.register_buffer("generated", torch.zeros_like(self.item_embedding.weight))
+        self.size_keys = [key for key in self.describe_encoder(config) if key != "kind"]
         self.prior_weight = config["generated_prior"] / float(target_counts(dataset, self.n_items).sum())
         self.history_is_frozen, self.prior_rows = False, self.n_items
 
     @classmethod
     def describe_encoder(cls, config: Config) -> dict[str, Any]:
         """Return kind and sizes of the configured sequence encoder, as a bundle stores them."""
-        return {"kind": cls.encoder_kind, **{key: config[key] for key in cls.encoder_keys}}
+        kind, keys = cls.encoder_kind, cls.encoder_keys
+        if keys is None:
+            kind = config["encoder"]
+            keys = ENCODERS[kind].sizes
+        return {"kind": kind, **{key: config[key] for key in keys}}
 
     def serving(self) -> Serving:
         """Return the parts that compute scores; items that are added later are generated as the first ones were."""
@@ -104,7 +112,7 @@ class IDP(SequenceModel):
         if encoder is None:
             return
         weights = {f"encoder.{name}": value for name, value in encoder.items()}
-        take_over(self, weights, ["encoder"], self.encoder_keys, "the pre-trained encoder")
+        take_over(self, weights, ["encoder"], self.size_keys, "the pre-trained encoder")
 
     def position_loss(self, batch: Batch) -> torch.Tensor:
         """Compute the mean loss over all positions that have a target, plus the prior around the generated IDs.

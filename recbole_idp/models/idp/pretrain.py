@@ -77,7 +77,7 @@ class BundlePretraining(Pretraining[Bundle]):
         super().__init__(config, source_locations(config))
         self.encoding = TextEncoding.of(self.config)
         self.matcher = MatcherSettings.of(self.config)
-        self.text_encoder = self.encoding.load_encoder()
+        self.text_encoder = self.encoding.load_source_encoder(self.locations)
         check_depth(self.matcher, self.text_encoder)
 
     @cached_property

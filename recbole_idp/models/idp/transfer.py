@@ -12,7 +12,6 @@ import numpy as np
 from recbole.config import Config
 from recbole.utils import get_model
 
-from recbole_idp.content.text.encoder import open_text_encoder
 from recbole_idp.content.text.encoding import TextEncoding
 from recbole_idp.data.dataset import SequenceDataset
 from recbole_idp.data.domains import source_locations
@@ -102,10 +101,7 @@ def prepare_start(
         check_encoder(config["model"], own, planned_encoder(config), taking_over)
     texts = target_texts(encoding, dataset)
     bundle = find_or_pretrain(config, clock) if transferred else None
-    if bundle:
-        encoder = open_text_encoder(bundle.folder / TEXT_ENCODER, device=encoding.device)
-    else:
-        encoder = encoding.load_encoder().fit(texts)
+    encoder = encoding.open_encoder(bundle.folder / TEXT_ENCODER) if bundle else encoding.load_encoder().fit(texts)
     with clock.stage("encode", f"encoding {len(texts):,} target texts with {encoder.name}") as facts:
         frozen_vectors, report = encoding.encode(encoder, texts)
         vectors = bundle.matcher(encoding).vectors(texts, frozen_vectors) if bundle else frozen_vectors

@@ -1,10 +1,11 @@
 """Settings of MoRec (arXiv 2303.13835)."""
 
-from typing import Literal
+from typing import Any, Literal
 
 from recbole_idp.config.setting import Affects, Dropout, Layers, setting
 from recbole_idp.content.image.keys import ImageSettings
 from recbole_idp.content.trainable.keys import TrainedEncoderSettings
+from recbole_idp.errors import UserError
 from recbole_idp.models.sasrec.keys import PositionSASRecSettings
 
 TransformerBlock = Literal["RecBole", "MoRec"]
@@ -37,3 +38,13 @@ class MoRecSettings(ImageSettings, TrainedEncoderSettings, PositionSASRecSetting
         "default: scratch, nothing from source domains; zero_shot; frozen content encoder; fine_tune, all of it.",
         Affects.TRAINING,
     )
+
+    @classmethod
+    def check_together(cls, values: dict[str, Any]) -> None:
+        """Check that an encoder other than SASRec is not given the paper's blocks, which are SASRec's."""
+        super().check_together(values)
+        if values["encoder"] != "SASRec" and values["transformer_block"] != "RecBole":
+            raise UserError(
+                f"encoder {values['encoder']} has blocks of its own, and transformer_block is "
+                f"{values['transformer_block']}: give --transformer_block=RecBole, or --encoder=SASRec"
+            )

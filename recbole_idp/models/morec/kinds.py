@@ -10,9 +10,9 @@ import numpy as np
 import torch
 
 from recbole_idp.content.image.cache import distinct_pictures
+from recbole_idp.content.image.encoder import NAME as EFFICIENTNET
 from recbole_idp.content.image.encoder import open_image_encoder
 from recbole_idp.content.image.encoding import ImageEncoding
-from recbole_idp.content.text.encoder import open_text_encoder
 from recbole_idp.content.text.encoding import TextEncoding
 from recbole_idp.errors import UserError
 from recbole_idp.models.base.image_vectors import input_pictures
@@ -78,6 +78,10 @@ class ContentKind(abc.ABC):
             UserError: There are no contents, or the encoder cannot be loaded, or is one of other contents.
         """
 
+    @abc.abstractmethod
+    def is_found_by_name(self, encoder: Any) -> bool:
+        """Return whether an encoder that nobody trained is loaded by its name anywhere, and is the same."""
+
     def mean_of(self, start: PretrainedWeights, width: int) -> torch.Tensor:
         """Return the mean of what was pre-trained; UserError where it is of another width than its encoder's."""
         mean = start.state[MEAN]
@@ -104,6 +108,7 @@ class Texts(ContentKind):
 
     def __init__(self, config: Config) -> None:
         self._encoding = TextEncoding.of(config)
+        self._own_pooling = config["text_pooling"] is not None
 
     @functools.cached_property
     def encoder(self) -> TextEncoder:
@@ -112,14 +117,14 @@ class Texts(ContentKind):
 
     def deciding(self, locations: Sequence[DatasetLocation]) -> dict[str, Any]:
         """See :class:`ContentKind`."""
-        return {"text_encoder": text_encoder_identity(self.encoder)}
+        return {"text_encoder": text_encoder_identity(self._source_encoder(locations))}
 
     def of_sources(
         self, config: Config, locations: Sequence[DatasetLocation], clock: StageClock
     ) -> tuple[Domains, ItemContents]:
         """See :class:`ContentKind`."""
         domains, texts, _ = read_sources(config, locations, self._encoding, clock)
-        return domains, TextContents(self._encoding, texts, self.encoder.fit(texts))
+        return domains, TextContents(self._encoding, texts, self._source_encoder(locations).fit(texts))
 
     def of_target(self, dataset: SequenceDataset, start: PretrainedWeights | None) -> ItemContents:
         """See :class:`ContentKind`."""
@@ -127,8 +132,16 @@ class Texts(ContentKind):
         with torch.random.fork_rng(devices=[]):
             if start is None:
                 return TextContents(self._encoding, texts, self.encoder.fit(texts))
-            encoder = open_text_encoder(self.folder_of(start), device=self._encoding.device)
+            encoder = self._encoding.open_encoder(self.folder_of(start))
         return TextContents(self._encoding, texts, encoder, self.mean_of(start, encoder.width))
+
+    def is_found_by_name(self, encoder: TextEncoder) -> bool:
+        """See :class:`ContentKind`."""
+        return encoder.reads_texts and not (encoder.needs_fitting or self._own_pooling)
+
+    def _source_encoder(self, locations: Sequence[DatasetLocation]) -> TextEncoder:
+        """Return the encoder, loaded once; for vectors of the user's own those of the source domains."""
+        return self._encoding.load_source_encoder(locations) if self._encoding.is_own else self.encoder
 
 
 class Images(ContentKind):
@@ -176,6 +189,10 @@ class Images(ContentKind):
             encoder = open_image_encoder(self.folder_of(start), self._encoding.device)
         mean = self.mean_of(start, encoder.width)
         return ImageContents(self._encoding, pictures, encoder, name, "image_field", mean)
+
+    def is_found_by_name(self, encoder: ImageEncoder) -> bool:
+        """See :class:`ContentKind`; other encoders lie in folders, or in packages of which there are many versions."""
+        return encoder.name == EFFICIENTNET and self._encoding.settings.image_pooling is None
 
 
 def content_kind(config: Config) -> ContentKind:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import torch
 from torch import nn
@@ -10,9 +10,9 @@ from torch.nn import functional
 
 from recbole_idp.content.trainable.keys import TrainedEncoderSettings
 from recbole_idp.data.rows import Batch, after_last
-from recbole_idp.models.base.serving import ContentParts
+from recbole_idp.models.base.serving import ContentParts, PictureParts
 from recbole_idp.models.base.text_model import TextModel
-from recbole_idp.models.base.transferred import TRANSFORMER_KEYS, take_over
+from recbole_idp.models.base.transferred import ENCODER_KEYS, take_over
 from recbole_idp.models.morec.kinds import MEAN, content_kind
 from recbole_idp.models.morec.layers import fusion_layer, projection
 from recbole_idp.nn.adapters.sockets import ADAPTER
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from recbole.config import Config
     from recbole.data.interaction import Interaction
 
-    from recbole_idp.content.text.interface import TextEncoder
     from recbole_idp.content.trainable.interface import TrainableContent
     from recbole_idp.content.trainable.memory import StepMemory
     from recbole_idp.data.dataset import SequenceDataset
@@ -80,7 +79,7 @@ class MoRec(TextModel):
     paper: ClassVar[str] = "arXiv 2303.13835"
     own_negatives: ClassVar[bool] = True
     losses_of_others: ClassVar[type[PairwiseLoss]] = PointwiseLoss
-    encoder_keys: ClassVar[tuple[str, ...]] = (*TRANSFORMER_KEYS, "transformer_block", "projection_layers")
+    encoder_keys: ClassVar[tuple[str, ...]] = (*ENCODER_KEYS, "transformer_block", "projection_layers")
 
     def __init__(self, config: Config, dataset: ModelData, contents: ItemContents | None = None) -> None:
         self._contents = contents
@@ -164,25 +163,28 @@ class MoRec(TextModel):
         if self.content is not None:
             yield from (parameter for parameter in self.content.parameters() if parameter.requires_grad)
 
-    def content_parts(self, config: Config, dataset: SequenceDataset) -> ContentParts | None:
-        """Return what makes an item's vector from its text; None where IDs are joined, or items are pictures."""
-        if self.id_fusion != "none" or config["content"] != "text":
+    def content_parts(self, config: Config, dataset: SequenceDataset) -> ContentParts | PictureParts | None:
+        """Return what makes an item's vector from its text or picture; None where IDs are joined."""
+        if self.id_fusion != "none" or config["image_control"] != "none":
             return None
         start = self.find_pretrained(config) if config["transfer"] != "scratch" else None
         dense = cast("nn.Sequential", self.item_encoder)
         layers = [layer for layer in dense if isinstance(layer, nn.Linear)]
         encoder, kept = self.current_encoder(config, dataset, start)
+        if config["content"] == "image":
+            return PictureParts(encoder, self.text_mean, layers, config["image_field"], kept)
         return ContentParts(encoder, self.text_mean, layers, config["text_tokens"], kept)
 
     def current_encoder(
         self, config: Config, dataset: SequenceDataset, start: PretrainedMoRec | None
-    ) -> tuple[TextEncoder, bool]:
-        """Return the text encoder as it is now, and whether it cannot be loaded by its name again."""
+    ) -> tuple[Any, bool]:
+        """Return the content encoder as it is now, and whether it cannot be loaded by its name again."""
         if self.content is not None:
-            return cast("TextEncoder", self.content.snapshot()), True
-        encoder = content_kind(config).of_target(dataset, start).encoder
+            return self.content.snapshot(), True
+        kind = content_kind(config)
+        encoder = kind.of_target(dataset, start).encoder
         trained = start is not None and start.description["encoder"].get("trained") != "none"
-        return encoder, trained or encoder.needs_fitting or config["text_pooling"] is not None
+        return encoder, trained or not kind.is_found_by_name(encoder)
 
     def step_memory(self, batch_size: int) -> StepMemory | None:
         """Return the sizes that decide on the memory of a training step; None where nothing is encoded.

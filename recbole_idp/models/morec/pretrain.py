@@ -83,8 +83,9 @@ class ContentPretraining(Pretraining[PretrainedMoRec]):
 
     def train(self, clock: StageClock) -> FolderContent:
         """Train on the source domains; see :class:`Pretraining`."""
-        config, encoder = self.config, self.contents.encoder
+        config = self.config
         domains, contents = self.contents.of_sources(config, self.locations, clock)
+        encoder = contents.encoder
         settings = content_settings(config, self.model)
         loaders = domains.split(config["pretrain_valid_users"], config["seed"])
         with clock.stage("encode", f"encoding the source {self.contents.plural} with {encoder.name}") as facts:
@@ -135,15 +136,15 @@ def content_settings(config: Config, model: type[MoRec]) -> Config:
         model: The class that is trained.
 
     Returns:
-        See :func:`source_settings`. The softmax compares each target with ``pretrain_negatives``, other losses with
-        one drawn item, as the paper does.
+        See :func:`source_settings`. Losses whose negatives a batch shares compare each target with
+        ``pretrain_negatives`` of them, others with one drawn item, as the paper does.
     """
-    softmax = config["loss_type"] == "CE"
+    shared = config["loss_type"] in ("CE", "gBCE")
     return source_settings(
         config,
         transfer="scratch",
         pretrained=None,
-        train_negatives=config["pretrain_negatives"] if softmax else 1,
+        train_negatives=config["pretrain_negatives"] if shared else 1,
         exclude_history=not model.own_negatives,
     )
 

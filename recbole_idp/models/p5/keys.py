@@ -63,7 +63,9 @@ class WordingSettings(Settings):
     title_words: Natural = setting(
         0, "paper: 0; default of ours for transfer: words of the title named with an item, such as 4.", _BOTH
     )
-    prompt_pieces: Count = setting(512, "paper: pieces of a prompt at most; the earliest events are left out.", _BOTH)
+    prompt_pieces: Count = setting(
+        64, "default: pieces of a prompt at most; the earliest events are left out; paper: 512.", _BOTH
+    )
 
 
 class SamplingSettings(Settings):
@@ -115,19 +117,28 @@ class RankingSettings(Settings):
 class P5Settings(NetworkSettings, WordingSettings, SamplingSettings, RankingSettings):
     """P5."""
 
-    MAX_ITEM_LIST_LENGTH: Count = setting(20, "default: latest events of a user that a prompt names.")
+    MAX_ITEM_LIST_LENGTH: Count = setting(
+        100, "paper: latest events of a user that are read; a prompt names as many as fit into prompt_pieces."
+    )
+    exclude_history: bool = setting(
+        True, "default: items of the history get the lowest score; the paper ranks them like others."
+    )
     epochs: Count = setting(20, "default: epochs; the learning rate falls to their end; paper: 10.", Affects.TRAINING)
     epoch_steps: Count = setting(1, "default: 1, an epoch is drawn once.", Affects.TRAINING)
     train_batch_size: Count = setting(64, "default: prompts a batch; paper: 128.", Affects.TRAINING)
     learner: Learner = setting("adamw", "paper: AdamW.", _BOTH)
-    learning_rate: Number = setting(0.005, "default: highest learning rate; paper: 0.001.", Affects.TRAINING)
+    learning_rate: Number = setting(0.003, "default: highest learning rate; paper: 0.001.", Affects.TRAINING)
     weight_decay: Number = setting(0.01, "paper: weight decay.", _BOTH)
     clip_grad_norm: Clipping | None = setting({"max_norm": 1.0}, "paper: norm to which gradients are cut.", _BOTH)
-    stopping_step: Count = setting(5, "default: validations without a better one before the end.", Affects.TRAINING)
+    stopping_step: Count = setting(
+        20,
+        "default: validations without a better one before the end: none is too many, as the rate falls.",
+        Affects.TRAINING,
+    )
     warmup_share: Share = setting(0.05, "paper: share of the steps in which the learning rate grows.", _BOTH)
     pretrain_epochs: Count = setting(10, "paper: epochs at most.", Affects.PRETRAINING)
     pretrain_learning_rate: Number = setting(
-        0.005, "default: highest learning rate; paper: 0.001.", Affects.PRETRAINING
+        0.003, "default: highest learning rate; paper: 0.001.", Affects.PRETRAINING
     )
     pretrain_batch_size: Count = setting(64, "default: prompts a batch; paper: 128.", Affects.PRETRAINING)
     transfer: TransferMode = setting(

@@ -9,7 +9,7 @@ import torch
 
 from recbole_idp.data.rows import Passes
 from recbole_idp.models.p5.batches import PromptBatch, PromptBatches
-from recbole_idp.train.estimate import epoch_estimate
+from recbole_idp.train.estimate import estimate_line
 from recbole_idp.train.trainer import SequenceTrainer
 
 if TYPE_CHECKING:
@@ -66,11 +66,8 @@ class PromptTrainer(SequenceTrainer):
     ) -> float:
         """Train one epoch; before the first one, say what it draws and how long it will take."""
         if self.taken_steps == 0:
-            n_steps, minutes = epoch_estimate(self, train_data)
-            self.logger.info(
-                f"P5 trains on {n_steps:,} batches of prompts an epoch, in {len(self.model.tokenizer):,} pieces: about "
-                f"{minutes:.1f} minutes on this machine, without validation; {self.epochs} epochs at most"
-            )
+            line = estimate_line(self, train_data)
+            self.logger.info(f"P5 trains on prompts in {len(self.model.tokenizer):,} pieces: {line}")
         return super()._train_epoch(train_data, epoch_idx, *args, **kwargs)
 
     def _training_loss(self, batch: PromptBatch) -> torch.Tensor:

@@ -13,6 +13,9 @@ _BOTH = Affects.PRETRAINING | Affects.TRAINING
 class PixelNetSettings(MoRecSettings):
     """Items made of the patches of their pictures, each through a dense layer."""
 
+    encoder: Literal["SASRec"] = setting(
+        "SASRec", "paper: SASRec, with positions counted from the latest event.", _BOTH, implied="SASRec"
+    )
     content: Literal["image"] = setting("image", "paper: the pictures that image_field names.", _BOTH)
     image_pooling: Literal["cls", "mean"] = setting(
         "mean", "paper: mean over the class token and all patches, each behind the dense layer; or cls alone.", _BOTH

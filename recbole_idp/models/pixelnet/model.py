@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from recbole_idp.content.image.trainable import TrainableImages
     from recbole_idp.content.trainable.interface import TrainableContent
+    from recbole_idp.data.dataset import SequenceDataset
     from recbole_idp.data.rows import Batch
     from recbole_idp.models.base.sequence_model import ModelData
     from recbole_idp.models.morec.contents import ItemContents
@@ -56,6 +57,9 @@ class PixelNet(MoRec):
     def build_item_encoder(self, config: Config, text_width: int) -> PatchProjection:  # type: ignore[override]
         """Build the dense layers over patches, and the mean behind them; the argument is the width of a state."""
         return PatchProjection(super().build_item_encoder(config, text_width), config["image_pooling"] == "mean")
+
+    def content_parts(self, config: Config, dataset: SequenceDataset) -> None:
+        """Return that no folder makes items of their patches."""
 
     def build_content(self, config: Config) -> TrainableContent:
         """Return the pictures and their encoder, of which nothing may be trained."""

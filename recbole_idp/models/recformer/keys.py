@@ -28,6 +28,9 @@ Window = Annotated[int, annotated_types.Ge(2), annotated_types.MultipleOf(2)]
 class RecformerSettings(PositionSASRecSettings, TargetLossSettings):
     """Recformer, small."""
 
+    encoder: Literal["Longformer"] = setting(  # type: ignore[assignment]  # it reads tokens
+        "Longformer", "paper: Longformer, which reads the tokens of all items.", _BOTH, implied="Longformer"
+    )
     hidden_size: Count = setting(128, "default: width of tokens and encoder; paper: 768.", _BOTH)
     n_layers: Layers = setting(2, "default: layers; paper: 12.", _BOTH)
     n_heads: Count = setting(4, "default: attention heads per layer; paper: 12.", _BOTH)

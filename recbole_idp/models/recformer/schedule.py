@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from recbole_idp.train.estimate import estimate_line
 from recbole_idp.train.trainer import SequenceTrainer
 
 if TYPE_CHECKING:
@@ -40,6 +41,14 @@ class ScheduledTrainer(SequenceTrainer):
         batches: Any = super()._training_batches(train_data)
         self._epoch_steps = len(batches)
         return batches  # type: ignore[no-any-return]
+
+    def _train_epoch(
+        self, train_data: AbstractDataLoader | TargetLoader, epoch_idx: int, *args: Any, **kwargs: Any
+    ) -> float:
+        """Train one epoch; before the first one of a schedule, say how long it will take."""
+        if self.steps == 0:
+            self.logger.info(f"{self.config['model']}: {estimate_line(self, train_data)}")
+        return super()._train_epoch(train_data, epoch_idx, *args, **kwargs)
 
     def _training_loss(self, batch: Any) -> torch.Tensor:
         """Set the learning rate of the step, and return the loss of a batch."""

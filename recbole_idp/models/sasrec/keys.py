@@ -1,12 +1,12 @@
 """Settings of SASRec with a loss at every position (arXiv 1808.09781)."""
 
 from recbole_idp.config.setting import Affects, Count, Dropout, Layers, setting
-from recbole_idp.nn.encoder.keys import Activation, TransformerSettings
+from recbole_idp.nn.encoder.keys import Activation, EncoderSettings
 
 _BOTH = Affects.PRETRAINING | Affects.TRAINING
 
 
-class PositionSASRecSettings(TransformerSettings):
+class PositionSASRecSettings(EncoderSettings):
     """The sizes of the SASRec paper, or RecBole's."""
 
     n_layers: Layers = setting(2, "paper: self-attention blocks.", _BOTH)

@@ -11,7 +11,7 @@ from recbole_idp.content.text.encoding import TextEncoding
 from recbole_idp.models.base.serving import Serving
 from recbole_idp.models.base.text_model import TextModel
 from recbole_idp.models.base.text_vectors import frozen_text_vectors
-from recbole_idp.models.base.transferred import TRANSFORMER_KEYS, take_over, weights_of
+from recbole_idp.models.base.transferred import ENCODER_KEYS, take_over, weights_of
 from recbole_idp.models.unisrec.adaptor import MixtureAdaptor
 from recbole_idp.nn.lookup import lookup
 
@@ -44,7 +44,7 @@ class UniSRec(TextModel):
 
     # They are those of the folder with the pre-trained weights, which need not be there when a checkpoint is opened.
     texts_in_checkpoint = True
-    encoder_keys: tuple[str, ...] = (*TRANSFORMER_KEYS, "n_experts")
+    encoder_keys: tuple[str, ...] = (*ENCODER_KEYS, "n_experts")
 
     def __init__(self, config: Config, dataset: SequenceDataset) -> None:
         super().__init__(config, dataset)

@@ -9,6 +9,7 @@ import numpy as np
 
 from recbole_idp.content.text.encoding import TextEncoding
 from recbole_idp.data.domains import source_locations
+from recbole_idp.errors import UserError
 from recbole_idp.models.unisrec.model import UniSRec, transferable
 from recbole_idp.models.unisrec.pretraining_model import UniSRecPretraining
 from recbole_idp.storage.schema import ObjectOf
@@ -64,7 +65,12 @@ class AdaptorPretraining(Pretraining[PretrainedUniSRec]):
     def __init__(self, config: Config) -> None:
         super().__init__(config, source_locations(config))
         self.encoding = TextEncoding.of(self.config)
-        self.text_encoder = self.encoding.load_encoder()
+        self.text_encoder = self.encoding.load_source_encoder(self.locations)
+        if not self.text_encoder.reads_texts and self.config["item_drop_coefficient"] != 1:
+            raise UserError(
+                f"item_drop_coefficient {self.config['item_drop_coefficient']} encodes texts with fewer words, and "
+                f"{self.text_encoder.name} are of whole ones: give --item_drop_coefficient=1"
+            )
 
     def model_name(self) -> str:
         """Return UniSRec: what is pre-trained is shared with UniSRec_IDt."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from recbole_idp.content.text.encoder import open_text_encoder
 from recbole_idp.content.text.encoding import TextEncoding
 from recbole_idp.errors import UserError
 from recbole_idp.models.base.text_vectors import input_texts
@@ -49,7 +48,7 @@ class UniSRecTrainer(SequenceTrainer):
         encoding = TextEncoding.of(self.config)
         texts = input_texts(encoding, train_data)
         pretrained = find_or_pretrain(self.config)
-        encoder = open_text_encoder(pretrained.folder / TEXT_ENCODER, device=encoding.device)
+        encoder = encoding.open_encoder(pretrained.folder / TEXT_ENCODER)
         vectors, _ = encoding.encode(encoder, texts)
         self.model.start_from(pretrained.state, vectors)
 

@@ -2,33 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Literal
 
 from torch import nn
 
 from recbole_idp.config.setting import Affects, Count, Number, setting
 from recbole_idp.nn.encoder.dilated import DilatedBlock, DilatedEncoder
-from recbole_idp.nn.encoder.keys import DilatedSettings, TransformerSettings
+from recbole_idp.nn.encoder.keys import DilatedSettings, EncoderSettings
+from recbole_idp.nn.encoder.kinds import ENCODERS, sequence_encoder
 from recbole_idp.nn.encoder.token import TokenEncoder
-from recbole_idp.nn.encoder.transformer import TransformerEncoder
 
-CausalKind = Literal["NextItNet", "SASRec"]
+CausalKind = Literal["NextItNet", "SASRec", "BSARec", "LiGR", "HSTU"]
 
 _BOTH = Affects.PRETRAINING | Affects.TRAINING
 
 
-class CausalSettings(TransformerSettings, DilatedSettings):
+class CausalSettings(EncoderSettings, DilatedSettings):
     """A causal encoder of one of the kinds, as PeterRec and Conure have it."""
 
     hidden_size: Count = setting(64, "default: width of item vectors and encoder; paper: 256.", _BOTH)
     initializer_range: Number = setting(0.02, "paper: standard deviation of the initial weights.", _BOTH)
-    encoder: CausalKind = setting("NextItNet", "paper: NextItNet, dilated convolutions; SASRec.", _BOTH)
+    encoder: CausalKind = setting(  # type: ignore[assignment]  # one more than others have
+        "NextItNet", "paper: NextItNet, dilated convolutions; SASRec; BSARec, LiGR, HSTU.", _BOTH
+    )
 
 
 SIZES: dict[str, tuple[str, ...]] = {
     "NextItNet": ("hidden_size", "kernel_size", "dilations", "block_num"),
-    "SASRec": ("hidden_size", "n_layers", "n_heads", "inner_size", "hidden_act", "MAX_ITEM_LIST_LENGTH"),
+    **{kind: encoder.sizes for kind, encoder in ENCODERS.items()},
 }
 """Keys that decide, by the kind, whether weights fit."""
 
@@ -44,11 +45,9 @@ def causal_encoder(settings: CausalSettings, max_length: int, block: type[Dilate
     Returns:
         With random weights.
     """
-    builders: dict[str, Callable[[], nn.Module]] = {
-        "NextItNet": lambda: DilatedEncoder(settings, block),
-        "SASRec": lambda: TransformerEncoder(settings, max_length + 1),
-    }
-    return builders[settings.encoder]()
+    if settings.encoder == "NextItNet":
+        return DilatedEncoder(settings, block)
+    return sequence_encoder(settings, max_length + 1)
 
 
 def user_encoder(

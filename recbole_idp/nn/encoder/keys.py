@@ -4,12 +4,23 @@ from typing import Annotated, Literal
 
 import annotated_types
 
-from recbole_idp.config.setting import Affects, Count, Dropout, Layers, Number, PositiveShare, Settings, setting
+from recbole_idp.config.setting import (
+    Affects,
+    Count,
+    Dropout,
+    Layers,
+    Number,
+    PositiveShare,
+    Settings,
+    Share,
+    setting,
+)
 
 _BOTH = Affects.PRETRAINING | Affects.TRAINING
 
 Dilations = Annotated[list[Layers], annotated_types.MinLen(1)]
 Activation = Literal["gelu", "relu", "swish", "tanh", "sigmoid"]
+EncoderKind = Literal["SASRec", "BSARec", "LiGR", "HSTU"]
 
 
 class TransformerSettings(Settings):
@@ -24,6 +35,26 @@ class TransformerSettings(Settings):
     hidden_act: Activation = setting("gelu", "default: activation of the feed-forward layers.", _BOTH)
     layer_norm_eps: Number = setting(1e-12, "default: added to the variance in layer normalisation.", _BOTH)
     initializer_range: Number = setting(0.02, "default: standard deviation of the initial weights.", _BOTH)
+
+
+class EncoderSettings(TransformerSettings):
+    """A causal encoder of one of the kinds that a model takes by its key ``encoder``."""
+
+    encoder: EncoderKind = setting(
+        "SASRec", "default: SASRec; BSARec, LiGR, HSTU: other causal blocks.", _BOTH, implied="SASRec"
+    )
+    bsarec_alpha: Share = setting(
+        0.7,
+        "paper: share of the filter beside attention; 0.7 on Beauty, elsewhere 0.1 to 0.9.",
+        _BOTH,
+        of=("encoder", "BSARec"),
+    )
+    bsarec_c: Count = setting(
+        5,
+        "paper: frequencies that the filter keeps as low; 5 on Beauty, elsewhere 1 to 9.",
+        _BOTH,
+        of=("encoder", "BSARec"),
+    )
 
 
 class GRUSettings(Settings):

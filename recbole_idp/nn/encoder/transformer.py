@@ -118,8 +118,15 @@ class Block(nn.Module):
 
     def forward(self, states: torch.Tensor, padding: torch.Tensor | None) -> torch.Tensor:
         """Return the next layer's states; shapes as in :class:`SelfAttention`."""
+        return self.feed_forward(self.attend(states, padding))
+
+    def attend(self, states: torch.Tensor, padding: torch.Tensor | None) -> torch.Tensor:
+        """Return the states after attention, residual and norm; shapes as in :class:`SelfAttention`."""
         attended = self.dropout(self.attention(states, padding))
-        states = self.attention_norm(states + self.attention_socket(attended, states))
+        return self.attention_norm(states + self.attention_socket(attended, states))
+
+    def feed_forward(self, states: torch.Tensor) -> torch.Tensor:
+        """Return the states after the feed-forward layer, residual and norm; shape [B, L, D]."""
         fed = self.dropout(self.outer(self.activation(self.inner(states))))
         return self.feed_forward_norm(states + self.feed_forward_socket(fed, states))
 
@@ -140,15 +147,23 @@ class TransformerEncoder(nn.Module):
         settings: Sizes, dropout and activation of the blocks.
         max_length: Maximum number of events in a sequence.
         causal: Whether a position attends to itself and earlier ones only.
+        block: Makes a block, which maps states and mask to states; None: :class:`Block`.
     """
 
-    def __init__(self, settings: TransformerSettings, max_length: int, causal: bool = True) -> None:
+    def __init__(
+        self,
+        settings: TransformerSettings,
+        max_length: int,
+        causal: bool = True,
+        block: Callable[[], nn.Module] | None = None,
+    ) -> None:
         super().__init__()
+        make_block = block or functools.partial(Block, settings, causal)
         self.causal = causal
         self.position_embedding = nn.Embedding(max_length, settings.hidden_size)
         self.norm = nn.LayerNorm(settings.hidden_size, eps=settings.layer_norm_eps)
         self.dropout = Dropout(settings.hidden_dropout_prob)
-        self.blocks = nn.ModuleList(Block(settings, causal) for _ in range(settings.n_layers))
+        self.blocks = nn.ModuleList(make_block() for _ in range(settings.n_layers))
         self.chain = Chain()
 
     def forward(self, vectors: torch.Tensor, padding: torch.Tensor) -> torch.Tensor:

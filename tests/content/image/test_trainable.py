@@ -8,6 +8,7 @@ from recbole_idp.content.image.blocks import cut_below
 from recbole_idp.content.image.cache import encode_pictures
 from recbole_idp.content.image.encoder import load_image_encoder
 from recbole_idp.content.image.trainable import TrainableImages
+from recbole_idp.content.trainable.memory import kept_bytes
 from recbole_idp.errors import UserError
 from tests.support.pictures import write_picture
 
@@ -130,3 +131,13 @@ def read_nothing(path, preprocessing):
     from recbole_idp.content.image.decode import MISSING, UnreadableError
 
     raise UnreadableError(MISSING)
+
+
+@pytest.mark.parametrize("blocks", [None, 1])
+def test_the_memory_of_a_step_is_counted_with_one_picture(encoder, given, tmp_path, blocks):
+    content = TrainableImages(encoder, given, blocks, tmp_path / "cache").train()
+    sizes, trained = content.step_memory(100), sum(parameter.numel() for parameter in content.parameters())
+    assert (sizes.contents, sizes.parameters) == (6, trained) and content.training
+    found = kept_bytes(lambda: content(torch.arange(9)), content)
+    assert 6 * sizes.each == pytest.approx(found, rel=0.1)
+    assert "text" not in sizes.remedy(0)

@@ -74,7 +74,8 @@ def fitted(start, workplace, **changes):
 @pytest.mark.parametrize("kind", KINDS)
 def test_adapters_alone_are_trained_and_what_comes_out_is_served(start, workplace, kind):
     model, trainer = fitted(start, workplace, adapter=kind)
-    plain, _ = fitted(start, workplace, transfer="zero_shot")
+    plain, untrained = fitted(start, workplace, transfer="zero_shot")
+    assert untrained.facts()["trained_share"] == 0
     found, base = model.state_dict(), plain.state_dict()
     # All that is no adapter is what was pre-trained.
     kept = {name: value for name, value in found.items() if "adapter" not in name.split(".")}
@@ -97,9 +98,22 @@ def test_adapters_alone_are_trained_and_what_comes_out_is_served(start, workplac
     assert type(served).open(workplace / "served").user_encoder() is not None
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["houlsby", "pfeiffer", "lora"])
+def test_adapters_in_bsarec_are_served(domains, workplace, kind):
+    sizes = {"encoder": "BSARec", "transformer_block": "RecBole", "train_encoder": "none", "adapter": kind}
+    config = testing.configured(domains, "Adapter4Rec", **sizes, epochs=1)
+    model, trainer, _ = models.fitted(domains, "Adapter4Rec", **sizes, epochs=1)
+    train = testing.models.loaders_of(config)[0].dataset
+    about = {"variant": "adapters", "seed": 1, "valid": {}, "test": {}}
+    served = trained_model(model, trainer.config, train, [""] * (model.n_items - 1), about)
+    assert served is not None and served.description["encoder"]["kind"] == "BSARecAdapted"
+
+
 @pytest.mark.parametrize("kind", ["lora", "houlsby", "parallel", "pfeiffer_attention", "compacter"])
 def test_the_right_forms_start_where_pre_training_ended(start, workplace, kind):
-    plain, _ = fitted(start, workplace, transfer="zero_shot")
+    plain, untrained = fitted(start, workplace, transfer="zero_shot")
+    assert untrained.facts()["trained_share"] == 0
     vectors, padding = torch.randn(2, 5, 16, generator=torch.Generator().manual_seed(0)), torch.zeros(2, 5).bool()
     with torch.no_grad():
         expected = plain.eval().encoder(vectors, padding)

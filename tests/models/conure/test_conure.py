@@ -94,14 +94,15 @@ def first_states(state, vectors, padding):
         return encoder(vectors, padding)
 
 
-@pytest.mark.parametrize("encoder", ["NextItNet", pytest.param("SASRec", marks=pytest.mark.slow)])
+OTHERS = [pytest.param(kind, marks=pytest.mark.slow) for kind in ("SASRec", "BSARec", "LiGR", "HSTU")]
+
+
+@pytest.mark.parametrize("encoder", ["NextItNet", *OTHERS])
 def test_a_task_is_served(people, encoder):
     result = run(people, encoder=encoder, shared_users=[])
     recommender = recbole_idp.load(result["trained"]["folder"])
-    assert (
-        recommender.trained.description["encoder"]["kind"]
-        == {"NextItNet": "ConureToken", "SASRec": "SASRecToken"}[encoder]
-    )
+    kind = "ConureToken" if encoder == "NextItNet" else f"{encoder}Token"
+    assert recommender.trained.description["encoder"]["kind"] == kind
     assert not any("owner" in name for name in recommender.trained.encoder)
     assert recommender.recommend([["f1", "f2"]], k=3)
 

@@ -136,7 +136,8 @@ def test_a_target_without_sources_is_refused(domains):
 
 
 def test_a_trained_folder_recommends_as_the_model_scores(domains):
-    from recbole_idp.serving.user_encoder import build_user_encoder, encoder_sizes
+    from recbole_idp.serving.encoder_sizes import encoder_sizes
+    from recbole_idp.serving.user_encoder import build_user_encoder
 
     settings = configured(domains, "DACDR")
     model, _ = with_random_weights(settings)

@@ -6,7 +6,7 @@ import re
 import pytest
 import torch
 
-from recbole_idp.content.trainable.memory import StepMemory
+from recbole_idp.content.trainable.memory import StepMemory, kept_bytes, text_bytes
 from recbole_idp.data.rows import Batch
 from recbole_idp.errors import UserError
 from recbole_idp.models.morec.model import MoRec
@@ -129,9 +129,9 @@ def test_the_memory_of_a_step_is_told_and_what_will_not_suffice_is_refused_with_
     write_dataset(domains, "wide", 80, n_items=200)
     options = {"text_encoder": bert, "train_encoder": "all", "epochs": 1}
     model, _, _ = fitted(domains, "MoRec", "wide", **options)
-    assert re.search(r"and a step about \d+\.\d\d GiB of memory", caplog.text)
+    assert re.search(r"a step takes about \d+\.\d\d GiB of memory", caplog.text)
     sizes, trained = model.step_memory(64), sum(p.numel() for p in model.content.parameters())
-    assert (sizes.texts, sizes.layers, sizes.parameters) == (len(model.content.texts), 3, trained)
+    assert (sizes.contents, sizes.parameters) == (len(model.content.texts), trained) and sizes.each > 0
     line = r"takes about 0\.00 GiB of memory a step, and 0\.00 GiB are available: give --gradient_checkpointing=true"
     with pytest.raises(UserError, match=line) as caught:
         fitted(domains, "MoRec", "wide", memory_limit_mb=1, **options)
@@ -140,13 +140,15 @@ def test_the_memory_of_a_step_is_told_and_what_will_not_suffice_is_refused_with_
 
 
 def test_the_first_key_that_suffices_is_named():
-    sizes = StepMemory(texts=1000, tokens=30, layers=12, width=768, heads=12, parameters=110_000_000)
+    sizes = StepMemory(contents=1000, each=text_bytes(30, 12, 768, 12), parameters=110_000_000)
     assert 10 < sizes.n_bytes / 2**30 < 60
     assert sizes.remedy(sizes.n_bytes * 3 // 4).startswith("give --gradient_checkpointing=true, with which it is about")
-    little = dataclasses.replace(sizes, texts=20, parameters=1_000_000)
+    little = dataclasses.replace(sizes, contents=20, parameters=1_000_000)
     assert little.remedy(little.n_bytes * 3 // 4).startswith("give --encoder_precision=bfloat16")
+    both = dataclasses.replace(sizes, contents=20, parameters=0)
+    assert both.remedy(both.n_bytes * 2 // 5).startswith("give fewer trained_layers")
     assert sizes.remedy(1 << 30).startswith("give fewer trained_layers")
-    last = dataclasses.replace(sizes, layers=2, parameters=14_000_000)
+    last = StepMemory(contents=1000, each=text_bytes(30, 2, 768, 12), parameters=14_000_000)
     assert last.n_bytes < sizes.n_bytes / 5
 
 
@@ -159,19 +161,6 @@ def test_the_estimate_of_a_steps_states_is_what_autograd_keeps(frozen):
     if frozen:
         bert.requires_grad_(False)
         adapt_layers(bert.encoder, AdapterForm("houlsby", 16, 4), "bert")
-    weights = {parameter.untyped_storage().data_ptr() for parameter in bert.parameters()}
-    kept = {}
-
-    def keep(tensor):
-        storage = tensor.untyped_storage()
-        if storage.data_ptr() not in weights:
-            # The tensor is held, so that its place is not given to another one.
-            kept[storage.data_ptr()] = (storage.nbytes(), tensor)
-        return tensor
-
-    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-        ids = torch.randint(30, (16, 24), generator=torch.Generator().manual_seed(0))
-        _ = bert(input_ids=ids, attention_mask=torch.ones_like(ids))[0]
-    found = sum(size for size, _ in kept.values())
-    sizes = StepMemory(texts=16, tokens=24, layers=3, width=64, heads=4, parameters=0, frozen=frozen)
-    assert sizes.n_bytes == pytest.approx(found, rel=0.25)
+    ids = torch.randint(30, (16, 24), generator=torch.Generator().manual_seed(0))
+    found = kept_bytes(lambda: bert(input_ids=ids, attention_mask=torch.ones_like(ids))[0], bert)
+    assert 16 * text_bytes(24, 3, 64, 4, frozen) == pytest.approx(found, rel=0.25)

@@ -59,8 +59,9 @@ def test_an_interrupted_training_ends_like_an_uninterrupted_one(domains, saves):
 
 
 def test_lists_are_items_only_and_beams_beyond_the_items_find_all(domains):
-    beam, _, loaders = made(domains, "P5", **SMALL)
-    exact, _, _ = made(domains, "P5", **SMALL, scoring="exact")
+    options = {**SMALL, "exclude_history": False}
+    beam, _, loaders = made(domains, "P5", **options)
+    exact, _, _ = made(domains, "P5", **options, scoring="exact")
     exact.load_state_dict(beam.state_dict())
     items, lengths = loaders[2].dataset.targets().histories(torch.arange(8), 10)
     rows = {beam.ITEM_SEQ: items, beam.ITEM_SEQ_LEN: lengths}
@@ -68,7 +69,7 @@ def test_lists_are_items_only_and_beams_beyond_the_items_find_all(domains):
         expected = exact.full_sort_predict(rows)
         torch.testing.assert_close(beam.full_sort_predict(rows), expected)
         assert expected[:, 1:].isfinite().all() and (expected[:, 0] == -torch.inf).all()
-        few, _, _ = made(domains, "P5", **SMALL, beams=5)
+        few, _, _ = made(domains, "P5", **options, beams=5)
         few.load_state_dict(beam.state_dict())
         scores = few.full_sort_predict(rows)
     found = scores.isfinite()

@@ -130,10 +130,13 @@ def test_the_penalty_of_the_table_is_that_of_the_authors_code(people):
     torch.testing.assert_close(losses[1] - losses[0], expected)
 
 
-@pytest.mark.parametrize("encoder", ["NextItNet", "SASRec"])
+OTHERS = [pytest.param(kind, marks=pytest.mark.slow) for kind in ("BSARec", "LiGR", "HSTU")]
+
+
+@pytest.mark.parametrize("encoder", ["NextItNet", "SASRec", *OTHERS])
 @pytest.mark.parametrize("variant", ["head", "patches"])
 def test_a_trained_folder_recommends(people, encoder, variant):
-    insertion = "parallel" if encoder == "SASRec" else "serial"
+    insertion = "serial" if encoder == "NextItNet" else "parallel"
     result = run(people, source_domains=["books"], variants=[variant], encoder=encoder, insertion=insertion)
     # A run that makes it has compared its scores with the model's.
     recommender = recbole_idp.load(result["trained"]["folder"])

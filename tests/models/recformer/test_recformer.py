@@ -37,9 +37,9 @@ class TestRecformer(ModelContract):
         "epochs": 1,
         "second_epochs": 60,
         "second_stopping_step": 60,
-        "epoch_steps": 8,
+        "epoch_steps": 16,
         "n_layers": 2,
-        "hidden_size": 32,
+        "hidden_size": 64,
         "initializer_range": 0.3,
         "hidden_dropout_prob": 0.0,
     }

@@ -11,6 +11,14 @@ class TestPositionSASRec(ModelContract):
     model = "PositionSASRec"
 
 
+class TestPositionSASRecWithGBCE(ModelContract):
+    model = "PositionSASRec"
+    changes = {"loss_type": "gBCE", "train_negatives": 4}
+
+    # The loss draws negatives, so that two calls differ.
+    test_prefix_and_position_losses_agree_where_there_is_one_target = None
+
+
 class TestPositionSASRecWithBPR(ModelContract):
     model = "PositionSASRec"
     changes = {"loss_type": "BPR", "train_negatives": 4}

@@ -73,7 +73,7 @@ def check_depth(settings: MatcherSettings, text_encoder: TextEncoder) -> None:
     depth = settings.cdim_depth
     if depth not in (LAST_N, FULL):
         return
-    if text_encoder.needs_fitting:
+    if not text_encoder.has_tokens:
         raise UserError(f"cdim_depth {depth} trains layers, of which {text_encoder.name} has none: use head or none")
     if depth == LAST_N:
         check_layers(cast("SentenceEncoder", text_encoder), settings.cdim_layers, "cdim_layers")

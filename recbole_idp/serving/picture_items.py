@@ -1,0 +1,99 @@
+"""What makes the vector of an item from its picture, for items that join a trained model later."""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from recbole_idp.errors import UserError
+from recbole_idp.serving.content_items import ContentItems, dense_weights
+
+if TYPE_CHECKING:
+    import torch
+
+    from recbole_idp.content.image.encoder import ImageEncoder
+    from recbole_idp.models.base.serving import PictureParts
+    from recbole_idp.serving.new_items import NewItems
+    from recbole_idp.serving.trained_model import TrainedModel
+
+
+class PictureItems(ContentItems):
+    """Image encoder, mean and dense layers."""
+
+    encoder: Any
+
+    @classmethod
+    def of(cls, parts: PictureParts) -> PictureItems:  # type: ignore[override]  # of another form
+        """Make it of what a model returns."""
+        about = {
+            "name": parts.encoder.name,
+            "tokens": 0,
+            "kept": parts.kept,
+            "fingerprint": parts.encoder.fingerprint,
+            "form": parts.form,
+            "field": parts.field,
+        }
+        return cls(dense_weights(parts.mean, parts.layers), about, parts.encoder)
+
+    def load(self, device: str = "cpu") -> ImageEncoder:  # type: ignore[override]  # of pictures
+        """Return the image encoder; errors as of :meth:`ContentItems.load`."""
+        if self.encoder is not None:
+            return self.encoder  # type: ignore[no-any-return]
+        # Recommending needs no image encoder.
+        from recbole_idp.content.image.encoder import load_image_encoder, open_image_encoder
+
+        if self.about["kept"]:
+            assert self.folder is not None  # as of an opened model
+            return open_image_encoder(self.folder, device)
+        name = self.about["name"]
+        found = load_image_encoder(name, device=device)
+        if found.fingerprint != self.about["fingerprint"]:
+            raise UserError(f"image encoder {name} is another one here than in training: no items can be added by it")
+        return found
+
+    def read_new(self, trained: TrainedModel, path: Path, vectors: str | Path | None) -> tuple[NewItems, torch.Tensor]:
+        """Read the items of a file that a model does not have yet, and make their vectors of their pictures.
+
+        Pictures lie in the folder of the file. See :meth:`ContentItems.read_new`.
+        """
+        from recbole_idp.content.image.cache import encode_pictures
+        from recbole_idp.data.item_pictures import read_item_pictures
+        from recbole_idp.data.item_text import ItemFileFormat, read_item_texts
+        from recbole_idp.serving.new_items import NewItems
+
+        if vectors is not None:
+            raise UserError(f"{trained.folder} was trained on pictures by {self.about['name']}: leave text_vectors out")
+        config = trained.description["config"]
+        encoding = config.get("encoding") or "utf-8"
+        form = ItemFileFormat(config["ITEM_ID_FIELD"], config["text_length"], config["field_separator"], encoding)
+        pictures = read_item_pictures(Path(path), form.item_field, self.about["field"], "the trained model", form)
+        known = set(trained.tokens)
+        new = [token for token in pictures.tokens if token not in known]
+        with tempfile.TemporaryDirectory() as cache:
+            encoded, report = encode_pictures(self.load(), pictures.for_items(new), cache)
+        report.log(str(path))
+        has = np.any(encoded, axis=1)
+        kept = [token for token, found in zip(new, has, strict=True) if found]
+        n_known = len(pictures.tokens) - len(new)
+        if not kept:
+            raise UserError(
+                f"{path} has no new item with a picture: {n_known} of its {len(pictures.tokens)} items are in the "
+                f"model already, {len(new)} have no picture that can be read"
+            )
+        titles: dict[str, str] = {}
+        # Titles are for people to read; a file of pictures need not have any.
+        with contextlib.suppress(UserError):
+            separator = {"separator": form.separator, "encoding": form.encoding}
+            titles = read_item_texts(path, config["text_fields"], form.item_field, form.text_length, **separator).titles
+        found = NewItems(
+            dict.fromkeys(kept, ""),
+            [titles.get(token, "") for token in kept],
+            n_known,
+            len(new) - len(kept),
+            content="picture",
+        )
+        return found, self.item_vectors(encoded[has])
