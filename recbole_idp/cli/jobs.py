@@ -52,6 +52,17 @@ def leaderboard(options: Options) -> int:
     return start(options)
 
 
+def sweep(options: Options) -> int:
+    """Compare the values of a key: a leaderboard with a row for each, and a curve."""
+    options = dict(options)
+    key, values = options.pop("key", None), options.pop("values", None)
+    if not isinstance(key, str) or not isinstance(values, str):
+        raise UserError("sweep needs a key and its values, such as --key=top_m --values=1,3,10")
+    # Read as YAML, as all values of the command line are.
+    listed = values if values.startswith("[") else f"[{values}]"
+    return leaderboard({**options, "sweep": f"{{{key}: {listed}}}"})
+
+
 def inspect(options: Options) -> int:
     """Show the matches of a target's items."""
     resolved = resolve_options(options)

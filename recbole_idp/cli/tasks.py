@@ -10,7 +10,7 @@ from recbole_idp import registry
 from recbole_idp.cli.arguments import Options
 from recbole_idp.cli.columns import columns
 from recbole_idp.cli.conversions import CONVERT, add_items, convert, export, recommend, report, serve
-from recbole_idp.cli.jobs import doctor, inspect, leaderboard, pretrain, run, warm_up
+from recbole_idp.cli.jobs import doctor, inspect, leaderboard, pretrain, run, sweep, warm_up
 from recbole_idp.cli.lists import datasets, keys, models
 from recbole_idp.data.convert.formats import FORMATS
 
@@ -61,6 +61,12 @@ TASKS = {
         "train several models on several datasets with several seeds",
         dry=True,
         keys=(_BOARD, _COMPARED),
+    ),
+    "sweep": Task(
+        sweep,
+        "compare the values of a key: a table, and a page with a curve",
+        dry=True,
+        keys=("recbole_idp.leaderboard.keys:SweepSettings", _BOARD),
     ),
     "warm-up": Task(warm_up, "replay a target over time: how often PRECISE should restart", dry=True, keys=(_STUDY,)),
     "inspect": Task(

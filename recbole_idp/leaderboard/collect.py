@@ -76,7 +76,7 @@ def _board(
     facts = loaded[jobs[0]][0]["data"] if jobs else {}
     by_model = {row: [job for job in jobs if job.row == row] for row in plan.rows}
     by_model = {model: found for model, found in by_model.items() if found}
-    rows = [_row(found, loaded, tuned.get((model, dataset))) for model, found in by_model.items()]
+    rows = [_row(found, loaded, tuned.get((model, dataset)), plan) for model, found in by_model.items()]
     baseline = plan.values["baseline"] or _best_baseline(rows, plan.rows, plan.metric)
     return {
         "dataset": dataset,
@@ -128,7 +128,7 @@ def _untested(metric: str) -> list[str]:
     return [f"{why}."] if why else []
 
 
-def _row(jobs: Sequence[Job], loaded: Loaded, tuned: dict[str, Any] | None) -> dict[str, Any]:
+def _row(jobs: Sequence[Job], loaded: Loaded, tuned: dict[str, Any] | None, plan: Plan) -> dict[str, Any]:
     """Make the row of a model from the jobs of its seeds."""
     results = [loaded[job][0] for job in jobs]
     runs = [_main(result)["runs"][0] for result in results]
@@ -140,9 +140,17 @@ def _row(jobs: Sequence[Job], loaded: Loaded, tuned: dict[str, Any] | None) -> d
         **_spread([run["test"] for run in runs]),
         "buckets": _mean_buckets([run["buckets"] for run in runs if run.get("buckets")]),
         "few_shot": _few_shot(results),
+        "swept": _swept(plan, jobs[0].row),
         "config": jobs[0].options,
         "command": jobs[0].command() if len(jobs) == 1 else _with_seeds(jobs),
     }
+
+
+def _swept(plan: Plan, row: str) -> dict[str, Any] | None:
+    """Return the place of a row in a sweep; None for one that has none."""
+    if (point := plan.points.get(row)) is None:
+        return None
+    return {"key": next(iter(plan.values["sweep"])), "of": point.of, "value": point.value}
 
 
 def _with_seeds(jobs: Sequence[Job]) -> str:

@@ -5,6 +5,13 @@ from typing import Literal
 from recbole_idp.config.setting import Affects, Count, Distinct, Natural, Settings, setting
 
 
+class SweepSettings(Settings):
+    """The key of a sweep."""
+
+    key: str | None = setting(None, "Key whose values are compared.", Affects.OUTPUT)
+    values: list | None = setting(None, "Its values, such as 1,3,10, or [[Beauty], [Beauty, Toys]].", Affects.OUTPUT)
+
+
 class BoardSettings(Settings):
     """How a leaderboard's jobs are run. A job's numbers do not depend on them."""
 
@@ -21,6 +28,11 @@ class BoardSettings(Settings):
     text_encoders: Distinct[str] | None = setting(
         None,
         "Text encoders to compare: each model that reads texts has a row with each, and zero-shot where it can.",
+        Affects.OUTPUT,
+    )
+    sweep: dict | None = setting(
+        None,
+        "A key and its values, e.g. {top_m: [1, 3, 10]}: each model that has it gets a row with each, and a curve.",
         Affects.OUTPUT,
     )
     baseline: str | None = setting(

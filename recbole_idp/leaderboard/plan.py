@@ -20,6 +20,7 @@ from recbole_idp.data.keys import joined_sources, joined_with, read_beside
 from recbole_idp.errors import UserError
 from recbole_idp.leaderboard.encoders import encoder_rows
 from recbole_idp.leaderboard.keys import BoardSettings
+from recbole_idp.leaderboard.sweep import Point, sweep_rows
 from recbole_idp.run.keys import AUTO
 from recbole_idp.storage.environment import versions
 from recbole_idp.storage.files import fingerprint, sha256_of_file
@@ -121,6 +122,7 @@ class Plan:
         seeds: The seeds.
         options: All options that are passed on to jobs.
         values: Every key's value for the first model; the keys of the leaderboard are among them.
+        points: The place of rows in a sweep; empty where there is none.
         content: The content of the data, by which jobs are known.
     """
 
@@ -129,6 +131,7 @@ class Plan:
     seeds: list[int]
     options: dict[str, Any]
     values: dict[str, Any]
+    points: dict[str, Point] = field(default_factory=dict)
     content: DataContent = field(default_factory=DataContent)
 
     @property
@@ -214,6 +217,12 @@ def make_plan(options: Mapping[str, str | bool]) -> Plan:
         own_options = encoder_rows(rows, own_options, values["text_encoders"], datasets[0], given_transfer)
         rows = {row: options["model"] for row, options in own_options.items()}
         values["model_options"] = own_options
+    points: dict[str, Point] = {}
+    if values["sweep"] is not None:
+        _check_own_options(rows, own_options)
+        own_options, points = sweep_rows(rows, own_options, values["sweep"], datasets[0])
+        rows = {row: options["model"] for row, options in own_options.items()}
+        values["model_options"] = own_options
     if values["baseline"] is not None and values["baseline"] not in rows:
         raise UserError(f"baseline {values['baseline']} is none of the models {', '.join(rows)}: name one of them")
     _check_own_options(rows, values["model_options"])
@@ -227,7 +236,7 @@ def make_plan(options: Mapping[str, str | bool]) -> Plan:
         locate(name, values["data_path"])
     seeds = values["seeds"] or [values["seed"]]
     handed_on = {key: value for layer in layers for key, value in layer.values.items() if key not in _NOT_FOR_JOBS}
-    return Plan(rows, datasets, seeds, {key: _text(value) for key, value in handed_on.items()}, values)
+    return Plan(rows, datasets, seeds, {key: _text(value) for key, value in handed_on.items()}, values, points)
 
 
 def _given(layers: Sequence[Layer], key: str) -> Any:

@@ -147,7 +147,7 @@ def _halved(
         The starts that are kept, in their order; the watched metric of each after each number of epochs; and the
         checkpoints of all.
     """
-    starts = list(settings.auto_starts)
+    starts: list[str] = list(settings.auto_starts)
     rungs, checkpoints = _read_decisions(decided)
     for number, epochs in enumerate(settings.auto_rungs):
         if len(starts) <= settings.auto_members:

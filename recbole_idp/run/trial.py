@@ -138,7 +138,7 @@ def evaluated(
         "seed": trial.seed,
         "train_users_share": trial.share or settings["train_users_share"],
         "train_users": len(set(train_loader.dataset.user_tokens())),
-        "test": dict(test_result),
+        "test": dict(test_result or {}),
         "valid": valid_result,
         "seconds": round(seconds, 2),
         "targets_per_second": round(record.targets_per_second),

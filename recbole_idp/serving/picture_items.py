@@ -37,7 +37,8 @@ class PictureItems(ContentItems):
             "form": parts.form,
             "field": parts.field,
         }
-        return cls(dense_weights(parts.mean, parts.layers), about, parts.encoder)
+        encoder: Any = parts.encoder
+        return cls(dense_weights(parts.mean, parts.layers), about, encoder)
 
     def load(self, device: str = "cpu") -> ImageEncoder:  # type: ignore[override]  # of pictures
         """Return the image encoder; errors as of :meth:`ContentItems.load`."""

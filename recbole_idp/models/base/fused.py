@@ -34,7 +34,8 @@ class FusedModel(nn.Module):
 
     def __init__(self, models: Sequence[Any], weights: Sequence[float]) -> None:
         super().__init__()
-        self.models, self.weights = nn.ModuleList(models), list(weights)
+        self.models: Any = nn.ModuleList(models)
+        self.weights = list(weights)
         first = models[0]
         self.n_items, self.device = first.n_items, first.device
         self.ITEM_SEQ, self.ITEM_SEQ_LEN, self.ITEM_ID = first.ITEM_SEQ, first.ITEM_SEQ_LEN, first.ITEM_ID

@@ -6,7 +6,7 @@ from typing import Any
 from recbole_idp.errors import UserError
 from recbole_idp.report.result import BUCKETS, COMPARISON, METRICS
 from recbole_idp.storage.files import read_json, write_json
-from recbole_idp.storage.schema import Nullable, ObjectOf, SchemaError, check_schema
+from recbole_idp.storage.schema import Nullable, ObjectOf, OptionalKey, SchemaError, check_schema
 
 FORMAT = 1
 KIND = "leaderboard"
@@ -21,6 +21,7 @@ _ROW = {
     "deviation": METRICS,
     "buckets": ObjectOf(BUCKETS),
     "few_shot": [{"share": float, "mean": METRICS, "deviation": METRICS}],
+    "swept": OptionalKey(Nullable(ObjectOf())),
     "config": ObjectOf(),
     "command": str,
 }

@@ -18,6 +18,7 @@ from recbole_idp.report.board.cells import (
 )
 from recbole_idp.report.board.file import metric_key
 from recbole_idp.report.board.plots import plot_buckets, plot_metric, plot_shares, plot_time
+from recbole_idp.report.board.swept import plot_sweep
 from recbole_idp.report.board.text import gain_text, sentences
 from recbole_idp.report.page import document, figure, html_table, safe
 from recbole_idp.report.plot import ACCENT, MUTED
@@ -169,6 +170,10 @@ def _plots(board: dict[str, Any], metric: str) -> str:
         found.append((plot_buckets(board, metric, kind), f"{safe(name)} {said}. All panels have one scale."))
     share = f"{safe(name)} of all test targets, by the share of the target's users that are trained on."
     found.append((plot_shares(board, metric), share))
+    swept = (
+        f"{safe(name)} by the value of the key; whiskers: standard deviation over the seeds; dotted: without the key."
+    )
+    found.append((plot_sweep(board, metric), swept))
     return f'<div class="plots">{"".join(figure(plot, caption) for plot, caption in found if plot)}</div>'
 
 
