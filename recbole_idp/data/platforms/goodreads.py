@@ -11,12 +11,13 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from recbole_idp.data.convert.item_facts import ItemFacts
-from recbole_idp.data.convert.lines import RawFile, parse_record
+from recbole_idp.data.convert.lines import RawFile
 from recbole_idp.data.platforms.platform import (
     Platform,
     PlatformEvent,
     check_keys,
     checked_event,
+    read_event_records,
     read_records,
     text_of,
 )
@@ -35,15 +36,13 @@ def read_interactions(file: RawFile) -> Iterator[PlatformEvent]:
     Raises:
         UserError: The file cannot be read, lacks a key, or too many of its lines are malformed.
     """
-    check_keys(file, "user_id", "book_id", "rating", "date_added")
-    time_of = TimeReader()
+    return read_event_records(file, ("user_id", "book_id", "rating", "date_added"), _interaction)
 
-    def parse(line: str) -> PlatformEvent:
-        record = parse_record(line)
-        time = time_of(record["date_added"]) if record["date_added"] else None
-        return checked_event(record["user_id"], record["book_id"], time, record["rating"])
 
-    return file.parsed(parse)
+def _interaction(record: Mapping[str, Any], time_of: TimeReader) -> PlatformEvent:
+    """Return the event of a record."""
+    time = time_of(record["date_added"]) if record["date_added"] else None
+    return checked_event(record["user_id"], record["book_id"], time, record["rating"])
 
 
 def read_books(file: RawFile, wanted: Collection[str]) -> ItemFacts:

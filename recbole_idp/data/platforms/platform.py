@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from recbole_idp.data.convert.events import checked_id
 from recbole_idp.data.convert.item_facts import ItemFacts
 from recbole_idp.data.convert.lines import RawFile, parse_record
 from recbole_idp.data.convert.sequence_lines import first_lines
+from recbole_idp.data.times import TimeReader
 from recbole_idp.errors import UserError
 
 
@@ -89,6 +90,25 @@ def check_keys(file: RawFile, *needed: str) -> Mapping[str, Any]:
         shown = ", ".join(map(str, list(record)[:12]))[:200]
         raise UserError(f"{file.path} has records without {' and '.join(missing)}; they have {shown}")
     return record
+
+
+def read_event_records(
+    file: RawFile, needed: Sequence[str], event_of: Callable[[Mapping[str, Any], TimeReader], PlatformEvent]
+) -> Iterator[PlatformEvent]:
+    """Yield the events of a file of records, a line each.
+
+    Args:
+        file: The file.
+        needed: Keys of a record.
+        event_of: Returns the event of a record, whose time is read by its second argument; raises an error, such as
+            ``ValueError``, for a malformed one.
+
+    Raises:
+        UserError: The file cannot be read, lacks a key, or too many of its lines are malformed.
+    """
+    check_keys(file, *needed)
+    time_of = TimeReader()
+    return file.parsed(lambda line: event_of(parse_record(line), time_of))
 
 
 def read_records(

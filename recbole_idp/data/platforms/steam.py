@@ -21,10 +21,10 @@ from recbole_idp.data.platforms.platform import (
     check_keys,
     checked_event,
     list_of,
+    read_event_records,
     read_records,
     text_of,
 )
-from recbole_idp.data.times import TimeReader
 
 _POSTED = re.compile(r"Posted ([A-Z][a-z]+) (\d{1,2})(?:, (\d{4}))?\.?", re.ASCII)
 _MONTHS = (
@@ -44,14 +44,11 @@ def read_reviews(file: RawFile) -> Iterator[PlatformEvent]:
     if "reviews" in (file.first_record() or {}):
         check_keys(file, "user_id", "reviews")
         return (event for events in file.parsed(_reviews_of_user) for event in events)
-    check_keys(file, "username", "product_id", "date")
-    time_of = TimeReader()
-
-    def parse(line: str) -> PlatformEvent:
-        record = parse_record(line)
-        return checked_event(record["username"], record["product_id"], time_of(record["date"]))
-
-    return file.parsed(parse)
+    return read_event_records(
+        file,
+        ("username", "product_id", "date"),
+        lambda one, time_of: checked_event(one["username"], one["product_id"], time_of(one["date"])),
+    )
 
 
 def _reviews_of_user(line: str) -> list[PlatformEvent]:

@@ -9,17 +9,17 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 
 from recbole_idp.data.convert.item_facts import ItemFacts
-from recbole_idp.data.convert.lines import RawFile, parse_record
+from recbole_idp.data.convert.lines import RawFile
 from recbole_idp.data.platforms.platform import (
     Platform,
     PlatformEvent,
     check_keys,
     checked_event,
     list_of,
+    read_event_records,
     read_records,
     text_of,
 )
-from recbole_idp.data.times import TimeReader
 
 
 def read_reviews(file: RawFile) -> Iterator[PlatformEvent]:
@@ -28,14 +28,11 @@ def read_reviews(file: RawFile) -> Iterator[PlatformEvent]:
     Raises:
         UserError: The file cannot be read, lacks a key, or too many of its lines are malformed.
     """
-    check_keys(file, "user_id", "business_id", "stars", "date")
-    time_of = TimeReader()
-
-    def parse(line: str) -> PlatformEvent:
-        record = parse_record(line)
-        return checked_event(record["user_id"], record["business_id"], time_of(record["date"]), record["stars"])
-
-    return file.parsed(parse)
+    return read_event_records(
+        file,
+        ("user_id", "business_id", "stars", "date"),
+        lambda one, time_of: checked_event(one["user_id"], one["business_id"], time_of(one["date"]), one["stars"]),
+    )
 
 
 def read_businesses(file: RawFile, wanted: Collection[str]) -> ItemFacts:

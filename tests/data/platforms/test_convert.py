@@ -3,6 +3,7 @@
 import gzip
 import json
 
+import numpy as np
 import pytest
 
 from recbole_idp.cli.main import main
@@ -14,6 +15,7 @@ from recbole_idp.data.platforms.convert import (
     convert_steam,
     convert_yelp,
 )
+from recbole_idp.errors import UserError
 from tests.support.commands import refusal
 
 
@@ -245,3 +247,27 @@ def test_a_folder_without_the_files_is_refused(tmp_path):
     assert "has no ratings.dat or ratings.csv, also .gz" in refusal(
         convert_movielens, tmp_path, name="N", output=tmp_path / "out"
     )
+
+
+def test_damaged_files_are_converted_or_refused_in_one_line(tmp_path):
+    draw = np.random.default_rng(3)
+    sound = {
+        convert_movielens: ML_CSV,
+        convert_yelp: "".join(f"{json.dumps(row)}\n" for row in YELP_REVIEWS),
+        convert_goodreads: "".join(f"{json.dumps(row)}\n" for row in GOODREADS_EVENTS),
+        convert_steam: "".join(f"{row!r}\n" for row in AUSTRALIAN),
+        convert_hm: HM_EVENTS,
+    }
+    refused = 0
+    for number, (convert, text) in enumerate(sound.items()):
+        for trial in range(25):
+            content = bytearray(text.encode())
+            for place in draw.integers(0, len(content), 1 + trial // 5):
+                content[place] = draw.integers(256)
+            (tmp_path / "a").write_bytes(content)
+            try:
+                convert(tmp_path / "a", name=f"N{number}-{trial}", output=tmp_path / "out")
+            except UserError as error:
+                refused += 1
+                assert "\n" not in str(error)
+    assert 20 < refused < 120
