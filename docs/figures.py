@@ -69,6 +69,7 @@ def rooms() -> str:
         [("cli", "commands, options", GREY), ("benchmark", "speed and memory", GREY)],
         [("leaderboard", "models x datasets x seeds, each a job", BLUE)],
         [("run", "one job, from data to table", BLUE)],
+        [("web", "an HTTP server and its page", BLUE)],
         [("serving", "recommend, add items, export", BLUE)],
         [
             ("models", "a folder a paper: idp, precise, unisrec, ...", PURPLE),

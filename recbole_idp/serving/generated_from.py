@@ -61,8 +61,8 @@ class GeneratedFrom:
     """
 
     def __init__(self, trained: TrainedModel) -> None:
-        transfer, self._names = trained.transfer, trained.source_items
-        assert transfer is not None and self._names is not None  # as the caller has looked
+        transfer, names = trained.transfer, trained.source_items
+        assert transfer is not None and names is not None  # as the caller has looked
         settings = GenerationSettings.of(trained.description["config"])
         items, similarities, vectors = (transfer.get(name) for name in ("items", "similarities", "vectors"))
         if (
@@ -76,6 +76,7 @@ class GeneratedFrom:
         ):
             raise UserError(f"{trained.folder} has matches of other items than its own: train the model again")
         self._matches = Matches(items.numpy(), similarities.numpy(), vectors.any(dim=1).numpy())
+        self._names = names
         self._weights = match_weights(self._matches, settings)
         self._confidence = confidence(self._matches).squeeze(1)
         self._generator, self._own_texts = settings.generator, settings.own_texts

@@ -23,9 +23,9 @@ from recbole_idp.web.catalogue import Catalogue
 from recbole_idp.web.guard import BodyLimit, KnownHosts, RateLimit, SafeHeaders, problem
 
 STATIC = Path(__file__).parent / "static"
-_VERSION = versions().get("recbole_idp", "unknown")
 """The page and what it needs."""
 
+VERSION = versions().get("recbole_idp", "unknown")
 T = TypeVar("T")
 _PREPARED_AFTER = 0.3
 _REFUSALS: dict[int | str, dict[str, Any]] = {
@@ -47,18 +47,18 @@ def make_app(catalogue: Catalogue, rate: float = 0.0, hosts: Collection[str] = (
     Returns:
         An ASGI application.
     """
-    # Pictures, searches and explanations must not wait for the model, nor the other way round.
-    model, others = (ThreadPoolExecutor(1, name) for name in ("model", "catalogue"))
+    # None waits for another: an index of a million titles takes a quarter of a minute to be made.
+    model, search, others = threads = [ThreadPoolExecutor(1, name) for name in ("model", "search", "others")]
     batches = Batches(catalogue.recommender.rank, model)
 
-    async def aside(work: Callable[..., T], *arguments: Any) -> T:
-        """Do something in the thread of the catalogue."""
-        return await asyncio.get_running_loop().run_in_executor(others, work, *arguments)
+    async def inside(thread: ThreadPoolExecutor, work: Callable[..., T], *arguments: Any) -> T:
+        """Do something in a thread."""
+        return await asyncio.get_running_loop().run_in_executor(thread, work, *arguments)
 
     async def prepare() -> None:
         """Let the first question, which may wait already, be answered first."""
         await asyncio.sleep(_PREPARED_AFTER)
-        await aside(catalogue.prepare)
+        await asyncio.gather(inside(search, catalogue.prepare_search), inside(others, catalogue.prepare_origins))
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -66,12 +66,12 @@ def make_app(catalogue: Catalogue, rate: float = 0.0, hosts: Collection[str] = (
         preparing.add_done_callback(_report)
         yield
         preparing.cancel()
-        for thread in (model, others):
+        for thread in threads:
             thread.shutdown(wait=False, cancel_futures=True)
 
     # Its own pages on the interface fetch scripts from elsewhere.
     app = FastAPI(
-        title="recbole_idp", version=_VERSION, lifespan=lifespan, docs_url=None, redoc_url=None, responses=_REFUSALS
+        title="recbole_idp", version=VERSION, lifespan=lifespan, docs_url=None, redoc_url=None, responses=_REFUSALS
     )
     about = _health(catalogue)
 
@@ -83,7 +83,7 @@ def make_app(catalogue: Catalogue, rate: float = 0.0, hosts: Collection[str] = (
         asked = [batches.ask(known, question.k, question.exclude_seen) for known in numbers]
         ranked = [await asked[0]] if len(asked) == 1 else await asyncio.gather(*asked)
         if question.explain:
-            items = await aside(lambda: [catalogue.explained(row) for row in ranked])
+            items = await inside(others, lambda: [catalogue.explained(row) for row in ranked])
         else:
             items = [catalogue.recommended(row) for row in ranked]
         unknown = map(recommender.unknown, histories)
@@ -100,7 +100,7 @@ def make_app(catalogue: Catalogue, rate: float = 0.0, hosts: Collection[str] = (
     ) -> schema.Items:
         """Search items by title; by ids; or list all of them."""
         if query.strip():
-            found = await aside(catalogue.find, query, limit)
+            found = await inside(search, catalogue.find, query, limit)
             return schema.Items(items=found, total=len(found))
         if item:
             found = catalogue.items(catalogue.recommender.numbers(item))
@@ -112,17 +112,17 @@ def make_app(catalogue: Catalogue, rate: float = 0.0, hosts: Collection[str] = (
     @app.get("/similar", responses=_UNKNOWN)
     async def similar(item: ItemName, k: Annotated[int, Query(ge=1, le=limits.MOST_ITEMS)] = 10) -> schema.SimilarOnes:
         """Return the items that are like an item."""
-        number, search = known(item), catalogue.similar
-        if search is None or number > len(catalogue.recommender.trained.tokens):
+        number, vectors = known(item), catalogue.similar
+        if vectors is None or number > len(catalogue.recommender.trained.tokens):
             raise HTTPException(404, "the model has no vector of this item to compare by")
-        ranked = await asyncio.get_running_loop().run_in_executor(model, search.of, number, k)
+        ranked = await inside(model, vectors.of, number, k)
         return schema.SimilarOnes(items=catalogue.alike(ranked))
 
     @app.get("/poster", responses=_UNKNOWN, response_class=Response)
     async def poster(item: ItemName) -> Response:
         """Return the picture of an item."""
         number = known(item)
-        found = None if catalogue.posters is None else await aside(catalogue.posters.read, number)
+        found = None if catalogue.posters is None else await inside(others, catalogue.posters.read, number)
         if found is None:
             raise HTTPException(404, "there is no picture of this item")
         return Response(found.content, media_type=found.media_type, headers={"Cache-Control": "private, max-age=3600"})
@@ -165,7 +165,7 @@ def _health(catalogue: Catalogue) -> schema.Health:
     about = trained.description
     return schema.Health(
         status="ok",
-        version=_VERSION,
+        version=VERSION,
         model=about["model"],
         variant=about["variant"],
         dataset=about["dataset"],

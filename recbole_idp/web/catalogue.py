@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 class Catalogue:
     """Names, titles, posters and origins of items by their numbers.
 
-    What takes time to make is made when it is first asked for, or by :meth:`prepare`. One thread at a time may ask.
+    What takes time to make is made when it is first asked for, or by the methods that prepare it. One thread at a time
+    may search, and one explain.
 
     Args:
         recommender: The model.
@@ -41,9 +42,13 @@ class Catalogue:
         self._read = trained.read_numbers
         self.size = len(self._tokens) + len(self._others)
 
-    def prepare(self) -> None:
-        """Make what the first search and the first explanation need."""
-        _ = self._search, self._origins
+    def prepare_search(self) -> None:
+        """Make what the first search needs."""
+        _ = self._search
+
+    def prepare_origins(self) -> None:
+        """Make what the first explanation needs."""
+        _ = self._origins
 
     @cached_property
     def similar(self) -> SimilarItems | None:

@@ -30,6 +30,8 @@ from recbole_idp.cli.main import main
 from recbole_idp.cli.tasks import TASKS
 from recbole_idp.leaderboard.plan import is_leaderboard
 from recbole_idp.registry import GENERAL_MODELS, MODELS
+from recbole_idp.serving.load import open_trained
+from recbole_idp.web.keys import ServeSettings
 from tests.support.python import ROOT
 
 pytestmark = pytest.mark.filterwarnings("ignore:pkg_resources")
@@ -69,6 +71,13 @@ def file_exists(path, words):
     assert (ROOT / path).exists()
 
 
+def serves(words):
+    """Checks the options of a server, which would not end, and that its folder is there."""
+    task, options = parse_arguments(words[1:], TASKS)
+    assert task == "serve" and set(options) <= set(ServeSettings.model_fields)
+    assert open_trained(options["trained"]).tokens
+
+
 NOT_RUN = {
     "pip install": extras_exist,  # it would change the environment; test_install.py builds and installs
     "python3 -m venv": None,  # it would make an environment
@@ -83,7 +92,7 @@ NOT_RUN = {
     "mkdocs": functools.partial(file_exists, "mkdocs.yml"),  # test_the_site_is_built_without_a_warning
     "python -m build": functools.partial(file_exists, "setup.py"),  # test_install.py builds both forms
     "python examples/": lambda words: file_exists(words[1], words),  # test_examples.py runs them
-    "uvicorn": functools.partial(file_exists, "examples/recommend_and_serve.py"),  # likewise, without a port
+    "recbole-idp serve": serves,  # tests/web/ runs it
     "python docs/figures.py": functools.partial(file_exists, "docs/figures.py"),  # test_figures_are_those_of_the_script
     "python tests/floors.py": functools.partial(file_exists, "tests/floors.py"),  # test_install.py compares
     "git": None,

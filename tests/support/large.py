@@ -6,9 +6,9 @@ import torch
 
 from recbole_idp.nn.encoder.keys import TransformerSettings
 from recbole_idp.nn.encoder.transformer import TransformerEncoder
+from recbole_idp.serving.encoder_sizes import encoder_sizes
 from recbole_idp.serving.source_items import SourceItem, SourceItems
 from recbole_idp.serving.trained_model import TrainedModel
-from recbole_idp.serving.user_encoder import encoder_sizes
 from recbole_idp.testing.toy import WORDS
 
 _COLOURS = ("amber", "black", "copper", "dusty", "emerald", "fern", "grey", "hazel", "indigo", "jade", "khaki", "lilac")

@@ -74,7 +74,8 @@ def test_serving_needs_neither_recbole_nor_what_it_needs(needs_extra, folder):
         "from recbole_idp.web.catalogue import Catalogue\n"
         "catalogue = Catalogue(load(sys.argv[1]))\n"
         "make_app(catalogue)\n"
-        "catalogue.prepare()\n"
+        "catalogue.prepare_search()\n"
+        "catalogue.prepare_origins()\n"
         "heavy = {'recbole', 'transformers', 'sentence_transformers', 'pandas', 'sklearn', 'faiss', 'ray'}\n"
         "print(sorted(heavy & {name.partition('.')[0] for name in sys.modules}))\n"
     )
