@@ -254,3 +254,11 @@ def test_a_written_file_is_taken(tmp_path):
     given = write_vectors(tmp_path, encoder)
     whole = run(tmp_path, "TextKNN", text_vectors=given["text_vectors"])
     assert figures(run(tmp_path, "TextKNN", text_vectors=str(path))) == figures(whole)
+
+
+def test_pretraining_needs_the_vectors_of_the_sources_alone(place, tmp_path, monkeypatch):
+    folder, given = place
+    monkeypatch.chdir(tmp_path)
+    argv = command(folder, "pretrain", source_text_vectors=given["source_text_vectors"], checkpoint_dir=str(tmp_path))
+    assert main(argv) == 0
+    assert bundle_of(tmp_path).name == bundle_of(folder / "data" / "saved").name
