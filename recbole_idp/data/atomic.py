@@ -167,7 +167,7 @@ def _utf8_bytes(path: Path, encoding: str) -> bytes:
     try:
         data = path.read_bytes()
     except FileNotFoundError:
-        raise UserError(f"no file {path}{_what_is_there(path)}") from None
+        raise no_file(path) from None
     except OSError as error:
         raise UserError(f"cannot read {path} ({error.strerror}): check the path and its permissions") from error
     if packed := next((name for start, name in _PACKED.items() if data.startswith(start)), None):
@@ -193,6 +193,11 @@ def _utf8_bytes(path: Path, encoding: str) -> bytes:
         line = data.count(b"\n", 0, data.index(b"\0")) + 1
         raise UserError(f"{path}, line {line}: a NUL byte, so this is not {encoding} text; convert the file to UTF-8")
     return data
+
+
+def no_file(path: Path) -> UserError:
+    """Return the error of a file that is not there, which names what is."""
+    return UserError(f"no file {path}{_what_is_there(path)}")
 
 
 def _what_is_there(path: Path) -> str:

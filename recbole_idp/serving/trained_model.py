@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -223,6 +224,10 @@ class TrainedModel(WholeFolder):
         Raises:
             UserError: The file or the bundle cannot be used, or the model's items were not made from texts.
         """
+        if not os.path.exists(path):
+            from recbole_idp.data.atomic import no_file
+
+            raise no_file(Path(path))
         if self.tokenizer is not None:
             from recbole_idp.serving import text_items
 

@@ -145,7 +145,7 @@ def two_clusters(items=400):
 
 def kept_in(folder):
     """Returns the settings of texts whose vectors are kept in a folder."""
-    return TextEncoding(TextSettings(), ItemFileFormat(), "cpu", folder, show_progress=False)
+    return TextEncoding(TextSettings(), ItemFileFormat(), "cpu", folder, show_progress=False, target="", data_path="")
 
 
 def trainer_of(tmp_path, trainee=None, seed=3, **changes):
