@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
+from recbole_idp.content.text.encoding import TextEncoding
 from recbole_idp.models.base.encoded_items import EncodedItemsModel
 from recbole_idp.models.idp.keys import TextDeltaSASRecSettings
 from recbole_idp.models.idp.text_pca import text_components
@@ -39,7 +40,8 @@ class TextDeltaSASRec(EncodedItemsModel):
         super().__init__(config, dataset)
         settings = TextDeltaSASRecSettings.of(config)
         self.bound = settings.delta_bound * settings.generated_spread
-        self.register_buffer("texts", nn.functional.pad(text_components(config, dataset), (0, 0, 1, 0)))
+        components = text_components(settings, TextEncoding.of(config), dataset)
+        self.register_buffer("texts", nn.functional.pad(components, (0, 0, 1, 0)))
         nn.init.zeros_(self.item_embedding.weight)
 
     def encode_items(self) -> torch.Tensor:

@@ -17,18 +17,18 @@ if TYPE_CHECKING:
     from recbole_idp.data.dataset import SequenceDataset
 
 
-def text_components(config: Config, dataset: SequenceDataset) -> torch.Tensor:
+def text_components(settings: TextStartSettings, encoding: TextEncoding, dataset: SequenceDataset) -> torch.Tensor:
     """Return the principal components of the texts of all inputs but padding; shape [I - 1, D].
 
     Args:
-        config: With :class:`~recbole_idp.models.idp.keys.TextStartSettings`.
+        settings: Width, spread and whitening.
+        encoding: Settings of texts and text encoder.
         dataset: The target.
 
     Raises:
         UserError: There are no texts, or the encoder cannot be loaded.
     """
-    settings = TextStartSettings.of(config)
-    vectors = frozen_text_vectors(TextEncoding.of(config), dataset)
+    vectors = frozen_text_vectors(encoding, dataset)
     spread, whitening = settings.generated_spread, settings.text_whitening
     return principal_components(vectors, settings.hidden_size, spread, whitening=whitening)
 
@@ -47,4 +47,4 @@ class TextPCASASRec(IDP):
 
     def __init__(self, config: Config, dataset: SequenceDataset) -> None:
         super().__init__(config, dataset)
-        self.start_from(text_components(config, dataset))
+        self.start_from(text_components(TextStartSettings.of(config), TextEncoding.of(config), dataset))

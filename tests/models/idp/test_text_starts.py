@@ -3,8 +3,10 @@
 import pytest
 import torch
 
+from recbole_idp.content.text.encoding import TextEncoding
 from recbole_idp.models.idp.components import component_directions
 from recbole_idp.models.idp.generation import principal_components
+from recbole_idp.models.idp.keys import TextStartSettings
 from recbole_idp.models.idp.text_delta import bounded
 from recbole_idp.models.idp.text_pca import text_components
 from recbole_idp.run.run import run
@@ -30,7 +32,7 @@ def test_they_start_where_text_pca_does(domains, model, whitening):
     config = configured(domains, model, text_whitening=whitening, generated_spread=1.5, hidden_size=32)
     train, _, _ = loaders_of(config)
     found = config.model_class(config, train.dataset).eval().item_vectors().detach()[1:]
-    expected = text_components(config, train.dataset)
+    expected = text_components(TextStartSettings.of(config), TextEncoding.of(config), train.dataset)
     assert expected.square().sum(1).mean().sqrt().item() == pytest.approx(1.5, rel=1e-5)
     # Float32 here and float64 there; whitening scales up directions in which texts hardly vary.
     torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-4)
