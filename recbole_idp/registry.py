@@ -181,6 +181,16 @@ MODELS = {
         extends="PositionSASRec",
         settings="recbole_idp.models.idp.keys:TextPCASASRecSettings",
     ),
+    "TextProjectionSASRec": Registration(
+        "recbole_idp.models.idp.text_projection:TextProjectionSASRec",
+        extends="PositionSASRec",
+        settings="recbole_idp.models.idp.keys:TextProjectionSASRecSettings",
+    ),
+    "TextDeltaSASRec": Registration(
+        "recbole_idp.models.idp.text_delta:TextDeltaSASRec",
+        extends="PositionSASRec",
+        settings="recbole_idp.models.idp.keys:TextDeltaSASRecSettings",
+    ),
     "TextKNN": Registration(
         "recbole_idp.models.textknn.model:TextKNN",
         "recbole_idp.models.textknn.trainer:UntrainedTrainer",

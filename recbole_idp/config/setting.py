@@ -93,7 +93,7 @@ def setting(
     help: str,
     affects: Affects = Affects.ALL,
     of: tuple[str, str] | None = None,
-    implied: str | None = None,
+    implied: Any = None,
 ) -> Any:
     """Declare a field of :class:`Settings`.
 
@@ -141,7 +141,7 @@ class Setting:
     affects: Affects = Affects.ALL
     owner: str = field(default="", compare=False)
     of: tuple[str, str] | None = None
-    implied: str | None = None
+    implied: Any = None
 
     @classmethod
     def declared(cls, name: str, info: FieldInfo, owner: str) -> Self:

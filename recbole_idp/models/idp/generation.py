@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from recbole_idp.models.idp.components import component_directions
 from recbole_idp.search.exact import Matches
 
 if TYPE_CHECKING:
@@ -298,7 +299,11 @@ def generate(evidence: Evidence, settings: GenerationSettings) -> torch.Tensor:
 
 
 def principal_components(
-    vectors: np.ndarray, width: int, spread: float | torch.Tensor, settled: int | None = None
+    vectors: np.ndarray,
+    width: int,
+    spread: float | torch.Tensor,
+    settled: int | None = None,
+    whitening: float = 0.0,
 ) -> torch.Tensor:
     """Make IDs from the target's own texts, with no source domain: the control that a transfer has to beat.
 
@@ -307,12 +312,12 @@ def principal_components(
         width: Width D of the IDs.
         spread: Root of the mean squared distance of the result from its centre.
         settled: Number of the first items over which centre, directions and spread are taken. None: all.
+        whitening: See :func:`~recbole_idp.models.idp.components.component_directions`.
 
     Returns:
         The first D principal components, centred; columns beyond W are zero; shape [T, D].
     """
     texts = torch.from_numpy(centred(vectors, settled)).double()
-    _, directions = torch.linalg.eigh(texts[:settled].t() @ texts[:settled])
-    components = texts @ directions.flip(1)[:, :width]
+    components = texts @ component_directions(texts[:settled], width, whitening)
     components = torch.nn.functional.pad(components, (0, width - components.shape[1])).float()
     return to_spread(components, spread, torch.zeros(width), settled)

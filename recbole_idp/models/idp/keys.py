@@ -91,6 +91,12 @@ class GenerationSettings(Settings):
     generated_spread: Positive = setting(
         1.0, "default: root mean square distance of spread from the centre, text_pca's too.", Affects.TRAINING
     )
+    text_whitening: Share = setting(
+        0.0,
+        "default: 0: components vary as those of the texts; 1: all vary alike; between: in part; of text_pca.",
+        Affects.TRAINING,
+        implied=0.0,
+    )
     generated_prior: Number = setting(
         32.0, "paper: 0; default: pull towards the generated IDs, in training events.", Affects.TRAINING
     )
@@ -155,12 +161,35 @@ class IDPGRU4RecSettings(IDPSettings, GRUSettings):
     )
 
 
-class TextPCASASRecSettings(PositionSASRecSettings):
-    """SASRec that starts from principal components of the items' texts."""
+class TextStartSettings(PositionSASRecSettings):
+    """SASRec whose item vectors start from principal components of the items' texts."""
 
     generated_spread: Positive = setting(
         1.0, "default: root mean square distance of the start from its centre.", Affects.TRAINING
     )
+    text_whitening: Share = setting(
+        0.0,
+        "default: 0: components vary as those of the texts; 1: all vary alike; between: in part.",
+        Affects.TRAINING,
+        implied=0.0,
+    )
+
+
+class TextProjectionSASRecSettings(TextStartSettings):
+    """SASRec whose items are a trained projection of their texts."""
+
+
+class TextDeltaSASRecSettings(TextStartSettings):
+    """SASRec whose items are their texts and a bounded change."""
+
+    delta_bound: Positive = setting(
+        0.5, "default: an item moves less than this from its text, in units of generated_spread.", Affects.TRAINING
+    )
+
+
+class TextPCASASRecSettings(TextStartSettings):
+    """SASRec that starts from principal components of the items' texts, and is pulled towards them."""
+
     generated_prior: Number = setting(
         32.0, "default: pull towards the start, in training events; 0: none.", Affects.TRAINING
     )

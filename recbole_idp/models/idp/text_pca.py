@@ -7,12 +7,30 @@ from typing import TYPE_CHECKING
 from recbole_idp.content.text.encoding import TextEncoding
 from recbole_idp.models.base.text_vectors import frozen_text_vectors
 from recbole_idp.models.idp.generation import principal_components
+from recbole_idp.models.idp.keys import TextStartSettings
 from recbole_idp.models.idp.model import IDP
 
 if TYPE_CHECKING:
+    import torch
     from recbole.config import Config
 
     from recbole_idp.data.dataset import SequenceDataset
+
+
+def text_components(settings: TextStartSettings, encoding: TextEncoding, dataset: SequenceDataset) -> torch.Tensor:
+    """Return the principal components of the texts of all inputs but padding; shape [I - 1, D].
+
+    Args:
+        settings: Width, spread and whitening.
+        encoding: Settings of texts and text encoder.
+        dataset: The target.
+
+    Raises:
+        UserError: There are no texts, or the encoder cannot be loaded.
+    """
+    vectors = frozen_text_vectors(encoding, dataset)
+    spread, whitening = settings.generated_spread, settings.text_whitening
+    return principal_components(vectors, settings.hidden_size, spread, whitening=whitening)
 
 
 class TextPCASASRec(IDP):
@@ -29,5 +47,4 @@ class TextPCASASRec(IDP):
 
     def __init__(self, config: Config, dataset: SequenceDataset) -> None:
         super().__init__(config, dataset)
-        vectors = frozen_text_vectors(TextEncoding.of(config), dataset)
-        self.start_from(principal_components(vectors, self.hidden_size, config["generated_spread"]))
+        self.start_from(text_components(TextStartSettings.of(config), TextEncoding.of(config), dataset))

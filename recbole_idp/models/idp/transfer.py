@@ -169,7 +169,9 @@ def initialise(
             )
     encoder = None if variant in OWN_ENCODER else start.bundle.encoder
     if variant == "text_pca":
-        generated = principal_components(start.frozen_vectors, model.hidden_size, settings.generated_spread)
+        generated = principal_components(
+            start.frozen_vectors, model.hidden_size, settings.generated_spread, whitening=settings.text_whitening
+        )
     elif variant == "random_match":
         generated = neighbours(start.evidence(_random_matches(start, seed)), settings)
     else:

@@ -42,7 +42,7 @@ def test_each_encoder_is_known_to_the_key_and_to_what_takes_it():
     every = set(ENCODERS)
     assert {name for name, kinds in taking.items() if kinds == every} == {
         *("IDP", "IDP_IDt", "PositionSASRec", "TextPCASASRec", "UniSRec", "UniSRec_IDt"),
-        *("MoRec", "TCF", "CLUE", "CLUE_zero"),
+        *("MoRec", "TCF", "CLUE", "CLUE_zero", "TextProjectionSASRec", "TextDeltaSASRec"),
     }
     assert {name for name, kinds in taking.items() if kinds > every} == {"PeterRec", "Conure"}
     assert taking["Adapter4Rec"] == {"SASRec", "BSARec"}
