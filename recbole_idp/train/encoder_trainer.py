@@ -19,6 +19,17 @@ if TYPE_CHECKING:
     from recbole_idp.data.domains import TargetLoader
 
 
+# States of a step are not all: of 22 GiB, a step with 13.9 GiB of states has not left enough for its gradients, for
+# what is freed and not given back, and for the evaluation.
+_USABLE = 0.55
+
+
+def _usable_bytes(device: torch.device) -> int | None:
+    """Return the bytes that the states of a step may take; None where it is not known what is available."""
+    found = available_bytes(device)
+    return None if found is None else int(_USABLE * found)
+
+
 class EncoderTrainer(SequenceTrainer):
     """Train a content encoder together with the recommender: two learning rates, and an estimate before it starts.
 
@@ -58,7 +69,7 @@ class EncoderTrainer(SequenceTrainer):
         if sizes is None:
             return ""
         limit = self.config["memory_limit_mb"]
-        room = available_bytes(self.device) if limit is None else limit << 20
+        room = _usable_bytes(self.device) if limit is None else limit << 20
         if room is not None and sizes.n_bytes > room:
             raise UserError(
                 f"training the content encoder takes about {gigabytes(sizes.n_bytes)} of memory a step, and "
