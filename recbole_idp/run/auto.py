@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from recbole_idp.evaluation.metrics import goodness
 from recbole_idp.models.base.fused import FusedModel
 from recbole_idp.run.fusion import Validation, WeightChoice, choose_weights
-from recbole_idp.run.keys import AUTO, AutoSettings
+from recbole_idp.run.keys import AUTO, AutoSettings, better_half
 from recbole_idp.run.trial import Training, evaluated, train
 from recbole_idp.run.trials import Outcome, Trial
 from recbole_idp.storage.files import parse_json, write_json
@@ -126,9 +126,10 @@ def mixtures(count: int, parts: int = PARTS) -> Iterator[tuple[float, ...]]:
     Yields:
         M numbers that add up to ``parts``.
     """
-    whole = (weights for weights in itertools.product(range(parts + 1), repeat=count) if sum(weights) == parts)
-    for weights in sorted(whole, key=lambda weights: sum(weight > 0 for weight in weights)):
-        yield tuple(map(float, weights))
+    # Each part is given to a model.
+    given = reversed(list(itertools.combinations_with_replacement(range(count), parts)))
+    for models in sorted(given, key=lambda models: len(set(models))):
+        yield tuple(float(models.count(model)) for model in range(count))
 
 
 def _halved(
@@ -161,7 +162,7 @@ def _halved(
             found[one.variant] = training.valid[watched]
             checkpoints.add(str(training.trainer.saved_model_file))
         better = sorted(starts, key=lambda name: goodness(watched, found[name]), reverse=True)
-        better = better[: max(settings.auto_members, -(-len(starts) // 2))]
+        better = better[: better_half(len(starts), settings.auto_members)]
         starts = [name for name in starts if name in better]
         rungs.append({"epochs": epochs, "valid": found, "kept": starts})
         write_json(decided, {"rungs": rungs, "checkpoints": sorted(checkpoints)})

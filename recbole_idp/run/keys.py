@@ -78,16 +78,25 @@ class AutoSettings(Settings):
         """Check that rungs rise, and that models to average are few and rank items."""
         if values["auto_rungs"] != sorted(values["auto_rungs"]):
             raise UserError(f"auto_rungs has to rise, and is {values['auto_rungs']}")
-        trained = min(values["auto_members"], len(values["auto_starts"])) * values["auto_seeds"]
-        if trained > _MOST:
+        kept, members = len(values["auto_starts"]), values["auto_members"]
+        for _ in values["auto_rungs"]:
+            if kept > members:
+                kept = better_half(kept, members)
+        if (trained := kept * values["auto_seeds"]) > _MOST:
             raise UserError(
-                f"auto averages {_MOST} models at most, and auto_members times auto_seeds is {trained}: give fewer"
+                f"auto averages {_MOST} models at most, and it would train {kept} starts with {values['auto_seeds']} "
+                f"seeds to the end, {trained} models: give more auto_rungs, or less of auto_members or auto_seeds"
             )
         if AUTO not in (values["variants"] or []):
             return
         mode = values["eval_args"]["mode"]
         if any(part != "full" for part in (mode.values() if isinstance(mode, dict) else (mode,))):
             raise UserError(f"{AUTO} ranks all items, and the mode of eval_args is {mode}: take mode full")
+
+
+def better_half(count: int, members: int) -> int:
+    """Return how many of some starts a rung keeps: the half, and ``members`` at least."""
+    return max(members, -(-count // 2))
 
 
 _MOST = 8

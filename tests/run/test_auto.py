@@ -6,7 +6,6 @@ import json
 import numpy as np
 import pytest
 import torch
-from recbole.data.interaction import Interaction
 
 from recbole_idp import testing
 from recbole_idp.evaluation.ranking import rank_targets
@@ -21,6 +20,7 @@ from recbole_idp.serving.recommender import Recommender
 from recbole_idp.storage.checkpoint import load_checkpoint
 from recbole_idp.testing.models import loaders_of
 from tests.support.commands import refused
+from tests.support.trained import assert_serves
 
 pytestmark = pytest.mark.filterwarnings("ignore:pkg_resources")
 
@@ -74,14 +74,7 @@ def test_what_validation_prefers_is_kept_averaged_tested_and_served(domains):
     (path,) = (domains / "results").glob("*.json")
     (tested,) = read_ranks(path).trials.values()
     assert np.array_equal(tested, rank_targets(average, test.dataset.targets(), longest).numpy())
-    items, lengths = test.dataset.targets().histories(torch.arange(6), 6)
-    with torch.no_grad():
-        expected = average.full_sort_predict(Interaction({average.ITEM_SEQ: items, average.ITEM_SEQ_LEN: lengths}))
-    served = Recommender.open(result["trained"]["folder"])
-    scores = served.scores([[item for item in row if item] for row in items.tolist()])
-    known = expected.isfinite()
-    known[:, 0] = False
-    assert known.any() and torch.allclose(scores[known], expected[known], atol=1e-4)
+    assert_serves(result["trained"]["folder"], average, test.dataset.targets())
     # Nothing is left of what is not averaged.
     assert not list((domains / "saved").glob("unfinished-*"))
     kept = {member["checkpoint"].rsplit("/", 1)[-1] for member in members}
@@ -133,4 +126,7 @@ def test_what_has_no_meaning_is_refused(domains, capfd):
     refused(capfd, [*words, '--eval_args={"mode": "uni9"}'], "auto ranks all items")
     refused(capfd, [*words, "--auto_rungs=[5, 3]"], "auto_rungs has to rise")
     refused(capfd, [*words, "--auto_members=4", "--auto_seeds=3"], "auto averages 8 models at most")
+    # One rung halves four starts once.
+    once = ["--auto_rungs=[3]", "--auto_members=1", "--auto_seeds=5"]
+    refused(capfd, [*words, *once], "auto averages 8 models at most", "2 starts with 5 seeds")
     refused(capfd, [*words, "--auto_starts=[zero_shot]"], "auto_starts")

@@ -5,17 +5,16 @@ import functools
 import numpy as np
 import pytest
 import torch
-from recbole.data.interaction import Interaction
 
 from recbole_idp import testing
 from recbole_idp.evaluation.ranking import rank_targets
 from recbole_idp.report.result import read_ranks
 from recbole_idp.run.fusion import fused_model
 from recbole_idp.run.run import run
-from recbole_idp.serving.recommender import Recommender
 from recbole_idp.storage.checkpoint import load_checkpoint
 from recbole_idp.testing.models import loaders_of
 from tests.support.commands import refused
+from tests.support.trained import assert_serves
 
 pytestmark = pytest.mark.filterwarnings("ignore:pkg_resources")
 configured = functools.partial(testing.configured, fuse="TextKNN", epochs=3)
@@ -57,14 +56,7 @@ def test_a_fused_model_is_served(domains, model):
     result = run(config)
     built, (train, _, test) = of_result(result, config)
     both = fused_model(built, config, train.dataset, 2.0)
-    items, lengths = test.dataset.targets().histories(torch.arange(6), 6)
-    with torch.no_grad():
-        expected = both.full_sort_predict(Interaction({both.ITEM_SEQ: items, both.ITEM_SEQ_LEN: lengths}))
-    recommender = Recommender.open(result["trained"]["folder"])
-    found = recommender.scores([[item for item in row if item] for row in items.tolist()])
-    known = expected.isfinite()
-    known[:, 0] = False
-    assert known.any() and torch.allclose(found[known], expected[known], atol=1e-4)
+    assert_serves(result["trained"]["folder"], both, test.dataset.targets())
 
 
 def test_fusion_is_refused_where_it_has_no_meaning(domains, capfd):

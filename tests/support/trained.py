@@ -3,10 +3,13 @@
 import json
 
 import pytest
+import torch
+from recbole.data.interaction import Interaction
 from safetensors.torch import load_file, save_file
 
 from recbole_idp.cli.main import main
 from recbole_idp.run.run import run as run_job
+from recbole_idp.serving.recommender import Recommender
 from recbole_idp.storage.sealed import seal
 from recbole_idp.testing import configured
 from recbole_idp.testing.toy import write_domains
@@ -27,6 +30,17 @@ def run(folder, model="IDP", **changes):
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         return run_job(config)
+
+
+def assert_serves(folder, model, targets):
+    """Asserts that a trained folder gives the scores of a model after the first histories of some targets."""
+    items, lengths = targets.histories(torch.arange(6), 6)
+    with torch.no_grad():
+        expected = model.full_sort_predict(Interaction({model.ITEM_SEQ: items, model.ITEM_SEQ_LEN: lengths}))
+    found = Recommender.open(folder).scores([[item for item in row if item] for row in items.tolist()])
+    known = expected.isfinite()
+    known[:, 0] = False
+    assert known.any() and torch.allclose(found[known], expected[known], atol=1e-4)
 
 
 def make_trained(folder, variant="fine_tune", **changes):
