@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 from torch.nn import functional
@@ -53,8 +53,10 @@ class ContentItems:
         about: Name of the encoder, tokens of a text, whether it is kept, and its fingerprint.
         encoder: The encoder; None: not loaded yet.
         folder: The folder that holds it, if it is kept.
+        reads: What the encoder reads, for messages.
     """
 
+    reads: ClassVar[str] = "text"
     weights: dict[str, torch.Tensor]
     about: dict[str, Any]
     encoder: TextEncoder | None = None
@@ -102,25 +104,35 @@ class ContentItems:
         if self.about["kept"]:
             self.load().save(folder / ENCODER)
 
-    def load(self, device: str = "cpu") -> TextEncoder:
-        """Return the text encoder.
+    def load(self, device: str = "cpu") -> Any:
+        """Return the encoder.
 
         Raises:
             UserError: It cannot be loaded, or is another one than in training.
         """
         if self.encoder is not None:
             return self.encoder
-        # Recommending needs no text encoder.
-        from recbole_idp.content.text.encoder import load_text_encoder, open_text_encoder
-
         if self.about["kept"]:
             assert self.folder is not None  # as of an opened model
-            return open_text_encoder(self.folder, device=device)
-        name = self.about["name"]
-        found = load_text_encoder(name, max_tokens=self.about["tokens"], device=device)
+            return self.open_kept(self.folder, device)
+        found = self.load_by_name(device)
         if found.fingerprint != self.about["fingerprint"]:
-            raise UserError(f"text encoder {name} is another one here than in training: no items can be added by it")
+            name = f"{self.reads} encoder {self.about['name']}"
+            raise UserError(f"{name} is another one here than in training: no items can be added by it")
         return found
+
+    def open_kept(self, folder: Path, device: str) -> Any:
+        """Open the encoder that a folder keeps."""
+        # Recommending needs no text encoder.
+        from recbole_idp.content.text.encoder import open_text_encoder
+
+        return open_text_encoder(folder, device=device)
+
+    def load_by_name(self, device: str) -> Any:
+        """Load the encoder by its name."""
+        from recbole_idp.content.text.encoder import load_text_encoder
+
+        return load_text_encoder(self.about["name"], max_tokens=self.about["tokens"], device=device)
 
     def vectors(self, texts: Sequence[str]) -> torch.Tensor:
         """Return the item vector of each of T texts; shape [T, D]."""

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 class PictureItems(ContentItems):
     """Image encoder, mean and dense layers."""
 
+    reads = "image"
     encoder: Any
 
     @classmethod
@@ -40,21 +41,18 @@ class PictureItems(ContentItems):
         encoder: Any = parts.encoder
         return cls(dense_weights(parts.mean, parts.layers), about, encoder)
 
-    def load(self, device: str = "cpu") -> ImageEncoder:  # type: ignore[override]  # of pictures
-        """Return the image encoder; errors as of :meth:`ContentItems.load`."""
-        if self.encoder is not None:
-            return self.encoder  # type: ignore[no-any-return]
+    def open_kept(self, folder: Path, device: str) -> ImageEncoder:
+        """See :class:`ContentItems`."""
         # Recommending needs no image encoder.
-        from recbole_idp.content.image.encoder import load_image_encoder, open_image_encoder
+        from recbole_idp.content.image.encoder import open_image_encoder
 
-        if self.about["kept"]:
-            assert self.folder is not None  # as of an opened model
-            return open_image_encoder(self.folder, device)
-        name = self.about["name"]
-        found = load_image_encoder(name, device=device)
-        if found.fingerprint != self.about["fingerprint"]:
-            raise UserError(f"image encoder {name} is another one here than in training: no items can be added by it")
-        return found
+        return open_image_encoder(folder, device)
+
+    def load_by_name(self, device: str) -> ImageEncoder:
+        """See :class:`ContentItems`."""
+        from recbole_idp.content.image.encoder import load_image_encoder
+
+        return load_image_encoder(self.about["name"], device=device)
 
     def read_new(self, trained: TrainedModel, path: Path, vectors: str | Path | None) -> tuple[NewItems, torch.Tensor]:
         """Read the items of a file that a model does not have yet, and make their vectors of their pictures.
