@@ -265,6 +265,16 @@ def read_domain(config: Config, location: DatasetLocation) -> DomainEvents:
     """
     columns = usual_columns(location, config["load_col"], {key: config[key] for key in _COLUMNS}, FileFormat.of(config))
     dataset = SequenceDataset(derive(config, dataset=location.name, benchmark_filename=None, **columns))
+    return events_of(dataset, location)
+
+
+def events_of(dataset: SequenceDataset, location: DatasetLocation) -> DomainEvents:
+    """Return the events of a dataset that was read and not split yet.
+
+    Args:
+        dataset: The dataset.
+        location: Where its files are.
+    """
     events, tokens = dataset.inter_feat, dataset.field2id_token
     arrays = (events[field].to_numpy() for field in (dataset.uid_field, dataset.iid_field, dataset.time_field))
     return DomainEvents(location, tokens[dataset.uid_field], tokens[dataset.iid_field], *arrays)
