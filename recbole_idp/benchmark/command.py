@@ -57,6 +57,8 @@ class Task(NamedTuple):
 
 
 OUTPUT = Option(None)
+MADE = "Made"
+"""What stands for the made datasets where a configuration is resolved."""
 TASKS = {
     "training": Task(
         "training",
@@ -176,6 +178,9 @@ def _split(task: str, options: dict[str, str | bool]) -> tuple[dict[str, Any], R
     from recbole_idp.config.resolve import DEFAULT_DATASET, DEFAULT_MODEL, option_layers, resolve
 
     own = TASKS[task].options
+    if task == "scale":
+        # Values of the packaged default dataset are for a small one.
+        options = {"dataset": MADE, **options}
     dataset = str(options.get("dataset", DEFAULT_DATASET))
     keys = model_settings(DEFAULT_MODEL, dataset)
     everything = Layer(COMMAND_LINE, options)

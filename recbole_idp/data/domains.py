@@ -377,10 +377,19 @@ def number_users(parts: Sequence[DomainEvents], shared_users: Sequence[Sequence[
     """
     shared = {name: number for number, group in enumerate(shared_users or []) for name in group}
     found: list[np.ndarray] = []
-    numbers: dict[tuple[tuple[str, int], str], int] = {}
-    for number, part in enumerate(parts):
+    known: dict[int, dict[str, int]] = {}
+    count = 0
+    for part in parts:
         name = part.location.name
-        scope = ("shared", shared[name]) if name in shared else ("domain", number)
-        number_of = np.array([numbers.setdefault((scope, token), len(numbers)) for token in part.user_tokens])
+        if name in shared:
+            numbers = known.setdefault(shared[name], {})
+            # What is new gets the next numbers.
+            count -= len(numbers)
+            number_of = np.array([numbers.setdefault(token, count + len(numbers)) for token in part.user_tokens])
+            count += len(numbers)
+        else:
+            # Each has a token of its own, and nobody else has it.
+            number_of = np.arange(count, count + len(part.user_tokens))
+            count += len(part.user_tokens)
         found.append(number_of[part.users])
     return found

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 # 8 MiB of float32: large enough for the matrix product, small enough to be counted while in the cache.
 CHUNK_ELEMENTS = 1 << 21
+# Users of a chunk at least, where items are many: each chunk reads the vectors of all items.
+LEAST_ROWS = 16
 # The same for the encoder: 2 MiB of states at width 64, and 8 MiB inside its feed-forward layers.
 CHUNK_POSITIONS = 1 << 13
 
@@ -69,7 +71,7 @@ def scored_chunks(
     model.eval()
     # Rows of like length go together, so that little padding is computed.
     order = torch.argsort((targets.ends - targets.starts).clamp(max=max_length), stable=True)
-    size = max(1, min(CHUNK_ELEMENTS // model.n_items, CHUNK_POSITIONS // max_length))
+    size = max(1, min(max(CHUNK_ELEMENTS // model.n_items, LEAST_ROWS), CHUNK_POSITIONS // max_length))
     for rows in progress_bar(order.split(size), show_progress, desc="Evaluate", ncols=100, leave=False):
         items, lengths = targets.histories(rows, max_length)
         histories = Interaction({model.ITEM_SEQ: items, model.ITEM_SEQ_LEN: lengths}).to(model.device)

@@ -35,6 +35,7 @@ STAGES = {
     "index": Stage("index as a source", "events"),
     "split": Stage("split as a target", "events"),
     "pretraining": Stage("training steps", "items"),
+    "pretraining_rows": Stage("training steps, row updates", "items"),
     "evaluation": Stage("evaluation of some users", "items"),
     "match": Stage("matching, exact", "items"),
     "match_ivf": Stage("matching, IVF", "items"),

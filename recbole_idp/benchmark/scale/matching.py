@@ -41,7 +41,7 @@ def _measure(stage: str, search: str, request: Request, meter: Meter) -> None:
         matches = retrieve(targets, sources, config["top_m"], search, config["search_recall"])
         facts["recall"] = matches.recall
         facts["targets"] = len(targets)
-    facts["table_mb"] = round(sources.nbytes / (1 << 20), 1)
+        facts["table_mb"] = round(sources.nbytes / (1 << 20), 1)
 
 
 def _around(kinds: np.ndarray, count: int, random: np.random.Generator) -> np.ndarray:

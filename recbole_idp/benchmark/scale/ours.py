@@ -13,7 +13,7 @@ from recbole_idp.benchmark.loop import run_epochs
 from recbole_idp.benchmark.scale.steps import TimedSteps
 from recbole_idp.config.derive import data_root, derive, given_values
 from recbole_idp.data.catalog import locate
-from recbole_idp.data.domains import Domain, Domains, TargetLoader, events_of, join_domains
+from recbole_idp.data.domains import Domain, Domains, TargetLoader, events_of, join_domains, load_domains
 from recbole_idp.data.sequences import Sequences, Targets
 from recbole_idp.evaluation.ranking import rank_targets
 from recbole_idp.models.idp.model import IDP
@@ -21,6 +21,7 @@ from recbole_idp.serving.pack import sizes_of
 from recbole_idp.serving.recommender import Recommender
 from recbole_idp.serving.trained_model import TrainedModel
 from recbole_idp.storage.files import replacing
+from recbole_idp.train.row_adam import RowTrainer
 from recbole_idp.train.trainer import SequenceTrainer
 
 if TYPE_CHECKING:
@@ -48,13 +49,21 @@ def read(request: Request, meter: Meter) -> None:
 
 def pretraining(request: Request, meter: Meter) -> None:
     """Measure some steps of pre-training with the configured shared negatives."""
+    _train("pretraining", SequenceTrainer, request, meter)
+
+
+def pretraining_rows(request: Request, meter: Meter) -> None:
+    """Measure the same with ``pretrain_row_updates``."""
+    _train("pretraining_rows", RowTrainer, request, meter)
+
+
+def _train(stage: str, trainer_class: type[SequenceTrainer], request: Request, meter: Meter) -> None:
     model, settings, (train, _) = _source_model(request)
-    trainer = SequenceTrainer(settings, model)
+    trainer = trainer_class(settings, model)
     steps = TimedSteps(model.position_loss, lambda batch: batch.n_targets, request.steps)
-    with meter.stage("pretraining") as facts:
+    with meter.stage(stage) as facts:
         run_epochs(trainer, train, steps)
-        facts.update(steps.facts())
-    facts["table_mb"] = _megabytes(model.item_embedding.weight)
+        facts.update(steps.facts(), table_mb=_megabytes(model.item_embedding.weight))
 
 
 def evaluation(request: Request, meter: Meter) -> None:
@@ -85,6 +94,8 @@ def recommend(request: Request, meter: Meter) -> None:
 def _source_model(request: Request) -> tuple[IDP, Config, tuple[TargetLoader, TargetLoader]]:
     """Return an untrained model, its settings, and the loaders of the indexed events."""
     config = request.made_config()
+    if not request.indexed_file.is_file():
+        _keep(request, load_domains(derive(config, source_domains=[request.size.dataset], shared_users=None)))
     kept = np.load(request.indexed_file)
     sequences = Sequences(torch.from_numpy(kept["items"]), torch.from_numpy(kept["offsets"]))
     n_items = int(kept["n_items"])
@@ -120,6 +131,7 @@ def _as_trained(model: IDP, settings: Config) -> TrainedModel:
     """Return what serves a model, without writing it."""
     serving, vectors = model.serving(), model.item_vectors().detach()
     description: dict[str, Any] = {
+        "dataset": settings["dataset"],
         "encoder": sizes_of(serving, given_values(settings)),
         "hidden_event": serving.hidden_event,
         "temperature": serving.temperature,

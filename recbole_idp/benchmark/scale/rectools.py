@@ -6,6 +6,7 @@ import importlib
 import importlib.util
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
 from recbole_idp.benchmark.scale.steps import TimedSteps
@@ -34,7 +35,9 @@ def everything(request: Request, meter: Meter) -> None:
     # Stubs of neither are installed with the package.
     lightning: Any = importlib.import_module("pytorch_lightning")
     dataset_class: Any = importlib.import_module("rectools.dataset").Dataset
-    model_class: Any = importlib.import_module("rectools.models").SASRecModel
+    sasrec: Any = importlib.import_module("rectools.models.nn.transformers.sasrec")
+    # It knows nothing of the strings of pandas 3.
+    pd.set_option("future.infer_string", False)
     meter.renew()
     config = request.made_config()
     with meter.stage("read") as facts:
@@ -66,13 +69,19 @@ def everything(request: Request, meter: Meter) -> None:
             devices=1,
         )
 
-    model = model_class(
+    class Preparator(sasrec.SASRecDataPreparator):  # type: ignore[misc]  # its class is not known to mypy
+        """Its own, with the padding token in an array: pandas 3 finds no unique values of a tuple."""
+
+        item_extra_tokens = np.array(sasrec.SASRecDataPreparator.item_extra_tokens, dtype=object)
+
+    model = sasrec.SASRecModel(
         n_blocks=config["n_layers"],
         n_heads=config["n_heads"],
         n_factors=config["hidden_size"],
         session_max_len=config["MAX_ITEM_LIST_LENGTH"],
         loss="sampled_softmax",
         n_negatives=_NEGATIVES,
+        data_preparator_type=Preparator,
         get_trainer_func=make_trainer,
     )
     with meter.stage("pretraining") as facts:

@@ -15,6 +15,8 @@ from recbole_idp.storage.files import fingerprint
 if TYPE_CHECKING:
     from recbole.config import Config
 
+# Keys that decide on which events are read.
+_DECIDING = ("load_col", "val_interval", "user_inter_num_interval", "item_inter_num_interval", "rm_dup_inter")
 EVENTS_OF_A_USER = 10
 """Events for each user of the made data, on average."""
 
@@ -101,7 +103,8 @@ class Request:
     @property
     def indexed_file(self) -> Path:
         """Where the indexed events are kept for the jobs that do not measure reading."""
-        return Path(self.folder) / self.size.dataset / f"indexed-{fingerprint(self.config)[:8]}.npz"
+        digits = fingerprint({key: self.config[key] for key in _DECIDING})[:8]
+        return Path(self.folder) / self.size.dataset / f"indexed-{digits}.npz"
 
     def made_config(self) -> Config:
         """Return the configuration for the made data; an epoch of RecBole is one pass."""

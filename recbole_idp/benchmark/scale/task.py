@@ -41,6 +41,7 @@ class Job(NamedTuple):
 JOBS = (
     Job("ours", "read", ("read", "index", "split")),
     Job("ours", "pretraining", ("pretraining",)),
+    Job("ours", "pretraining_rows", ("pretraining_rows",)),
     Job("ours", "evaluation", ("evaluation",)),
     Job("matching", "exact", ("match",)),
     Job("matching", "ivf", ("match_ivf",)),
@@ -69,7 +70,7 @@ def run(
         steps: Training steps.
         users: Users to evaluate, and users to recommend to.
         targets: Target items to match.
-        limit: Seconds that a stage may take.
+        limit: Seconds of processor time that a stage may take.
         memory: GiB that a process may take.
         folder: Where data and measurements are kept.
         fresh: Whether to measure again what was measured before.

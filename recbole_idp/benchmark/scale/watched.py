@@ -6,7 +6,6 @@ import contextlib
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +26,7 @@ class Limits:
     """What a stage may take at most.
 
     Attributes:
-        seconds: Wall time; for the first stage from the start of its process.
+        seconds: Processor time; that of the first stage counts from the start of its process.
         gigabytes: Resident memory of its process, in GiB.
     """
 
@@ -67,17 +66,18 @@ def run_watched(request: Request, stages: Sequence[str], limits: Limits) -> dict
 
 def _watch(process: subprocess.Popen[bytes], answer: Path, limits: Limits) -> str | None:
     """Wait for the end of a process; return why it was killed, None where it was not."""
-    began, finished = time.monotonic(), None
+    began, finished, watched = 0.0, None, psutil.Process(process.pid)
     while process.poll() is None:
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(_INTERVAL)
-        changed = answer.stat().st_mtime_ns if answer.is_file() else None
-        if changed != finished:
-            began, finished = time.monotonic(), changed
-        if time.monotonic() - began > limits.seconds:
-            return f"killed after {limits.seconds:g} s"
         with contextlib.suppress(psutil.NoSuchProcess):
-            if psutil.Process(process.pid).memory_info().rss > limits.gigabytes * 2**30:
+            spent = sum(watched.cpu_times()[:2])
+            changed = answer.stat().st_mtime_ns if answer.is_file() else None
+            if changed != finished:
+                began, finished = spent, changed
+            if spent - began > limits.seconds:
+                return f"killed after {limits.seconds:g} s"
+            if watched.memory_info().rss > limits.gigabytes * 2**30:
                 return f"killed at {limits.gigabytes:g} GiB"
     return None
 
