@@ -9,7 +9,7 @@ import torch
 
 from recbole_idp.errors import UserError
 from recbole_idp.nn.lookup import RowGradient, collect_rows, take_collected
-from recbole_idp.train.trainer import SequenceTrainer
+from recbole_idp.train.table_trainer import SourceTableTrainer
 
 if TYPE_CHECKING:
     from torch import nn
@@ -72,8 +72,10 @@ class RowAdam(torch.optim.Adam):
         table.index_copy_(0, rows, own)
 
 
-class RowTrainer(SequenceTrainer):
+class RowTrainer(SourceTableTrainer):
     """Trainer of a model whose item table is too large to be updated as a whole in each step."""
+
+    by_rows = True
 
     def _build_optimizer(self, **kwargs: Any) -> torch.optim.Optimizer:
         """Make the optimizer; arguments as in RecBole.

@@ -24,7 +24,7 @@ from tests.support.commands import refused
 pytestmark = pytest.mark.filterwarnings("ignore:pkg_resources", "ignore::DeprecationWarning", "ignore::UserWarning")
 SMALL, LARGE = ScaleSize(600, 50), ScaleSize(1200, 100)
 SIZES = {"use_gpu": False, "hidden_size": 8, "inner_size": 12, "train_batch_size": 64, "threads": 1}
-SIZES |= {"pretrain_batch_size": 64, "pretrain_negatives": 16, "pretrain_valid_users": 4}
+SIZES |= {"pretrain_batch_size": 64, "pretrain_negatives": 16, "pretrain_valid_users": 4, "topk": [5, 10]}
 
 
 @pytest.fixture(scope="module")

@@ -128,7 +128,7 @@ def plot(measured: Measured, path: Path) -> None:
                     continue
                 fitted = slope(drawn)
                 name = f"{about.label}, {SIDES[side]}" + ("" if fitted is None else f": {fitted:.2f}")
-                colour, marker = CURVES[number % len(CURVES)], MARKERS[number]
+                colour, marker = CURVES[number % len(CURVES)], MARKERS[number % len(MARKERS)]
                 axes.plot(*zip(*drawn, strict=True), style, color=colour, marker=marker, label=name)
         axes.set(xscale="log", yscale="log", xlabel="events, or items, of the data", title=f"{label}: slope")
         axes.grid(alpha=0.3)

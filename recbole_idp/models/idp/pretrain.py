@@ -33,7 +33,7 @@ from recbole_idp.train.source_training import (
     text_encoder_identity,
     train_resumably,
 )
-from recbole_idp.train.trainer import SequenceTrainer
+from recbole_idp.train.table_trainer import SourceTableTrainer
 
 if TYPE_CHECKING:
     from recbole.config import Config
@@ -180,7 +180,7 @@ class BundlePretraining(Pretraining[Bundle]):
             def make_model() -> IDP:
                 return get_model(config["model"])(settings, loaders[0].dataset)
 
-            kind = RowTrainer if config["pretrain_row_updates"] else SequenceTrainer
+            kind = RowTrainer if config["pretrain_row_updates"] else SourceTableTrainer
             trainer, valid = train_resumably(settings, make_model, loaders, self.unfinished, kind)
             facts.update(targets_per_second=round(trainer.targets_per_second), valid=valid)
             found = keep_source_model(kept, trainer.model, valid)
