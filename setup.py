@@ -80,6 +80,9 @@ setup(
         "export": ["torch>=2.12", "onnx>=1.18,<1.24", "onnxscript>=0.5,<0.8", "onnxruntime>=1.22,<1.32"],
         # Where finished runs are reported (--track); lower bounds: the oldest of which the calls are known.
         "track": ["mlflow>=2.9,<4", "wandb>=0.16,<1"],
+        # The trials of a leaderboard that tunes (--tune). The oldest and the newest that were tried; a minor version may
+        # change what its sampler draws.
+        "tune": ["optuna>=4,<6"],
         # Vectors of the user's own in Parquet files; the lower bound is the oldest that knows NumPy 2.
         "parquet": ["pyarrow>=16.1"],
         # The task serve: the interface, and the server that it runs in, with its parser and its loop in C, which save a
@@ -100,6 +103,7 @@ setup(
             "fastapi>=0.115,<0.166",  # as in serve
             "uvicorn>=0.30,<0.55",
             "httpx>=0.27,<1",  # asks the server of the tests
+            "optuna>=4,<6",  # as in tune
         ],
         # The pages. Lower bounds: the oldest that were tried; upper bounds: the next major version.
         "docs": [
@@ -117,6 +121,7 @@ setup(
             "fastapi>=0.115,<0.166",
             "uvicorn>=0.30,<0.55",
             "httpx>=0.27,<1",
+            "optuna>=4,<6",
             "playwright>=1.48,<2",  # looks at the page of serve in a Chromium that is there; downloads none by itself
             "ruff>=0.6",  # style
             "import-linter>=2,<3",  # imports point down

@@ -22,7 +22,8 @@ from recbole_idp.report.result import with_join
 from recbole_idp.storage.environment import command_line, versions
 
 if TYPE_CHECKING:
-    from recbole_idp.leaderboard.plan import Job, Plan
+    from recbole_idp.leaderboard.job import Job
+    from recbole_idp.leaderboard.plan import Plan
     from recbole_idp.report.ranks import Ranks
 
     # Result of each job, and its ranks where the protocol has some.

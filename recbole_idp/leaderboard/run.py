@@ -5,21 +5,20 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from recbole_idp.errors import UserError
 from recbole_idp.leaderboard.collect import collect
 from recbole_idp.leaderboard.engines import ENGINES
 from recbole_idp.leaderboard.plan import make_plan
-from recbole_idp.leaderboard.schedule import run_jobs
-from recbole_idp.leaderboard.tuning import choose_settings
+from recbole_idp.leaderboard.schedule import run_chain, run_jobs
+from recbole_idp.leaderboard.tuning import Trials, checked_spaces, choose_settings
 from recbole_idp.report.board.file import save_board
 from recbole_idp.report.board.redraw import redraw
 from recbole_idp.storage.files import check_writable, unused
 
 if TYPE_CHECKING:
-    from recbole_idp.leaderboard.plan import Job
+    from recbole_idp.leaderboard.job import Job
 
 
 def leaderboard(options: dict[str, str | bool]) -> int:
@@ -41,17 +40,17 @@ def leaderboard(options: dict[str, str | bool]) -> int:
     threads = plan.values["threads"] or os.cpu_count() or 1
     engine = ENGINES[plan.values["engine"]](max(1, threads // jobs_at_a_time))
 
-    def work(jobs: Sequence[Job]) -> tuple[dict[Job, Path], dict[Job, str]]:
-        return run_jobs(
-            jobs, plan.values["checkpoint_dir"], engine, jobs_at_a_time, show_progress=plan.values["show_progress"]
-        )
+    root, shown = plan.values["checkpoint_dir"], plan.values["show_progress"]
+
+    def run_trials(jobs: Sequence[Job], trials: Trials) -> None:
+        run_chain(jobs, trials, root, engine, jobs_at_a_time, show_progress=shown)
 
     # All are made before the first is run, so that a mistake in the last shows at once.
-    jobs = plan.jobs()
+    jobs, spaces = plan.jobs(), checked_spaces(plan)
     tuned: dict[tuple[str, str], dict[str, Any]] = {}
-    if plan.values["tune"]:
-        jobs, tuned = choose_settings(plan, work)
-    results, failed = work(jobs)
+    if spaces:
+        jobs, tuned = choose_settings(plan, spaces, run_trials)
+    results, failed = run_jobs(jobs, root, engine, jobs_at_a_time, show_progress=shown)
     if not results:
         raise UserError(f"no job of the leaderboard was finished: {next(iter(failed.values()))}")
     path = unused(plan.values["result_dir"], f"leaderboard-{time.strftime('%b-%d-%Y_%H-%M-%S')}", ".json")

@@ -125,7 +125,21 @@ class TrackingSettings(Settings):
     )
 
 
+class TrialSettings(Settings):
+    """The trial of a leaderboard that tunes."""
+
+    tune_trial: str | None = setting(
+        None, "Study and trial that validation is reported to; a leaderboard with tune sets it.", Affects.NOTHING
+    )
+
+
 class RunSettings(
-    PlaceSettings, ComparisonSettings, AutoSettings, InspectionSettings, MachineSettings, TrackingSettings
+    PlaceSettings,
+    ComparisonSettings,
+    AutoSettings,
+    InspectionSettings,
+    MachineSettings,
+    TrackingSettings,
+    TrialSettings,
 ):
     """All of them."""
