@@ -33,8 +33,9 @@ def main(argv: list[str] | None = None) -> int:
         argv: The arguments after the program's name; None: those of this process.
 
     Returns:
-        The exit status: 0, 1 (doctor has found a problem), 2 (one line says why), 130, 143 or 129 (ended by Ctrl-C,
-        SIGTERM, SIGHUP), 141 (the reader of the output is gone).
+        The exit status: 0, 1 (doctor has found a problem), 2 (one line says why), 3 (the study of a leaderboard
+        has ended the training), 130, 143 or 129 (ended by Ctrl-C, SIGTERM, SIGHUP), 141 (the reader of the output is
+        gone).
     """
     share_processors()
     usable_streams()

@@ -20,6 +20,7 @@ from recbole_idp.report.board.file import metric_key
 from recbole_idp.report.board.plots import plot_buckets, plot_metric, plot_shares, plot_time
 from recbole_idp.report.board.swept import plot_sweep
 from recbole_idp.report.board.text import gain_text, sentences
+from recbole_idp.report.board.trials import tuned_line, tuned_section
 from recbole_idp.report.page import document, figure, html_table, safe
 from recbole_idp.report.plot import ACCENT, MUTED
 from recbole_idp.report.sortable import SCRIPT, STYLE, Field, sortable_table
@@ -42,6 +43,7 @@ nav a { color: var(--accent); margin-right: 1rem; }
   grid-column: 1 / -1; }
 .plots figure:last-child:nth-child(odd) svg { flex: 1 1 26rem; max-width: 36rem; }
 .plots figure:last-child:nth-child(odd) figcaption { flex: 1 1 14rem; }
+@media (min-width: 60rem) { .plots.trials { grid-template-columns: minmax(0, 5fr) minmax(0, 3fr); } }
 .key { display: inline-block; width: .7em; height: .7em; border-radius: .15em; margin: 0 .3em 0 .8em; }
 .key:first-child { margin-left: 0; }
 pre { background: var(--back); border: 1px solid var(--line); border-radius: .4rem; font-size: .86rem;
@@ -105,7 +107,7 @@ def _section(number: int, board: dict[str, Any], leaderboard: dict[str, Any]) ->
     parts += [_failed(job) for job in board["failed"]]
     parts.append("".join(f'<p class="soft wide">{safe(note)}</p>' for note in board["notes"]))
     if board["rows"]:
-        parts.append(_plots(board, metric))
+        parts += [_plots(board, metric), _trials(board, metric)]
         rows = "\n".join(_details(line.row, metric, seeds) for line in lines_of(board, metric, [metric]))
         parts.append(f"<h3>How each row was made</h3>\n{rows}")
     return "\n".join(part for part in parts if part) + "</section>"
@@ -177,6 +179,17 @@ def _plots(board: dict[str, Any], metric: str) -> str:
     return f'<div class="plots">{"".join(figure(plot, caption) for plot, caption in found if plot)}</div>'
 
 
+def _trials(board: dict[str, Any], metric: str) -> str:
+    """Return the trials of tuned rows."""
+    rows = [
+        f"<p>{safe(f'{tuned.row}: {tuned.said}')}</p>"
+        f'<div class="plots trials">{"".join(figure(plot, safe(caption)) for plot, caption in tuned.plots)}</div>'
+        f"<details><summary>Trials of {safe(tuned.row)}</summary>{html_table(tuned.heads, tuned.lines)}</details>"
+        for tuned in tuned_section(board, metric)
+    ]
+    return f"<h3>How rows were tuned</h3>\n{''.join(rows)}" if rows else ""
+
+
 def _details(row: dict[str, Any], metric: str, seeds: Sequence[int]) -> str:
     """Return how a row was made, folded."""
     words = _badges(row, seeds)
@@ -194,10 +207,8 @@ def _details(row: dict[str, Any], metric: str, seeds: Sequence[int]) -> str:
     header = ["seed", f"test {name}", f"validation {name}", "seconds", "targets/s"]
     settings = [[key, value if isinstance(value, str) else _flow(value)] for key, value in row["config"].items()]
     parts = [_command(row["command"]), html_table(header, runs)]
-    if (tuned := row["tuned"]) is not None:
-        chosen = ", ".join(f"{key}={_flow(value)}" for key, value in tuned["chosen"].items())
-        said = f"Tuned on validation alone with {tuned['budget']} trials: {chosen} ({name} {tuned['valid']:.4f})"
-        parts.append(f"<p>{safe(said)}</p>")
+    if row["tuned"] is not None:
+        parts.append(f"<p>{safe(tuned_line(row, metric))}</p>")
     parts.append(html_table(["key", "value"], settings) if settings else "<p>All keys have their defaults.</p>")
     return f"<details><summary>{safe(row['model'])}{words}</summary>{''.join(parts)}</details>"
 

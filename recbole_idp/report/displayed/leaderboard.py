@@ -11,6 +11,7 @@ from recbole_idp.report.board.cells import board_title, columns_of, failures, li
 from recbole_idp.report.board.file import metric_key, read_board
 from recbole_idp.report.board.plots import plot_metric
 from recbole_idp.report.board.text import board_markdown, gain_text, sentences
+from recbole_idp.report.board.trials import tuned_rows
 from recbole_idp.report.displayed.picture import Picture
 from recbole_idp.report.page import html_table, safe
 
@@ -36,6 +37,26 @@ class Leaderboard(dict[str, Any]):
                 named = {"dataset": board["dataset"], "protocol": board["protocol"], "model": line.row["model"]}
                 rows.append({**named, **line.row["mean"], "seconds": line.seconds, "gain": line.gain})
         return pd.DataFrame(rows).set_index(["dataset", "protocol", "model"])
+
+    def trials(self) -> pd.DataFrame:
+        """Return the trials of tuned rows.
+
+        Returns:
+            Named by dataset, protocol, model and trial. The columns are ``value`` (the best validation), ``state``
+            (complete, pruned or failed), ``epochs`` and the keys that were searched.
+        """
+        import pandas as pd
+
+        rows = [
+            {"dataset": board["dataset"], "protocol": board["protocol"], "model": row["model"], "trial": trial["trial"]}
+            | {key: trial[key] for key in ("value", "state", "epochs")}
+            | trial["params"]
+            for board in self["boards"]
+            for row in tuned_rows(board)
+            for trial in row["tuned"]["trials"]
+        ]
+        named = ["dataset", "protocol", "model", "trial"]
+        return pd.DataFrame(rows, columns=None if rows else [*named, "value", "state", "epochs"]).set_index(named)
 
     def plot(self, dataset: str | None = None, metric: str | None = None) -> Picture:
         """Draw a bar for each model.
