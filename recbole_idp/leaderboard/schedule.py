@@ -128,12 +128,12 @@ def run_chain(
             job = running.pop(handle)
             folder, spent[job] = JobFolder(root, job), time.monotonic() - started[job]
             path = folder.result() if status == 0 else None
+            why: str | None = None
             if path:
-                results[job], why = path, None
+                results[job] = path
                 report(f"{job.name}: done in {spent[job]:.0f} s")
             else:
-                why = folder.last_line() if status >= 0 else _struck(-status)
-                failed[job] = why
+                failed[job] = why = folder.last_line() if status >= 0 else _struck(-status)
                 said = "ended early" if status == PRUNED else "failed"
                 report(f"{job.name}: {said} ({why}); its log is {folder.log}")
             if (following := chain.after(job, path, why)) is not None:

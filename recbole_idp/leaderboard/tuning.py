@@ -5,9 +5,9 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from recbole_idp.config.declarations import affected, model_settings
 from recbole_idp.config.setting import Affects
@@ -30,13 +30,6 @@ if TYPE_CHECKING:
 
 Cell = tuple[str, str]
 """A row and a dataset."""
-
-
-class RunChain(Protocol):
-    """Runs jobs and those that follow them; see :func:`~recbole_idp.leaderboard.schedule.run_chain`."""
-
-    def __call__(self, jobs: list[Job], chain: Trials) -> object:
-        """Run jobs."""
 
 
 def checked_spaces(plan: Plan) -> dict[Cell, Space]:
@@ -104,14 +97,15 @@ def _check_values(plan: Plan, row: str, dataset: str, space: Space) -> None:
 
 
 def choose_settings(
-    plan: Plan, spaces: Mapping[Cell, Space], run: RunChain
+    plan: Plan, spaces: Mapping[Cell, Space], run: Callable[[list[Job], Trials], object]
 ) -> tuple[list[Job], dict[Cell, dict[str, Any]]]:
     """Try settings for every row and dataset that has a space, and take the best on validation.
 
     Args:
         plan: The plan of the leaderboard; its key ``tune`` is the budget.
         spaces: What :func:`checked_spaces` returned.
-        run: Function that runs the trials.
+        run: Function that runs the first trials and those that follow, as
+            :func:`~recbole_idp.leaderboard.schedule.run_chain` does.
 
     Returns:
         The jobs of all seeds with the chosen settings; and by row and dataset ``budget``, ``space``, ``trials``,

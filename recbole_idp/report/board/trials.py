@@ -220,7 +220,8 @@ def _axis(written: dict[str, Sequence[Any]]) -> Axis:
 
 def _numbers(low: float, high: float, log: bool = False, whole: bool = False) -> Axis:
     """Return an axis of numbers, with ticks at its ends and in the middle."""
-    by, back = (math.log, math.exp) if log else (float, float)
+    by: Callable[[float], float] = math.log if log else float
+    back: Callable[[float], float] = math.exp if log else float
     start, width = by(low), (by(high) - by(low)) or 1.0
 
     def place(value: float) -> float:
