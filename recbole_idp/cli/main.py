@@ -22,7 +22,7 @@ from recbole_idp.errors import UserError
 # The modules with PyTorch and RecBole that tasks need.
 _LOADED = {
     **dict.fromkeys(("run", "pretrain", "leaderboard", "warm-up", "inspect"), "recbole_idp.run.run"),
-    **dict.fromkeys(("recommend", "add-items", "export", "serve"), "recbole_idp.serving.load"),
+    **dict.fromkeys(("recommend", "add-items", "export", "serve", "push"), "recbole_idp.serving.load"),
 }
 
 

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from recbole_idp.errors import UserError
+from recbole_idp.hub.address import is_address
+from recbole_idp.hub.download import local_folder
 from recbole_idp.leaderboard.collect import collect
 from recbole_idp.leaderboard.engines import ENGINES
 from recbole_idp.leaderboard.plan import make_plan
@@ -19,7 +21,7 @@ from recbole_idp.report.board.redraw import redraw
 from recbole_idp.storage.files import check_writable, unused
 
 if TYPE_CHECKING:
-    from recbole_idp.leaderboard.plan import Job
+    from recbole_idp.leaderboard.plan import Job, Plan
 
 
 def leaderboard(options: dict[str, str | bool]) -> int:
@@ -35,6 +37,7 @@ def leaderboard(options: dict[str, str | bool]) -> int:
         UserError: An option is wrong, or nothing could be trained.
     """
     plan = make_plan(options)
+    _fetch_given(plan)
     for key in ("checkpoint_dir", "result_dir"):
         check_writable(key, plan.values[key])
     jobs_at_a_time = plan.values["jobs"]
@@ -58,3 +61,10 @@ def leaderboard(options: dict[str, str | bool]) -> int:
     save_board(collect(plan, results, failed, tuned), path)
     redraw(path)
     return 1 if failed else 0
+
+
+def _fetch_given(plan: Plan) -> None:
+    """Fetch the folders of the hub that options name, once, so that all jobs use the same commits."""
+    for given in (plan.options, *plan.values["model_options"].values()):
+        if is_address(given.get("pretrained")):
+            given["pretrained"] = str(local_folder(given["pretrained"]))
