@@ -35,6 +35,8 @@ DEPENDENCIES = [
     "scipy>=1.11.3",  # sparse co-occurrence counts, significance tests
     "scikit-learn>=1.5",  # the text encoder lsa: TF-IDF and truncated SVD
     "transformers>=5,<6",  # the architectures of text encoders, and their tokenizers
+    # Folders to and from the hub; transformers brings it. The oldest that its 5.0 takes; the newest tested is 2.4.
+    "huggingface_hub>=1.3,<3",
     "faiss-cpu>=1.7.4,<2",  # nearest source items
     "matplotlib>=3.7,<4",  # curves of few-shot studies
     "safetensors>=0.6.1",  # checkpoints and bundles whose opening executes nothing

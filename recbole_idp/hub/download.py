@@ -54,9 +54,9 @@ def local_folder(given: str | Path) -> str | Path:
 
 def hub() -> HfApi:
     """Return the client of the hub that ``HF_ENDPOINT`` names, by default that of Hugging Face."""
-    from huggingface_hub import HfApi, constants
+    from huggingface_hub import HfApi
 
-    return HfApi(endpoint=os.environ.get("HF_ENDPOINT") or constants.ENDPOINT, library_name="recbole_idp")
+    return HfApi(library_name="recbole_idp")
 
 
 def fetch(address: HubAddress) -> Path:

@@ -44,11 +44,17 @@ def client(tmp_path, monkeypatch):
     return tmp_path / "hf"
 
 
+def at(monkeypatch, url):
+    """Lets the client ask another place, as HF_ENDPOINT does before it is imported."""
+    monkeypatch.setattr(constants, "ENDPOINT", url)
+    monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", url + "/{repo_id}/resolve/{revision}/{filename}")
+
+
 @pytest.fixture
 def hub(client, monkeypatch):
     """The stand-in, which the client asks."""
     for hub in running():
-        monkeypatch.setenv("HF_ENDPOINT", hub.url)
+        at(monkeypatch, hub.url)
         yield hub
 
 
@@ -276,7 +282,7 @@ def test_without_the_hub_the_copy_that_was_fetched_is_used(hub, client, bundle, 
 
 
 def test_without_a_network_there_is_one_line(client, domains, capfd, monkeypatch):
-    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
+    at(monkeypatch, "http://127.0.0.1:9")
     refused(capfd, command(domains.parent, source_domains=None, pretrained=ADDRESS), ADDRESS, "out of reach")
     argv = ["recommend", f"--trained={ADDRESS}", "--history=a"]
     refused(capfd, argv, ADDRESS, "out of reach", "give a folder of this machine")
