@@ -133,6 +133,7 @@ setup(
     package_dir=PROPERTIES,
     package_data={
         "recbole_idp": ["py.typed"],
+        "recbole_idp.cli.completion": ["complete.*"],
         "recbole_idp.web": ["static/*"],
         **{package: ["*.yaml"] for package in PROPERTIES},
     },

@@ -11,7 +11,7 @@ from recbole_idp.cli.arguments import Options
 from recbole_idp.cli.columns import columns
 from recbole_idp.cli.conversions import CONVERT, add_items, convert, export, push, recommend, report, serve
 from recbole_idp.cli.jobs import doctor, inspect, leaderboard, pretrain, run, sweep, warm_up
-from recbole_idp.cli.lists import datasets, keys, models
+from recbole_idp.cli.lists import completion, datasets, keys, models
 from recbole_idp.data.convert.formats import FORMATS
 
 PROGRAM = "recbole-idp"
@@ -121,6 +121,7 @@ TASKS = {
         keys=("recbole_idp.hub.keys:PushSettings",),
         others=False,
     ),
+    "completion": Task(completion, "print the script that completes this command in bash, zsh or fish", others=False),
     "help": Task(show_help, "print this"),
 }
 

@@ -6,6 +6,7 @@ import contextlib
 import logging
 import warnings
 from collections.abc import Iterator
+from typing import Any
 
 from recbole_idp.errors import UserError
 from recbole_idp.terminal.progress import is_shown
@@ -31,7 +32,7 @@ def one_line(address: object) -> Iterator[None]:
     from huggingface_hub import errors
 
     # The client's own base class, of whichever HTTP library this version of it uses.
-    http_error = errors.HfHubHTTPError.__bases__[0]
+    http_error: Any = errors.HfHubHTTPError.__bases__[0]
     try:
         with _without_advice():
             yield
