@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from recbole_idp.leaderboard.plan import Job, Plan
 
 
-def leaderboard(options: dict[str, str | bool]) -> int:
+def leaderboard(options: dict[str, Any]) -> int:
     """Run a leaderboard: train what has no result yet, and write the JSON file, the tables and the page.
 
     Args:
@@ -36,8 +36,25 @@ def leaderboard(options: dict[str, str | bool]) -> int:
     Raises:
         UserError: An option is wrong, or nothing could be trained.
     """
+    path, failed = make_board(options)
+    redraw(path)
+    return 1 if failed else 0
+
+
+def make_board(options: dict[str, Any]) -> tuple[Path, dict[Job, str]]:
+    """Train what has no result yet, and write the JSON file.
+
+    Args:
+        options: Options of the command line.
+
+    Returns:
+        The file; the jobs that have failed, and why.
+
+    Raises:
+        UserError: An option is wrong, or nothing could be trained.
+    """
     plan = make_plan(options)
-    _fetch_given(plan)
+    fetch_given(plan)
     for key in ("checkpoint_dir", "result_dir"):
         check_writable(key, plan.values[key])
     jobs_at_a_time = plan.values["jobs"]
@@ -59,11 +76,10 @@ def leaderboard(options: dict[str, str | bool]) -> int:
         raise UserError(f"no job of the leaderboard was finished: {next(iter(failed.values()))}")
     path = unused(plan.values["result_dir"], f"leaderboard-{time.strftime('%b-%d-%Y_%H-%M-%S')}", ".json")
     save_board(collect(plan, results, failed, tuned), path)
-    redraw(path)
-    return 1 if failed else 0
+    return path, failed
 
 
-def _fetch_given(plan: Plan) -> None:
+def fetch_given(plan: Plan) -> None:
     """Fetch the folders of the hub that options name, once, so that all jobs use the same commits."""
     for given in (plan.options, *plan.values["model_options"].values()):
         if is_address(given.get("pretrained")):

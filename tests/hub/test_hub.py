@@ -15,9 +15,12 @@ import recbole_idp
 from recbole_idp.cli.main import main
 from recbole_idp.hub.download import local_folder
 from recbole_idp.hub.formats import KINDS, opener
+from recbole_idp.leaderboard.plan import make_plan
+from recbole_idp.leaderboard.run import fetch_given
 from recbole_idp.models.idp.bundle import Bundle
 from recbole_idp.serving.whole_folder import DESCRIPTION, GENERATIVE
 from recbole_idp.storage.files import fingerprint, sha256_of_file
+from recbole_idp.testing.toy import settings
 from tests.support.commands import command, printed, refusal, refused
 from tests.support.hub import TOKEN, running
 from tests.support.python import ROOT, run_python
@@ -286,6 +289,17 @@ def test_without_a_network_there_is_one_line(client, domains, capfd, monkeypatch
     refused(capfd, command(domains.parent, source_domains=None, pretrained=ADDRESS), ADDRESS, "out of reach")
     argv = ["recommend", f"--trained={ADDRESS}", "--history=a"]
     refused(capfd, argv, ADDRESS, "out of reach", "give a folder of this machine")
+
+
+def test_the_jobs_of_a_leaderboard_use_one_commit(hub, bundle, domains, capfd):
+    push(capfd, bundle)
+    given = {**settings(domains), "model": "IDP", "dataset": "shop", "pretrained": ADDRESS}
+    plan = make_plan({key: value if isinstance(value, str) else json.dumps(value) for key, value in given.items()})
+    fetch_given(plan)
+    assert plan.options["pretrained"] == str(local_folder(ADDRESS))
+    job = plan.job("IDP", "shop", 2020)
+    hub.change(REPOSITORY, "README.md", b"# Better words")
+    assert f"--pretrained={plan.options['pretrained']}" in job.arguments()
 
 
 def test_a_dry_run_asks_nobody(hub, domains, capfd):
