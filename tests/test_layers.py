@@ -71,7 +71,6 @@ _JOBS = {
     "models.precise.universal.held_out_values",
     "models.precise.universal_data.load_universal",
     "models.transrec.target.target_settings",
-    "run.__call__",
     "run.best_model._best_model",
     "run.best_model.keep_best",
     "run.fusion.fuse",
