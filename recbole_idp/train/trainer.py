@@ -134,7 +134,7 @@ class SequenceTrainer(Resumable, Trainer):
         started = time.perf_counter()
         bar = progress_bar(batches, show_progress, desc=f"Train {epoch_idx:>5}", ncols=100, leave=False, unit="batch")
         with compat.without_anomaly_detection():
-            if _process_count(self.config) > 1 and loss_func is None:
+            if self.shares_steps and _process_count(self.config) > 1 and loss_func is None:
                 total, count = self._share_steps(bar, epoch_idx)
             else:
                 total, count = self._take_steps(bar, compute_loss)

@@ -19,6 +19,7 @@ from recbole_idp.train.processes import group
 from recbole_idp.train.processes.step import Training
 from recbole_idp.train.trainer import SequenceTrainer
 from tests.support.commands import refused
+from tests.support.precise import SMALL
 from tests.support.python import ROOT
 
 NO_DROPOUT = {"hidden_dropout_prob": 0.0, "attn_dropout_prob": 0.0, "train_batch_size": 16, "threads": 1}
@@ -117,6 +118,15 @@ def test_trainers_with_losses_of_their_own_say_whether_steps_are_shared():
 
     own = [cls for cls in below(SequenceTrainer) if "_training_loss" in vars(cls)]
     assert own and [cls.__name__ for cls in own if cls.shares_steps] == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("model", ["UniSRec", "PeterRec", "CLUE", "IDP_GRU4Rec", "IDP_BERT4Rec", "TextPCASASRec", "PRECISE"])
+def test_models_share_steps(model, domains):
+    sizes = SMALL if model == "PRECISE" else {}
+    config = StrictConfig(model, "shop", config_dict=settings(domains, **sizes, nproc=2, epochs=1))
+    for trial in run(config)["variants"].values():
+        assert np.isfinite(list(trial["test"].values())).all()
 
 
 @pytest.mark.parametrize("model", ["Conure", "MoRec", "DACDR"])
