@@ -121,7 +121,9 @@ def test_trainers_with_losses_of_their_own_say_whether_steps_are_shared():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("model", ["UniSRec", "PeterRec", "CLUE", "IDP_GRU4Rec", "IDP_BERT4Rec", "TextPCASASRec", "PRECISE"])
+@pytest.mark.parametrize(
+    "model", ["UniSRec", "PeterRec", "CLUE", "IDP_GRU4Rec", "IDP_BERT4Rec", "TextPCASASRec", "PRECISE"]
+)
 def test_models_share_steps(model, domains):
     sizes = SMALL if model == "PRECISE" else {}
     config = StrictConfig(model, "shop", config_dict=settings(domains, **sizes, nproc=2, epochs=1))
