@@ -58,6 +58,7 @@ _FINDERS = ("find_or_",)
 _JOBS = {
     "data.domains.load_domains",
     "data.domains.read_domain",
+    "data.domains.source_events",
     "data.domains.source_locations",
     "models.idp.pretrain.planned_encoder",
     "models.idp.transfer.prepare_start",
@@ -91,7 +92,7 @@ _JOBS = {
     "train.source_sequences.sequence_locations",
     "train.source_training.chosen_values",
     "train.source_training.read_domains",
-    "train.source_training.read_sources",
+    "train.source_training.source_events",
     "train.source_training.train_resumably",
 }
 

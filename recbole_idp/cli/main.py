@@ -18,6 +18,7 @@ from recbole_idp.cli.signals import end_undisturbed, ignore_at_the_end
 from recbole_idp.cli.streams import usable_streams
 from recbole_idp.cli.tasks import PROGRAM, TASKS, task_help
 from recbole_idp.cli.threads import share_processors
+from recbole_idp.cli.torchrun import join_torchrun
 from recbole_idp.errors import UserError
 from recbole_idp.storage.environment import versions
 
@@ -88,4 +89,6 @@ def _dispatch(argv: list[str]) -> int:
         raise UserError(f"--dry_run has no meaning for {task}: it belongs to {dry}")
     if (needed := _LOADED.get(task)) is not None:
         check_loadable(needed)
+    if join_torchrun(task, options):
+        return 0
     return TASKS[task].do(options)
