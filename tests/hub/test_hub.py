@@ -203,6 +203,7 @@ def test_wrong_options_of_push_are_refused(hub, bundle, capfd):
     refused(capfd, ["push", f"--bundle={bundle}", f"--repo={REPOSITORY}", "--license=nonsense"], "check --license")
 
 
+@pytest.mark.slow
 def test_a_public_repository_gets_nothing_that_should_be_private(hub, bundle, capfd):
     push(capfd, bundle, "--private=false")
     before = hub.repositories[REPOSITORY].number("main")
@@ -291,6 +292,7 @@ def test_without_a_network_there_is_one_line(client, domains, capfd, monkeypatch
     refused(capfd, argv, ADDRESS, "out of reach", "give a folder of this machine")
 
 
+@pytest.mark.slow
 def test_the_jobs_of_a_leaderboard_use_one_commit(hub, bundle, domains, capfd):
     push(capfd, bundle)
     given = {**settings(domains), "model": "IDP", "dataset": "shop", "pretrained": ADDRESS}
