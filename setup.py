@@ -36,7 +36,9 @@ DEPENDENCIES = [
     "scikit-learn>=1.5",  # the text encoder lsa: TF-IDF and truncated SVD
     "transformers>=5,<6",  # the architectures of text encoders, and their tokenizers
     "faiss-cpu>=1.7.4,<2",  # nearest source items
-    "matplotlib>=3.7,<4",  # curves of few-shot studies
+    "matplotlib>=3.7,<4",  # plots
+    "jinja2>=3.1,<4",  # templates of the HTML pages, with escaping; torch requires it as well
+    "markupsafe>=2.1,<4",  # Jinja2's type of what is markup already
     "safetensors>=0.6.1",  # checkpoints and bundles whose opening executes nothing
     "pydantic>=2.7,<3",  # settings are declared once: types, limits, JSON schema
     "pyyaml>=6",  # properties and configuration files
@@ -131,6 +133,7 @@ setup(
     package_dir=PROPERTIES,
     package_data={
         "recbole_idp": ["py.typed"],
+        "recbole_idp.report": ["templates/*"],
         "recbole_idp.web": ["static/*"],
         **{package: ["*.yaml"] for package in PROPERTIES},
     },

@@ -1,18 +1,42 @@
-"""The page of the task ``inspect``: one HTML file that needs nothing else. It depends on no model."""
+"""The page of the task ``inspect``. It depends on no model."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from markupsafe import Markup
+
 from recbole_idp.report.comparison import prediction_line
 from recbole_idp.report.inspect_text import OWN_BEHAVIOUR, domain_rows, matcher_rows, own_behaviour_rows, shape_rows
-from recbole_idp.report.page import document, figure, html_table, safe
-from recbole_idp.report.plot import ACCENT, MUTED, svg
+from recbole_idp.report.page import Figure, Part, Table, render, text_table
+from recbole_idp.report.plot import ACCENT, MUTED, name_above, svg
 from recbole_idp.storage.files import write_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+
+@dataclass(frozen=True)
+class Item:
+    """An item of the target with its matches."""
+
+    title: str
+    id: str
+    matches: Table
+
+
+@dataclass(frozen=True)
+class InspectPage:
+    """What the page shows, from top to bottom."""
+
+    title: str
+    about: str
+    figures: Sequence[Figure]
+    parts: Sequence[Part]
+    items: Sequence[Item]
 
 
 def save_page(figures: dict[str, Any], path: str | Path) -> None:
@@ -30,29 +54,33 @@ def save_page(figures: dict[str, Any], path: str | Path) -> None:
 
 def page(figures: dict[str, Any]) -> str:
     """Return the page as HTML."""
-    title = f"{figures['dataset']} matched to {', '.join(figures['sources'])}"
-    plots = "".join(
-        figure(plot(figures), caption(figures))
-        for plot, caption in (
-            (_plot_similarity, _say_similarity),
-            (_plot_behaviour, _say_behaviour),
-            (_plot_domains, _say_domains),
-            (_plot_norms, _say_norms),
-        )
+    prediction = f"{prediction_line(figures['prediction'])}."
+    learned = ("What the matcher learned", ["", "before CDIM", "after CDIM"], matcher_rows(figures), [])
+    predicts = (
+        "Whether it predicts the target's behaviour",
+        OWN_BEHAVIOUR,
+        own_behaviour_rows(figures),
+        [prediction],
     )
-    items = "".join(_item(item, number < 3) for number, item in enumerate(figures["items"]))
-    body = (
-        f'<h1>{safe(title)}</h1>\n<p class="soft">{safe(_about(figures))}</p>\n'
-        f'<div class="plots">{plots}</div>\n'
-        f"<h2>What the matcher learned</h2>\n{html_table(['', 'before CDIM', 'after CDIM'], matcher_rows(figures))}\n"
-        f"<h2>Whether it predicts the target's behaviour</h2>\n<p>{safe(prediction_line(figures['prediction']))}.</p>\n"
-        f"{html_table(OWN_BEHAVIOUR, own_behaviour_rows(figures))}\n"
-        "<h2>Where the matches come from</h2>\n"
-        f"{html_table(['source domain', 'share of the matches', 'share of the items'], domain_rows(figures))}\n"
-        f"<h2>Embeddings</h2>\n{html_table(['embeddings', 'mean norm', 'spread'], shape_rows(figures))}\n"
-        f"<h2>Items and their matches</h2>\n{items}"
+    shares = ["source domain", "share of the matches", "share of the items"]
+    origins = ("Where the matches come from", shares, domain_rows(figures), [])
+    embeddings = ("Embeddings", ["embeddings", "mean norm", "spread"], shape_rows(figures), [])
+    shown = InspectPage(
+        title=f"{figures['dataset']} matched to {', '.join(figures['sources'])}",
+        about=_about(figures),
+        figures=[
+            Figure(_plot_similarity(figures), _say_similarity(figures)),
+            Figure(_plot_behaviour(figures), _say_behaviour(figures)),
+            Figure(_plot_domains(figures), _say_domains(figures)),
+            Figure(_plot_norms(figures), _say_norms(figures)),
+        ],
+        parts=[
+            Part(heading, said, [text_table(heading, heads, rows)])
+            for heading, heads, rows, said in (learned, predicts, origins, embeddings)
+        ],
+        items=[_item(item) for item in figures["items"]],
     )
-    return document(title, body)
+    return render("inspect.html", page=shown)
 
 
 def _about(figures: dict[str, Any]) -> str:
@@ -62,7 +90,7 @@ def _about(figures: dict[str, Any]) -> str:
     )
 
 
-def _plot_similarity(figures: dict[str, Any]) -> str:
+def _plot_similarity(figures: dict[str, Any]) -> Markup:
     """Draw the distribution of the similarity of each item's best match."""
 
     def draw(axes: Axes) -> None:
@@ -71,7 +99,7 @@ def _plot_similarity(figures: dict[str, Any]) -> str:
             axes.stairs(found["shares"], found["edges"], color=colour, fill=when == "before", label=f"{when} CDIM")
         axes.set_xlabel("similarity of the best match")
         axes.set_ylabel("share of the items")
-        axes.legend(frameon=False)
+        name_above(axes)
 
     return svg(draw, "Similarity of the best match, before and after CDIM")
 
@@ -83,7 +111,7 @@ def _say_similarity(figures: dict[str, Any]) -> str:
     )
 
 
-def _plot_behaviour(figures: dict[str, Any]) -> str:
+def _plot_behaviour(figures: dict[str, Any]) -> Markup:
     """Draw the mean similarity of IDs by the similarity of texts."""
 
     def draw(axes: Axes) -> None:
@@ -92,7 +120,7 @@ def _plot_behaviour(figures: dict[str, Any]) -> str:
             axes.plot([row[0] for row in curve], [row[1] for row in curve], "o-", color=colour, label=f"{when} CDIM")
         axes.set_xlabel("text similarity of two source items")
         axes.set_ylabel("mean similarity of their IDs")
-        axes.legend(frameon=False)
+        name_above(axes)
 
     return svg(draw, "Similarity of IDs by similarity of texts, before and after CDIM")
 
@@ -104,7 +132,7 @@ def _say_behaviour(figures: dict[str, Any]) -> str:
     )
 
 
-def _plot_domains(figures: dict[str, Any]) -> str:
+def _plot_domains(figures: dict[str, Any]) -> Markup:
     """Draw each domain's share of the matches beside its share of the items."""
 
     def draw(axes: Axes) -> None:
@@ -114,17 +142,17 @@ def _plot_domains(figures: dict[str, Any]) -> str:
         axes.barh([place - 0.2 for place in places], [row["pool"] for row in rows], 0.4, color=MUTED, label="items")
         axes.set_yticks(list(places), [row["domain"] for row in rows])
         axes.set_xlabel("share")
-        axes.legend(frameon=False)
+        name_above(axes)
 
     return svg(draw, "Share of the matches and of the items by source domain")
 
 
 def _say_domains(figures: dict[str, Any]) -> str:
     first = figures["domains"][0]
-    return safe(f"Which domains the matches come from. {first['domain']} gives most: {100 * first['mass']:.0f} %.")
+    return f"Which domains the matches come from. {first['domain']} gives most: {100 * first['mass']:.0f} %."
 
 
-def _plot_norms(figures: dict[str, Any]) -> str:
+def _plot_norms(figures: dict[str, Any]) -> Markup:
     """Draw the lengths of source and generated embeddings."""
 
     def draw(axes: Axes) -> None:
@@ -133,7 +161,7 @@ def _plot_norms(figures: dict[str, Any]) -> str:
             axes.stairs(found["shares"], found["edges"], color=colour, fill=name == "source", label=name)
         axes.set_xlabel("length of an embedding")
         axes.set_ylabel("share of the items")
-        axes.legend(frameon=False)
+        name_above(axes)
 
     return svg(draw, "Lengths of source and generated embeddings")
 
@@ -146,21 +174,16 @@ def _say_norms(figures: dict[str, Any]) -> str:
     )
 
 
-def _item(item: dict[str, Any], unfolded: bool) -> str:
-    """Return an item with its matches, which are folded unless ``unfolded``."""
+def _item(item: dict[str, Any]) -> Item:
     rows = [
         [
+            match["title"] or match["item_id"],
+            match["domain"],
             f"{match['similarity']:.3f}",
             f"{100 * match['weight']:.0f} %",
-            match["domain"],
-            match["title"] or match["item_id"],
         ]
         for match in item["matches"]
     ]
-    header = ["similarity", "weight", "domain", "title"]
-    body = html_table(header, rows) if rows else "<p>has no text, and so no matches</p>"
     name = item["title"] or "without title"
-    return (
-        f"<details{' open' if unfolded else ''}><summary>{safe(name)} "
-        f'<span class="soft">{safe(item["item_id"])}</span></summary>{body}</details>'
-    )
+    heads = ["title", "domain", "similarity", "weight"]
+    return Item(name, item["item_id"], text_table(f"Matches of {name}", heads, rows))
