@@ -18,7 +18,7 @@ README = HERE / "README.md"
 if os.environ.get("RECBOLE_IDP_RELEASE") == "1":
     # On newer Pythons RecBole is added by a second command, which recbole_idp/compat.py names, and these are
     # the requirements of RecBole that the plugin does not have itself.
-    OTHERS = ["colorama==0.4.4", "colorlog==4.7.2", "plotly>=4", "psutil>=5.9", "tabulate>=0.8.10", "tensorboard>=2.5"]
+    OTHERS = ["colorama==0.4.4", "colorlog==4.7.2", "plotly>=4", "tabulate>=0.8.10", "tensorboard>=2.5"]
     OTHERS += ["texttable>=0.9", "thop>=0.1.1.post2207130030"]
     RECBOLE = ['recbole==1.2.1; python_version < "3.12"', *(f'{name}; python_version >= "3.12"' for name in OTHERS)]
 else:
@@ -43,6 +43,7 @@ DEPENDENCIES = [
     "pydantic>=2.7,<3",  # settings are declared once: types, limits, JSON schema
     "pyyaml>=6",  # properties and configuration files
     "tqdm>=4.64",  # progress bars
+    "psutil>=5.9",  # the memory that is left; RecBole requires it as well
 ]
 
 # Folders of YAML files at the top level become recbole_idp/properties/, so that a wheel works outside the checkout.
