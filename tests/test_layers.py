@@ -58,6 +58,7 @@ _FINDERS = ("find_or_",)
 _JOBS = {
     "data.domains.load_domains",
     "data.domains.read_domain",
+    "data.domains.read_sources",
     "data.domains.source_locations",
     "models.idp.pretrain.planned_encoder",
     "models.idp.transfer.prepare_start",

@@ -37,6 +37,16 @@ def _refuse_others_options(options: Options, name: str) -> None:
             raise UserError(f"--{key} belongs to {formats}, and this is --format={name}: {FORMATS[name].usage}")
 
 
+def generate(options: Options) -> int:
+    """Make datasets of any size."""
+    usage = "generate --users=N --items=N --events=N [--source_events=N --twins=0.5] [--name=NAME --output=DIR]"
+    values = _own_options(options, ("recbole_idp.data.made.keys:GenerateSettings",), (), usage)
+    from recbole_idp.data.made.generate import generate as make
+
+    print(make(**values))
+    return 0
+
+
 def report(options: Options) -> int:
     """Make a leaderboard again from its JSON file."""
     usage = "report --result=FILE.json [--output=DIR]"

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from recbole_idp import registry
 from recbole_idp.cli.arguments import Options
 from recbole_idp.cli.columns import columns
-from recbole_idp.cli.conversions import CONVERT, add_items, convert, export, recommend, report, serve
+from recbole_idp.cli.conversions import CONVERT, add_items, convert, export, generate, recommend, report, serve
 from recbole_idp.cli.jobs import doctor, inspect, leaderboard, pretrain, run, sweep, warm_up
 from recbole_idp.cli.lists import datasets, keys, models
 from recbole_idp.data.convert.formats import FORMATS
@@ -89,6 +89,12 @@ TASKS = {
         "turn the files of Amazon, MovieLens, Yelp and others, or any table, into RecBole's atomic files",
         keys=(CONVERT,),
         kinds={f"--format={name}": entry.keys for name, entry in FORMATS.items()},
+        others=False,
+    ),
+    "generate": Task(
+        generate,
+        "make a target and a source platform of any size, to try things at scale",
+        keys=("recbole_idp.data.made.keys:GenerateSettings",),
         others=False,
     ),
     "recommend": Task(

@@ -15,6 +15,7 @@ from recbole_idp.data.atomic import FileFormat, read_header
 from recbole_idp.data.catalog import DatasetLocation, locate
 from recbole_idp.data.content_hashes import content_hashes
 from recbole_idp.data.dataset import SequenceDataset
+from recbole_idp.data.few_shot import training_users
 from recbole_idp.data.keys import SourceSettings
 from recbole_idp.data.sequences import Sequences, Targets
 from recbole_idp.errors import UserError, nearest
@@ -200,10 +201,29 @@ def load_domains(config: Config) -> Domains:
     Raises:
         UserError: A domain cannot be found or read, or has no user of two events.
     """
-    locations = source_locations(config)
-    return join_domains([read_domain(config, location) for location in locations], config["shared_users"])
+    return join_domains(read_sources(config), config["shared_users"])
 
 
+def read_sources(config: Config, with_target: bool = False) -> list[DomainEvents]:
+    """Read each source domain of a configuration, or the share of its users that ``source_share`` says.
+
+    Args:
+        config: RecBole's configuration with ``source_domains`` and ``source_share``.
+        with_target: As of :func:`check_domains`.
+
+    Returns:
+        The events of each source.
+
+    Raises:
+        UserError: A domain cannot be found or read.
+    """
+    share = SourceSettings.of(config).source_share
+    locations = source_locations(config, with_target)
+    return [share_of_users(read_domain(config, location), share) for location in locations]
+
+
+# Runs of several seeds pre-train on the same users.
+_SHARE_SEED = 2020
 _COLUMNS = ("USER_ID_FIELD", "ITEM_ID_FIELD", "TIME_FIELD")
 
 
@@ -248,6 +268,29 @@ def read_domain(config: Config, location: DatasetLocation) -> DomainEvents:
     events, tokens = dataset.inter_feat, dataset.field2id_token
     arrays = (events[field].to_numpy() for field in (dataset.uid_field, dataset.iid_field, dataset.time_field))
     return DomainEvents(location, tokens[dataset.uid_field], tokens[dataset.iid_field], *arrays)
+
+
+def share_of_users(events: DomainEvents, share: float) -> DomainEvents:
+    """Keep the events of some users, chosen by the hash of their ids, and the items that these have.
+
+    Args:
+        events: All events.
+        share: The share of the users to keep.
+
+    Returns:
+        Their events, with new numbers of items; the events themselves if the share is 1.
+    """
+    if share == 1:
+        return events
+    tokens = np.asarray(events.user_tokens)
+    users = np.unique(events.users)
+    chosen = set(training_users(tokens[users].tolist(), share, _SHARE_SEED))
+    kept = np.isin(events.users, users[[token in chosen for token in tokens[users].tolist()]])
+    items, numbers = np.unique(events.items[kept], return_inverse=True)
+    item_tokens = [events.item_tokens[0], *np.asarray(events.item_tokens)[items].tolist()]
+    return events._replace(
+        item_tokens=item_tokens, users=events.users[kept], items=numbers + 1, times=events.times[kept]
+    )
 
 
 def domain_facts(events: DomainEvents) -> Domain:

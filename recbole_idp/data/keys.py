@@ -16,6 +16,12 @@ class SourceSettings(Settings):
     source_domains: list[str] = setting(
         ["Health", "Clothing", "Beauty", "Toys"], "Datasets to pre-train on, together.", Affects.PRETRAINING
     )
+    source_share: PositiveShare = setting(
+        1.0,
+        "Share of the users of each source domain that are read; those of a smaller share are among them.",
+        Affects.PRETRAINING,
+        implied=1.0,
+    )
     shared_users: list[list[str]] = setting(
         [], "Domains whose user ids mean the same people; the target may be among them.", _BOTH
     )

@@ -120,9 +120,11 @@ def _write_platforms(place):
     """Writes small files in the forms of MovieLens, Yelp, Steam, Goodreads and H&M, and tables of a shop."""
     users, items = range(1, 4), range(1, 4)
     pairs = [(user, item) for user in users for item in items]
+    orders = [f"c{user},p{item},2013-05-0{item}" for user in range(1, 9) for item in range(1, 7)]
     added = "Mon Aug 01 13:41:57 -0700 2011"
     lines = {
-        "orders.csv": ["customer,sku,bought_at", *(f"c{user},p{item},2013-05-0{item}" for user, item in pairs)],
+        "orders.csv": ["customer,sku,bought_at", *orders],
+        **{f"titles/p{item}.txt": [title(item)] for item in range(1, 7)},
         "products.csv": ["sku,name,maker", *(f"p{item},{title(item)},Acme" for item in items)],
         "ml-1m/ratings.dat": [f"{user}::{item}::5::97830000{item}" for user, item in pairs],
         "ml-1m/movies.dat": [f"{item}::{title(item)}::Drama" for item in items],

@@ -56,7 +56,8 @@ class Source(NamedTuple):
         files: The files of events, which count their malformed lines.
         read: Reads them; returns the events with notes on what a user may not expect.
         describe: Reads the texts of some items from the file of items.
-        own_texts: Returns those that the files of events have themselves; None where they have none.
+        own_texts: Returns those that stand elsewhere than in a file of items, such as in the files of events; None
+            where there are none.
         otherwise: The encoding of lines of the file of items that are no UTF-8; None: there are none.
     """
 

@@ -15,6 +15,7 @@ from recbole_idp.data.convert.logs import LogOptions, LogSummary, Source, conver
 from recbole_idp.data.convert.sequence_lines import first_lines
 from recbole_idp.data.convert.tables import SEPARATORS
 from recbole_idp.data.plain_csv.mapping import parse_mapping
+from recbole_idp.data.plain_csv.title_files import TitleFiles
 from recbole_idp.data.times import TimeReader
 from recbole_idp.errors import UserError
 
@@ -52,7 +53,8 @@ def convert_csv(
         events: The table of events.
         columns: Which column is which, as :func:`~recbole_idp.data.plain_csv.mapping.parse_mapping` reads it: ``user``
             and ``item``; ``time``, without which the order of the rows counts; ``rating``.
-        item_columns: The same of the table of items: ``item``, and any names of texts.
+        item_columns: The same of the table of items: ``item``, and any names of texts. None where ``items`` is a folder
+            of titles; see :class:`~recbole_idp.data.plain_csv.title_files.TitleFiles`.
         separator: What stands between two fields, ``tab`` for a tabulator; None: found by the first line.
         header: Whether the first lines name the columns; otherwise they are numbers from 1.
         min_rating: Events with a lower rating are left out; None: none are.
@@ -68,7 +70,12 @@ def convert_csv(
     if min_rating is not None and "rating" not in wanted:
         raise UserError("min_rating needs the column of ratings: name it in columns, rating=NAME")
     texts = None if item_columns is None else parse_mapping(item_columns, "item_columns", ("item",), None)
-    if (options.get("items") is None) != (texts is None):
+    titles = _title_files(options.get("items"))
+    if titles is not None:
+        if texts is not None:
+            raise UserError(f"item_columns names columns of a table, and items {options['items']} is a folder: omit it")
+        options["items"] = None
+    elif (options.get("items") is None) != (texts is None):
         raise UserError("--items and --item_columns belong together: give both, --item_columns=item=NAME,title=NAME")
     if texts is not None and (wrong := [name for name in texts if name in _RESERVED]):
         raise UserError(f"item_columns names {wrong[0]}, which is a column of its own: choose another name")
@@ -82,8 +89,14 @@ def convert_csv(
     def describe(items: RawFile, tokens: Collection[str]) -> ItemFacts:
         return read_items(items, tokens, texts or {}, form)
 
-    source = Source("CSV", path, [file], lambda: read_events(file, wanted, form, min_rating), describe)
+    own_texts = None if titles is None else titles.facts
+    source = Source("CSV", path, [file], lambda: read_events(file, wanted, form, min_rating), describe, own_texts)
     return convert_log(source, **options)
+
+
+def _title_files(items: str | Path | None) -> TitleFiles | None:
+    """Return the folder of titles where the texts of items are one, and no table."""
+    return TitleFiles(items) if items is not None and Path(items).is_dir() else None
 
 
 def read_events(

@@ -15,7 +15,8 @@ class PlainCsvSettings(LogSettings):
     )
     item_columns: str | None = setting(
         None,
-        "Columns of the file of items: item=NAME, and those of texts, title=NAME,brand=NAME; names may be your own.",
+        "Columns of the file of items: item=NAME, and those of texts, title=NAME,brand=NAME; names may be your own. "
+        "Without them --items names a folder of titles: files ID.txt, the first line the title.",
         Affects.OUTPUT,
     )
     separator: str | None = setting(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from recbole_idp.data.domains import TargetLoader, number_users, read_domain, source_locations
+from recbole_idp.data.domains import TargetLoader, number_users, read_domain, read_sources
 from recbole_idp.data.sequences import Sequences, Targets
 from recbole_idp.data.splits import only_places
 from recbole_idp.errors import UserError
@@ -113,8 +113,7 @@ def load_slices(config: Config, dataset: DatasetLocation) -> SlicedData:
         UserError: A dataset cannot be read, its timestamps are not times, or there are fewer of them than the slices
             need.
     """
-    locations = [dataset, *source_locations(config, with_target=True)]
-    parts = [read_domain(config, location) for location in locations]
+    parts = [read_domain(config, dataset), *read_sources(config, with_target=True)]
     for part in parts:
         check_times(part)
     target, targeted_only = parts[0], targeted_config(config)
@@ -129,7 +128,7 @@ def load_slices(config: Config, dataset: DatasetLocation) -> SlicedData:
             f"warm_up_slices {len(edges)} leaves a slice of {target.location.name} without targeted events: "
             "give fewer, or change warm_up_start"
         )
-    return SlicedData(universal, targeted, edges.tolist(), locations)
+    return SlicedData(universal, targeted, edges.tolist(), [part.location for part in parts])
 
 
 def check_times(events: DomainEvents) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 
 from recbole_idp.config.derive import derive
 from recbole_idp.data.dataset import SequenceDataset
-from recbole_idp.data.domains import DomainEvents, join_domains, read_domain, source_locations
+from recbole_idp.data.domains import DomainEvents, join_domains, read_sources
 from recbole_idp.data.splits import TRAIN
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ def load_universal(config: Config, dataset: SequenceDataset) -> Domains:
 
     Of the target every event counts, also those that ``targeted_interval`` excludes, before each user's first one that
     is held out. Events for validation and test are excluded, with all that the user did after them in the target,
-    and so are users without any training event. The sources are whole.
+    and so are users without any training event. Of the sources ``source_share`` counts.
 
     Args:
         config: RecBole's configuration with ``source_domains`` and ``shared_users``.
@@ -37,11 +37,11 @@ def load_universal(config: Config, dataset: SequenceDataset) -> Domains:
     Raises:
         UserError: A source is wrong, or there is nothing to train on.
     """
-    sources = source_locations(config, with_target=True)
+    sources = read_sources(config, with_target=True)
     target, rows, held_out = _all_events(SequenceDataset(derive(config, dataset=dataset.location.name)))
     target = _renumbered(target, dataset.item_tokens())
     kept = _trained_on(target, rows, held_out, dataset)
-    parts = [_picked(target, np.flatnonzero(kept)), *(read_domain(config, location) for location in sources)]
+    parts = [_picked(target, np.flatnonzero(kept)), *sources]
     return join_domains(parts, config["shared_users"])
 
 

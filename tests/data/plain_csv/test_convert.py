@@ -122,3 +122,46 @@ def test_wrong_options_are_refused_in_one_line(changes, says, tmp_path, monkeypa
 def test_the_command_needs_columns(tmp_path, capfd):
     path = write(tmp_path / "a.csv", EVENTS.format(2, 1))
     refused(capfd, ["convert", "--format=csv", f"--events={path}", "--name=N"], "convert needs --columns")
+
+
+def titles(folder, **texts):
+    folder.mkdir()
+    for name, text in texts.items():
+        (folder / f"{name}.txt").write_bytes(text if isinstance(text, bytes) else text.encode())
+    return folder
+
+
+def test_a_folder_of_titles(tmp_path, capfd):
+    texts = {"pen-1": "Red pen\n", "pen-2": "\ufeffBlue\tpen\nLong\nlasting <b>", "x": "y"}
+    items = titles(tmp_path / "titles", **texts)
+    (items / "pen-3.txt").symlink_to(items / "x.txt")
+    path = write(tmp_path / "a.csv", "who,what\nanna,pen-1\nbert,pen-2\nbert,pen-3\n")
+    options = [f"--events={path}", "--columns=user=who,item=what", f"--items={items}", f"--output={tmp_path}"]
+    assert main(["convert", "--format=csv", "--name=N", *options]) == 0
+    assert "1 items without text" in capfd.readouterr().out
+    assert rows(tmp_path / "N", "item") == [
+        ["pen-1", "Red pen", ""],
+        ["pen-2", "Blue pen", "Long lasting"],
+        ["pen-3", "", ""],
+    ]
+
+
+def test_a_folder_of_titles_without_descriptions(tmp_path):
+    items = titles(tmp_path / "titles", **{"pen-1": "Red pen", "pen-2": b"Caf\xe9"})
+    path = write(tmp_path / "a.csv", "who,what\nanna,pen-1\nbert,pen-2\n")
+    summary = convert_csv(path, "user=who,item=what", name="N", output=tmp_path, items=items)
+    assert any("1 files" in note and "not UTF-8" in note for note in summary.notes)
+    assert rows(tmp_path / "N", "item") == [["pen-1", "Red pen"], ["pen-2", "Caf\ufffd"]]
+
+
+def test_wrong_folders_of_titles_are_refused_in_one_line(tmp_path):
+    path = write(tmp_path / "a.csv", "who,what\nanna,pen-1\n")
+    wanted = {"columns": "user=who,item=what", "name": "N", "output": tmp_path / "out"}
+    (tmp_path / "empty").mkdir()
+    assert "has no file such as ID.txt" in refusal(convert_csv, path, items=tmp_path / "empty", **wanted)
+    others = titles(tmp_path / "others", pencil="A pencil")
+    line = refusal(convert_csv, path, items=others, **wanted)
+    assert "describes none of the 1 items" in line and "not like pencil" in line
+    both = {**wanted, "items": others, "item_columns": "item=a,title=b"}
+    assert "is a folder: omit it" in refusal(convert_csv, path, **both)
+    assert not (tmp_path / "out").exists()
