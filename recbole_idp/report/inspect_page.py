@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from markupsafe import Markup
 
 from recbole_idp.report.comparison import prediction_line
 from recbole_idp.report.inspect_text import OWN_BEHAVIOUR, domain_rows, matcher_rows, own_behaviour_rows, shape_rows
-from recbole_idp.report.page import Figure, Part, Table, render, text_table
+from recbole_idp.report.page import Table, render, text_table
 from recbole_idp.report.plot import ACCENT, MUTED, name_above, svg
 from recbole_idp.storage.files import write_text
 
@@ -19,24 +18,12 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
-@dataclass(frozen=True)
-class Item:
+class Item(NamedTuple):
     """An item of the target with its matches."""
 
     title: str
     id: str
     matches: Table
-
-
-@dataclass(frozen=True)
-class InspectPage:
-    """What the page shows, from top to bottom."""
-
-    title: str
-    about: str
-    figures: Sequence[Figure]
-    parts: Sequence[Part]
-    items: Sequence[Item]
 
 
 def save_page(figures: dict[str, Any], path: str | Path) -> None:
@@ -54,61 +41,48 @@ def save_page(figures: dict[str, Any], path: str | Path) -> None:
 
 def page(figures: dict[str, Any]) -> str:
     """Return the page as HTML."""
-    prediction = f"{prediction_line(figures['prediction'])}."
-    learned = ("What the matcher learned", ["", "before CDIM", "after CDIM"], matcher_rows(figures), [])
-    predicts = (
-        "Whether it predicts the target's behaviour",
-        OWN_BEHAVIOUR,
-        own_behaviour_rows(figures),
-        [prediction],
-    )
-    shares = ["source domain", "share of the matches", "share of the items"]
-    origins = ("Where the matches come from", shares, domain_rows(figures), [])
-    embeddings = ("Embeddings", ["embeddings", "mean norm", "spread"], shape_rows(figures), [])
-    shown = InspectPage(
+    similarity, shapes = figures["similarity"], figures["shapes"]
+    domains = ["source domain", "share of the matches", "share of the items"]
+    return render(
+        "inspect.html",
         title=f"{figures['dataset']} matched to {', '.join(figures['sources'])}",
-        about=_about(figures),
-        figures=[
-            Figure(_plot_similarity(figures), _say_similarity(figures)),
-            Figure(_plot_behaviour(figures), _say_behaviour(figures)),
-            Figure(_plot_domains(figures), _say_domains(figures)),
-            Figure(_plot_norms(figures), _say_norms(figures)),
-        ],
-        parts=[
-            Part(heading, said, [text_table(heading, heads, rows)])
-            for heading, heads, rows, said in (learned, predicts, origins, embeddings)
-        ],
+        figures=figures,
+        plots={
+            "similarity": _plot_shares(
+                {f"{when} CDIM": similarity[when] for when in ("before", "after")},
+                "similarity of the best match",
+                "Similarity of the best match, before and after CDIM",
+            ),
+            "behaviour": _plot_behaviour(figures),
+            "domains": _plot_domains(figures),
+            "norms": _plot_shares(
+                {name: shapes[name]["norms"] for name in ("source", "generated")},
+                "length of an embedding",
+                "Lengths of source and generated embeddings",
+            ),
+        },
+        tables={
+            "learned": text_table("What the matcher learned", ["", "before CDIM", "after CDIM"], matcher_rows(figures)),
+            "predicts": text_table("Text and behaviour", OWN_BEHAVIOUR, own_behaviour_rows(figures)),
+            "domains": text_table("Where the matches come from", domains, domain_rows(figures)),
+            "shapes": text_table("Embeddings", ["embeddings", "mean norm", "spread"], shape_rows(figures)),
+        },
+        prediction=prediction_line(figures["prediction"]),
         items=[_item(item) for item in figures["items"]],
     )
-    return render("inspect.html", page=shown)
 
 
-def _about(figures: dict[str, Any]) -> str:
-    return (
-        f"{figures['with_text']:,} of {figures['target_items']:,} items have a text. Matcher: {figures['matcher']}; "
-        f"generator: {figures['generator']}; bundle: {figures['bundle']}"
-    )
-
-
-def _plot_similarity(figures: dict[str, Any]) -> Markup:
-    """Draw the distribution of the similarity of each item's best match."""
+def _plot_shares(found: Mapping[str, Mapping[str, Any]], what: str, label: str) -> Markup:
+    """Draw two distributions, the first one filled."""
 
     def draw(axes: Axes) -> None:
-        for when, colour in (("before", MUTED), ("after", ACCENT)):
-            found = figures["similarity"][when]
-            axes.stairs(found["shares"], found["edges"], color=colour, fill=when == "before", label=f"{when} CDIM")
-        axes.set_xlabel("similarity of the best match")
+        for (name, one), colour in zip(found.items(), (MUTED, ACCENT), strict=True):
+            axes.stairs(one["shares"], one["edges"], color=colour, fill=colour == MUTED, label=name)
+        axes.set_xlabel(what)
         axes.set_ylabel("share of the items")
         name_above(axes)
 
-    return svg(draw, "Similarity of the best match, before and after CDIM")
-
-
-def _say_similarity(figures: dict[str, Any]) -> str:
-    return (
-        f"How near the best source item is. {100 * figures['near_twins']:.0f} % of the items have a near twin "
-        "(a cosine of 0.9 or more, by the frozen text vectors): the more, the more an ID is worth."
-    )
+    return svg(draw, label)
 
 
 def _plot_behaviour(figures: dict[str, Any]) -> Markup:
@@ -125,13 +99,6 @@ def _plot_behaviour(figures: dict[str, Any]) -> Markup:
     return svg(draw, "Similarity of IDs by similarity of texts, before and after CDIM")
 
 
-def _say_behaviour(figures: dict[str, Any]) -> str:
-    return (
-        "Whether texts tell behaviour: the steeper the line, the more a text's neighbours are used by the same people. "
-        "A flat line means that averaging their IDs gives noise."
-    )
-
-
 def _plot_domains(figures: dict[str, Any]) -> Markup:
     """Draw each domain's share of the matches beside its share of the items."""
 
@@ -145,33 +112,6 @@ def _plot_domains(figures: dict[str, Any]) -> Markup:
         name_above(axes)
 
     return svg(draw, "Share of the matches and of the items by source domain")
-
-
-def _say_domains(figures: dict[str, Any]) -> str:
-    first = figures["domains"][0]
-    return f"Which domains the matches come from. {first['domain']} gives most: {100 * first['mass']:.0f} %."
-
-
-def _plot_norms(figures: dict[str, Any]) -> Markup:
-    """Draw the lengths of source and generated embeddings."""
-
-    def draw(axes: Axes) -> None:
-        for name, colour in (("source", MUTED), ("generated", ACCENT)):
-            found = figures["shapes"][name]["norms"]
-            axes.stairs(found["shares"], found["edges"], color=colour, fill=name == "source", label=name)
-        axes.set_xlabel("length of an embedding")
-        axes.set_ylabel("share of the items")
-        name_above(axes)
-
-    return svg(draw, "Lengths of source and generated embeddings")
-
-
-def _say_norms(figures: dict[str, Any]) -> str:
-    source, generated = (figures["shapes"][name]["spread"] for name in ("source", "generated"))
-    return (
-        f"How long embeddings are. The root mean square distance from the centre is {source:.2f} among the sources and "
-        f"{generated:.2f} among the generated ones."
-    )
 
 
 def _item(item: dict[str, Any]) -> Item:

@@ -4,8 +4,7 @@ import pytest
 from jinja2 import UndefinedError
 from markupsafe import Markup
 
-from recbole_idp.report.board.page import board_page
-from recbole_idp.report.inspect_page import InspectPage, Item
+from recbole_idp.report.board.page import Made, Section, board_page
 from recbole_idp.report.page import Figure, Part, Table, render, text_table
 from tests.support.boards import leaderboard
 from tests.support.browser import chromium
@@ -37,16 +36,20 @@ def test_every_text_of_a_part_is_escaped_and_only_plots_are_markup():
     part = Part(EVIL, [EVIL], [text_table(EVIL, [EVIL], [[EVIL]])])
     drawn = render("notebook.html", parts=[part])
     assert "<img" not in drawn and drawn.count(SAFE) == 6
+    made = Made(EVIL, [EVIL], EVIL, part.tables[0], EVIL, part.tables[0])
     figure = Figure(Markup("<svg></svg>"), EVIL, [(EVIL, EVIL)])
-    items = [Item(EVIL, EVIL, table) for table in (*part.tables, text_table("", [], []))]
-    page = InspectPage(EVIL, EVIL, [figure], [part], items)
-    drawn = render("inspect.html", page=page)
-    assert "<img" not in drawn and drawn.count("<svg></svg>") == 1 and drawn.count(SAFE) == 3 + 3 + 6 + 6 + 2
+    part = Part(EVIL, [EVIL], part.tables, [figure])
+    section = Section(EVIL, EVIL, EVIL, EVIL, part.tables[0], [EVIL], [EVIL], [EVIL], [figure], [part], [made])
+    texts = {"title": EVIL, "about": EVIL, "command_line": EVIL}
+    drawn = render("leaderboard.html", **texts, sections=[section] * 2)
+    assert "<img" not in drawn and drawn.count("<svg></svg>") == 4 and "{{ 7 * 7 }}" in drawn
+    # A command is cut into its words.
+    assert drawn.count(SAFE) == 3 + 2 * (2 + 2 + 2 + 4 + 3 + 3 + 2 + 4 + 3 + 2 + 4 + 1 + 4)
 
 
 def test_a_name_that_a_template_lacks_is_an_error():
     with pytest.raises(UndefinedError):
-        render("inspect.html", page={"title": ""})
+        render("inspect.html", title="")
 
 
 @pytest.fixture(scope="module")

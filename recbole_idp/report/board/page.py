@@ -68,16 +68,6 @@ class Section:
     rows: Sequence[Made]
 
 
-@dataclass(frozen=True)
-class BoardPage:
-    """What the page shows."""
-
-    title: str
-    about: str
-    command: str
-    sections: Sequence[Section]
-
-
 def board_page(leaderboard: dict[str, Any]) -> str:
     """Draw a leaderboard as a page.
 
@@ -89,13 +79,13 @@ def board_page(leaderboard: dict[str, Any]) -> str:
     """
     boards = leaderboard["boards"]
     versions = ", ".join(f"{name} {version}" for name, version in leaderboard["versions"].items())
-    page = BoardPage(
+    return render(
+        "leaderboard.html",
         title=f"Leaderboard: {', '.join(dict.fromkeys(board['dataset'] for board in boards))}",
         about=f"{leaderboard['created']}; {versions}",
-        command=leaderboard["command"],
+        command_line=leaderboard["command"],
         sections=[_section(board, metric_key(leaderboard), leaderboard["seeds"]) for board in boards],
     )
-    return render("leaderboard.html", page=page)
 
 
 def _section(board: dict[str, Any], metric: str, seeds: Sequence[int]) -> Section:
