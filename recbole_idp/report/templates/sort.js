@@ -4,6 +4,8 @@ for (const table of document.querySelectorAll("table.sortable")) {
   const heads = [...table.tHead.rows[0].cells], body = table.tBodies[0];
   if (body.rows.length < 2) continue;
   heads.forEach((head, column) => {
+    // Without a name there is nothing to say what is sorted.
+    if (!head.textContent.trim()) return;
     const button = document.createElement("button"), kind = head.className;
     button.type = "button";
     button.append(...head.childNodes);
