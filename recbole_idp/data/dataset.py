@@ -15,6 +15,7 @@ from recbole_idp.data.few_shot import few_shot
 from recbole_idp.data.reading import LiteralReading
 from recbole_idp.data.sequences import Sequences, Targets
 from recbole_idp.data.splits import PartRows
+from recbole_idp.data.vectorised import taken
 from recbole_idp.errors import UserError
 
 if TYPE_CHECKING:
@@ -157,7 +158,7 @@ class SequenceDataset(FlatRows, LiteralReading, SequentialDataset):
         item_list = self.iid_field + self.config["LIST_SUFFIX"]
         self.item_id_list_field = item_list
         self.set_field_property(item_list, FeatureType.TOKEN_SEQ, FeatureSource.INTERACTION, self.max_item_list_len)
-        rows = self.inter_feat[ends]
+        rows = taken(self.inter_feat, ends)
         columns.update(Interaction({self.item_list_length_field: (ends - starts).clamp(max=self.max_item_list_len)}))
         rows.update(columns)
         self.inter_feat = rows

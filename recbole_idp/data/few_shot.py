@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from recbole_idp.data.vectorised import taken
+
 if TYPE_CHECKING:
     from recbole.data.dataloader import TrainDataLoader
 
@@ -54,7 +56,7 @@ def few_shot(dataset: SequenceDataset, share: float, seed: int) -> SequenceDatas
     present = torch.unique(users)
     number_of = dict(zip(dataset.field2id_token[dataset.uid_field][present], present.tolist(), strict=True))
     chosen = torch.tensor([number_of[token] for token in training_users(list(number_of), share, seed)])
-    return dataset.copy(dataset.inter_feat[torch.isin(users, chosen)])
+    return dataset.copy(taken(dataset.inter_feat, torch.isin(users, chosen)))
 
 
 def few_shot_loader(loader: TrainDataLoader, share: float, seed: int) -> TrainDataLoader:

@@ -16,6 +16,7 @@ from recbole_idp.data.atomic import ColumnChoice, FileFormat, check_ids, read_at
 from recbole_idp.data.catalog import DatasetLocation, locate, with_fixed_split
 from recbole_idp.data.fixed_split import FixedSplit, HistoryRow, benchmark_files, join_histories, read_plain
 from recbole_idp.data.splits import PARTS, TRAIN, Events, PartRows, Seen, by_user, part_rows, parts_of
+from recbole_idp.data.vectorised import VectorisedSteps
 from recbole_idp.errors import UserError
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ ALL_EVENTS = (None, "[0,inf)", "[1,inf)")
 _FILTERS = ("val_interval", "user_inter_num_interval", "item_inter_num_interval", "rm_dup_inter", "latest_events")
 
 
-class LiteralReading(_MixedInto):
+class LiteralReading(VectorisedSteps, _MixedInto):
     """Mixin for RecBole's datasets that reads their files without quoting, and splits them.
 
     The dataset is found by :func:`~recbole_idp.data.catalog.locate`. An error in a file is reported in one line.

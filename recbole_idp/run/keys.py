@@ -35,7 +35,7 @@ class PlaceSettings(Settings):
         None, "That folder; None: trained-<model>-<dataset>-… in checkpoint_dir.", Affects.OUTPUT
     )
     pretrained: str | None = setting(
-        None, "Folder of a bundle; None: pre-train, or use the bundle made before.", Affects.NOTHING
+        None, "Folder of a bundle, or hf://user/name; None: pre-train, or use the bundle made before.", Affects.NOTHING
     )
 
 

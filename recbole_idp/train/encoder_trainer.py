@@ -36,6 +36,9 @@ class EncoderTrainer(SequenceTrainer):
     Its ``step_memory()`` says what a step takes, which is compared with what there is.
     """
 
+    # Layers of an encoder are entered and lengthened by hooks, which cannot be sent to another process.
+    shares_steps = False
+
     def _build_optimizer(self, **kwargs: Any) -> torch.optim.Optimizer:
         """Make the optimizer, with a group of its own for the content encoder; arguments as in RecBole."""
         tuned = list(self.model.encoder_parameters())
