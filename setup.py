@@ -18,7 +18,7 @@ README = HERE / "README.md"
 if os.environ.get("RECBOLE_IDP_RELEASE") == "1":
     # On newer Pythons RecBole is added by a second command, which recbole_idp/compat.py names, and these are
     # the requirements of RecBole that the plugin does not have itself.
-    OTHERS = ["colorama==0.4.4", "colorlog==4.7.2", "plotly>=4", "psutil>=5.9", "tabulate>=0.8.10", "tensorboard>=2.5"]
+    OTHERS = ["colorama==0.4.4", "colorlog==4.7.2", "plotly>=4", "tabulate>=0.8.10", "tensorboard>=2.5"]
     OTHERS += ["texttable>=0.9", "thop>=0.1.1.post2207130030"]
     RECBOLE = ['recbole==1.2.1; python_version < "3.12"', *(f'{name}; python_version >= "3.12"' for name in OTHERS)]
 else:
@@ -38,11 +38,14 @@ DEPENDENCIES = [
     # Folders to and from the hub; transformers brings it. The oldest that its 5.0 takes; the newest tested is 2.4.
     "huggingface_hub>=1.3,<3",
     "faiss-cpu>=1.7.4,<2",  # nearest source items
-    "matplotlib>=3.7,<4",  # curves of few-shot studies
+    "matplotlib>=3.7,<4",  # plots
+    "jinja2>=3.1,<4",  # templates of the HTML pages, with escaping; torch requires it as well
+    "markupsafe>=2.1,<4",  # Jinja2's type of what is markup already
     "safetensors>=0.6.1",  # checkpoints and bundles whose opening executes nothing
     "pydantic>=2.7,<3",  # settings are declared once: types, limits, JSON schema
     "pyyaml>=6",  # properties and configuration files
     "tqdm>=4.64",  # progress bars
+    "psutil>=5.9",  # the memory that is left; RecBole requires it as well
 ]
 
 # Folders of YAML files at the top level become recbole_idp/properties/, so that a wheel works outside the checkout.
@@ -139,6 +142,7 @@ setup(
     package_dir=PROPERTIES,
     package_data={
         "recbole_idp": ["py.typed"],
+        "recbole_idp.report": ["templates/*"],
         "recbole_idp.cli.completion": ["complete.*"],
         "recbole_idp.web": ["static/*"],
         **{package: ["*.yaml"] for package in PROPERTIES},

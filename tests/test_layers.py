@@ -92,7 +92,7 @@ _JOBS = {
     "train.source_sequences.sequence_locations",
     "train.source_training.chosen_values",
     "train.source_training.read_domains",
-    "train.source_training.source_events",
+    "train.source_training.read_sources",
     "train.source_training.train_resumably",
 }
 

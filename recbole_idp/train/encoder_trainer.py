@@ -24,10 +24,9 @@ if TYPE_CHECKING:
 _USABLE = 0.55
 
 
-def _usable_bytes(device: torch.device) -> int | None:
-    """Return the bytes that the states of a step may take; None where it is not known what is available."""
-    found = available_bytes(device)
-    return None if found is None else int(_USABLE * found)
+def _usable_bytes(device: torch.device) -> int:
+    """Return the bytes that the states of a step may take."""
+    return int(_USABLE * available_bytes(device))
 
 
 class EncoderTrainer(SequenceTrainer):
@@ -73,7 +72,7 @@ class EncoderTrainer(SequenceTrainer):
             return ""
         limit = self.config["memory_limit_mb"]
         room = _usable_bytes(self.device) if limit is None else limit << 20
-        if room is not None and sizes.n_bytes > room:
+        if sizes.n_bytes > room:
             raise UserError(
                 f"training the content encoder takes about {gigabytes(sizes.n_bytes)} of memory a step, and "
                 f"{gigabytes(room)} are available: {sizes.remedy(room)}"

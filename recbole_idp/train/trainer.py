@@ -67,7 +67,7 @@ class SequenceTrainer(Resumable, Trainer):
             UserError: A key is set that this training cannot take.
         """
         super().check_config(config)
-        count = _process_count(config)
+        count = _process_count(config["nproc"], config["single_spec"])
         if count > 1 and not cls.shares_steps:
             raise UserError(
                 f"nproc is {count}, but the training of {config['model']} uses one process: remove it; --threads says "
@@ -134,8 +134,9 @@ class SequenceTrainer(Resumable, Trainer):
         started = time.perf_counter()
         bar = progress_bar(batches, show_progress, desc=f"Train {epoch_idx:>5}", ncols=100, leave=False, unit="batch")
         with compat.without_anomaly_detection():
-            if self.shares_steps and _process_count(self.config) > 1 and loss_func is None:
-                total, count = self._share_steps(bar, epoch_idx)
+            shared = _process_count(self.config["nproc"], self.config["single_spec"])
+            if shared > 1 and self.shares_steps and loss_func is None:
+                total, count = self._share_steps(bar, epoch_idx, shared)
             else:
                 total, count = self._take_steps(bar, compute_loss)
         mean = total / max(count, 1)
@@ -162,11 +163,11 @@ class SequenceTrainer(Resumable, Trainer):
             count += batch.n_targets
         return total, count
 
-    def _share_steps(self, batches: Iterable[Any], epoch: int) -> tuple[float, int]:
+    def _share_steps(self, batches: Iterable[Any], epoch: int, n_processes: int) -> tuple[float, int]:
         """Take steps together with other processes, each on a batch of its own; returned as by :meth:`_take_steps`."""
         seed = (self.config["seed"] * 10_007 + epoch) * 1_009 % 2**31
         training = Training(self.model, self.optimizer, self.model.position_loss, self.clip_grad_norm, seed)
-        return processes(_process_count(self.config)).train(training, batches)
+        return processes(n_processes).train(training, batches)
 
     def _check_nan(self, loss: torch.Tensor) -> None:
         """Raise UserError if the loss is not finite."""
@@ -212,6 +213,11 @@ class SequenceTrainer(Resumable, Trainer):
         return self.measured(reordered(collector.get_data_struct(), torch.cat(order)))
 
 
-def _process_count(config: Config) -> int:
-    """Return how many processes share the training; those that RecBole's own ``run`` starts train by themselves."""
-    return int(config["nproc"] or 1) if config["single_spec"] else 1
+def _process_count(wanted: int | None, alone: bool) -> int:
+    """Return how many processes share the training.
+
+    Args:
+        wanted: The key ``nproc``.
+        alone: RecBole's ``single_spec``. Processes that its own ``run`` starts train by themselves.
+    """
+    return int(wanted or 1) if alone else 1

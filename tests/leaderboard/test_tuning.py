@@ -109,7 +109,7 @@ def test_the_same_command_gives_the_same_trials_and_the_board_shows_them(domains
     note = "Tuned with 2 trials each, on validation with seed 1: PositionSASRec; not tuned: Pop."
     assert note in board["notes"] and note in board_text(saved).replace("\n", " ")
     page = board_page(saved)
-    assert "How rows were tuned" in page and "Trials of PositionSASRec on shop" in page
+    assert "How PositionSASRec was tuned" in page and "Trials of PositionSASRec on shop" in page
     frame = read_leaderboard("board.json").trials()
     assert list(frame["value"]) == [trial["value"] for trial in found["trials"]]
     assert set(frame.columns) == {"value", "state", "epochs", "learning_rate", "n_heads"}

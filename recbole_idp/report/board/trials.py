@@ -7,7 +7,10 @@ import math
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from markupsafe import Markup
+
 from recbole_idp.evaluation.metrics import goodness, metric_name
+from recbole_idp.report.page import Figure, Part, text_table
 from recbole_idp.report.plot import ACCENT, CARD, MUTED, SOFT, TEXT, svg
 
 if TYPE_CHECKING:
@@ -31,25 +34,7 @@ class Axis(NamedTuple):
     ticks: list[tuple[float, str]]
 
 
-class Tuned(NamedTuple):
-    """What a page shows of the trials of one row.
-
-    Attributes:
-        row: Name of the row.
-        said: How it was tuned, in one sentence.
-        plots: SVG elements, each with its caption.
-        heads: Heads of the table of trials.
-        lines: Its lines.
-    """
-
-    row: str
-    said: str
-    plots: list[tuple[str, str]]
-    heads: list[str]
-    lines: list[list[str]]
-
-
-def tuned_section(board: dict[str, Any], metric: str) -> list[Tuned]:
+def tuned_parts(board: dict[str, Any], metric: str) -> list[Part]:
     """Return what a page shows of the trials of each tuned row; empty where none was tuned.
 
     Args:
@@ -59,13 +44,19 @@ def tuned_section(board: dict[str, Any], metric: str) -> list[Tuned]:
     found = []
     for row in tuned_rows(board):
         lines = (
-            f"{row['model']}: a line for each trial, the best one in colour; the paler, the worse; "
-            "dotted: ended early, or failed where it has no validation."
+            "A line for each trial, the best one in colour; the paler, the worse; dotted: ended early, or failed where "
+            "it has no validation."
         )
-        shares = f"{row['model']}: how much of the variance of the validation each key explains (fANOVA)."
-        plots = [(plot_trials(board, row, metric), lines), (plot_importance(board, row), shares)]
-        plots = [(plot, caption) for plot, caption in plots if plot]
-        found.append(Tuned(row["model"], tuned_line(row, metric), plots, *trial_table(row, metric)))
+        shares = "How much of the variance of the validation each key explains (fANOVA)."
+        figures = [Figure(plot_trials(board, row, metric), lines), Figure(plot_importance(board, row), shares)]
+        found.append(
+            Part(
+                heading=f"How {row['model']} was tuned",
+                paragraphs=[tuned_line(row, metric)],
+                tables=[text_table(f"Trials of {row['model']}", *trial_table(row, metric))],
+                figures=[figure for figure in figures if figure.plot],
+            )
+        )
     return found
 
 
@@ -115,7 +106,7 @@ def trial_table(row: dict[str, Any], metric: str) -> tuple[list[str], list[list[
     return heads, lines
 
 
-def plot_trials(board: dict[str, Any], row: dict[str, Any], metric: str) -> str:
+def plot_trials(board: dict[str, Any], row: dict[str, Any], metric: str) -> Markup:
     """Draw a line for each trial through an axis for each key, and one for the validation.
 
     Args:
@@ -155,17 +146,19 @@ def plot_trials(board: dict[str, Any], row: dict[str, Any], metric: str) -> str:
             for height, said in axis.ticks:
                 back = {"facecolor": CARD, "edgecolor": "none", "pad": 0.8, "alpha": 0.85}
                 axes.text(number + 0.035, height, said, fontsize=8.5, color=SOFT, va="center", zorder=4, bbox=back)
-        axes.set_xticks(range(len(named)), list(named), color=TEXT, fontsize=9)
+        # Names of neighbours stand on two lines, as they are longer than the way between them.
+        names = [f"\n{name}" if number % 2 and len(named) > 3 else name for number, name in enumerate(named)]
+        axes.set_xticks(range(len(named)), names, color=TEXT, fontsize=9)
         axes.set_yticks([])
         axes.spines[["left", "bottom"]].set_visible(False)
         axes.set_xlim(-0.15, len(named) - 1 + 0.45)
         axes.set_ylim(-0.12, 1.06)
 
     label = f"Trials of {row['model']} on {board['dataset']}, {board['protocol']}"
-    return svg(draw, label, (max(5, 1.5 * (1 + len(axes_of_keys))), 3))
+    return svg(draw, label, (max(5, 1.1 * (1 + len(axes_of_keys))), 3.2))
 
 
-def plot_importance(board: dict[str, Any], row: dict[str, Any]) -> str:
+def plot_importance(board: dict[str, Any], row: dict[str, Any]) -> Markup:
     """Draw a bar for each key: its share in the variance of the validation.
 
     Args:
@@ -177,7 +170,7 @@ def plot_importance(board: dict[str, Any], row: dict[str, Any]) -> str:
     """
     found = sorted(row["tuned"].get("importance", {}).items(), key=lambda item: item[1])
     if not found:
-        return ""
+        return Markup()
 
     def draw(axes: Axes) -> None:
         axes.barh(range(len(found)), [100 * share for _, share in found], 0.62, color=MUTED)
