@@ -131,6 +131,7 @@ class SequenceTrainer(Resumable, Trainer):
         """Train one epoch, and return its mean loss; arguments as in RecBole."""
         self.model.train()
         batches, compute_loss = self._training_batches(train_data), loss_func or self._training_loss
+        total: torch.Tensor | float
         started = time.perf_counter()
         bar = progress_bar(batches, show_progress, desc=f"Train {epoch_idx:>5}", ncols=100, leave=False, unit="batch")
         with compat.without_anomaly_detection():

@@ -115,6 +115,7 @@ def test_the_same_command_gives_the_same_trials_and_the_board_shows_them(domains
     assert set(frame.columns) == {"value", "state", "epochs", "learning_rate", "n_heads"}
 
 
+@pytest.mark.slow
 def test_a_killed_trial_is_tried_again_and_the_study_ends_like_another_one(domains, monkeypatch):
     plan = tuned_plan(domains)
     (default,), whole = plan.jobs(), tune(plan, InProcess())
