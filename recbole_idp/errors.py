@@ -15,7 +15,12 @@ class UserError(Exception):
 
     Args:
         message: The line. Control characters, such as escape sequences in a title, become spaces.
+
+    Attributes:
+        exit_status: Exit status of a command that it ends.
     """
+
+    exit_status = 2
 
     def __init__(self, message: object) -> None:
         super().__init__(printable(message))

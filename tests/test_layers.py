@@ -58,7 +58,7 @@ _FINDERS = ("find_or_",)
 _JOBS = {
     "data.domains.load_domains",
     "data.domains.read_domain",
-    "data.domains.read_sources",
+    "data.domains.source_events",
     "data.domains.source_locations",
     "models.idp.pretrain.planned_encoder",
     "models.idp.transfer.prepare_start",
@@ -72,7 +72,6 @@ _JOBS = {
     "models.precise.universal.held_out_values",
     "models.precise.universal_data.load_universal",
     "models.transrec.target.target_settings",
-    "run.__call__",
     "run.best_model._best_model",
     "run.best_model.keep_best",
     "run.fusion.fuse",

@@ -31,7 +31,14 @@ def test_each_public_name_is_the_one_of_its_module():
     homes |= {"read_leaderboard": read_leaderboard}
     assert {name: getattr(recbole_idp, name) for name in homes} == homes
     assert set(recbole_idp.__all__) <= set(dir(recbole_idp))
-    assert set(recbole_idp.__all__) - set(homes) == {"UserError", "__version__", "add_model", "register", "run"}
+    assert set(recbole_idp.__all__) - set(homes) == {
+        "UserError",
+        "__version__",
+        "add_model",
+        "leaderboard",
+        "register",
+        "run",
+    }
     with pytest.raises(AttributeError, match="has no attribute 'ru'"):
         recbole_idp.ru  # noqa: B018
 

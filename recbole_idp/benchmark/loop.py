@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from recbole_idp.benchmark.flops import training_flops
 from recbole_idp.benchmark.measure import Budget, BudgetSpentError, SizesOf, load_average, matrix_product_rate, usage
@@ -15,8 +15,20 @@ if TYPE_CHECKING:
     from recbole.data.dataloader import AbstractDataLoader
     from recbole.trainer import Trainer
 
+    from recbole_idp.data.domains import TargetLoader
 
-def run_epochs(trainer: Trainer, train: AbstractDataLoader, budget: Budget) -> list[float]:
+
+class Counted(Protocol):
+    """A loss that counts its steps, and raises ``BudgetSpentError`` after the last one."""
+
+    def __call__(self, batch: Any) -> torch.Tensor:
+        """Return the loss of a batch."""
+
+    def finish_step(self) -> None:
+        """Count the step that is running."""
+
+
+def run_epochs(trainer: Trainer, train: AbstractDataLoader | TargetLoader, budget: Counted) -> list[float]:
     """Train until a budget is spent.
 
     Args:

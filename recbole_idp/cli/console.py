@@ -20,7 +20,7 @@ from recbole_idp.storage.files import is_full
 from recbole_idp.terminal.printable import printable
 
 DEBUG = "--debug"
-USER_ERROR, BROKEN_PIPE = 2, 141
+USER_ERROR, BROKEN_PIPE = UserError.exit_status, 141
 # What the system refuses because of a path that somebody gave, or of the machine: no fault of the program.
 _OF_THE_PLACE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENAMETOOLONG, errno.ELOOP, errno.EIO, errno.ENOTDIR}
 
@@ -35,8 +35,8 @@ def exit_status(work: Callable[[], int], program: str, interrupted: str, argumen
         arguments: The command line; ``--debug`` shows the traceback of an error above its line.
 
     Returns:
-        The result of ``work``, or 2 (one line says why it ended), 130, 143 or 129 (Ctrl-C, SIGTERM, SIGHUP), 141 (the
-        reader of the output is gone).
+        The result of ``work``; or where an error ends it 2, or what a :class:`UserError` says; or 130, 143 or 129
+        (Ctrl-C, SIGTERM, SIGHUP), 141 (the reader of the output is gone).
     """
     with interruption() as received:
         try:
@@ -60,7 +60,7 @@ def exit_status(work: Callable[[], int], program: str, interrupted: str, argumen
             if DEBUG in arguments:
                 traceback.print_exception(error)
             print(f"{program}: {_line(error, arguments)}", file=sys.stderr)
-            return USER_ERROR
+            return error.exit_status if isinstance(error, UserError) else USER_ERROR
 
 
 def _line(error: BaseException, arguments: Sequence[str]) -> str:

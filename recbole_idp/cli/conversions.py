@@ -97,6 +97,22 @@ def serve(options: Options) -> int:
     return 0
 
 
+def push(options: Options) -> int:
+    """Give a sealed folder away on the hub."""
+    usage = "push --bundle=DIR --repo=user/name [--private=false] [--license=NAME]"
+    values = _own_options(options, ("recbole_idp.hub.keys:PushSettings",), ("repo",), usage)
+    bundle, folder = values.pop("bundle"), values.pop("folder")
+    if (bundle is None) == (folder is None):
+        raise UserError(f"push needs one folder, --bundle=DIR or --folder=DIR: {usage}")
+    from recbole_idp.hub.push import push as give
+
+    made = give(bundle or folder, values["repo"], values["private"], values["license"])
+    seen = "private" if made.private else "public"
+    print(f"{made.url} ({seen}): {made.files} files, {made.size / (1 << 20):,.1f} MiB, commit {made.commit}")
+    print(f"Use it: {made.use}")
+    return 0
+
+
 def _own_options(options: Options, groups: Iterable[str], needed: Iterable[str], usage: str) -> dict[str, Any]:
     """Check the options of a task that has options of its own instead of keys.
 

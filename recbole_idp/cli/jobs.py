@@ -44,8 +44,11 @@ def leaderboard(options: Options) -> int:
     options = dict(options)
     if options.pop("dry_run", False):
         from recbole_idp.leaderboard.plan import make_plan
+        from recbole_idp.leaderboard.tuning import checked_spaces
 
-        print(columns([("job", "command"), *((job.name, job.command()) for job in make_plan(options).jobs())]))
+        plan = make_plan(options)
+        checked_spaces(plan)
+        print(columns([("job", "command"), *((job.name, job.command()) for job in plan.jobs())]))
         return 0
     from recbole_idp.leaderboard.run import leaderboard as start
 

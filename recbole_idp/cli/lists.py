@@ -7,6 +7,7 @@ from pathlib import Path
 from recbole_idp import registry
 from recbole_idp.cli.arguments import Options
 from recbole_idp.cli.columns import columns
+from recbole_idp.cli.completion import SHELLS
 from recbole_idp.cli.jobs import resolve_options
 from recbole_idp.errors import UserError
 
@@ -48,6 +49,20 @@ def datasets(options: Options) -> int:
 
     found = available(resolve_options(options).values["data_path"])
     print(columns([("dataset", "on disk", "origin"), *((row.name, _yes(row.on_disk), row.origin) for row in found)]))
+    return 0
+
+
+def completion(options: Options) -> int:
+    """Print the script by which a shell completes the command line."""
+    shell = options.get("shell")
+    if not isinstance(shell, str) or shell not in SHELLS or len(options) > 1:
+        raise UserError(f"completion needs a shell and nothing else: completion {'|'.join(SHELLS)}")
+    from recbole_idp.cli.completion.fish import fish_script
+    from recbole_idp.cli.completion.posix import bash_script, zsh_script
+    from recbole_idp.cli.completion.words import completed_words
+
+    script = {"bash": bash_script, "zsh": zsh_script, "fish": fish_script}[shell]
+    print(script(completed_words()))
     return 0
 
 

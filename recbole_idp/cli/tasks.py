@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 from recbole_idp import registry
 from recbole_idp.cli.arguments import Options
 from recbole_idp.cli.columns import columns
-from recbole_idp.cli.conversions import CONVERT, add_items, convert, export, generate, recommend, report, serve
+from recbole_idp.cli.conversions import CONVERT, add_items, convert, export, generate, push, recommend, report, serve
 from recbole_idp.cli.jobs import doctor, inspect, leaderboard, pretrain, run, sweep, warm_up
-from recbole_idp.cli.lists import datasets, keys, models
+from recbole_idp.cli.lists import completion, datasets, keys, models
 from recbole_idp.data.convert.formats import FORMATS
 
 PROGRAM = "recbole-idp"
@@ -121,6 +121,13 @@ TASKS = {
         keys=("recbole_idp.web.keys:ServeSettings",),
         others=False,
     ),
+    "push": Task(
+        push,
+        "give a bundle, or another pre-trained or trained folder, away on the Hugging Face hub",
+        keys=("recbole_idp.hub.keys:PushSettings",),
+        others=False,
+    ),
+    "completion": Task(completion, "print the script that completes this command in bash, zsh or fish", others=False),
     "help": Task(show_help, "print this"),
 }
 
@@ -133,7 +140,7 @@ Options are keys of RecBole or of the plugin; values are written as in YAML, lis
   --dataset=Office --source_domains=Health,Clothing,Beauty,Toys   target and source domains
   --model=IDP                     a model that the task models lists
   --data_path=DIR                 where the datasets are (a folder with RecBole atomic files for each)
-  --pretrained=DIR                use this bundle and do not pre-train
+  --pretrained=DIR                use this bundle and do not pre-train; hf://user/name: one of the hub
   --config_files="a.yaml b.yaml"  read keys from files first
   --dry_run                       print every key, its value and its origin, and stop
   --help                          after a task: its own keys

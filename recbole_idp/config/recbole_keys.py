@@ -46,7 +46,12 @@ class RecBoleMachineSettings(Settings):
     dataloaders_save_path: NoPicklePath | None = setting(
         None, "Not supported: it would open a pickle.", Affects.NOTHING
     )
-    nproc: int = setting(1, "Processes of RecBole's own run.", Affects.NOTHING)
+    nproc: Count = setting(
+        1,
+        "Processes that share a training: each takes a batch at each step, and their gradients are averaged.",
+        Affects.PRETRAINING | Affects.TRAINING,
+        implied=1,
+    )
     world_size: int = setting(-1, "Processes of all machines.", Affects.NOTHING)
     ip: str = setting("localhost", "Address of the first machine.", Affects.NOTHING)
     port: str = setting("5678", "Port of the first machine.", Affects.NOTHING)

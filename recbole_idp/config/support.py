@@ -250,6 +250,7 @@ SUPPORT: dict[str, Support] = {
     "dataset_save_path": _never("pickles are neither read nor written here: remove it"),
     "dataloaders_save_path": _never("pickles are neither read nor written here: remove it"),
     **dict.fromkeys(DISTRIBUTED, _DISTRIBUTED),
+    "nproc": Support(Training.REGISTERED, None, _ONE_PROCESS),
     # Training
     "epochs": _WORKS,
     "train_batch_size": _WORKS,

@@ -201,10 +201,10 @@ def load_domains(config: Config) -> Domains:
     Raises:
         UserError: A domain cannot be found or read, or has no user of two events.
     """
-    return join_domains(read_sources(config), config["shared_users"])
+    return join_domains(source_events(config), config["shared_users"])
 
 
-def read_sources(config: Config, with_target: bool = False) -> list[DomainEvents]:
+def source_events(config: Config, with_target: bool = False) -> list[DomainEvents]:
     """Read each source domain of a configuration, or the share of its users that ``source_share`` says.
 
     Args:

@@ -22,7 +22,8 @@ from recbole_idp.report.result import with_join
 from recbole_idp.storage.environment import command_line, versions
 
 if TYPE_CHECKING:
-    from recbole_idp.leaderboard.plan import Job, Plan
+    from recbole_idp.leaderboard.job import Job
+    from recbole_idp.leaderboard.plan import Plan
     from recbole_idp.report.ranks import Ranks
 
     # Result of each job, and its ranks where the protocol has some.
@@ -89,7 +90,12 @@ def _board(
         ],
         "baseline": baseline,
         "comparisons": _comparisons(by_model, loaded, baseline, plan.metric) if baseline else [],
-        "notes": [*_notes(by_model, loaded), *_joined(by_model, loaded), *_untested(plan.metric)],
+        "notes": [
+            *_notes(by_model, loaded),
+            *_joined(by_model, loaded),
+            *_budgets(rows, plan),
+            *_untested(plan.metric),
+        ],
     }
 
 
@@ -120,6 +126,17 @@ def _joined(by_model: Mapping[str, Sequence[Job]], loaded: Loaded) -> list[str]:
         if facts := result.get("joined"):
             models.setdefault(joined_line(result["dataset"], facts), []).append(model)
     return [f"{', '.join(names)}: {line}." for line, names in models.items()]
+
+
+def _budgets(rows: Sequence[dict[str, Any]], plan: Plan) -> list[str]:
+    """Return a note on how many trials tuned each row."""
+    tuned = [row["model"] for row in rows if row["tuned"] is not None]
+    if not tuned:
+        return []
+    as_given = [row["model"] for row in rows if row["tuned"] is None]
+    others = f"; not tuned: {', '.join(as_given)}" if as_given else ""
+    budget, seed = plan.values["tune"], plan.seeds[0]
+    return [f"Tuned with {budget} trials each, on validation with seed {seed}: {', '.join(tuned)}{others}."]
 
 
 def _untested(metric: str) -> list[str]:

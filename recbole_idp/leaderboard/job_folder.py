@@ -11,7 +11,7 @@ from recbole_idp.report.result import read_ranks, read_result
 from recbole_idp.storage.files import write_json
 
 if TYPE_CHECKING:
-    from recbole_idp.leaderboard.plan import Job
+    from recbole_idp.leaderboard.job import Job
     from recbole_idp.report.ranks import Ranks
 
 
@@ -49,7 +49,7 @@ class JobFolder:
         Raises:
             UserError: The file is damaged or of another version, or two results of the job disagree.
         """
-        found = [path for path in sorted(self.path.glob("*.json")) if path.name != JOB]
+        found = self._results()
         if not found:
             return None
         results = {path: _scores(read_result(path)) for path in found}
@@ -60,6 +60,22 @@ class JobFolder:
                     f"{self.path}, and the job is run again"
                 )
         return found[0]
+
+    def reported(self) -> list[tuple[int, float]] | None:
+        """Return the validation after each epoch, where the job was a trial of a study: epochs and values.
+
+        Returns:
+            As :meth:`~recbole_idp.run.reports.Reporter.reported`; None where no result has it.
+        """
+        for path in self._results():
+            for row in read_result(path)["variants"].values():
+                for run in row["runs"]:
+                    if (found := run.get("reported")) is not None:
+                        return [(int(epoch), float(value)) for epoch, value in found]
+        return None
+
+    def _results(self) -> list[Path]:
+        return [path for path in sorted(self.path.glob("*.json")) if path.name != JOB]
 
     def last_line(self) -> str:
         """Return the last line of the job's output, which says why it failed."""

@@ -19,7 +19,17 @@ class BoardSettings(Settings):
     engine: Literal["local", "ray"] = setting(
         "local", "local: processes of this machine; ray: of the cluster that RAY_ADDRESS names.", Affects.NOTHING
     )
-    tune: Natural = setting(0, "Settings to try for each model, chosen on validation; 0: none.", Affects.OUTPUT)
+    tune: Natural = setting(
+        0, "Trials of Optuna for each row that has a space, chosen on validation; 0: none.", Affects.OUTPUT
+    )
+    tune_pruner: Literal["median", "none"] = setting(
+        "median",
+        "median: a trial ends early where its validation is below the median of those before; none: all are trained.",
+        Affects.OUTPUT,
+    )
+    tune_spaces: str | None = setting(
+        None, "YAML file of spaces, which take the place of those in properties/tuning.yaml.", Affects.OUTPUT
+    )
     model_options: dict = setting(
         {},
         "Options of one row alone, e.g. {UniSRec: {pretrain_epochs: 3}}; with model, a row of any name.",

@@ -7,20 +7,41 @@ import statistics
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from tqdm import tqdm
 
 from recbole_idp.leaderboard.job_folder import JobFolder
+from recbole_idp.run.reports import PRUNED
 from recbole_idp.terminal.progress import progress_bar
 
 if TYPE_CHECKING:
     from recbole_idp.leaderboard.engines import LocalEngine, RayEngine
-    from recbole_idp.leaderboard.plan import Job
+    from recbole_idp.leaderboard.job import Job
 
 
 _SLOWEST = ("FDSA", "BERT4Rec", "SASRec", "GRU4Rec")
 """Models whose training on the target takes longest, the slowest first: RecBole trains a row for every event."""
+
+
+class Chain(Protocol):
+    """Jobs of which some are known only when others have ended."""
+
+    def after(self, job: Job, result: Path | None, why: str | None) -> Job | None:
+        """Take the result of a job, or why it has none, and return the job that follows it."""
+
+    def left(self, job: Job) -> int:
+        """Return how many jobs will follow a job, as far as is known."""
+
+
+class _NoChain:
+    """Jobs that are all known before."""
+
+    def after(self, job: Job, result: Path | None, why: str | None) -> Job | None:
+        return None
+
+    def left(self, job: Job) -> int:
+        return 0
 
 
 def run_jobs(
@@ -50,42 +71,80 @@ def run_jobs(
     Raises:
         UserError: An existing result cannot be used.
     """
-    folders = {job: JobFolder(root, job) for job in jobs}
-    results = {job: path for job in jobs if (path := folders[job].result())}
+    results = {job: path for job in jobs if (path := JobFolder(root, job).result())}
+    if results:
+        report(f"{len(results)} of {len(jobs)} jobs were finished before, with the same data and settings")
     waiting = [job for job in jobs if job not in results]
+    found, failed = run_chain(waiting, _NoChain(), root, engine, at_a_time, report, show_progress, len(results))
+    results |= found
+    return {job: results[job] for job in jobs if job in results}, {job: failed[job] for job in jobs if job in failed}
+
+
+def run_chain(
+    jobs: Sequence[Job],
+    chain: Chain,
+    root: str | Path,
+    engine: LocalEngine | RayEngine,
+    at_a_time: int,
+    report: Callable[[str], None] = tqdm.write,
+    show_progress: bool = True,
+    finished: int = 0,
+) -> tuple[dict[Job, Path], dict[Job, str]]:
+    """Run jobs, whatever results they have, and those that follow them.
+
+    Args:
+        jobs: The first jobs.
+        chain: What follows them.
+        root: As of :func:`run_jobs`.
+        engine: As of :func:`run_jobs`.
+        at_a_time: As of :func:`run_jobs`.
+        report: As of :func:`run_jobs`.
+        show_progress: As of :func:`run_jobs`.
+        finished: Number of jobs that were finished before, for the progress bar.
+
+    Returns:
+        As :func:`run_jobs`, in the order in which jobs have ended.
+    """
+    waiting = list(jobs)
     running: dict[Any, Job] = {}
+    results: dict[Job, Path] = {}
     failed: dict[Job, str] = {}
     started: dict[Job, float] = {}
     spent: dict[Job, float] = {}
-    if results:
-        report(f"{len(results)} of {len(jobs)} jobs were finished before, with the same data and settings")
-    bar = progress_bar(shown=show_progress, total=len(jobs), initial=len(results), desc="Jobs", unit="job", ncols=100)
+    total = finished + len(jobs) + sum(map(chain.left, jobs))
+    bar = progress_bar(shown=show_progress, total=total, initial=finished, desc="Jobs", unit="job", ncols=100)
     try:
         while waiting or running:
             while len(running) < at_a_time and (job := _next(waiting, running.values(), results, failed)):
                 waiting.remove(job)
-                folders[job].prepare()
-                handle = engine.start(job.arguments(), folders[job].path, folders[job].log)
+                folder = JobFolder(root, job)
+                folder.prepare()
+                handle = engine.start(job.arguments(), folder.path, folder.log)
                 running[handle], started[job] = job, time.monotonic()
             now = time.monotonic()
-            bar.set_postfix_str(_postfix(waiting, {job: now - started[job] for job in running.values()}, spent))
+            to_come = [*waiting, *(job for job in (*waiting, *running.values()) for _ in range(chain.left(job)))]
+            bar.set_postfix_str(_postfix(to_come, {job: now - started[job] for job in running.values()}, spent))
             handle, status = engine.wait(list(running))
             job = running.pop(handle)
-            spent[job] = time.monotonic() - started[job]
-            path = folders[job].result() if status == 0 else None
+            folder, spent[job] = JobFolder(root, job), time.monotonic() - started[job]
+            path = folder.result() if status == 0 else None
+            why: str | None = None
             if path:
                 results[job] = path
                 report(f"{job.name}: done in {spent[job]:.0f} s")
             else:
-                failed[job] = folders[job].last_line() if status >= 0 else _struck(-status)
-                report(f"{job.name}: failed ({failed[job]}); its log is {folders[job].log}")
+                failed[job] = why = folder.last_line() if status >= 0 else _struck(-status)
+                said = "ended early" if status == PRUNED else "failed"
+                report(f"{job.name}: {said} ({why}); its log is {folder.log}")
+            if (following := chain.after(job, path, why)) is not None:
+                waiting.append(following)
             bar.update()
     except BaseException:
         engine.stop(list(running))
         raise
     finally:
         bar.close()
-    return {job: results[job] for job in jobs if job in results}, {job: failed[job] for job in jobs if job in failed}
+    return results, failed
 
 
 def _struck(number: int) -> str:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from recbole_idp.config.declarations import model_settings
 from recbole_idp.config.setting import Affects
 from recbole_idp.errors import UserError, nearest
+from recbole_idp.report.board.names import value_text
 
 _BETWEEN = " · "
 _FIXED = ("model", "dataset", "seed", "seeds", "variants")
@@ -57,20 +58,13 @@ def sweep_rows(
             rows[row] = options
             continue
         for value in values:
-            name = f"{row}{_BETWEEN}{key}={said(value)}"
+            name = f"{row}{_BETWEEN}{key}={value_text(value)}"
             rows[name], points[name] = {**options, key: value}, Point(row, value)
     if not points:
         close = nearest(key, known)
         hint = f" (did you mean {close[0]}?)" if close else ""
         raise UserError(f"sweep names {key}{hint}, on which no number of {', '.join(models)} depends: name another key")
     return rows, points
-
-
-def said(value: Any) -> str:
-    """Return a value in few words."""
-    if isinstance(value, list):
-        return "+".join(map(str, value))
-    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _checked(sweep: Mapping[str, Any]) -> tuple[str, list[Any]]:
@@ -80,8 +74,8 @@ def _checked(sweep: Mapping[str, Any]) -> tuple[str, list[Any]]:
     ((key, values),) = sweep.items()
     if not isinstance(values, list) or len(values) < 2:
         raise UserError(f"sweep gives {key} {values}, and needs several values: write a list such as [1, 3, 10]")
-    if len({said(value) for value in values}) < len(values):
-        raise UserError(f"sweep gives {key} a value twice: {', '.join(map(said, values))}")
+    if len({value_text(value) for value in values}) < len(values):
+        raise UserError(f"sweep gives {key} a value twice: {', '.join(map(value_text, values))}")
     if key in _FIXED:
         raise UserError(f"sweep cannot change {key}: give several with --{key}=A,B on a leaderboard")
     return key, values

@@ -62,6 +62,8 @@ class _LookupOfCandidates(torch.autograd.Function):
         ctx: Any, table: torch.Tensor, targets: torch.Tensor, negatives: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
         ctx.table, ctx.indices = table, (targets, negatives)
+        # What a failed backward pass may have left.
+        table.waiting_rows = None
         return functional.embedding(targets, table), functional.embedding(negatives, table)
 
     @staticmethod
@@ -76,12 +78,11 @@ class _LookupOfCandidates(torch.autograd.Function):
         if collected is not None:
             collected.append(total)
             return None, None, None
-        waiting = getattr(table, "waiting_rows", None)
-        if waiting is None:
+        if table.waiting_rows is None:
             table.waiting_rows = [total]
             Variable._execution_engine.queue_callback(lambda: _add_waiting(table))  # type: ignore[attr-defined]
         else:
-            waiting.append(total)
+            table.waiting_rows.append(total)
         return None, None, None
 
 
@@ -143,12 +144,8 @@ def lookup_candidates(
 
 def _is_beginning(view: torch.Tensor, whole: torch.Tensor) -> bool:
     """Return whether a view is the first rows of a table."""
-    return (
-        view.dim() == whole.dim()
-        and view.stride() == whole.stride()
-        and view.storage_offset() == whole.storage_offset()
-        and view.shape[1:] == whole.shape[1:]
-    )
+    layout, of_whole = ((part.dim(), part.stride(), part.storage_offset(), part.shape[1:]) for part in (view, whole))
+    return layout == of_whole
 
 
 def collect_rows(table: Any) -> None:

@@ -33,6 +33,8 @@ class TrimmedTrainer(SequenceTrainer):
     same as those of its own loop. Evaluation streams.
     """
 
+    shares_steps = False
+
     def _training_batches(self, train_data: TrainDataLoader) -> Iterable[Any]:
         """Return RecBole's batches, trimmed."""
         if self._batches is None:

@@ -1,18 +1,29 @@
-"""The page of the task ``inspect``: one HTML file that needs nothing else. It depends on no model."""
+"""The page of the task ``inspect``. It depends on no model."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from markupsafe import Markup
 
 from recbole_idp.report.comparison import prediction_line
 from recbole_idp.report.inspect_text import OWN_BEHAVIOUR, domain_rows, matcher_rows, own_behaviour_rows, shape_rows
-from recbole_idp.report.page import document, figure, html_table, safe
-from recbole_idp.report.plot import ACCENT, MUTED, svg
+from recbole_idp.report.page import Table, render, text_table
+from recbole_idp.report.plot import ACCENT, MUTED, name_above, svg
 from recbole_idp.storage.files import write_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+
+class Item(NamedTuple):
+    """An item of the target with its matches."""
+
+    title: str
+    id: str
+    matches: Table
 
 
 def save_page(figures: dict[str, Any], path: str | Path) -> None:
@@ -30,60 +41,51 @@ def save_page(figures: dict[str, Any], path: str | Path) -> None:
 
 def page(figures: dict[str, Any]) -> str:
     """Return the page as HTML."""
-    title = f"{figures['dataset']} matched to {', '.join(figures['sources'])}"
-    plots = "".join(
-        figure(plot(figures), caption(figures))
-        for plot, caption in (
-            (_plot_similarity, _say_similarity),
-            (_plot_behaviour, _say_behaviour),
-            (_plot_domains, _say_domains),
-            (_plot_norms, _say_norms),
-        )
+    similarity, shapes = figures["similarity"], figures["shapes"]
+    domains = ["source domain", "share of the matches", "share of the items"]
+    return render(
+        "inspect.html",
+        title=f"{figures['dataset']} matched to {', '.join(figures['sources'])}",
+        figures=figures,
+        plots={
+            "similarity": _plot_shares(
+                {f"{when} CDIM": similarity[when] for when in ("before", "after")},
+                "similarity of the best match",
+                "Similarity of the best match, before and after CDIM",
+            ),
+            "behaviour": _plot_behaviour(figures),
+            "domains": _plot_domains(figures),
+            "norms": _plot_shares(
+                {name: shapes[name]["norms"] for name in ("source", "generated")},
+                "length of an embedding",
+                "Lengths of source and generated embeddings",
+            ),
+        },
+        tables={
+            "learned": text_table("What the matcher learned", ["", "before CDIM", "after CDIM"], matcher_rows(figures)),
+            "predicts": text_table("Text and behaviour", OWN_BEHAVIOUR, own_behaviour_rows(figures)),
+            "domains": text_table("Where the matches come from", domains, domain_rows(figures)),
+            "shapes": text_table("Embeddings", ["embeddings", "mean norm", "spread"], shape_rows(figures)),
+        },
+        prediction=prediction_line(figures["prediction"]),
+        items=[_item(item) for item in figures["items"]],
     )
-    items = "".join(_item(item, number < 3) for number, item in enumerate(figures["items"]))
-    body = (
-        f'<h1>{safe(title)}</h1>\n<p class="soft">{safe(_about(figures))}</p>\n'
-        f'<div class="plots">{plots}</div>\n'
-        f"<h2>What the matcher learned</h2>\n{html_table(['', 'before CDIM', 'after CDIM'], matcher_rows(figures))}\n"
-        f"<h2>Whether it predicts the target's behaviour</h2>\n<p>{safe(prediction_line(figures['prediction']))}.</p>\n"
-        f"{html_table(OWN_BEHAVIOUR, own_behaviour_rows(figures))}\n"
-        "<h2>Where the matches come from</h2>\n"
-        f"{html_table(['source domain', 'share of the matches', 'share of the items'], domain_rows(figures))}\n"
-        f"<h2>Embeddings</h2>\n{html_table(['embeddings', 'mean norm', 'spread'], shape_rows(figures))}\n"
-        f"<h2>Items and their matches</h2>\n{items}"
-    )
-    return document(title, body)
 
 
-def _about(figures: dict[str, Any]) -> str:
-    return (
-        f"{figures['with_text']:,} of {figures['target_items']:,} items have a text. Matcher: {figures['matcher']}; "
-        f"generator: {figures['generator']}; bundle: {figures['bundle']}"
-    )
-
-
-def _plot_similarity(figures: dict[str, Any]) -> str:
-    """Draw the distribution of the similarity of each item's best match."""
+def _plot_shares(found: Mapping[str, Mapping[str, Any]], what: str, label: str) -> Markup:
+    """Draw two distributions, the first one filled."""
 
     def draw(axes: Axes) -> None:
-        for when, colour in (("before", MUTED), ("after", ACCENT)):
-            found = figures["similarity"][when]
-            axes.stairs(found["shares"], found["edges"], color=colour, fill=when == "before", label=f"{when} CDIM")
-        axes.set_xlabel("similarity of the best match")
+        for (name, one), colour in zip(found.items(), (MUTED, ACCENT), strict=True):
+            axes.stairs(one["shares"], one["edges"], color=colour, fill=colour == MUTED, label=name)
+        axes.set_xlabel(what)
         axes.set_ylabel("share of the items")
-        axes.legend(frameon=False)
+        name_above(axes)
 
-    return svg(draw, "Similarity of the best match, before and after CDIM")
-
-
-def _say_similarity(figures: dict[str, Any]) -> str:
-    return (
-        f"How near the best source item is. {100 * figures['near_twins']:.0f} % of the items have a near twin "
-        "(a cosine of 0.9 or more, by the frozen text vectors): the more, the more an ID is worth."
-    )
+    return svg(draw, label)
 
 
-def _plot_behaviour(figures: dict[str, Any]) -> str:
+def _plot_behaviour(figures: dict[str, Any]) -> Markup:
     """Draw the mean similarity of IDs by the similarity of texts."""
 
     def draw(axes: Axes) -> None:
@@ -92,19 +94,12 @@ def _plot_behaviour(figures: dict[str, Any]) -> str:
             axes.plot([row[0] for row in curve], [row[1] for row in curve], "o-", color=colour, label=f"{when} CDIM")
         axes.set_xlabel("text similarity of two source items")
         axes.set_ylabel("mean similarity of their IDs")
-        axes.legend(frameon=False)
+        name_above(axes)
 
     return svg(draw, "Similarity of IDs by similarity of texts, before and after CDIM")
 
 
-def _say_behaviour(figures: dict[str, Any]) -> str:
-    return (
-        "Whether texts tell behaviour: the steeper the line, the more a text's neighbours are used by the same people. "
-        "A flat line means that averaging their IDs gives noise."
-    )
-
-
-def _plot_domains(figures: dict[str, Any]) -> str:
+def _plot_domains(figures: dict[str, Any]) -> Markup:
     """Draw each domain's share of the matches beside its share of the items."""
 
     def draw(axes: Axes) -> None:
@@ -114,53 +109,21 @@ def _plot_domains(figures: dict[str, Any]) -> str:
         axes.barh([place - 0.2 for place in places], [row["pool"] for row in rows], 0.4, color=MUTED, label="items")
         axes.set_yticks(list(places), [row["domain"] for row in rows])
         axes.set_xlabel("share")
-        axes.legend(frameon=False)
+        name_above(axes)
 
     return svg(draw, "Share of the matches and of the items by source domain")
 
 
-def _say_domains(figures: dict[str, Any]) -> str:
-    first = figures["domains"][0]
-    return safe(f"Which domains the matches come from. {first['domain']} gives most: {100 * first['mass']:.0f} %.")
-
-
-def _plot_norms(figures: dict[str, Any]) -> str:
-    """Draw the lengths of source and generated embeddings."""
-
-    def draw(axes: Axes) -> None:
-        for name, colour in (("source", MUTED), ("generated", ACCENT)):
-            found = figures["shapes"][name]["norms"]
-            axes.stairs(found["shares"], found["edges"], color=colour, fill=name == "source", label=name)
-        axes.set_xlabel("length of an embedding")
-        axes.set_ylabel("share of the items")
-        axes.legend(frameon=False)
-
-    return svg(draw, "Lengths of source and generated embeddings")
-
-
-def _say_norms(figures: dict[str, Any]) -> str:
-    source, generated = (figures["shapes"][name]["spread"] for name in ("source", "generated"))
-    return (
-        f"How long embeddings are. The root mean square distance from the centre is {source:.2f} among the sources and "
-        f"{generated:.2f} among the generated ones."
-    )
-
-
-def _item(item: dict[str, Any], unfolded: bool) -> str:
-    """Return an item with its matches, which are folded unless ``unfolded``."""
+def _item(item: dict[str, Any]) -> Item:
     rows = [
         [
+            match["title"] or match["item_id"],
+            match["domain"],
             f"{match['similarity']:.3f}",
             f"{100 * match['weight']:.0f} %",
-            match["domain"],
-            match["title"] or match["item_id"],
         ]
         for match in item["matches"]
     ]
-    header = ["similarity", "weight", "domain", "title"]
-    body = html_table(header, rows) if rows else "<p>has no text, and so no matches</p>"
     name = item["title"] or "without title"
-    return (
-        f"<details{' open' if unfolded else ''}><summary>{safe(name)} "
-        f'<span class="soft">{safe(item["item_id"])}</span></summary>{body}</details>'
-    )
+    heads = ["title", "domain", "similarity", "weight"]
+    return Item(name, item["item_id"], text_table(f"Matches of {name}", heads, rows))

@@ -1,70 +1,141 @@
-"""The frame of all pages: one HTML file each that needs nothing else, readable on light and dark screens."""
+"""What the pages show, as values without markup; the templates that they fill have the markup.
 
-import html
-from collections.abc import Sequence
-
-_STYLE = """
-:root { color-scheme: light dark; --back: #ffffff; --text: #1d2330; --soft: #5c6675; --line: #dfe3ea; --card: #f6f8fb;
-  --accent: #b8501a; }
-@media (prefers-color-scheme: dark) {
-  :root { --back: #14171d; --text: #e6e9ef; --soft: #9aa4b2; --line: #2b313b; --card: #1c2129; --accent: #f0935a; } }
-body { background: var(--back); color: var(--text); font: 16px/1.5 system-ui, sans-serif;
-  margin: 0 auto; padding: 2rem 1rem; max-width: 68rem; }
-h1 { font-size: 1.6rem; margin: 0; } h2 { font-size: 1.15rem; margin: 2.2rem 0 .4rem; }
-p { margin: .3rem 0 .8rem; max-width: 46rem; } .soft { color: var(--soft); }
-.plots { display: grid; gap: 1rem; grid-template-columns: repeat(auto-fit, minmax(min(26rem, 100%), 1fr)); }
-figure { background: var(--card); border: 1px solid var(--line); border-radius: .6rem; margin: 0; padding: .8rem; }
-figure svg { width: 100%; height: auto; overflow: visible; } figcaption { color: var(--soft); font-size: .9rem; }
-figure svg text { font-family: system-ui, sans-serif !important; }
-table { border-collapse: collapse; font-size: .92rem; min-width: 50%; }
-th, td { border-bottom: 1px solid var(--line); padding: .3rem .6rem; text-align: left; vertical-align: top; }
-th { color: var(--soft); font-weight: 600; } td.number, th.number { text-align: right; white-space: nowrap; }
-details { background: var(--card); border: 1px solid var(--line); border-radius: .6rem;
-  margin: .5rem 0; padding: .5rem .9rem; }
-summary { cursor: pointer; font-weight: 600; overflow-wrap: anywhere; } .scroll { overflow-x: auto; }
+A page is one HTML file that needs nothing else, readable on light and dark screens.
 """
 
+from __future__ import annotations
 
-def document(title: str, body: str, style: str = "", script: str = "") -> str:
-    """Return a whole page.
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from markupsafe import Markup
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+
+class Field(NamedTuple):
+    """A cell of a table.
+
+    Attributes:
+        text: What it shows.
+        value: What its column is sorted by; None always comes last.
+        below: What stands below in small letters, such as a deviation.
+        place: 1 for the best of its column, 2 for the second, 0 otherwise.
+        badges: Words that stand below as badges.
+    """
+
+    text: str
+    value: float | str | None
+    below: str = ""
+    place: int = 0
+    badges: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table whose first column names its rows. A click or a key press on the head of a column sorts it.
+
+    Attributes:
+        name: What it shows, for screen readers.
+        heads: Names of the columns.
+        rows: Cells.
+        sorted_by: The column that the rows are sorted by; None: by no column.
+        highest_first: In which direction they are.
+    """
+
+    name: str
+    heads: Sequence[str]
+    rows: Sequence[Sequence[Field]]
+    sorted_by: int | None = None
+    highest_first: bool = True
+
+    def kinds(self) -> list[str]:
+        """Return ``number`` or ``text`` for each column: how it is aligned and sorted."""
+        return [
+            "text" if any(isinstance(row[place].value, str) for row in self.rows) else "number"
+            for place in range(len(self.heads))
+        ]
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A plot.
+
+    Attributes:
+        plot: What :func:`~recbole_idp.report.plot.svg` returns.
+        caption: What it shows.
+        keys: Colours with what they mean.
+    """
+
+    plot: Markup
+    caption: str
+    keys: Sequence[tuple[str, str]] = ()
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of a page: paragraphs, tables, and plots under a heading. Pages leave out what is empty."""
+
+    heading: str
+    paragraphs: Sequence[str] = ()
+    tables: Sequence[Table] = ()
+    figures: Sequence[Figure] = ()
+
+
+def text_table(name: str, heads: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
+    """Return a table of texts. A column of numbers is sorted as such; a dash stands for no value.
 
     Args:
-        title: Title, plain text.
-        body: HTML.
-        style: CSS in addition to that of all pages.
-        script: JavaScript that runs when the page is loaded.
+        name: What it shows, for screen readers.
+        heads: Names of the columns.
+        rows: Texts.
+    """
+    columns = [_column(texts) for texts in zip(*rows, strict=True)]
+    return Table(name, heads, list(zip(*columns, strict=True)))
+
+
+def _column(texts: Sequence[str]) -> list[Field]:
+    """Return the cells of a column."""
+    numbers = [None if text == "-" else _number(text) for text in texts]
+    are_numbers = all(number is None or math.isfinite(number) for number in numbers)
+    return [Field(text, number if are_numbers else text) for text, number in zip(texts, numbers, strict=True)]
+
+
+def _number(text: str) -> float:
+    """Return the number that a text such as ``1,234`` or ``+5.0 %*`` shows; no finite one where it shows none."""
+    try:
+        return float(text.replace(",", "").removesuffix("*").removesuffix(" %"))
+    except ValueError:
+        return math.nan
+
+
+def render(template: str, **values: Any) -> str:
+    """Fill in a template. Texts are escaped: only what is ``Markup`` already is taken as such.
+
+    Args:
+        template: Its file in ``templates/``.
+        **values: What it names; a name that is missing is an error.
 
     Returns:
         HTML.
     """
-    code = f"<script>{script}</script>\n" if script else ""
-    return (
-        '<!doctype html>\n<html lang="en">\n<meta charset="utf-8">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{safe(title)}</title>\n<style>{_STYLE}{style}</style>\n{body}\n{code}</html>\n"
+    return _environment().get_template(template).render(values)
+
+
+@cache
+def _environment() -> Environment:
+    # Commands that draw no page start without it.
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    return Environment(
+        loader=PackageLoader("recbole_idp.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
     )
-
-
-def figure(plot: str, caption: str) -> str:
-    """Return a plot with its caption, both HTML."""
-    return f"<figure>{plot}<figcaption>{caption}</figcaption></figure>"
-
-
-def html_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Return an HTML table of plain texts; columns of numbers are aligned right."""
-    numbers = [
-        all(text.lstrip("-")[:1].isdigit() or text == "-" for text in column) for column in zip(*rows, strict=True)
-    ]
-
-    def line(kind: str, cells: Sequence[str]) -> str:
-        marks = (' class="number"' if number else "" for number in numbers)
-        return "".join(f"<{kind}{mark}>{safe(text)}</{kind}>" for text, mark in zip(cells, marks, strict=True))
-
-    head = line("th", header)
-    body = "".join(f"<tr>{line('td', row)}</tr>" for row in rows)
-    return f'<div class="scroll"><table><tr>{head}</tr>{body}</table></div>'
-
-
-def safe(text: object) -> str:
-    """Escape plain text for HTML."""
-    return html.escape(str(text))

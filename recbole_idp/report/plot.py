@@ -1,10 +1,16 @@
 """Plots as SVG elements that take the colours and fonts of their page."""
 
-import html
+from __future__ import annotations
+
 import io
 import re
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from markupsafe import Markup
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 # Of middle lightness: at least 3 to 1 on a white and on a dark page.
 MUTED, ACCENT = "#7f8898", "#d9682b"
@@ -16,7 +22,7 @@ SOFT, TEXT, LINE, CARD = "#5c6675", "#1d2330", "#dfe3ea", "#f6f8fb"
 _VARIABLES = {SOFT: "var(--soft)", TEXT: "var(--text)", LINE: "var(--line)", CARD: "var(--card)"}
 
 
-def svg(draw: Callable[[Any], None], label: str, size: tuple[float, float] = (5, 3), **grid: Any) -> str:
+def svg(draw: Callable[[Any], None], label: str, size: tuple[float, float] = (5, 3), **grid: Any) -> Markup:
     """Draw a plot, and return it as an SVG element with transparent background.
 
     Args:
@@ -53,6 +59,11 @@ def svg(draw: Callable[[Any], None], label: str, size: tuple[float, float] = (5,
     return _element(drawn.getvalue(), label)
 
 
+def name_above(axes: Axes) -> None:
+    """Name what is drawn in a line above the axes, where it covers nothing."""
+    axes.legend(frameon=False, loc="lower right", bbox_to_anchor=(1, 1), ncols=4, borderaxespad=0.2)
+
+
 def _colours() -> dict[str, str]:
     return {
         "axes.labelcolor": SOFT,
@@ -65,9 +76,10 @@ def _colours() -> dict[str, str]:
     }
 
 
-def _element(text: str, label: str) -> str:
+def _element(text: str, label: str) -> Markup:
     """Return the SVG element of a file, without the ids that several of them on one page would share."""
     text = re.sub(r'<g id="[^"]*"', "<g", text[text.index("<svg") :])
     for colour, variable in _VARIABLES.items():
         text = text.replace(colour, variable)
-    return text.replace("<svg", f'<svg role="img" aria-label="{html.escape(label)}"', 1)
+    begin = Markup('<svg role="img" aria-label="{}"').format(label)
+    return begin + Markup(text.removeprefix("<svg"))

@@ -28,7 +28,7 @@ from recbole_idp.recbole_models.choose import trainer_class
 from recbole_idp.report.inspect_page import save_page
 from recbole_idp.report.inspect_text import inspect_text
 from recbole_idp.run.keys import InspectionSettings
-from recbole_idp.run.prepare import check_is_matched, prepare
+from recbole_idp.run.prepare import check_is_matched, fetch_given, prepare
 from recbole_idp.storage.files import unused
 
 if TYPE_CHECKING:
@@ -53,6 +53,7 @@ def inspect(config: Config) -> dict[str, Any]:
         UserError: Something in the data or the configuration is wrong.
     """
     check_is_matched(config["model"], trainer_class(config).variants)
+    config = fetch_given(config)
     prepare(config)
     dataset = create_dataset(config)
     train, _, _ = data_preparation(config, dataset)

@@ -35,7 +35,7 @@ class PlaceSettings(Settings):
         None, "That folder; None: trained-<model>-<dataset>-… in checkpoint_dir.", Affects.OUTPUT
     )
     pretrained: str | None = setting(
-        None, "Folder of a bundle; None: pre-train, or use the bundle made before.", Affects.NOTHING
+        None, "Folder of a bundle, or hf://user/name; None: pre-train, or use the bundle made before.", Affects.NOTHING
     )
 
 
@@ -125,7 +125,21 @@ class TrackingSettings(Settings):
     )
 
 
+class TrialSettings(Settings):
+    """The trial of a leaderboard that tunes."""
+
+    tune_trial: str | None = setting(
+        None, "Study and trial that validation is reported to; a leaderboard with tune sets it.", Affects.NOTHING
+    )
+
+
 class RunSettings(
-    PlaceSettings, ComparisonSettings, AutoSettings, InspectionSettings, MachineSettings, TrackingSettings
+    PlaceSettings,
+    ComparisonSettings,
+    AutoSettings,
+    InspectionSettings,
+    MachineSettings,
+    TrackingSettings,
+    TrialSettings,
 ):
     """All of them."""

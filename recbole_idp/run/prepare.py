@@ -9,7 +9,7 @@ import torch
 from recbole.utils import init_logger, init_seed
 
 from recbole_idp import registry
-from recbole_idp.config.derive import data_root
+from recbole_idp.config.derive import data_root, derive
 from recbole_idp.content.image.digest import picture_digest
 from recbole_idp.content.text.own.files import given_hashes
 from recbole_idp.content.vector_cache import cache_folder
@@ -18,6 +18,8 @@ from recbole_idp.data.content_hashes import content_hashes
 from recbole_idp.data.item_text import ItemFileFormat
 from recbole_idp.data.keys import read_beside
 from recbole_idp.errors import UserError
+from recbole_idp.hub.address import is_address
+from recbole_idp.hub.download import local_folder
 from recbole_idp.storage.files import check_writable, fingerprint, refusing_failed_writes, sha256_of_file
 
 if TYPE_CHECKING:
@@ -26,6 +28,18 @@ if TYPE_CHECKING:
     from recbole.config import Config
 
     from recbole_idp.data.dataset import SequenceDataset
+
+
+def fetch_given(config: Config) -> Config:
+    """Return a configuration whose key ``pretrained`` names a folder of this machine.
+
+    A folder of the hub is fetched once, so that all of a run uses the same commit.
+
+    Raises:
+        UserError: It cannot be fetched, or is not as it was sealed.
+    """
+    given = config["pretrained"]
+    return derive(config, pretrained=str(local_folder(given))) if is_address(given) else config
 
 
 def prepare(config: Config) -> None:

@@ -37,7 +37,7 @@ from recbole_idp.run.buckets import joined_targets
 from recbole_idp.run.class_baselines import Baselines, class_baselines, has_baselines
 from recbole_idp.run.keys import AUTO, AutoSettings, PlaceSettings
 from recbole_idp.run.not_joined import Side, read_not_joined
-from recbole_idp.run.prepare import data_fingerprint, prepare, read_fingerprint
+from recbole_idp.run.prepare import data_fingerprint, fetch_given, prepare, read_fingerprint
 from recbole_idp.run.tasks import run_tasks
 from recbole_idp.run.tracking import check_tracker, report_of, track
 from recbole_idp.run.trial import run_trial
@@ -89,6 +89,7 @@ def run(config: Config) -> dict[str, Any]:
     Raises:
         UserError: Something in the data or the configuration is wrong.
     """
+    config = fetch_given(config)
     if config["tasks"] is not None:
         return run_tasks(config, run)
     trainer = trainer_class(config)

@@ -14,7 +14,9 @@ from recbole_idp.recbole_models.choose import model_class, trainer_class
 from recbole_idp.run.best_model import trial_settings
 from recbole_idp.run.buckets import test_buckets
 from recbole_idp.run.fusion import fuse
+from recbole_idp.run.reports import Pruned, Reporter
 from recbole_idp.run.trials import Outcome, Trial
+from recbole_idp.storage.files import remove_kept
 
 if TYPE_CHECKING:
     import numpy as np
@@ -34,12 +36,15 @@ class Training(NamedTuple):
         trainer: Its trainer.
         train: RecBole's loader of what it was trained on.
         valid: Its best metrics on validation; empty without one.
+        reported: The validation after each epoch, as a study of a leaderboard has it: epochs and values. None: there
+            is no study.
     """
 
     settings: Config
     trainer: RunTrainer
     train: Any
     valid: dict[str, float]
+    reported: list[tuple[int, float]] | None = None
 
 
 def run_trial(
@@ -84,6 +89,9 @@ def train(
         clock: Where stages are timed.
         resume_file: As of :func:`run_trial`.
         epochs: Epochs at most; None: those of the configuration.
+
+    Raises:
+        Pruned: A study of a leaderboard has ended the training.
     """
     train_loader, valid, _ = side.loaders
     if trial.share is not None:
@@ -96,13 +104,20 @@ def train(
     model = model_class(settings)(settings, train_loader.dataset).to(settings["device"])
     trainer = trainer_class(settings)(settings, model)
     trainer.begin_trial(trial.name, side.start, resume_file)
+    reporter = Reporter(settings["tune_trial"]) if settings["tune_trial"] else None
     try:
         with clock.stage(trainer.stage, f"{trial.name}: {trainer.variants.get(trial.variant, 'trained')}"):
-            _, valid_result = trainer.fit(train_loader, valid, saved=True, show_progress=settings["show_progress"])
-    except BaseException:
+            _, valid_result = trainer.fit(
+                train_loader, valid, saved=True, show_progress=settings["show_progress"], callback_fn=reporter
+            )
+    except BaseException as error:
+        if isinstance(error, Pruned) and resume_file is not None:
+            # Nobody will resume it.
+            remove_kept([resume_file])
         trainer.discard_checkpoint()
         raise
-    return Training(settings, trainer, train_loader, dict(valid_result or {}))
+    reported = reporter.reported() if reporter else None
+    return Training(settings, trainer, train_loader, dict(valid_result or {}), reported)
 
 
 def evaluated(
@@ -118,7 +133,7 @@ def evaluated(
         began: When the trial began, by ``time.perf_counter``.
         joined: As of :func:`run_trial`.
     """
-    settings, trainer, train_loader, valid_result = training
+    settings, trainer, train_loader, valid_result, reported = training
     _, valid, test = side.loaders
     fused = {}
     if settings["fuse"]:
@@ -145,6 +160,7 @@ def evaluated(
         "checkpoint": record.checkpoint,
         **record.facts,
         **fused,
+        **({} if reported is None else {"reported": reported}),
     }
     if ranks is not None:
         buckets, watched = BucketSettings.of(side.config), side.config["valid_metric"]

@@ -73,6 +73,8 @@ class GenerativeModel(WholeFolder):
         folder: The folder that it was opened from; None: it is not saved yet.
     """
 
+    folder_format = FORMAT
+
     weights: dict[str, torch.Tensor]
     tokenizer: PieceTokenizer
     numbers: list[int]

@@ -12,7 +12,7 @@ Search = Literal["exact", "hnsw", "ivf"]
 class RecommendSettings(Settings):
     """Recommend items by a trained model."""
 
-    trained: str | None = setting(None, "Folder of a trained model.", Affects.OUTPUT)
+    trained: str | None = setting(None, "Folder of a trained model, or hf://user/name.", Affects.OUTPUT)
     history: str | None = setting(
         None, "Item ids, separated by commas, the latest last; of other domains as domain:item.", Affects.OUTPUT
     )
@@ -31,7 +31,7 @@ class RecommendSettings(Settings):
 class AddItemsSettings(Settings):
     """Add new items to a trained model by their texts."""
 
-    trained: str | None = setting(None, "Folder of a trained model.", Affects.OUTPUT)
+    trained: str | None = setting(None, "Folder of a trained model, or hf://user/name.", Affects.OUTPUT)
     items: str | None = setting(None, "File of items (.item).", Affects.OUTPUT)
     out: str | None = setting(None, "Folder to make.", Affects.OUTPUT)
     pretrained: str | None = setting(None, "Bundle of the model; None: the one next to the model.", Affects.OUTPUT)
@@ -43,6 +43,6 @@ class AddItemsSettings(Settings):
 class ExportSettings(Settings):
     """Write a trained model for other languages and servers."""
 
-    trained: str | None = setting(None, "Folder of a trained model.", Affects.OUTPUT)
+    trained: str | None = setting(None, "Folder of a trained model, or hf://user/name.", Affects.OUTPUT)
     out: str | None = setting(None, "Folder to make.", Affects.OUTPUT)
     index: Literal["hnsw", "ivf"] = setting("ivf", "Kind of the faiss index.", Affects.OUTPUT)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from recbole_idp.errors import UserError
+from recbole_idp.hub.download import local_folder
 from recbole_idp.serving.trained_model import TrainedModel
 from recbole_idp.serving.whole_folder import GENERATIVE
 
@@ -18,7 +19,7 @@ def open_trained(folder: str | Path) -> TrainedModel | GenerativeModel:
     """Open the folder of a trained model of either kind.
 
     Args:
-        folder: The folder.
+        folder: The folder, or its address on the hub, ``hf://user/name``.
 
     Returns:
         The model, which scores vectors or writes items.
@@ -26,6 +27,7 @@ def open_trained(folder: str | Path) -> TrainedModel | GenerativeModel:
     Raises:
         UserError: The folder cannot be used.
     """
+    folder = local_folder(folder)
     return _open_generative(folder) if _is_generative(folder) else TrainedModel.open(folder)
 
 
@@ -33,12 +35,13 @@ def open_with_vectors(folder: str | Path, purpose: str) -> TrainedModel:
     """Open the folder of a trained model that has item vectors.
 
     Args:
-        folder: The folder.
+        folder: The folder, or its address on the hub.
         purpose: What they are needed for.
 
     Raises:
         UserError: The folder cannot be used, or the model writes items instead.
     """
+    folder = local_folder(folder)
     if _is_generative(folder):
         name = _open_generative(folder).description["model"]
         raise UserError(f"{name} writes items as answers and has no item vectors, which {purpose} needs: use recommend")
@@ -49,7 +52,7 @@ def load(folder: str | Path, **index: str) -> ItemRecommender:
     """Open the folder of a trained model, which a run leaves; RecBole and the data are not needed.
 
     Args:
-        folder: The folder.
+        folder: The folder, or its address on the hub, ``hf://user/name``, from which it is fetched and checked.
         **index: ``route``, ``triggers`` and ``search`` of
             :class:`~recbole_idp.serving.indexed.IndexedRecommender`, which searches a faiss index; none: all items
             are scored.

@@ -17,6 +17,7 @@ from recbole_idp.data.catalog import DatasetLocation
 from recbole_idp.data.domain_texts import item_ids, titles_of
 from recbole_idp.data.item_text import ItemFileFormat, read_item_texts
 from recbole_idp.errors import UserError
+from recbole_idp.hub.download import local_folder
 from recbole_idp.models.idp.bundle import MATCHER, Bundle
 from recbole_idp.models.idp.cdim.matchers import FrozenMatcher, open_matcher
 from recbole_idp.models.idp.generation import GENERATORS, RESCALINGS, Evidence, generate
@@ -303,7 +304,7 @@ def find_bundle(trained: TrainedModel, given: str | Path | None = None) -> Bundl
     if about is None:
         raise UserError(f"{trained.folder} does not say which bundle it was made from: train the model again")
     if given:
-        folder = Path(given)
+        folder = Path(local_folder(given))
     else:
         assert trained.folder is not None  # as of an opened model
         # The last part of the name only: a description from elsewhere must not name another folder.

@@ -97,6 +97,8 @@ class TrainedModel(WholeFolder):
         folder: The folder that it was opened from; None: it is not saved yet.
     """
 
+    folder_format = FORMAT
+
     item_vectors: torch.Tensor
     candidate_vectors: torch.Tensor
     item_bias: torch.Tensor | None

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from recbole_idp.errors import UserError
 from recbole_idp.storage.files import fingerprint
 from recbole_idp.storage.folders import new_folder, only_folder
+from recbole_idp.storage.sealed import FolderFormat
 
 DESCRIPTION, GENERATIVE = "trained.json", "generative.json"
 """The file that describes a trained model; that of one that writes items, where others have item vectors."""
@@ -18,8 +19,11 @@ class WholeFolder(ABC):
     """The content of the folder of a trained model.
 
     Attributes:
+        folder_format: Format of such folders.
         description: What the folder says about itself.
     """
+
+    folder_format: ClassVar[FolderFormat]
 
     description: dict[str, Any]
 

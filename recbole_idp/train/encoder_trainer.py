@@ -24,10 +24,9 @@ if TYPE_CHECKING:
 _USABLE = 0.55
 
 
-def _usable_bytes(device: torch.device) -> int | None:
-    """Return the bytes that the states of a step may take; None where it is not known what is available."""
-    found = available_bytes(device)
-    return None if found is None else int(_USABLE * found)
+def _usable_bytes(device: torch.device) -> int:
+    """Return the bytes that the states of a step may take."""
+    return int(_USABLE * available_bytes(device))
 
 
 class EncoderTrainer(SequenceTrainer):
@@ -36,6 +35,9 @@ class EncoderTrainer(SequenceTrainer):
     The model has ``encoder_parameters()``. Where it yields none, the training is that of :class:`SequenceTrainer`.
     Its ``step_memory()`` says what a step takes, which is compared with what there is.
     """
+
+    # Layers of an encoder are entered and lengthened by hooks, which cannot be sent to another process.
+    shares_steps = False
 
     def _build_optimizer(self, **kwargs: Any) -> torch.optim.Optimizer:
         """Make the optimizer, with a group of its own for the content encoder; arguments as in RecBole."""
@@ -70,7 +72,7 @@ class EncoderTrainer(SequenceTrainer):
             return ""
         limit = self.config["memory_limit_mb"]
         room = _usable_bytes(self.device) if limit is None else limit << 20
-        if room is not None and sizes.n_bytes > room:
+        if sizes.n_bytes > room:
             raise UserError(
                 f"training the content encoder takes about {gigabytes(sizes.n_bytes)} of memory a step, and "
                 f"{gigabytes(room)} are available: {sizes.remedy(room)}"

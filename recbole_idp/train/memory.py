@@ -8,10 +8,11 @@ import gc
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import torch
 
 _STATUS, _RESET = Path("/proc/self/status"), Path("/proc/self/clear_refs")
-_MEMINFO, _CGROUP = Path("/proc/meminfo"), Path("/sys/fs/cgroup")
+_CGROUP = Path("/sys/fs/cgroup")
 _MIB = 1 << 20
 
 
@@ -60,8 +61,8 @@ class PeakMemory:
         return _of_status("VmHWM")
 
 
-def available_bytes(device: torch.device) -> int | None:
-    """Return how much memory can still be taken; None where that is not known.
+def available_bytes(device: torch.device) -> int:
+    """Return how much memory can still be taken.
 
     Args:
         device: Where a training runs: the memory of an accelerator, or that of the machine, within the limit of the
@@ -69,10 +70,7 @@ def available_bytes(device: torch.device) -> int | None:
     """
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[0]
-    try:
-        found = _kibibytes(_MEMINFO, "MemAvailable")
-    except (OSError, StopIteration, ValueError):
-        return None
+    found = int(psutil.virtual_memory().available)
     with contextlib.suppress(OSError, ValueError):
         # "max" where there is no limit.
         limit = int((_CGROUP / "memory.max").read_text(encoding="ascii"))
@@ -81,11 +79,6 @@ def available_bytes(device: torch.device) -> int | None:
 
 
 def _of_status(name: str) -> int:
-    """Return a size of this process in bytes."""
-    return _kibibytes(_STATUS, name)
-
-
-def _kibibytes(path: Path, name: str) -> int:
-    """Return the bytes of a line such as ``VmRSS: 1024 kB``."""
-    line = next(line for line in path.read_text(encoding="ascii").splitlines() if line.startswith(f"{name}:"))
+    """Return the bytes of a line of this process's status, such as ``VmRSS: 1024 kB``."""
+    line = next(line for line in _STATUS.read_text(encoding="ascii").splitlines() if line.startswith(f"{name}:"))
     return int(line.split()[1]) << 10

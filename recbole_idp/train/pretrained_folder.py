@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 
 from recbole_idp.errors import UserError
+from recbole_idp.hub.download import local_folder
 from recbole_idp.storage.folders import new_folder
 from recbole_idp.storage.sealed import FolderFormat, check_sealed, read_sealed, read_weights, seal, write_weights
 
@@ -55,7 +56,7 @@ class PretrainedFolder:
         """Open a folder after checking each of its files; nothing in it is executed.
 
         Args:
-            folder: The folder.
+            folder: The folder, or its address on the hub, ``hf://user/name``.
 
         Returns:
             The opened folder.
@@ -63,7 +64,7 @@ class PretrainedFolder:
         Raises:
             UserError: The folder is missing, has another format or version, or a file was changed.
         """
-        folder = Path(folder)
+        folder = Path(local_folder(folder))
         description = check_sealed(folder, cls.folder_format)
         if not description["domains"]:
             raise UserError(f"{folder} names no dataset that it was trained on: do not use it, or make it again")
@@ -74,7 +75,7 @@ class PretrainedFolder:
         """Read the description alone, and check that this version can use the folder.
 
         Args:
-            folder: The folder.
+            folder: The folder, or its address on the hub.
 
         Returns:
             The description.
@@ -82,7 +83,7 @@ class PretrainedFolder:
         Raises:
             UserError: The folder has another format or version.
         """
-        return read_sealed(folder, cls.folder_format)
+        return read_sealed(local_folder(folder), cls.folder_format)
 
     @classmethod
     def read_parts(cls, folder: Path, description: Mapping[str, Any]) -> dict[str, Any]:

@@ -140,10 +140,11 @@ class Resumable(RunTrainer, SafeCheckpoints):
 
         def after_epoch(epoch: int, valid_score: float) -> None:
             self._after_epoch(epoch)
+            if callback_fn:
+                # Before the state is saved: a training that resumes has told of every epoch that it does not repeat.
+                callback_fn(epoch, valid_score)
             if self.latest and saved:
                 self._save_state(epoch, train_data, earlier + time.perf_counter() - began)
-            if callback_fn:
-                callback_fn(epoch, valid_score)
 
         if state and (self.start_epoch >= self.epochs or self.cur_step > self.stopping_step):
             self.eval_collector.data_collect(train_data)

@@ -76,6 +76,8 @@ class RowTrainer(SourceTableTrainer):
     """Trainer of a model whose item table is too large to be updated as a whole in each step."""
 
     by_rows = True
+    # Processes average gradients of whole tables.
+    shares_steps = False
 
     def _build_optimizer(self, **kwargs: Any) -> torch.optim.Optimizer:
         """Make the optimizer; arguments as in RecBole.
@@ -85,6 +87,8 @@ class RowTrainer(SourceTableTrainer):
         """
         if self.learner.lower() != "adam":
             raise UserError(f"pretrain_row_updates is Adam's, and learner is {self.learner}: give --learner=adam")
+        if (self.config["nproc"] or 1) > 1:
+            raise UserError("pretrain_row_updates needs one process: leave it out, or nproc")
         if self.clip_grad_norm:
             raise UserError(
                 "clip_grad_norm needs the gradients of all parameters: leave it out, or pretrain_row_updates"

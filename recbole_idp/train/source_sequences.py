@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from recbole_idp.config.derive import data_root
 from recbole_idp.data.catalog import locate
-from recbole_idp.data.domains import Domains, join_domains, read_domain, read_sources, source_locations
+from recbole_idp.data.domains import Domains, join_domains, read_domain, source_events, source_locations
 from recbole_idp.data.keys import DataSettings
 from recbole_idp.train.pretrained import Pretraining
 from recbole_idp.train.pretrained_folder import FolderT
@@ -89,7 +89,7 @@ def load_sequences(config: Config, locations: Sequence[DatasetLocation], clock: 
     """
     with clock.stage("read", f"reading {', '.join(location.name for location in locations)}") as facts:
         own = is_own_source(DataSettings.of(config))
-        parts = [read_domain(config, location) for location in locations] if own else read_sources(config)
+        parts = [read_domain(config, location) for location in locations] if own else source_events(config)
         domains = join_domains(parts, config["shared_users"])
         facts["source_interactions"] = domains.sequences.n_events
         facts["source_items"] = len(domains.item_tokens) - 1

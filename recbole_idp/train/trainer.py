@@ -19,6 +19,8 @@ from recbole_idp.evaluation.candidates import score_candidates
 from recbole_idp.evaluation.evaluator import reordered
 from recbole_idp.evaluation.ranking import scored_chunks
 from recbole_idp.terminal.progress import progress_bar
+from recbole_idp.train.processes.group import processes
+from recbole_idp.train.processes.step import Training
 from recbole_idp.train.resumable import Resumable
 
 if TYPE_CHECKING:
@@ -44,6 +46,8 @@ class SequenceTrainer(Resumable, Trainer):
         targets_per_second (float): Training targets a second, without validation; 0 before the first epoch.
         ranks (torch.Tensor | None): Rank of each target in the latest evaluation, from 1; int64, shape [R]. None if
             labels were compared.
+        shares_steps (bool): Whether several processes (``nproc``) may share the steps: not where the loss is this
+            trainer's own, or where a step does more than the optimizer.
     """
 
     model: Any  # a SequenceModel
@@ -52,7 +56,27 @@ class SequenceTrainer(Resumable, Trainer):
     weight_decay: float
 
     fuses = True
+    shares_steps: bool = True
     counters: tuple[str, ...] = ("cur_step", "trained_targets", "trained_seconds")
+
+    @classmethod
+    def check_config(cls, config: Config) -> None:
+        """Reject several processes where they cannot share the steps, and keys as the base class does.
+
+        Raises:
+            UserError: A key is set that this training cannot take.
+        """
+        super().check_config(config)
+        count = _process_count(config["nproc"], config["single_spec"])
+        if count > 1 and not cls.shares_steps:
+            raise UserError(
+                f"nproc is {count}, but the training of {config['model']} uses one process: remove it; --threads says "
+                "how many threads it has"
+            )
+        if count > 1 and config["device"].type != "cpu":
+            raise UserError(
+                f"nproc is {count}, and processes share a training on the CPU alone: remove it, or give --use_gpu=false"
+            )
 
     def __init__(self, config: Config, model: nn.Module) -> None:
         super().__init__(config, model)
@@ -107,24 +131,44 @@ class SequenceTrainer(Resumable, Trainer):
         """Train one epoch, and return its mean loss; arguments as in RecBole."""
         self.model.train()
         batches, compute_loss = self._training_batches(train_data), loss_func or self._training_loss
-        total, count, started = 0.0, 0, time.perf_counter()
+        total: torch.Tensor | float
+        started = time.perf_counter()
         bar = progress_bar(batches, show_progress, desc=f"Train {epoch_idx:>5}", ncols=100, leave=False, unit="batch")
         with compat.without_anomaly_detection():
-            for batch in bar:
-                self.optimizer.zero_grad()
-                loss = compute_loss(batch.to(self.device))
-                loss.backward()
-                if self.clip_grad_norm:
-                    clip_grad_norm_(self.model.parameters(), **self.clip_grad_norm)
-                self.optimizer.step()
-                # Kept on the device: reading a value back in each step would stop the accelerator.
-                total = total + loss.detach() * batch.n_targets
-                count += batch.n_targets
+            shared = _process_count(self.config["nproc"], self.config["single_spec"])
+            if shared > 1 and self.shares_steps and loss_func is None:
+                total, count = self._share_steps(bar, epoch_idx, shared)
+            else:
+                total, count = self._take_steps(bar, compute_loss)
         mean = total / max(count, 1)
         self._check_nan(torch.as_tensor(mean))
         self.trained_targets += count
         self.trained_seconds += time.perf_counter() - started
         return float(mean)
+
+    def _take_steps(
+        self, batches: Iterable[Any], compute_loss: Callable[[Any], torch.Tensor]
+    ) -> tuple[torch.Tensor | float, int]:
+        """Take a step on each batch; return the sum of the loss over all targets, and their number."""
+        total: torch.Tensor | float = 0.0
+        count = 0
+        for batch in batches:
+            self.optimizer.zero_grad()
+            loss = compute_loss(batch.to(self.device))
+            loss.backward()
+            if self.clip_grad_norm:
+                clip_grad_norm_(self.model.parameters(), **self.clip_grad_norm)
+            self.optimizer.step()
+            # Kept on the device: reading a value back in each step would stop the accelerator.
+            total = total + loss.detach() * batch.n_targets
+            count += batch.n_targets
+        return total, count
+
+    def _share_steps(self, batches: Iterable[Any], epoch: int, n_processes: int) -> tuple[float, int]:
+        """Take steps together with other processes, each on a batch of its own; returned as by :meth:`_take_steps`."""
+        seed = (self.config["seed"] * 10_007 + epoch) * 1_009 % 2**31
+        training = Training(self.model, self.optimizer, self.model.position_loss, self.clip_grad_norm, seed)
+        return processes(n_processes).train(training, batches)
 
     def _check_nan(self, loss: torch.Tensor) -> None:
         """Raise UserError if the loss is not finite."""
@@ -168,3 +212,13 @@ class SequenceTrainer(Resumable, Trainer):
             collector.collect(scores, target_items)
             order.append(rows)
         return self.measured(reordered(collector.get_data_struct(), torch.cat(order)))
+
+
+def _process_count(wanted: int | None, alone: bool) -> int:
+    """Return how many processes share the training.
+
+    Args:
+        wanted: The key ``nproc``.
+        alone: RecBole's ``single_spec``. Processes that its own ``run`` starts train by themselves.
+    """
+    return int(wanted or 1) if alone else 1

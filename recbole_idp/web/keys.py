@@ -13,7 +13,7 @@ Port = Annotated[int, annotated_types.Ge(0), annotated_types.Le(65535)]
 class ServeSettings(Settings):
     """Serve a trained model over HTTP."""
 
-    trained: str | None = setting(None, "Folder of a trained model.", Affects.OUTPUT)
+    trained: str | None = setting(None, "Folder of a trained model, or hf://user/name.", Affects.OUTPUT)
     host: str = setting("127.0.0.1", "Address to listen at; 0.0.0.0: other machines reach it as well.", Affects.OUTPUT)
     port: Port = setting(8000, "Port to listen at; 0: any free one.", Affects.OUTPUT)
     items: str | None = setting(

@@ -8,6 +8,7 @@ import socket
 from pathlib import Path
 
 from recbole_idp.errors import UserError
+from recbole_idp.hub.download import local_folder
 from recbole_idp.serving.whole_folder import check_trained
 
 PACKAGES = ("fastapi", "uvicorn")
@@ -28,7 +29,7 @@ def serve(
     """Serve a trained model until Ctrl-C or SIGTERM.
 
     Args:
-        trained: The model's folder.
+        trained: The model's folder, or its address on the hub.
         host: Address to listen at.
         port: Port to listen at; 0: any free one.
         items: ``.item`` file whose column of pictures names the posters; None: there are none.
@@ -39,6 +40,7 @@ def serve(
     Raises:
         UserError: The folder or a file cannot be used, a package is missing, or the address cannot be listened at.
     """
+    trained = str(local_folder(trained))
     check_trained(trained)
     if items is None and image_field is not None:
         raise UserError("--image_field names a column of the file of --items: give both, or none")

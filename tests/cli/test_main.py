@@ -1,6 +1,8 @@
 """The command line: tasks, options, exit codes, and one line for each mistake."""
 
+import importlib.metadata
 import os
+import platform
 import signal
 import subprocess
 import sys
@@ -261,7 +263,8 @@ def test_debug_is_no_key(capsys):
 
 
 def test_the_version_is_told(capsys):
-    assert printed(capsys, "--version") == f"recbole-idp {recbole_idp.__version__}\n"
+    others = f"recbole 1.2.1, torch {importlib.metadata.version('torch')}, Python {platform.python_version()}"
+    assert printed(capsys, "--version") == f"recbole-idp {recbole_idp.__version__} ({others})\n"
 
 
 @pytest.mark.parametrize("task", [name for name, task in TASKS.items() if task.keys])

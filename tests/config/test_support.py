@@ -290,10 +290,10 @@ def test_models_that_are_refused_are_recboles_and_not_listed():
 
 def test_the_place_of_a_refused_key_is_told(tmp_path):
     file = tmp_path / "a.yaml"
-    file.write_text("nproc: 2\n")
-    assert f"nproc is 2 in {file}" in refusal(resolve, user_layers([file]))
-    assert "nproc is 2 on the command line" in refusal(resolve, user_layers(command_line={"nproc": "2"}))
-    assert CONFIG_DICT in refusal(resolve, user_layers(config_dict={"nproc": 2}))
+    file.write_text("world_size: 2\n")
+    assert f"world_size is 2 in {file}" in refusal(resolve, user_layers([file]))
+    assert "world_size is 2 on the command line" in refusal(resolve, user_layers(command_line={"world_size": "2"}))
+    assert CONFIG_DICT in refusal(resolve, user_layers(config_dict={"world_size": 2}))
 
 
 def test_the_list_of_keys_says_what_is_refused(capsys):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from recbole_idp.config.strict import StrictConfig
-from recbole_idp.data.domains import load_domains, read_sources, share_of_users
+from recbole_idp.data.domains import load_domains, share_of_users, source_events
 from recbole_idp.errors import UserError
 from recbole_idp.models.idp.pretrain import find_or_pretrain
 from recbole_idp.testing.toy import settings
@@ -15,7 +15,7 @@ def configured(folder, **changes):
 
 
 def of(domains, share):
-    return read_sources(configured(domains, source_share=share))
+    return source_events(configured(domains, source_share=share))
 
 
 def events(part):

@@ -6,6 +6,7 @@ Pages are read from top to bottom in a folder that has toy data under the names 
 - leaderboards: each job is a process of its own that imports PyTorch; their plan is made (``--dry_run``);
 - the packaged platforms, which take a minute: their configuration is made (``--dry_run``);
   test_examples.py runs on them;
+- folders of the hub: the configuration is made (``--dry_run``); tests/hub/ fetches from a stand-in;
 - more than two seeds: the first two are run;
 - installing, testing, building and serving: :data:`NOT_RUN` says what is checked instead.
 """
@@ -28,6 +29,9 @@ from recbole_idp.benchmark.measure import matrix_product_rate
 from recbole_idp.cli.arguments import parse_arguments
 from recbole_idp.cli.main import main
 from recbole_idp.cli.tasks import TASKS
+from recbole_idp.hub.address import is_address
+from recbole_idp.hub.formats import KINDS, kind_of
+from recbole_idp.hub.keys import PushSettings
 from recbole_idp.leaderboard.plan import is_leaderboard
 from recbole_idp.registry import GENERAL_MODELS, MODELS
 from recbole_idp.serving.load import open_trained
@@ -38,7 +42,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:pkg_resources")
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), ROOT / "examples" / "README.md"])
 FENCE = re.compile(r"^( *)```(\w*)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
 LANGUAGES = {"bash", "python", "text", "toml", "bibtex", "yaml"}
-READ_NO_SETTINGS = {"convert", "report", "recommend", "add-items", "export", "help"}
+READ_NO_SETTINGS = {"convert", "generate", "report", "recommend", "add-items", "export", "help"}
 SHORT = {
     "training": ["--seconds=0.1"],
     "evaluation": ["--repeats=1"],
@@ -79,6 +83,13 @@ def serves(words):
     assert open_trained(options["trained"]).tokens
 
 
+def pushes(words):
+    """Checks the options of a push, which needs the hub, and that its folder is there."""
+    task, options = parse_arguments(words[1:], TASKS)
+    assert task == "push" and set(options) <= set(PushSettings.model_fields)
+    assert kind_of(options["bundle"]) in KINDS
+
+
 NOT_RUN = {
     "pip install": extras_exist,  # it would change the environment; test_install.py builds and installs
     "python3 -m venv": None,  # it would make an environment
@@ -94,6 +105,7 @@ NOT_RUN = {
     "python -m build": functools.partial(file_exists, "setup.py"),  # test_install.py builds both forms
     "python examples/": lambda words: file_exists(words[1], words),  # test_examples.py runs them
     "recbole-idp serve": serves,  # tests/web/ runs it
+    "recbole-idp push": pushes,  # tests/hub/ runs it
     "python docs/figures.py": functools.partial(file_exists, "docs/figures.py"),  # test_figures_are_those_of_the_script
     "python tests/floors.py": functools.partial(file_exists, "tests/floors.py"),  # test_install.py compares
     "git": None,
@@ -135,7 +147,8 @@ def shortened(arguments):
     if "trained_dir" in options:
         shutil.rmtree(options["trained_dir"], ignore_errors=True)
     packaged = TASKS[task].dry and options.get("dataset", "ml-100k-target").startswith("ml-100k-target")
-    planned = "dry_run" not in options and (packaged or is_leaderboard(options))
+    on_hub = is_address(options.get("pretrained"))
+    planned = "dry_run" not in options and (packaged or on_hub or is_leaderboard(options))
     shorter = [re.sub(r"^(--seeds=\d+,\d+),.*", r"\1", argument) for argument in arguments]
     model = options.get("model", "IDP")
     sizes = "general.yaml" if model in (*GENERAL_MODELS, "TextKNN") else "toy.yaml"

@@ -1,4 +1,4 @@
-"""Leaderboards: jobs, fingerprints, resuming, failures, tuning, Ray."""
+"""Leaderboards: jobs, fingerprints, resuming, failures, Ray."""
 
 import json
 import sys
@@ -16,7 +16,6 @@ from recbole_idp.leaderboard.engines import LocalEngine, RayEngine
 from recbole_idp.leaderboard.job_folder import JobFolder
 from recbole_idp.leaderboard.plan import is_leaderboard, make_plan
 from recbole_idp.leaderboard.schedule import run_jobs, seconds_left
-from recbole_idp.leaderboard.tuning import settings_of
 from recbole_idp.report.board.file import read_board, save_board
 from recbole_idp.report.board.latex import board_latex
 from recbole_idp.report.board.page import board_page
@@ -262,26 +261,6 @@ def test_the_time_left_is_that_of_like_jobs(domains):
     assert seconds_left([most], {}, {pop: 10.0, pens: 20.0}) == 15
     # What runs has done a part, and two at a time take half as long.
     assert seconds_left([again], {most: 30.0, pens: 60.0}, {pop: 10.0, more: 40.0}) == (10 + 10 + 0) / 2
-
-
-def test_tuning_tries_the_defaults_first_and_leaves_given_keys_alone():
-    tried = settings_of("SASRec", 5, {"learning_rate"}, 1)
-    assert tried[0] == {} and len(tried) == 5
-    assert all("learning_rate" not in chosen for chosen in tried)
-    assert settings_of("SASRec", 5, {"learning_rate"}, 1) == tried
-    assert settings_of("Pop", 5, {}, 1) == [{}]
-
-
-@pytest.mark.slow
-def test_a_tuned_leaderboard_says_which_rows_were_tuned(domains):
-    asked = options(domains, model="Pop,ItemKNN", tune="3")
-    arguments = [f"--{key}={value}" for key, value in asked.items()]
-    assert main([*arguments, "--show_progress=false"]) == 0
-    (path,) = Path("results").glob("leaderboard-*.json")
-    (board,) = read_board(path)["boards"]
-    tuned = {row["model"]: row["tuned"] for row in board["rows"]}
-    assert tuned["ItemKNN"]["budget"] == 3 and tuned["Pop"]["budget"] == 1
-    assert path.with_suffix(".html").is_file() and path.with_suffix(".tex").is_file()
 
 
 @pytest.mark.slow

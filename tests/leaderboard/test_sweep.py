@@ -6,6 +6,7 @@ from recbole_idp.cli.main import main
 from recbole_idp.leaderboard.collect import collect
 from recbole_idp.leaderboard.plan import make_plan
 from recbole_idp.report.board.file import read_board, save_board
+from recbole_idp.report.board.names import RowNames
 from recbole_idp.report.board.page import board_page
 from recbole_idp.report.board.swept import plot_sweep
 from tests.leaderboard.test_leaderboard import InProcess, options, work
@@ -48,9 +49,26 @@ def test_a_sweep_is_measured_kept_and_drawn(domains, tmp_path):
     }
     drawn = plot_sweep(board, "ndcg@5")
     assert "hidden_dropout_prob" in drawn and "Pop" in drawn and drawn in board_page(whole)
+    names = RowNames.of(board)
+    assert names.heading == "hidden_dropout_prob"
+    assert [names.cut(row["model"]) for row in board["rows"]] == ["Pop", "0", "0.5"]
+    assert [names.value(row["model"]) for row in board["rows"]] == [None, 0.0, 0.5]
     for row in board["rows"]:
         row["swept"] = None
     assert plot_sweep(board, "ndcg@5") == ""
+
+
+def test_names_of_a_sweep_are_short_and_differ():
+    def names(*points):
+        places = [{"key": "top_m", "of": of, "value": value} for of, value in points]
+        rows = [{"model": f"{place['of']} · top_m={place['value']}", "swept": place} for place in places]
+        found = RowNames.of({"rows": [*rows, {"model": "Pop" * 20, "swept": None}]})
+        return [found.heading, *(found.cut(row["model"]) for row in rows), found.cut("Pop" * 20)]
+
+    assert names(("IDP", ["pens", "lamps"]), ("IDP", "x")) == ["top_m", "pens+lamps", "x", "PopPopPop…pPopPopPop"]
+    assert names(("IDP", 1), ("SASRec", 3))[:3] == ["Model", "IDP · 1", "SASRec · 3"]
+    long = "PositionSASRec with long words"
+    assert names((long, 10), (long + " 2", 30))[1:3] == ["PositionS…words · 10", "PositionS…rds 2 · 30"]
 
 
 @pytest.mark.parametrize(

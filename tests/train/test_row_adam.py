@@ -106,7 +106,7 @@ def test_a_bundle_is_pretrained_by_rows(domains):
     assert not torch.equal(rows.item_embeddings, plain.item_embeddings)
 
 
-@pytest.mark.parametrize("changes", [{"learner": "sgd"}, {"clip_grad_norm": {"max_norm": 5}}])
+@pytest.mark.parametrize("changes", [{"learner": "sgd"}, {"clip_grad_norm": {"max_norm": 5}}, {"nproc": 2}])
 def test_what_needs_all_gradients_is_refused(domains, changes):
     with pytest.raises(UserError, match="pretrain_row_updates"):
         find_or_pretrain(configured(domains, "IDP", pretrain_row_updates=True, **changes))

@@ -1,12 +1,11 @@
 """The page, in headless Chromium: by keyboard, by mouse, on a phone, and with titles that would be markup."""
 
-import os
 import re
-import shutil
 import threading
 
 import pytest
 
+from tests.support.browser import chromium
 from tests.support.large import large_model
 from tests.support.web_app import ITEMS
 from tests.web.test_posters import PNG
@@ -16,17 +15,8 @@ MARKUP = '<img src=x onerror="window.struck = 1"><b>pen</b>'
 
 @pytest.fixture(scope="module")
 def browser():
-    playwright = pytest.importorskip(
-        "playwright.sync_api", reason="Playwright is not installed: pip install playwright"
-    )
-    path = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
-    if path is None:
-        pytest.skip("there is no Chromium: apt-get install chromium, or name it in CHROMIUM")
-    with playwright.sync_playwright() as playing:
-        # Root, as in a container, has no sandbox.
-        started = playing.chromium.launch(executable_path=path, args=["--no-sandbox"])
+    with chromium() as started:
         yield started
-        started.close()
 
 
 @pytest.fixture(scope="module")

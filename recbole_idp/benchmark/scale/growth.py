@@ -119,7 +119,7 @@ def plot(measured: Measured, path: Path) -> None:
     """
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(12, 6), layout="constrained")
+    figure = Figure(figsize=(12, 8), layout="constrained")
     for axes, (quantity, label) in zip(figure.subplots(1, 2), QUANTITIES.items(), strict=True):
         for number, (stage, about) in enumerate(STAGES.items()):
             for side, style in zip(SIDES, ("-", "--", ":"), strict=True):
@@ -133,6 +133,6 @@ def plot(measured: Measured, path: Path) -> None:
         axes.set(xscale="log", yscale="log", xlabel="events, or items, of the data", title=f"{label}: slope")
         axes.grid(alpha=0.3)
         if axes.lines:
-            axes.legend(fontsize=7)
+            axes.legend(fontsize=8, ncols=2, loc="upper left", bbox_to_anchor=(0, -0.1))
     with replacing(path) as temporary:
         figure.savefig(temporary, format="png", dpi=110)

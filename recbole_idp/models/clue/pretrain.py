@@ -70,6 +70,7 @@ class ViewTrainer(SequenceTrainer):
     """
 
     model: CLUEPretraining
+    shares_steps = False
     counters = (*SequenceTrainer.counters, "trained_epochs")
 
     def __init__(self, config: Config, model: CLUEPretraining) -> None:

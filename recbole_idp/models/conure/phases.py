@@ -32,6 +32,7 @@ class TwoPhaseTrainer(SequenceTrainer):
         retrains (int): 1 in the second phase, else 0.
     """
 
+    shares_steps = False
     counters: tuple[str, ...] = (*SequenceTrainer.counters, "retrains")
 
     @classmethod

@@ -26,6 +26,7 @@ class DACDRTrainer(SequenceTrainer):
     """
 
     model: DACDR
+    shares_steps = False
 
     def __init__(self, config: Config, model: DACDR) -> None:
         super().__init__(config, model)

@@ -35,6 +35,7 @@ class PromptTrainer(SequenceTrainer):
     model: PromptModel
     # Items outside the beam have no scores that another model's could be added to.
     fuses = False
+    shares_steps = False
 
     counters: tuple[str, ...] = (*SequenceTrainer.counters, "taken_steps")
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from recbole_idp.data.domains import TargetLoader, number_users, read_domain, read_sources
+from recbole_idp.data.domains import TargetLoader, number_users, read_domain, source_events
 from recbole_idp.data.sequences import Sequences, Targets
 from recbole_idp.data.splits import only_places
 from recbole_idp.errors import UserError
@@ -113,7 +113,7 @@ def load_slices(config: Config, dataset: DatasetLocation) -> SlicedData:
         UserError: A dataset cannot be read, its timestamps are not times, or there are fewer of them than the slices
             need.
     """
-    parts = [read_domain(config, dataset), *read_sources(config, with_target=True)]
+    parts = [read_domain(config, dataset), *source_events(config, with_target=True)]
     for part in parts:
         check_times(part)
     target, targeted_only = parts[0], targeted_config(config)

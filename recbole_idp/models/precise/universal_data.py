@@ -8,7 +8,7 @@ import numpy as np
 
 from recbole_idp.config.derive import derive
 from recbole_idp.data.dataset import SequenceDataset
-from recbole_idp.data.domains import DomainEvents, join_domains, read_sources
+from recbole_idp.data.domains import DomainEvents, join_domains, source_events
 from recbole_idp.data.splits import TRAIN
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def load_universal(config: Config, dataset: SequenceDataset) -> Domains:
     Raises:
         UserError: A source is wrong, or there is nothing to train on.
     """
-    sources = read_sources(config, with_target=True)
+    sources = source_events(config, with_target=True)
     target, rows, held_out = _all_events(SequenceDataset(derive(config, dataset=dataset.location.name)))
     target = _renumbered(target, dataset.item_tokens())
     kept = _trained_on(target, rows, held_out, dataset)

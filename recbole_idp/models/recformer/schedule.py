@@ -29,6 +29,7 @@ class ScheduledTrainer(SequenceTrainer):
         steps (int): Steps taken since the schedule began.
     """
 
+    shares_steps = False
     counters: tuple[str, ...] = (*SequenceTrainer.counters, "steps")
 
     def __init__(self, config: Config, model: nn.Module) -> None:

@@ -12,10 +12,28 @@ FORMAT = 1
 KIND = "leaderboard"
 
 _RUN = {"seed": int, "test": METRICS, "valid": METRICS, "seconds": float, "targets_per_second": Nullable(float)}
+_KINDS = ("log", "uniform", "int", "log_int", "choice")
+_TRIAL = {
+    "trial": int,
+    "params": ObjectOf(),
+    "state": {"complete", "pruned", "failed"},
+    "value": Nullable(float),
+    "epochs": Nullable(int),
+    "error": Nullable(str),
+}
+_TUNED = {
+    "budget": int,
+    "chosen": ObjectOf(),
+    "valid": float,
+    # Boards of older releases have no trials; where there are some, there is their space.
+    "space": OptionalKey(ObjectOf(ObjectOf())),
+    "trials": OptionalKey([_TRIAL]),
+    "importance": OptionalKey(ObjectOf(float)),
+}
 _ROW = {
     "model": str,
     "transfers": bool,
-    "tuned": Nullable({"budget": int, "chosen": ObjectOf(), "valid": float}),
+    "tuned": Nullable(_TUNED),
     "runs": [_RUN],
     "mean": METRICS,
     "deviation": METRICS,
@@ -117,9 +135,27 @@ def _check_board(board: dict[str, Any], where: str, metric: str) -> None:
             raise SchemaError(f"{where} has two rows of {row['model']}")
         if not row["runs"]:
             raise SchemaError(f"{where}.rows[{number}] has no runs")
+        if row["tuned"] is not None:
+            _check_trials(row["tuned"], f"{where}.rows[{number}].tuned")
         if metric not in row["mean"]:
             raise SchemaError(f"{where}.rows[{number}].mean has no {metric}")
     for comparison in board["comparisons"]:
         for side in ("variant", "baseline"):
             if comparison[side] not in models:
                 raise SchemaError(f"{where}.comparisons names {comparison[side]}, which has no row")
+
+
+def _check_trials(tuned: dict[str, Any], where: str) -> None:
+    """Check that each trial has a value in the range of each key, by which it is drawn."""
+    for key, written in tuned.get("space", {}).items():
+        kind, values = next(iter(written.items()), ("", None))
+        if kind not in _KINDS or not isinstance(values, list) or len(values) < 2:
+            raise SchemaError(f"{where}.space has no range of {key}")
+        numbers = all(isinstance(value, (int, float)) for value in values)
+        if kind != "choice" and not (numbers and values[0] < values[1] and (values[0] > 0 or "log" not in kind)):
+            raise SchemaError(f"{where}.space has no range of {key}")
+        for trial in tuned.get("trials", ()):
+            value = trial["params"].get(key)
+            within = isinstance(value, (int, float)) and kind != "choice" and values[0] <= value <= values[1]
+            if not within and value not in values:
+                raise SchemaError(f"{where}.trials has {key} {value}, outside its space")

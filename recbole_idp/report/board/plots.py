@@ -6,10 +6,12 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from markupsafe import Markup
+
 from recbole_idp.evaluation.metrics import goodness, metric_name
 from recbole_idp.report.board.cells import mean_of
+from recbole_idp.report.board.names import RowNames
 from recbole_idp.report.few_shot import draw_shares
-from recbole_idp.report.inspect_text import shortened
 from recbole_idp.report.plot import ACCENT, CARD, MUTED, SOFT, TEXT, svg
 from recbole_idp.report.plot_labels import label_ends, label_points
 
@@ -18,7 +20,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
-_NAME_LENGTH = 20
 _PANELS = 4
 
 # Shorter training is drawn here: a logarithmic axis has no zero.
@@ -35,7 +36,7 @@ _TICKS = (
 )
 
 
-def plot_metric(board: dict[str, Any], metric: str) -> str:
+def plot_metric(board: dict[str, Any], metric: str) -> Markup:
     """Draw a bar for each model, with its deviation over the seeds.
 
     Args:
@@ -45,7 +46,7 @@ def plot_metric(board: dict[str, Any], metric: str) -> str:
     Returns:
         An SVG element.
     """
-    rows = _worst_first(board, metric)
+    rows, names = _worst_first(board, metric), RowNames.of(board)
     means = [row["mean"][metric] for row in rows]
     spreads = [row["deviation"].get(metric, 0) for row in rows]
     ends = [mean + spread for mean, spread in zip(means, spreads, strict=True)]
@@ -63,14 +64,14 @@ def plot_metric(board: dict[str, Any], metric: str) -> str:
                 axes.axvline(row["mean"][metric], color=SOFT, linestyle=":", linewidth=1, zorder=0)
         axes.set_xlim(0, 1.16 * reach)
         axes.locator_params(axis="x", nbins=5)
-        _name_rows(axes, rows)
+        _name_rows(axes, rows, names)
         axes.set_xlabel(metric_name(metric))
 
     label = f"{metric_name(metric)} on {board['dataset']} by model, {board['protocol']}"
     return svg(draw, label, (5, _height(rows)))
 
 
-def plot_buckets(board: dict[str, Any], metric: str, kind: str) -> str:
+def plot_buckets(board: dict[str, Any], metric: str, kind: str) -> Markup:
     """Draw a panel of bars for each bucket, a bar for each model.
 
     Args:
@@ -81,11 +82,11 @@ def plot_buckets(board: dict[str, Any], metric: str, kind: str) -> str:
     Returns:
         An SVG element; empty where no row has such buckets with the metric.
     """
-    rows = _worst_first(board, metric)
+    rows, names = _worst_first(board, metric), RowNames.of(board)
     values = [_bucket_values(row, metric, kind) for row in rows]
     labels = bucket_labels(rows, metric, kind)
     if not labels:
-        return ""
+        return Markup()
     users = {bucket["label"]: bucket["users"] for row in rows for bucket in row["buckets"].get(kind, [])}
     reach = max(value for of in values for value in of.values()) or 1
     lines = math.ceil(len(labels) / _PANELS)
@@ -96,7 +97,7 @@ def plot_buckets(board: dict[str, Any], metric: str, kind: str) -> str:
         for panel, name in zip(panels, labels, strict=False):
             found = [of.get(name) for of in values]
             panel.barh(range(len(rows)), [value or 0 for value in found], 0.62, color=_colours(rows))
-            best = max((value for value in found if value is not None), default=None)
+            best = max((value for value in found if value), default=None)
             for place, value in enumerate(found):
                 said = "-" if value is None else f"{value:.3f}"
                 weight = "bold" if value is not None and value == best else "normal"
@@ -105,7 +106,7 @@ def plot_buckets(board: dict[str, Any], metric: str, kind: str) -> str:
             panel.set_xlim(0, 1.6 * reach)
             panel.set_xticks([])
             panel.spines["bottom"].set_visible(False)
-            _name_rows(panel, rows)
+            _name_rows(panel, rows, names)
         for panel in panels[len(labels) :]:
             panel.set_visible(False)
         for number, panel in enumerate(panels):
@@ -121,7 +122,7 @@ def bucket_labels(rows: Iterable[dict[str, Any]], metric: str, kind: str) -> lis
     return list(dict.fromkeys(label for row in rows for label in _bucket_values(row, metric, kind)))
 
 
-def plot_time(board: dict[str, Any], metric: str) -> str:
+def plot_time(board: dict[str, Any], metric: str) -> Markup:
     """Draw a point for each model: its metric by its training time.
 
     Args:
@@ -131,7 +132,7 @@ def plot_time(board: dict[str, Any], metric: str) -> str:
     Returns:
         An SVG element.
     """
-    rows = _worst_first(board, metric)
+    rows, names = _worst_first(board, metric), RowNames.of(board)
     points = [(max(_LEAST_SECONDS, mean_of(row, "seconds")), row["mean"][metric]) for row in rows]
 
     def draw(axes: Axes) -> None:
@@ -146,13 +147,13 @@ def plot_time(board: dict[str, Any], metric: str) -> str:
         axes.set_axisbelow(True)
         axes.set_xlabel("training time of one run")
         axes.set_ylabel(metric_name(metric))
-        label_points(axes, points, [shortened(row["model"], _NAME_LENGTH) for row in rows])
+        label_points(axes, points, [names.cut(row["model"]) for row in rows])
 
     label = f"{metric_name(metric)} on {board['dataset']} by training time, {board['protocol']}"
     return svg(draw, label, (5, max(3, _height(rows))))
 
 
-def plot_shares(board: dict[str, Any], metric: str) -> str:
+def plot_shares(board: dict[str, Any], metric: str) -> Markup:
     """Draw a metric over the share of training users, a curve for each model of a few-shot study.
 
     Args:
@@ -162,17 +163,17 @@ def plot_shares(board: dict[str, Any], metric: str) -> str:
     Returns:
         An SVG element; empty where there is no such study.
     """
-    curves = {}
+    curves, names = {}, RowNames.of(board)
     for row in reversed(_worst_first(board, metric)):
         parts = {one["share"]: one for one in row["few_shot"] if metric in one["mean"]}
         if parts:
             parts.setdefault(row["config"].get("train_users_share", 1), row)
-            curves[shortened(row["model"], _NAME_LENGTH)] = {
+            curves[names.cut(row["model"])] = {
                 share: (parts[share]["mean"][metric], parts[share]["deviation"].get(metric, 0))
                 for share in sorted(parts)
             }
     if not curves:
-        return ""
+        return Markup()
 
     def draw(axes: Axes) -> None:
         colours = draw_shares(axes, curves)
@@ -203,7 +204,7 @@ def _colours(rows: Iterable[dict[str, Any]]) -> list[str]:
     return [ACCENT if row["transfers"] else MUTED for row in rows]
 
 
-def _name_rows(axes: Axes, rows: Sequence[dict[str, Any]]) -> None:
+def _name_rows(axes: Axes, rows: Sequence[dict[str, Any]], names: RowNames) -> None:
     axes.set_ylim(-0.6, len(rows) - 0.4)
-    axes.set_yticks(range(len(rows)), [shortened(row["model"], _NAME_LENGTH) for row in rows], color=TEXT, fontsize=9)
+    axes.set_yticks(range(len(rows)), [names.cut(row["model"]) for row in rows], color=TEXT, fontsize=9)
     axes.spines["left"].set_visible(False)

@@ -10,7 +10,27 @@ from recbole_idp.storage.files import check_writable, write_text
 
 
 def redraw(result: str | Path, output: str | Path | None = None) -> list[Path]:
-    """Print the tables of a leaderboard, and write them as Markdown, as LaTeX, and as a page with plots.
+    """Print the tables of a leaderboard, and write them as :func:`draw` does.
+
+    Args:
+        result: The JSON file.
+        output: The folder for the files; None: that of the JSON file.
+
+    Returns:
+        The files, named like the JSON file.
+
+    Raises:
+        UserError: The JSON file is damaged or no leaderboard, or the folder cannot be written.
+    """
+    files = draw(result, output)
+    print(
+        "\n".join([board_text(read_board(Path(result))), f"\nResult: {result}", *(f"Drawn: {file}" for file in files)])
+    )
+    return files
+
+
+def draw(result: str | Path, output: str | Path | None = None) -> list[Path]:
+    """Write the tables of a leaderboard as Markdown, as LaTeX, and as a page with plots.
 
     Args:
         result: The JSON file.
@@ -30,5 +50,4 @@ def redraw(result: str | Path, output: str | Path | None = None) -> list[Path]:
     files = [folder / f"{path.stem}{suffix}" for suffix in drawn]
     for file, text in zip(files, drawn.values(), strict=True):
         write_text(file, text)
-    print("\n".join([board_text(board), f"\nResult: {path}", *(f"Drawn: {file}" for file in files)]))
     return files

@@ -5,7 +5,10 @@ from __future__ import annotations
 from itertools import cycle
 from typing import TYPE_CHECKING, Any
 
+from markupsafe import Markup
+
 from recbole_idp.evaluation.metrics import metric_name
+from recbole_idp.report.board.names import are_numbers, value_text
 from recbole_idp.report.inspect_text import shortened
 from recbole_idp.report.plot import CURVES, MARKERS, SOFT, svg
 
@@ -19,7 +22,7 @@ _NAME_LENGTH = 28
 _FAR = 20
 
 
-def plot_sweep(board: dict[str, Any], metric: str) -> str:
+def plot_sweep(board: dict[str, Any], metric: str) -> Markup:
     """Draw a metric over the values of a key, a curve for each model; a dotted line for each model without the key.
 
     Args:
@@ -31,12 +34,12 @@ def plot_sweep(board: dict[str, Any], metric: str) -> str:
     """
     swept = [row for row in board["rows"] if row.get("swept")]
     if not swept:
-        return ""
+        return Markup()
     values: list[Any] = []
     for row in swept:
         if row["swept"]["value"] not in values:
             values.append(row["swept"]["value"])
-    is_numeric = all(isinstance(value, (int, float)) and not isinstance(value, bool) for value in values)
+    is_numeric = are_numbers(values)
     key = swept[0]["swept"]["key"]
 
     def draw(axes: Axes) -> None:
@@ -77,8 +80,8 @@ def plot_sweep(board: dict[str, Any], metric: str) -> str:
 def _mark_values(axes: Axes, values: Sequence[Any], is_numeric: bool) -> None:
     """Put a tick at each value."""
     if not is_numeric:
-        names = ["+".join(map(str, value)) if isinstance(value, list) else str(value) for value in values]
-        axes.set_xticks(range(len(values)), [shortened(name, _NAME_LENGTH) for name in names], rotation=20, ha="right")
+        names = [shortened(value_text(value), _NAME_LENGTH) for value in values]
+        axes.set_xticks(range(len(values)), names, rotation=20, ha="right")
         return
     if min(values) > 0 and max(values) >= _FAR * min(values):
         axes.set_xscale("log")

@@ -11,8 +11,9 @@ from recbole_idp.report.board.cells import board_title, columns_of, failures, li
 from recbole_idp.report.board.file import metric_key, read_board
 from recbole_idp.report.board.plots import plot_metric
 from recbole_idp.report.board.text import board_markdown, gain_text, sentences
+from recbole_idp.report.board.trials import tuned_rows
 from recbole_idp.report.displayed.picture import Picture
-from recbole_idp.report.page import html_table, safe
+from recbole_idp.report.page import Part, render, text_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,6 +37,26 @@ class Leaderboard(dict[str, Any]):
                 named = {"dataset": board["dataset"], "protocol": board["protocol"], "model": line.row["model"]}
                 rows.append({**named, **line.row["mean"], "seconds": line.seconds, "gain": line.gain})
         return pd.DataFrame(rows).set_index(["dataset", "protocol", "model"])
+
+    def trials(self) -> pd.DataFrame:
+        """Return the trials of tuned rows.
+
+        Returns:
+            Named by dataset, protocol, model and trial. The columns are ``value`` (the best validation), ``state``
+            (complete, pruned or failed), ``epochs`` and the keys that were searched.
+        """
+        import pandas as pd
+
+        rows = [
+            {"dataset": board["dataset"], "protocol": board["protocol"], "model": row["model"], "trial": trial["trial"]}
+            | {key: trial[key] for key in ("value", "state", "epochs")}
+            | trial["params"]
+            for board in self["boards"]
+            for row in tuned_rows(board)
+            for trial in row["tuned"]["trials"]
+        ]
+        named = ["dataset", "protocol", "model", "trial"]
+        return pd.DataFrame(rows, columns=None if rows else [*named, "value", "state", "epochs"]).set_index(named)
 
     def plot(self, dataset: str | None = None, metric: str | None = None) -> Picture:
         """Draw a bar for each model.
@@ -62,12 +83,15 @@ class Leaderboard(dict[str, Any]):
 
     def _repr_html_(self) -> str:
         """Return a table for each dataset, and what the comparisons say, for a notebook."""
-        return "".join(self._board(board) for board in self["boards"])
+        return render("notebook.html", parts=[self._part(board) for board in self["boards"]])
 
-    def _board(self, board: dict[str, Any]) -> str:
-        """Return the table of one dataset."""
+    def _part(self, board: dict[str, Any]) -> Part:
+        """Return what is shown of one dataset."""
+        title, said = board_title(board, self["seeds"]), [*sentences(board), *failures(board), *board["notes"]]
+        if not board["rows"]:
+            return Part(title, ["No job has finished", *said])
         key = metric_key(self)
-        columns = columns_of(board, key) if board["rows"] else []
+        columns = columns_of(board, key)
         rows = [
             [
                 line.row["model"],
@@ -75,13 +99,10 @@ class Leaderboard(dict[str, Any]):
                 gain_text(line),
                 f"{line.seconds:.0f}",
             ]
-            for line in (lines_of(board, key, columns) if board["rows"] else [])
+            for line in lines_of(board, key, columns)
         ]
         heads = ["model", *map(metric_name, columns), f"over {board['baseline']}", "seconds"]
-        table = html_table(heads, rows) if rows else "<p>No job has finished</p>"
-        said = "".join(f"<li>{safe(line)}</li>" for line in (*sentences(board), *failures(board), *board["notes"]))
-        title = f"<p><strong>{safe(board_title(board, self['seeds']))}</strong></p>"
-        return f"{title}{table}{f'<ul>{said}</ul>' if said else ''}"
+        return Part(title, said, [text_table(title, heads, rows)])
 
 
 def read_leaderboard(path: str | Path) -> Leaderboard:

@@ -17,7 +17,7 @@ class Picture:
 
     def __init__(self, svg: str) -> None:
         colours = f"--soft:{SOFT};--text:{TEXT};--line:{LINE};--card:{CARD};background:{CARD}"
-        self._svg = svg.replace("<svg", f'<svg style="{colours}"', 1)
+        self._svg = str(svg).replace("<svg", f'<svg style="{colours}"', 1)
 
     def _repr_svg_(self) -> str:
         """Return the plot for a notebook."""

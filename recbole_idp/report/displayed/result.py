@@ -104,7 +104,7 @@ class Result(dict[str, Any]):
     def _repr_html_(self) -> str:
         """Return the table of variants, and what the comparisons say, for a notebook."""
         from recbole_idp.report.comparison import comparison_lines
-        from recbole_idp.report.page import html_table, safe
+        from recbole_idp.report.page import Part, render, text_table
         from recbole_idp.report.result import cell, shown_of, with_baselines
         from recbole_idp.report.text import title
 
@@ -113,9 +113,8 @@ class Result(dict[str, Any]):
             [name, *(cell(row, column, float("nan")) for column in columns), f"{row['seconds']:.0f}"]
             for name, row in with_baselines(self).items()
         ]
-        said = "".join(f"<li>{safe(line)}</li>" for line in comparison_lines(self))
-        table = html_table(["variant", *columns, "seconds"], rows)
-        return f"<p><strong>{safe(title(self))}</strong></p>{table}{f'<ul>{said}</ul>' if said else ''}"
+        table = text_table("variants", ["variant", *columns, "seconds"], rows)
+        return render("notebook.html", parts=[Part(title(self), comparison_lines(self), [table])])
 
 
 def _row(row: dict[str, Any]) -> dict[str, Any]:

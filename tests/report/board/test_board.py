@@ -177,7 +177,7 @@ def test_each_protocol_has_a_table_of_its_own():
     ]
     assert "OnlySampled" not in sections[0] and "SASRec" not in sections[1]
     page = board_page(full)
-    assert page.count('<table class="sortable">') == board_latex(full).count(r"\begin{tabular}") == 2
+    assert page.count('class="scroll full"') == board_latex(full).count(r"\begin{tabular}") == 2
     assert "OnlySampled" not in page[page.index('id="board-1"') : page.index('id="board-2"')]
 
 
@@ -264,7 +264,10 @@ def test_the_page_has_every_plot_command_and_setting(page):
     plots = [attributes["aria-label"] for tag, attributes in parsed.tags if tag == "svg"]
     kinds = ["by model", "by training time", "by popularity", "by history"]
     expected = [f"NDCG@10 on Office {kind}, full" for kind in [*kinds, "by share of the training users"]]
-    assert plots == [*expected, *(f"NDCG@10 on Arts {kind}, full" for kind in kinds)]
+    tuned = ["Trials of IDP on {}, full", "Importance of the keys of IDP on {}, full"]
+    expected += [label.format("Office") for label in tuned]
+    expected += [f"NDCG@10 on Arts {kind}, full" for kind in kinds]
+    assert plots == [*expected, *(label.format("Arts") for label in tuned)]
     texts = set(parsed.texts)
     blocks = re.findall("<pre><code>(.*?)</code></pre>", page)
     commands = {unescape(re.sub("</?span>", "", block)) for block in blocks}
@@ -275,13 +278,44 @@ def test_the_page_has_every_plot_command_and_setting(page):
     assert len([tag for tag, _ in parsed.tags if tag == "details"]) == 14
 
 
-def test_tables_can_be_sorted_by_keys_and_say_how_they_stand(page):
-    parsed = _Page(page[: page.index('id="board-2"')])
-    heads = [attributes for tag, attributes in parsed.tags if tag == "th" and attributes.get("scope") == "col"]
+def test_trials_stand_in_a_table_and_a_sentence(page):
+    texts = [text for text in _Page(page).texts if text.strip()]
+    assert any(
+        text.startswith("Tuned on validation alone with 12 trials (1 ended early, 1 failed): ") for text in texts
+    )
+    assert any(text.startswith("Tuned on validation alone with 8 trials: learning_rate=0.001 (") for text in texts)
+    assert {"pruned", "complete", "failed: training on Office diverged, its loss is nan", "BSARec"} <= set(texts)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [
+        ("space", {"learning_rate": {"log": [0, 1]}}, "has no range of learning_rate"),
+        ("space", {"learning_rate": {"lok": [0.1, 1]}}, "has no range of learning_rate"),
+        ("space", {"n_layers": {"int": [3, 4]}}, "has n_layers 2, outside its space"),
+        ("space", {"encoder": {"choice": ["LiGR", "HSTU"]}}, "has encoder SASRec, outside its space"),
+        ("importance", {"learning_rate": "much"}, "importance.learning_rate"),
+        ("trials", [{"trial": 0}], "trials[0]"),
+    ],
+)
+def test_trials_that_cannot_be_drawn_are_refused(key, value, said, tmp_path):
+    board = leaderboard()
+    (row,) = [row for row in board["boards"][0]["rows"] if row["model"] == "IDP"]
+    row["tuned"][key] = value
+    save_board(board, tmp_path / "board.json")
+    with pytest.raises(UserError, match=re.escape(said)):
+        read_board(tmp_path / "board.json")
+
+
+def test_tables_say_how_they_stand_and_are_plain_without_the_script(page):
+    first = page[page.index('class="scroll full"') : page.index("</table>")]
+    tags = _Page(first).tags
+    heads = [attributes for tag, attributes in tags if tag == "th" and attributes.get("scope") == "col"]
     assert [head.get("aria-sort") for head in heads].count("descending") == 1
-    assert [tag for tag, _ in parsed.tags].count("button") == len(heads) == 10
-    cells = [attributes["data-value"] for tag, attributes in parsed.tags if tag == "td" and "data-value" in attributes]
+    assert [head["class"] for head in heads] == ["text", *["number"] * 9]
+    cells = [attributes["data-value"] for tag, attributes in tags if tag == "td"]
     assert cells.count("") == 1 and all(float(cell) is not None for cell in cells if cell)
+    assert "button" not in [tag for tag, _ in _Page(page).tags]
 
 
 def test_ids_of_a_page_are_used_once_for_one_thing(page):

@@ -1,0 +1,1 @@
+"""Training by several processes of one machine, or of several by torchrun."""

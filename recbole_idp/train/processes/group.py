@@ -1,0 +1,195 @@
+"""The processes that share a training: the main one, which does everything else as well, and its workers.
+
+The main process runs a job as always. Where it trains, it sends model and optimizer to the workers at the beginning of
+each epoch, and batches at each step. So workers read no data and write nothing, and a training that was interrupted
+goes on with any number of them.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import datetime
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.distributed as dist
+
+from recbole_idp.errors import UserError
+from recbole_idp.train.processes.step import Training
+
+# The main process may read data or encode texts for hours between two epochs.
+_PATIENCE = datetime.timedelta(days=30)
+_LOST = "a process of the training has ended: read above why, and start the same command again, which resumes"
+_PACKAGES = Path(__file__).resolve().parents[3]
+
+
+class Processes:
+    """All processes, as the main one sees them.
+
+    Args:
+        workers: Those that this process has started; none under torchrun, which ends its processes itself.
+        folder: A folder of this process that they meet in; None under torchrun.
+    """
+
+    def __init__(self, workers: Iterable[subprocess.Popen[bytes]] = (), folder: Path | None = None) -> None:
+        self._workers, self._folder = list(workers), folder
+        self.count = dist.get_world_size()
+
+    def train(self, training: Training, batches: Iterable[Any]) -> tuple[float, int]:
+        """Train on each of some batches once.
+
+        Args:
+            training: The training.
+            batches: The batches.
+
+        Returns:
+            The sum of the loss over all targets, and their number.
+
+        Raises:
+            UserError: Another process has ended.
+        """
+        total, count, source = 0.0, 0, iter(batches)
+        try:
+            announce(training)
+            while mine := list(islice(source, self.count)):
+                batch = _share(mine, self.count)
+                loss, targets = training.step(batch)
+                total, count = total + loss, count + targets
+            _share([], self.count)
+        except RuntimeError as error:
+            if not is_lost(error):
+                raise
+            raise UserError(_LOST) from error
+        return total, count
+
+    def end(self) -> None:
+        """End the workers."""
+        if self._folder is None:
+            with contextlib.suppress(RuntimeError):
+                announce(None)
+        for worker in self._workers:
+            worker.terminate()
+        for worker in self._workers:
+            worker.wait()
+        with contextlib.suppress(RuntimeError):
+            dist.destroy_process_group()
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+
+_running: Processes | None = None
+
+
+def processes(count: int) -> Processes:
+    """Return the processes of this job, which are started once.
+
+    Args:
+        count: How many, this one among them; under torchrun it has started as many.
+
+    Raises:
+        UserError: Others were started before, or a worker cannot be started.
+    """
+    global _running
+    if _running is None:
+        _running = _joined() if is_started_by_torchrun() else _started(count)
+        atexit.register(end_all)
+    if _running.count != count:
+        raise UserError(f"nproc is {count}, and {_running.count} processes are running: start another command")
+    return _running
+
+
+def end_all() -> None:
+    """End the workers of this process, if there are any."""
+    global _running
+    if _running is not None:
+        found, _running = _running, None
+        found.end()
+
+
+def is_started_by_torchrun() -> bool:
+    """Return whether torchrun has started this process, and others with it."""
+    return int(os.environ.get("WORLD_SIZE", "1")) > 1 and "MASTER_ADDR" in os.environ
+
+
+def is_lost(error: RuntimeError) -> bool:
+    """Return whether an error says that another process has ended; gloo's have no class of their own."""
+    return "peer" in str(error) or "onnection" in str(error)
+
+
+def join(store: Path | None, rank: int, count: int) -> None:
+    """Meet the other processes.
+
+    Args:
+        store: The file that they meet by; None: as torchrun's environment says.
+        rank: The number of this process; 0 is the main one.
+        count: How many there are.
+    """
+    method = "env://" if store is None else store.as_uri()
+    dist.init_process_group("gloo", init_method=method, rank=rank, world_size=count, timeout=_PATIENCE)
+
+
+def announce(training: Training | None) -> None:
+    """Send the training of an epoch to all workers; None: they are to end."""
+    dist.broadcast_object_list([training], src=0)
+
+
+def shares() -> Iterator[Any]:
+    """Yield the batches that the main process sends to this worker, until the epoch ends; None for a step without."""
+    while True:
+        found: list[Any] = [None]
+        dist.scatter_object_list(found, None, src=0)
+        goes_on, batch = found[0]
+        if not goes_on:
+            return
+        yield batch
+
+
+def _share(batches: list[Any], count: int) -> Any:
+    """Send a batch to each process, and return that of this one; none: the epoch ends."""
+    found: list[Any] = [None]
+    padded = [*batches, *[None] * (count - len(batches))]
+    # The main process keeps its own, which need not be packed.
+    dist.scatter_object_list(found, [(bool(batches), None), *((bool(batches), batch) for batch in padded[1:])], src=0)
+    return padded[0]
+
+
+def _joined() -> Processes:
+    """Return the processes that torchrun has started."""
+    join(None, 0, int(os.environ["WORLD_SIZE"]))
+    return Processes()
+
+
+def _started(count: int) -> Processes:
+    """Start workers on this machine."""
+    # A folder of this user alone, and addresses of this machine alone: what is sent is unpickled.
+    folder = Path(tempfile.mkdtemp(prefix="recbole-idp-"))
+    if sys.platform == "linux":
+        os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")
+    store = folder / "store"
+    program = [sys.executable, "-m", "recbole_idp.train.processes.worker", str(store), str(count)]
+    # The package may lie beside the program, and not be installed.
+    path = os.pathsep.join([str(_PACKAGES), *filter(None, [os.environ.get("PYTHONPATH")])])
+    workers = [
+        subprocess.Popen(
+            [*program, str(rank), str(torch.get_num_threads())],
+            stdin=subprocess.DEVNULL,
+            env={**os.environ, "PYTHONPATH": path},
+        )
+        for rank in range(1, count)
+    ]
+    try:
+        join(store, 0, count)
+    except BaseException:
+        for worker in workers:
+            worker.kill()
+        raise
+    return Processes(workers, folder)
