@@ -224,3 +224,16 @@ def test_versions_are_judged_by_number():
 def test_every_registered_model_has_its_properties():
     for name in registry.MODELS:
         assert [layer for layer in model_layers(name, "any") if layer.origin.endswith(f"model/{name}.yaml")]
+
+
+def test_users_of_a_sampler_share_one_empty_set():
+    from types import SimpleNamespace
+
+    from recbole.sampler import RepeatableSampler
+
+    dataset = SimpleNamespace(iid_field="item_id", user_num=4, item_num=3)
+    sampler = RepeatableSampler(["train"], dataset)
+    assert sampler.used_ids.shape == (4,) and all(used is sampler.used_ids[0] for used in sampler.used_ids)
+    # What it draws for a row is not the row's own item, as in RecBole; nothing is written into the set.
+    assert sampler.sample_by_user_ids([0, 3], [1, 2], 5).tolist() == [2, 1] * 5
+    assert RepeatableSampler(["train"], dataset).used_ids[0] == set()

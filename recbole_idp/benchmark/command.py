@@ -35,7 +35,7 @@ class Option(NamedTuple):
 
     Attributes:
         default: Its value where it is not given.
-        least: Its smallest value; None for text.
+        least: Its smallest value; None for text and for what is on or off.
     """
 
     default: Any
@@ -57,6 +57,8 @@ class Task(NamedTuple):
 
 
 OUTPUT = Option(None)
+MADE = "Made"
+"""What stands for the made datasets where a configuration is resolved."""
 TASKS = {
     "training": Task(
         "training",
@@ -87,6 +89,21 @@ TASKS = {
         "new_items",
         "hide --hidden_share of the items (0.2) from training, then add them by their texts and rank them",
         {"hidden_share": Option(0.2, 0.001), "output": OUTPUT},
+    ),
+    "scale": Task(
+        "scale.task",
+        "make data of --sizes and measure how each stage grows, beside RecBole and RecTools; kept in --folder (scale)",
+        {
+            "sizes": Option("100000:10000,1000000:100000"),
+            "steps": Option(20, 1),
+            "users": Option(500, 1),
+            "targets": Option(1000, 1),
+            "limit": Option(120.0, 1),
+            "memory": Option(6.0, 0.5),
+            "folder": Option("scale"),
+            "fresh": Option(False),
+            "output": OUTPUT,
+        },
     ),
     "help": Task("help", "print this", {}),
 }
@@ -142,6 +159,8 @@ def _run(task: str, options: dict[str, str | bool]) -> None:
         # An epoch of RecBole is one pass.
         config = derive(config, epoch_steps=1)
     name = "-".join(config["source_domains"]) if task in ("pretraining", "encoders") else config["dataset"]
+    if task == "scale":
+        name = own["sizes"]
     output = Path(own.pop("output") or Path(config["result_dir"]) / f"benchmark-{task}-{_file_name(name)}.json")
     _check_writable(output)
     # RecBole's log would drown the table.
@@ -159,6 +178,9 @@ def _split(task: str, options: dict[str, str | bool]) -> tuple[dict[str, Any], R
     from recbole_idp.config.resolve import DEFAULT_DATASET, DEFAULT_MODEL, option_layers, resolve
 
     own = TASKS[task].options
+    if task == "scale":
+        # Values of the packaged default dataset are for a small one.
+        options = {"dataset": MADE, **options}
     dataset = str(options.get("dataset", DEFAULT_DATASET))
     keys = model_settings(DEFAULT_MODEL, dataset)
     everything = Layer(COMMAND_LINE, options)
@@ -180,7 +202,8 @@ def _split(task: str, options: dict[str, str | bool]) -> tuple[dict[str, Any], R
 
 
 def _setting(key: str, option: Option) -> Setting:
-    annotation = str | None if option.least is None else Annotated[type(option.default), Ge(option.least)]
+    kind: Any = str | None if option.default is None else type(option.default)
+    annotation = kind if option.least is None else Annotated[kind, Ge(option.least)]
     return Setting(key, annotation, option.default)
 
 

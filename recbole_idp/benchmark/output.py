@@ -29,6 +29,7 @@ SIDES = {
     "random": "random",
     "popularity": "popularity",
     "text": "text similarity",
+    "rectools": "RecTools",
 }
 """The columns of the table by their key in the report."""
 

@@ -265,6 +265,16 @@ def read_domain(config: Config, location: DatasetLocation) -> DomainEvents:
     """
     columns = usual_columns(location, config["load_col"], {key: config[key] for key in _COLUMNS}, FileFormat.of(config))
     dataset = SequenceDataset(derive(config, dataset=location.name, benchmark_filename=None, **columns))
+    return events_of(dataset, location)
+
+
+def events_of(dataset: SequenceDataset, location: DatasetLocation) -> DomainEvents:
+    """Return the events of a dataset that was read and not split yet.
+
+    Args:
+        dataset: The dataset.
+        location: Where its files are.
+    """
     events, tokens = dataset.inter_feat, dataset.field2id_token
     arrays = (events[field].to_numpy() for field in (dataset.uid_field, dataset.iid_field, dataset.time_field))
     return DomainEvents(location, tokens[dataset.uid_field], tokens[dataset.iid_field], *arrays)
@@ -367,10 +377,19 @@ def number_users(parts: Sequence[DomainEvents], shared_users: Sequence[Sequence[
     """
     shared = {name: number for number, group in enumerate(shared_users or []) for name in group}
     found: list[np.ndarray] = []
-    numbers: dict[tuple[tuple[str, int], str], int] = {}
-    for number, part in enumerate(parts):
+    known: dict[int, dict[str, int]] = {}
+    count = 0
+    for part in parts:
         name = part.location.name
-        scope = ("shared", shared[name]) if name in shared else ("domain", number)
-        number_of = np.array([numbers.setdefault((scope, token), len(numbers)) for token in part.user_tokens])
+        if name in shared:
+            numbers = known.setdefault(shared[name], {})
+            # What is new gets the next numbers.
+            count -= len(numbers)
+            number_of = np.array([numbers.setdefault(token, count + len(numbers)) for token in part.user_tokens])
+            count += len(numbers)
+        else:
+            # Each has a token of its own, and nobody else has it.
+            number_of = np.arange(count, count + len(part.user_tokens))
+            count += len(part.user_tokens)
         found.append(number_of[part.users])
     return found

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 # 8 MiB of float32: large enough for the matrix product, small enough to be counted while in the cache.
 CHUNK_ELEMENTS = 1 << 21
+# Users of a chunk at least, where items are many: each chunk reads the vectors of all items.
+LEAST_ROWS = 16
 # The same for the encoder: 2 MiB of states at width 64, and 8 MiB inside its feed-forward layers.
 CHUNK_POSITIONS = 1 << 13
 
@@ -69,11 +71,22 @@ def scored_chunks(
     model.eval()
     # Rows of like length go together, so that little padding is computed.
     order = torch.argsort((targets.ends - targets.starts).clamp(max=max_length), stable=True)
-    size = max(1, min(CHUNK_ELEMENTS // model.n_items, CHUNK_POSITIONS // max_length))
-    for rows in progress_bar(order.split(size), show_progress, desc="Evaluate", ncols=100, leave=False):
+    for rows in progress_bar(
+        order.split(rows_of_chunk(model.n_items, max_length)), show_progress, desc="Evaluate", ncols=100, leave=False
+    ):
         items, lengths = targets.histories(rows, max_length)
         histories = Interaction({model.ITEM_SEQ: items, model.ITEM_SEQ_LEN: lengths}).to(model.device)
         yield rows, model.full_sort_predict(histories), targets.items[rows].to(model.device)
+
+
+def rows_of_chunk(n_items: int, max_length: int) -> int:
+    """Return how many targets are scored together.
+
+    Args:
+        n_items: Number of items N.
+        max_length: Maximum number of events in a history.
+    """
+    return max(1, min(max(CHUNK_ELEMENTS // n_items, LEAST_ROWS), CHUNK_POSITIONS // max_length))
 
 
 def ranks_from_scores(scores: torch.Tensor, target_items: torch.Tensor) -> torch.Tensor:

@@ -4,7 +4,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from recbole_idp.nn.lookup import lookup
+from recbole_idp.nn.lookup import lookup_candidates
 from recbole_idp.nn.shared_negatives import CalibratedLoss, SampledSoftmaxLoss
 from recbole_idp.nn.softmax import softmax_loss
 
@@ -107,8 +107,9 @@ class PairwiseLoss(nn.Module):
         bias: torch.Tensor | None = None,
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Return the scores of the targets, shape [T, 1], and of given negatives, shape [T, K]."""
-        positive = (states * lookup(item_vectors, targets)).sum(-1, keepdim=True)
-        negative = (lookup(item_vectors, drawn) @ states.unsqueeze(-1)).squeeze(-1)
+        positives, negatives = lookup_candidates(item_vectors, targets, drawn)
+        positive = (states * positives).sum(-1, keepdim=True)
+        negative = (negatives @ states.unsqueeze(-1)).squeeze(-1)
         if bias is not None:
             positive, negative = positive + bias[targets].unsqueeze(1), negative + bias[drawn]
         return positive, negative

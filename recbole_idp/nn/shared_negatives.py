@@ -4,7 +4,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from recbole_idp.nn.lookup import lookup
+from recbole_idp.nn.lookup import lookup_candidates
 from recbole_idp.nn.softmax import sampled_softmax_loss
 
 _GBCE_NEGATIVES = 256
@@ -94,15 +94,8 @@ class SampledSoftmaxLoss(SharedNegativesLoss):
         bias: torch.Tensor | None = None,
     ) -> torch.Tensor:
         """Compute the mean loss with given negatives; shapes as in the base class."""
-        return sampled_softmax_loss(
-            states,
-            lookup(item_vectors, targets),
-            targets,
-            drawn,
-            lookup(item_vectors, drawn),
-            self.log_expected_count[drawn],
-            bias,
-        )
+        positives, negatives = lookup_candidates(item_vectors, targets, drawn)
+        return sampled_softmax_loss(states, positives, targets, drawn, negatives, self.log_expected_count[drawn], bias)
 
     def n_candidates(self, n_items: int) -> float:
         """Return the expected number of items that each target is compared with; equal draws count once."""
@@ -148,8 +141,8 @@ class CalibratedLoss(SharedNegativesLoss):
         bias: torch.Tensor | None = None,
     ) -> torch.Tensor:
         """Compute the mean loss with given negatives; shapes as in the base class."""
-        positive = (states * lookup(item_vectors, targets)).sum(-1)
-        negative = states @ lookup(item_vectors, drawn).t()
+        positives, negatives = lookup_candidates(item_vectors, targets, drawn)
+        positive, negative = (states * positives).sum(-1), states @ negatives.t()
         if bias is not None:
             positive, negative = positive + bias[targets], negative + bias[drawn]
         negative = negative.masked_fill(drawn == targets.unsqueeze(1), float("-inf"))

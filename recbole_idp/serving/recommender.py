@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 # 8 MiB of scores, and 2 MiB of states at width 64: both are read again while in the cache.
 _SCORES, _POSITIONS = 1 << 21, 1 << 13
+# Users that are scored together at least, where items are many: each time the vectors of all items are read.
+_LEAST_USERS = 16
 
 
 class Recommender(ItemRecommender):
@@ -74,7 +76,7 @@ class Recommender(ItemRecommender):
         values = np.full((len(histories), k), -np.inf, dtype=np.float32)
         rows = [row for row, history in enumerate(histories) if self.read(history)]
         states = self.states([histories[row] for row in rows])
-        size = max(1, _SCORES // self.trained.n_items)
+        size = max(_LEAST_USERS, _SCORES // self.trained.n_items)
         for start in range(0, len(rows), size):
             part = rows[start : start + size]
             scores = self._scores(states[start : start + size])

@@ -48,6 +48,7 @@ SHORT = {
     "evaluation": ["--repeats=1"],
     "pretraining": ["--steps=2"],
     "baselines": ["--steps=1"],
+    "scale": ["--sizes=600:50", "--steps=1", "--users=5", "--targets=10"],
 }
 WEBSITE = "needs the extra docs: pip install -e '.[docs]'"
 
@@ -127,7 +128,9 @@ def try_command(words):
     elif words[:3] == ["python", "-m", "recbole_idp.benchmark"]:
         if line not in done:
             toy = [] if words[3] == "help" else ["--config_files=toy.yaml", *SHORT.get(words[3], [])]
-            assert benchmark([word for word in words[3:] if "steps" not in word] + toy) == 0, line
+            shortened_keys = {word.partition("=")[0] for word in toy}
+            given = [word for word in words[3:] if word.partition("=")[0] not in shortened_keys | {"--steps"}]
+            assert benchmark(given + toy) == 0, line
     else:
         raise AssertionError(f"nobody knows how to try this command: {line}")
     # What names a folder to be made is made on each page that uses it.

@@ -6,7 +6,7 @@ from torch.nn import functional
 
 from recbole_idp.nn import in_batch, softmax
 from recbole_idp.nn.dropout import dropout, dropout_mask
-from recbole_idp.nn.lookup import lookup
+from recbole_idp.nn.lookup import collect_rows, lookup, lookup_candidates, take_collected
 from recbole_idp.nn.loss import PairwiseLoss, PointwiseLoss, build_loss
 from recbole_idp.nn.shared_negatives import CalibratedLoss, SampledSoftmaxLoss
 
@@ -206,6 +206,40 @@ def test_lookups_add_up_to_the_gradient_that_pytorch_gives():
             loss = sum((look(weight, index) * (step + 1)).pow(2).sum() for index in indices)
             (loss + (weight @ torch.ones(4)).sum()).backward()
         torch.testing.assert_close(table.grad, twin.grad)
+
+
+def two_steps(table, look_at_candidates):
+    """Returns the gradient of a table that inputs, targets and negatives read, each row several times."""
+    draw = torch.Generator().manual_seed(3)
+    losses = []
+    for _ in range(2):
+        inputs, targets, negatives = (torch.randint(9, (40,), generator=draw) for _ in range(3))
+        states = torch.tanh(lookup(table, inputs))
+        positive, negative = look_at_candidates(table[:9], targets, negatives.view(40, 1))
+        losses.append((states * positive).sum().exp() + (states.unsqueeze(1) * negative).pow(2).sum())
+    sum(losses).backward()
+    return table.grad
+
+
+def test_candidates_give_the_gradient_of_a_view_to_the_last_digit():
+    weights = torch.randn(12, 4, generator=torch.Generator().manual_seed(0)) / 3
+    table, twin = torch.nn.Parameter(weights.clone()), torch.nn.Parameter(weights.clone())
+    for _ in range(2):
+        table.grad = twin.grad = None
+        found = two_steps(table, lookup_candidates)
+        expected = two_steps(twin, lambda view, *indices: tuple(functional.embedding(i, view) for i in indices))
+        assert torch.equal(found, expected) and found.any()
+
+
+def test_gradients_of_rows_are_collected():
+    weights = torch.randn(12, 4, generator=torch.Generator().manual_seed(0)) / 3
+    table, twin = torch.nn.Parameter(weights.clone()), torch.nn.Parameter(weights.clone())
+    collect_rows(table)
+    assert two_steps(table, lookup_candidates) is None
+    collected, expected = take_collected(table), two_steps(twin, lookup_candidates)
+    assert collected.rows.tolist() == expected.any(1).nonzero().flatten().tolist()
+    torch.testing.assert_close(collected.values, expected[collected.rows])
+    assert take_collected(table) is None
 
 
 def test_the_in_batch_softmax_equals_cross_entropy_in_value_and_gradients(monkeypatch):

@@ -116,6 +116,12 @@ class IDPSettings(EncoderSettings, MatcherSettings, GenerationSettings):
     """IDP on SASRec."""
 
     hidden_size: Count = setting(64, "default: width of the ID embeddings and of the encoder.", _BOTH)
+    pretrain_row_updates: bool = setting(
+        False,
+        "default: False; True: a step on the source domains updates the item rows that it reads, for a million items.",
+        Affects.PRETRAINING,
+        implied=False,
+    )
 
 
 class IDPIDtSettings(IDPSettings):

@@ -26,12 +26,14 @@ from recbole_idp.storage.files import fingerprint, remove_kept
 from recbole_idp.train.pretrained import Pretraining, find_or_make, open_given
 from recbole_idp.train.pretrained_folder import FolderContent
 from recbole_idp.train.resumable import kept_files
+from recbole_idp.train.row_adam import RowTrainer
 from recbole_idp.train.source_training import (
     read_sources,
     source_settings,
     text_encoder_identity,
     train_resumably,
 )
+from recbole_idp.train.table_trainer import SourceTableTrainer
 
 if TYPE_CHECKING:
     from recbole.config import Config
@@ -178,7 +180,8 @@ class BundlePretraining(Pretraining[Bundle]):
             def make_model() -> IDP:
                 return get_model(config["model"])(settings, loaders[0].dataset)
 
-            trainer, valid = train_resumably(settings, make_model, loaders, self.unfinished)
+            kind = RowTrainer if config["pretrain_row_updates"] else SourceTableTrainer
+            trainer, valid = train_resumably(settings, make_model, loaders, self.unfinished, kind)
             facts.update(targets_per_second=round(trainer.targets_per_second), valid=valid)
             found = keep_source_model(kept, trainer.model, valid)
             remove_kept(kept_files(self.unfinished))

@@ -28,7 +28,7 @@ from recbole_idp.models.idp.variants import OWN_ENCODER, SOURCELESS, VARIANTS
 from recbole_idp.search.exact import Matches, random_matches, retrieve
 from recbole_idp.train.clock import StageClock
 from recbole_idp.train.pretrained_folder import TEXT_ENCODER
-from recbole_idp.train.trainer import SequenceTrainer
+from recbole_idp.train.table_trainer import TableTrainer
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -190,8 +190,8 @@ def _random_matches(start: TransferStart, seed: int) -> Matches:
     return random_matches(n_targets, len(start.bundle.tokens), m, int(digits, 16))
 
 
-class TransferTrainer(SequenceTrainer):
-    """Start the target model from the source domains, then train it as :class:`SequenceTrainer` does.
+class TransferTrainer(TableTrainer):
+    """Start the target model from the source domains, then train it as :class:`TableTrainer` does.
 
     The configuration's ``transfer`` names the variant. The bundle is the one named by ``pretrained``, or the one made
     before from the same sources, or is made now.

@@ -1,0 +1,1 @@
+"""The benchmark ``scale``: how time and memory grow with events and items."""
