@@ -141,7 +141,8 @@ def _numbers(given: Any, where: str, log: bool, whole: bool) -> Numbers:
         raise UserError(f"{where}: a logarithm needs numbers above 0")
     if whole and (low != int(low) or high != int(high)):
         raise UserError(f"{where}: both have to be whole numbers")
-    return Numbers(*((int(low), int(high)) if whole else (float(low), float(high))), log, whole)
+    kind = int if whole else float
+    return Numbers(kind(low), kind(high), log, whole)
 
 
 def _choice(given: Any, where: str) -> Choice:

@@ -75,11 +75,11 @@ class RowStudy:
         self._first, self._seed = dict(first), seed
         self._ranges = {key: found.distribution() for key, found in space.items()}
         self._storage = open_storage(file)
-        direction = "minimize" if smaller_is_better(metric) else "maximize"
+        directions = optuna.study.StudyDirection
         self._study = optuna.create_study(
             study_name=title,
             storage=self._storage,
-            direction=direction,
+            direction=directions.MINIMIZE if smaller_is_better(metric) else directions.MAXIMIZE,
             pruner=make_pruner(pruner),
             load_if_exists=True,
         )
@@ -112,10 +112,10 @@ class RowStudy:
         if place == 0:
             return self._start(place, self._first, {})
         self._study.sampler = optuna.samplers.TPESampler(n_startup_trials=_AT_RANDOM, seed=_digits(self._seed, place))
-        trial = self._study.ask(self._ranges)
-        trial.set_user_attr(_PLACE, place)
+        asked = self._study.ask(self._ranges)
+        asked.set_user_attr(_PLACE, place)
         self._begun_here.add(place)
-        return Begun(trial.number, dict(trial.params))
+        return Begun(asked.number, dict(asked.params))
 
     def replay(self, number: int, reported: Iterable[tuple[int, float]], value: float) -> None:
         """End a trial whose training is known, as if it was trained now.

@@ -169,6 +169,14 @@ class Resumable(RunTrainer, SafeCheckpoints):
         }
         save_checkpoint(self.latest, self.model, description, self.optimizer)
 
+    def _save_beginning(self, train_data: AbstractDataLoader | TargetLoader) -> None:
+        """Save the state before the first epoch of a further stage, whose best model replaces that of the one before.
+
+        Without it a training that is interrupted in that epoch would begin the stage from the wrong model.
+        """
+        if self.latest and self.latest.is_file():
+            self._save_state(-1, train_data, load_checkpoint(self.latest)[1]["seconds"])
+
     def _saved_state(self) -> tuple[dict[str, torch.Tensor], dict[str, Any], dict[str, Any] | None] | None:
         """Return the saved state; None if there is none, or a file is damaged."""
         if not (self.latest and self.latest.is_file()):

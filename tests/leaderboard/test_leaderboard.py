@@ -372,4 +372,4 @@ def test_a_board_tells_of_joined_users_and_shows_the_joined_model(workplace, ask
     for drawn in (board_text(saved), board_markdown(saved), board_latex(saved)):
         assert "joined, history 4 to 8 (40)" in drawn
     assert "by whether the user is joined with other domains" in page
-    assert "of joined users by the number of the target's events" in page
+    assert "of joined users by the number of the target&#39;s events" in page

@@ -23,7 +23,8 @@ def trained_in_parts(config, latest, saves):
         def after_epoch(epoch, score):
             nonlocal count
             count += 1
-            if count == stop:
+            # An epoch is told of before it is saved.
+            if stop is not None and count == stop + 1:
                 raise Stop
 
         trainer.fit(train_data, valid_data, verbose=False, callback_fn=after_epoch)

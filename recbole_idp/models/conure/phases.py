@@ -51,15 +51,18 @@ class TwoPhaseTrainer(SequenceTrainer):
         super().__init__(config, model)
         self.retrains = 0
 
-    def _train(self, *arguments: Any) -> tuple[float, dict[str, float]]:
+    def _train(self, train_data: Any, *arguments: Any) -> tuple[float, dict[str, float]]:
         """Train in both phases, or resume; arguments and result as of :meth:`Resumable.fit`."""
         saved = super()._saved_state()
         if saved is None or not saved[1]["counters"]["retrains"]:
-            super()._train(*arguments)
+            super()._train(train_data, *arguments)
             self.restore(self.saved_model_file)
             self.model.prune()
-        self._begin_retraining()
-        return super()._train(*arguments)
+            self._begin_retraining()
+            self._save_beginning(train_data)
+        else:
+            self._begin_retraining()
+        return super()._train(train_data, *arguments)
 
     def _begin_retraining(self) -> None:
         """Begin the second phase: as a training of its own."""

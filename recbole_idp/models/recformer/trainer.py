@@ -74,7 +74,10 @@ class RecformerTrainer(ScheduledTrainer):
             if not (self.config["second_epochs"] and saved and valid_data):
                 return best
             self.restore(self.saved_model_file)
-        self._begin_second()
+            self._begin_second()
+            self._save_beginning(train_data)
+        else:
+            self._begin_second()
         return super()._train(train_data, valid_data, verbose, saved, *more)
 
     def _begin_second(self) -> None:
