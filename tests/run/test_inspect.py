@@ -77,7 +77,7 @@ def test_entities_of_titles_are_shown_resolved_and_encoded_as_they_are(domains):
     page = next((domains / "again").glob("*.html")).read_text(encoding="utf-8")
     changed, same = shown["items"]
     assert changed["title"] == changed["matches"][0]["title"] == 'blue 6" & pen 0'
-    assert "blue 6&quot; &amp; pen 0" in page and "&amp;quot;" not in page
+    assert "blue 6&#34; &amp; pen 0" in page and "&amp;#34;" not in page and "&amp;quot;" not in page
     assert same["title"] == plain["items"][1]["title"]
     # "quot" is a word of the encoded text still.
     assert changed["matches"][0]["similarity"] > changed["matches"][1]["similarity"] + 0.1
