@@ -59,7 +59,7 @@ class _LookupOfCandidates(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, table: torch.Tensor, targets: torch.Tensor, negatives: torch.Tensor
+        ctx: Any, table: Any, targets: torch.Tensor, negatives: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
         ctx.table, ctx.indices = table, (targets, negatives)
         # What a failed backward pass may have left.
