@@ -40,6 +40,7 @@ WITHOUT_EFFECT = {
     **dict.fromkeys(("gpu_id", "use_gpu", "worker", "threads", "eval_batch_size"), "rounding and speed"),
     **dict.fromkeys(("encoder", "bsarec_alpha", "bsarec_c"), "another encoder counts, with its keys: see below"),
     "source_share": "a smaller share counts: see below",
+    "pretrain_row_updates": "other updates count: see below",
     "eval_args": "sources are split by their own rule; validation without full ranking is refused",
     "dataset": "the target; the sources are named by source_domains",
     "model": "what is pre-trained is named by the fingerprint's own model",
@@ -96,6 +97,8 @@ def test_what_changes_the_best_epoch_makes_another_bundle(domains):
     assert folder(pretrain_seed=5) == folder(seed=5) != folder()
     # What was pre-trained before there were shares is found again.
     assert folder(source_share=1.0) == folder() != folder(source_share=0.5)
+    assert folder(pretrain_row_updates=False) == folder() != folder(pretrain_row_updates=True)
+    assert folder(nproc=1) == folder() != folder(nproc=2)
     # What was pre-trained before there were other encoders is found again.
     assert folder(encoder="SASRec", bsarec_alpha=0.3) == folder() != folder(encoder="BSARec")
     assert folder(encoder="BSARec", bsarec_alpha=0.3) != folder(encoder="BSARec") != folder(encoder="HSTU")
