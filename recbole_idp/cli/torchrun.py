@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
-
 from recbole_idp.cli.arguments import Options
 from recbole_idp.errors import UserError
+from recbole_idp.train.processes.torchrun import process_count, process_number
 
 _TASKS = ("run", "pretrain")
 
@@ -23,8 +22,8 @@ def join_torchrun(task: str, options: Options) -> bool:
     Raises:
         UserError: The task is none that several processes can share.
     """
-    count = int(os.environ.get("WORLD_SIZE", "1"))
-    if count < 2 or "MASTER_ADDR" not in os.environ:
+    count = process_count()
+    if count < 2:
         return False
     from recbole_idp.leaderboard.plan import is_leaderboard
 
@@ -37,7 +36,7 @@ def join_torchrun(task: str, options: Options) -> bool:
     from recbole_idp.train.processes.group import processes
     from recbole_idp.train.processes.worker import serve_torchrun
 
-    if int(os.environ["RANK"]) > 0:
+    if process_number() > 0:
         serve_torchrun()
         return True
     # Meets the others now: they would wait for a job that trains nothing.

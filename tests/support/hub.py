@@ -8,9 +8,10 @@ import contextlib
 import hashlib
 import json
 import re
-import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import unquote, urlsplit
+
+from tests.support.web import in_a_thread
 
 TOKEN = "hf_thetokenofthetests"
 NAME = r"(?P<repository>[\w.-]+/[\w.-]+)"
@@ -214,9 +215,4 @@ _ROUTES = [
 
 def running():
     """Yields a running stand-in. To be made a fixture."""
-    with Hub() as hub:
-        thread = threading.Thread(target=hub.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        yield hub
-        hub.shutdown()
-        thread.join()
+    yield from in_a_thread(Hub())

@@ -81,14 +81,19 @@ class Handler(BaseHTTPRequestHandler):
         """Keeps the tests' output quiet."""
 
 
+def in_a_thread(server):
+    """Yields a server that runs in a thread of its own. To be made a fixture."""
+    with server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
 def serving():
     """Yields a running server. To be made a fixture."""
-    with Served() as served:
-        thread = threading.Thread(target=served.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        yield served
-        served.shutdown()
-        thread.join()
+    yield from in_a_thread(Served())
 
 
 def offered(name, url):

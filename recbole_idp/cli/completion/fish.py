@@ -4,21 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from recbole_idp.cli.completion.words import NAME_DATASETS, Words, script
+from recbole_idp.cli.completion.words import Words, script
 
 
 def fish_script(words: Words) -> str:
     """Return the script for fish."""
-    variables = {
-        "tasks": words.tasks,
-        "model": [words.default_model],
-        "switches": words.switches,
-        "listed": words.listed,
-        "name_datasets": NAME_DATASETS,
-        "datasets": words.datasets,
-    }
     parts = ["# Completion of recbole-idp for fish.", ""]
-    parts += [f"set -g __recbole_idp_{name} {' '.join(found)}" for name, found in variables.items()]
+    parts += [f"set -g __recbole_idp_{name} {' '.join(found)}" for name, found in words.lists().items()]
     parts += ["", "function __recbole_idp_keys # task, model, or several models with commas"]
     parts += _switch("$argv[1]", words.task_keys.items())
     parts += [f"    contains -- \"$argv[1]\" '' {' '.join(words.modelled)}; or return"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from recbole_idp.cli.completion.words import NAME_DATASETS, Words, script
+from recbole_idp.cli.completion.words import Words, script
 
 _ZSH = """autoload -U +X compinit bashcompinit
 (( $+functions[compdef] )) || compinit
@@ -24,15 +24,7 @@ def zsh_script(words: Words) -> str:
 
 def _data(words: Words) -> str:
     """Return variables and functions with the words."""
-    texts = {
-        "TASKS": words.tasks,
-        "MODEL": [words.default_model],
-        "SWITCHES": words.switches,
-        "LISTED": words.listed,
-        "NAME_DATASETS": NAME_DATASETS,
-        "DATASETS": words.datasets,
-    }
-    variables = "".join(f'RECBOLE_IDP_{name}="{" ".join(found)}"\n' for name, found in texts.items())
+    variables = "".join(f'RECBOLE_IDP_{name.upper()}="{" ".join(found)}"\n' for name, found in words.lists().items())
     modelled = "|".join([*words.modelled, '""'])
     keys = (
         "_recbole_idp_keys() {  # task, model, or several models with commas\n"

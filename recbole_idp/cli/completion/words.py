@@ -48,6 +48,17 @@ class Words(NamedTuple):
     default_model: str = DEFAULT_MODEL
     switches: tuple[str, ...] = SWITCHES
 
+    def lists(self) -> dict[str, Iterable[str]]:
+        """Return the lists that every script keeps in a variable, by name."""
+        return {
+            "tasks": self.tasks,
+            "model": [self.default_model],
+            "switches": self.switches,
+            "listed": self.listed,
+            "name_datasets": NAME_DATASETS,
+            "datasets": self.datasets,
+        }
+
 
 def completed_words() -> Words:
     """Collect the words from the declarations."""

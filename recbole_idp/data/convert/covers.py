@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
+from recbole_idp.data.convert.named_files import file_names
 from recbole_idp.errors import UserError
 from recbole_idp.terminal.progress import progress_bar
 
@@ -40,13 +41,8 @@ class Covers:
             )
         if place.suffix.lower() in (".npy", ".npz"):
             raise UserError(f"covers {place} is an array of pictures: {_HOW}")
-        try:
-            with os.scandir(place) as entries:
-                names = sorted(entry.name for entry in entries if entry.is_file(follow_symlinks=False))
-        except OSError as error:
-            raise UserError(f"covers {place} is no folder that can be read ({error.strerror}): name one") from None
         self._names: dict[str, str] = {}
-        for name in names:
+        for name in file_names(place, "covers"):
             stem, suffix = os.path.splitext(name)
             if suffix.lower() in _PICTURES:
                 self._names.setdefault(stem, name)

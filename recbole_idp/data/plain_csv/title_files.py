@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Collection
 from pathlib import Path
 
 from recbole_idp.data.convert.item_facts import MOST_CHARACTERS, ItemFacts
+from recbole_idp.data.convert.named_files import file_names
 from recbole_idp.errors import UserError
 from recbole_idp.terminal.progress import progress_bar
 
@@ -29,11 +29,7 @@ class TitleFiles:
 
     def __init__(self, folder: str | Path) -> None:
         self._folder = Path(folder)
-        try:
-            with os.scandir(folder) as entries:
-                names = sorted(entry.name for entry in entries if entry.is_file(follow_symlinks=False))
-        except OSError as error:
-            raise UserError(f"items {folder} is no folder that can be read ({error.strerror}): name one") from None
+        names = file_names(folder, "items")
         self._names = {name.removesuffix(_SUFFIX): name for name in names if name.endswith(_SUFFIX)}
         if not self._names:
             raise UserError(

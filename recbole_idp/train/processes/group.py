@@ -24,6 +24,7 @@ import torch
 import torch.distributed as dist
 
 from recbole_idp.errors import UserError
+from recbole_idp.train.processes import torchrun
 from recbole_idp.train.processes.step import Training
 
 # The main process may read data or encode texts for hours between two epochs.
@@ -43,6 +44,7 @@ class Processes:
     def __init__(self, workers: Iterable[subprocess.Popen[bytes]] = (), folder: Path | None = None) -> None:
         self._workers, self._folder = list(workers), folder
         self.count = dist.get_world_size()
+        self._in_epoch = False
 
     def train(self, training: Training, batches: Iterable[Any]) -> tuple[float, int]:
         """Train on each of some batches once.
@@ -59,12 +61,14 @@ class Processes:
         """
         total, count, source = 0.0, 0, iter(batches)
         try:
+            self._in_epoch = True
             announce(training)
             while mine := list(islice(source, self.count)):
                 batch = _share(mine, self.count)
                 loss, targets = training.step(batch)
                 total, count = total + loss, count + targets
             _share([], self.count)
+            self._in_epoch = False
         except RuntimeError as error:
             if not is_lost(error):
                 raise
@@ -73,7 +77,8 @@ class Processes:
 
     def end(self) -> None:
         """End the workers."""
-        if self._folder is None:
+        # In the middle of an epoch they wait for a batch, and end when the connection does.
+        if self._folder is None and not self._in_epoch:
             with contextlib.suppress(RuntimeError):
                 announce(None)
         for worker in self._workers:
@@ -100,7 +105,7 @@ def processes(count: int) -> Processes:
     """
     global _running
     if _running is None:
-        _running = _joined() if is_started_by_torchrun() else _started(count)
+        _running = _joined() if torchrun.process_count() > 1 else _started(count)
         atexit.register(end_all)
     if _running.count != count:
         raise UserError(f"nproc is {count}, and {_running.count} processes are running: start another command")
@@ -113,11 +118,6 @@ def end_all() -> None:
     if _running is not None:
         found, _running = _running, None
         found.end()
-
-
-def is_started_by_torchrun() -> bool:
-    """Return whether torchrun has started this process, and others with it."""
-    return int(os.environ.get("WORLD_SIZE", "1")) > 1 and "MASTER_ADDR" in os.environ
 
 
 def is_lost(error: RuntimeError) -> bool:
@@ -164,7 +164,7 @@ def _share(batches: list[Any], count: int) -> Any:
 
 def _joined() -> Processes:
     """Return the processes that torchrun has started."""
-    join(None, 0, int(os.environ["WORLD_SIZE"]))
+    join(None, 0, torchrun.process_count())
     return Processes()
 
 

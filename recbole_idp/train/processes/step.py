@@ -17,12 +17,9 @@ from torch.nn.utils import clip_grad_norm_
 
 
 class TargetBatch(Protocol):
-    """A batch: its number of targets, and the device."""
+    """What is asked of a batch: its number of targets."""
 
     n_targets: int
-
-    def to(self, device: str | torch.device) -> Any:
-        """Return the batch on a device."""
 
 
 @dataclass

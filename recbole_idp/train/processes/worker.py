@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import sys
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import torch
 import torch.distributed as dist
 
 from recbole_idp import compat
+from recbole_idp.train.processes import torchrun
 from recbole_idp.train.processes.group import is_lost, join, shares
 from recbole_idp.train.processes.step import Training
 
@@ -41,7 +41,7 @@ def _next() -> Training | None:
 
 def serve_torchrun() -> None:
     """Be a worker that torchrun has started."""
-    join(None, int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"]))
+    join(None, torchrun.process_number(), torchrun.process_count())
     serve()
 
 
