@@ -59,7 +59,21 @@ def matcher_rows(figures: dict[str, Any]) -> list[list[str]]:
         for name in recall["before"]:
             cells = [number(recall[when][name]) for when in ("before", "after")]
             rows.append([f"{name} of behaviour neighbours, held-out items", *cells])
-    return rows
+    return rows + kept_out_rows(figures)
+
+
+def kept_out_rows(figures: dict[str, Any]) -> list[list[str]]:
+    """Return the rows about a source domain that the matcher was trained without; none where none was kept out."""
+    found = figures.get("kept_out")
+    if found is None:
+        return []
+    names = {"texts": "text", "generated": "generated IDs"}
+    return [
+        [f"{name} of next items in {found['domain']}, kept out, by {names[by]}"]
+        + [number(found[when][by][name]) for when in ("before", "after")]
+        for by in names
+        for name in found["own"]
+    ]
 
 
 def own_behaviour_rows(figures: dict[str, Any]) -> list[list[str]]:

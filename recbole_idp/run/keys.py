@@ -107,6 +107,11 @@ class InspectionSettings(Settings):
 
     inspect_items: list[str] | None = setting(None, "Item ids of the target; None: a sample.", Affects.OUTPUT)
     inspect_sample: Count = setting(20, "Items of the sample.", Affects.OUTPUT)
+    inspect_kept_out: str | None = setting(
+        None,
+        "A source domain: CDIM is trained without it, and its matches are held against the truth.",
+        Affects.OUTPUT,
+    )
 
 
 class MachineSettings(Settings):

@@ -48,6 +48,23 @@ def test_chosen_items_come_in_the_given_order(domains):
     assert [item["item_id"] for item in figures["items"]] == ["si5", "si2"]
 
 
+def test_a_source_domain_that_is_kept_out_gives_a_line(domains, capsys):
+    figures, page = inspected(domains, inspect_kept_out="pens", cdim_positives="next_items")
+    kept_out = figures["kept_out"]
+    assert kept_out["domain"] == "pens" and kept_out["items"] == 8
+    # Its eight items are all among the ten nearest.
+    assert kept_out["own"] == kept_out["before"]["texts"] == {"recall@10": 1.0, "recall@50": 1.0}
+    line = "recall@10 of next items in pens, kept out, by generated IDs"
+    assert line in page and line in capsys.readouterr().out
+    assert not list((domains / "saved").glob("unfinished*"))
+
+
+@pytest.mark.parametrize(("name", "says"), [("pen", "did you mean pens"), ("shop", "name one of pens, lamps")])
+def test_a_domain_that_was_not_pre_trained_on_cannot_be_kept_out(domains, name, says):
+    with pytest.raises(UserError, match=f"inspect_kept_out names {name}, which .*: {says}"):
+        inspect(configured(domains, "IDP", inspect_kept_out=name))
+
+
 def test_an_unknown_item_is_refused_in_one_line(domains):
     config = configured(domains, "IDP", inspect_items=["si1", "s99x"])
     with pytest.raises(UserError, match="inspect_items names s99x, which is no item of shop"):

@@ -21,6 +21,21 @@ TWIN_POWER = 16
 
 
 @dataclass(frozen=True)
+class Anchors:
+    """What a bundle with anchored IDs gives besides.
+
+    Attributes:
+        projection: P, from centred text vectors to IDs; shape [W, D].
+        changes: What the ID of each source item has beyond the projection of its text; shape [S, D].
+        target_texts: Text vectors of the target items by the frozen encoder, zero without text; shape [T, W].
+    """
+
+    projection: torch.Tensor
+    changes: torch.Tensor
+    target_texts: np.ndarray
+
+
+@dataclass(frozen=True)
 class Evidence:
     """The input of a generator. S source items, T target items, D width of IDs, W width of text vectors.
 
@@ -31,6 +46,7 @@ class Evidence:
         matches: The matched source items of each target item.
         settled: Number of the first target items over which means and spread are taken; the others are added to a model
             that is already trained. None: all.
+        anchors: What anchored IDs were made of; None where the IDs are free.
     """
 
     item_embeddings: torch.Tensor
@@ -38,6 +54,7 @@ class Evidence:
     target_vectors: np.ndarray
     matches: Matches
     settled: int | None = None
+    anchors: Anchors | None = None
 
 
 def paper(evidence: Evidence, settings: GenerationSettings) -> torch.Tensor:
@@ -128,6 +145,25 @@ def blend(evidence: Evidence, settings: GenerationSettings) -> torch.Tensor:
     return centre + (1 - share) * offset + share * (own @ rotation(own[:settled], offset[:settled]))
 
 
+def anchored(evidence: Evidence, settings: GenerationSettings) -> torch.Tensor:
+    """Project the target's texts as those of the sources were, and add the change of an item's near twin.
+
+    e_i = P x_i + d_k, where the best match k is at least as near as ``twin_similarity``; P x_i elsewhere.
+
+    Args:
+        evidence: Sources, target and matches, with anchors.
+        settings: With ``twin_similarity``.
+
+    Returns:
+        Shape [T, D].
+    """
+    anchors, matches = evidence.anchors, evidence.matches
+    assert anchors is not None  # as the caller has checked
+    projected = torch.from_numpy(centred(anchors.target_texts, evidence.settled)) @ anchors.projection
+    twin = torch.from_numpy(matches.similarities[:, :1] >= settings.twin_similarity)
+    return projected + twin * anchors.changes[torch.from_numpy(matches.items[:, 0])]
+
+
 def confidence(matches: Matches) -> torch.Tensor:
     """Return the confidence that the best match is a near twin: c_i, its similarity to a high power; shape [T, 1]."""
     return torch.from_numpy(matches.similarities[:, :1]).clamp(0, 1).pow(TWIN_POWER)
@@ -175,6 +211,9 @@ def match_weights(matches: Matches, settings: GenerationSettings) -> torch.Tenso
     """
     if settings.generator == "paper":
         return paper_weights(matches.similarities)
+    if settings.generator == "anchored":
+        # The best match alone may be a twin.
+        return torch.eye(matches.similarities.shape[1])[torch.zeros(len(matches.items), dtype=torch.long)]
     return softmax_weights(matches.similarities, settings.match_temperature)
 
 
@@ -219,6 +258,23 @@ def centred(vectors: np.ndarray, settled: int | None = None) -> np.ndarray:
     present = np.linalg.norm(vectors, axis=1, keepdims=True) > 0
     # NumPy 1 makes float64 of float32 over a whole number that needs more than 16 bits.
     return (vectors - vectors[:settled].sum(0) / np.float32(max(1, present[:settled].sum()))) * present
+
+
+def centred_by_domain(vectors: np.ndarray, domains: np.ndarray) -> np.ndarray:
+    """Subtract from each text vector the mean of its domain; zero vectors stay zero.
+
+    Args:
+        vectors: Shape [S, W].
+        domains: What tells the domains apart; shape [S].
+
+    Returns:
+        Float32, shape [S, W].
+    """
+    found = np.zeros(vectors.shape, dtype=np.float32)
+    for one in np.unique(domains):
+        own = domains == one
+        found[own] = centred(vectors[own])
+    return found
 
 
 def keep_scale(
@@ -270,7 +326,15 @@ def to_norm(generated: torch.Tensor, spread: float, centre: torch.Tensor, settle
     return torch.nn.functional.normalize(generated, dim=1) * length
 
 
-GENERATORS = {"paper": paper, "neighbours": neighbours, "map": text_map, "mixture": mixture, "blend": blend}
+GENERATORS = {
+    "paper": paper,
+    "neighbours": neighbours,
+    "map": text_map,
+    "mixture": mixture,
+    "blend": blend,
+    "anchored": anchored,
+}
+_AS_MADE = ("paper", "anchored")
 RESCALINGS = {"none": keep_scale, "spread": to_spread, "norm": to_norm}
 
 
@@ -283,14 +347,14 @@ def generate(evidence: Evidence, settings: GenerationSettings) -> torch.Tensor:
 
     Returns:
         Shape [T, D]; rows of items without text hold the mean of the others. The result of ``paper`` is not rescaled,
-        as the paper does not.
+        as the paper does not, nor is that of ``anchored``, which has the scale of the sources.
     """
     generated = GENERATORS[settings.generator](evidence, settings)
     matched = torch.from_numpy(evidence.matches.matched)
     if not matched[: evidence.settled].any():
         return generated
     settled = int(matched[: evidence.settled].sum())
-    if settings.generator != "paper":
+    if settings.generator not in _AS_MADE:
         centre = evidence.item_embeddings.mean(0)
         rescale, spread = RESCALINGS[settings.rescale], settings.generated_spread
         generated[matched] = rescale(generated[matched], spread, centre, settled)

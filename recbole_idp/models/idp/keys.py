@@ -1,6 +1,6 @@
 """Settings of IDP and its variants (arXiv 2405.03562)."""
 
-from typing import Literal
+from typing import Any, Literal
 
 from recbole_idp.config.setting import (
     Affects,
@@ -14,6 +14,7 @@ from recbole_idp.config.setting import (
     Share,
     setting,
 )
+from recbole_idp.errors import UserError
 from recbole_idp.models.sasrec.keys import PositionSASRecSettings
 from recbole_idp.nn.encoder.keys import EncoderSettings, GRUSettings
 from recbole_idp.train.keys import Variant
@@ -24,11 +25,25 @@ _BOTH = Affects.PRETRAINING | Affects.TRAINING
 class MatcherSettings(Settings):
     """CDIM: learns on the source items which texts belong to items that behave alike."""
 
-    cdim_depth: Literal["none", "head", "last_n", "full"] = setting(
-        "head", "paper: full; default: head, on frozen vectors; none; last_n, the last layers.", Affects.PRETRAINING
+    cdim_depth: Literal["none", "head", "last_n", "full", "lora"] = setting(
+        "head",
+        "paper: full; default: head, on frozen vectors; none; last_n, the last layers; lora, low-rank changes.",
+        Affects.PRETRAINING,
     )
     cdim_losses: Distinct[Literal["text", "behaviour"]] = setting(
         ["text", "behaviour"], "paper: both; leave one out for the ablation.", Affects.PRETRAINING
+    )
+    cdim_positives: Literal["behaviour", "next_items"] = setting(
+        "behaviour",
+        "paper: items with near IDs; next_items: what users take next, for its popularity.",
+        Affects.PRETRAINING,
+        implied="behaviour",
+    )
+    cdim_negatives: Literal["mixed", "same_domain"] = setting(
+        "mixed",
+        "default: a batch has items of all domains; same_domain: of one, so that negatives are hard.",
+        Affects.PRETRAINING,
+        implied="mixed",
     )
     cdim_temperature: Positive = setting(
         0.05, "default: temperature of both losses, as in SimCSE.", Affects.PRETRAINING
@@ -51,10 +66,33 @@ class MatcherSettings(Settings):
     )
     cdim_layers: Count = setting(2, "default: how many of the last layers last_n trains.", Affects.PRETRAINING)
     cdim_encoder_epochs: Count = setting(
-        1, "default: passes over the source items, last_n and full.", Affects.PRETRAINING
+        1, "default: passes over the source items, last_n, full and lora.", Affects.PRETRAINING
     )
-    cdim_encoder_batch_size: Count = setting(64, "default: items a batch, last_n and full.", Affects.PRETRAINING)
+    cdim_encoder_batch_size: Count = setting(64, "default: items a batch, last_n, full and lora.", Affects.PRETRAINING)
     cdim_encoder_learning_rate: Number = setting(3e-5, "default: at the start, last_n and full.", Affects.PRETRAINING)
+    cdim_lora_rank: Count = setting(
+        8, "default: rank of the changes to queries and values.", Affects.PRETRAINING, of=("cdim_depth", "lora")
+    )
+    cdim_lora_learning_rate: Number = setting(
+        5e-4, "default: at the start, lora.", Affects.PRETRAINING, of=("cdim_depth", "lora")
+    )
+
+
+class AnchorSettings(Settings):
+    """What the IDs of source items are."""
+
+    source_ids: Literal["free", "anchored"] = setting(
+        "free",
+        "paper: free; anchored: a projection of the texts, shared by all items, and a bounded change of each.",
+        Affects.PRETRAINING,
+        implied="free",
+    )
+    anchor_bound: Positive = setting(
+        0.5,
+        "default: length below which each change stays; the projection starts at a mean length of 1.",
+        Affects.PRETRAINING,
+        of=("source_ids", "anchored"),
+    )
 
 
 class GenerationSettings(Settings):
@@ -69,9 +107,9 @@ class GenerationSettings(Settings):
     search_recall: Share = setting(
         0.95, "default: share of the true matches that hnsw and ivf have to find on a sample.", Affects.TRAINING
     )
-    generator: Literal["paper", "neighbours", "map", "mixture", "blend"] = setting(
+    generator: Literal["paper", "neighbours", "map", "mixture", "blend", "anchored"] = setting(
         "blend",
-        "paper: its equations; default: blend; mixture; map; neighbours (docs/guide/generator.md).",
+        "paper: its equations; default: blend; mixture; map; neighbours; anchored (docs/guide/generator.md).",
         Affects.TRAINING,
     )
     map_ridge: Positive = setting(
@@ -79,6 +117,12 @@ class GenerationSettings(Settings):
     )
     own_texts: Share = setting(
         0.7, "default: share of the target's own texts in blend, where there is no near twin.", Affects.TRAINING
+    )
+    twin_similarity: Share = setting(
+        0.9,
+        "default: similarity from which on the best match is a twin, whose change is taken.",
+        Affects.TRAINING,
+        of=("generator", "anchored"),
     )
     match_temperature: Positive = setting(
         0.05,
@@ -112,7 +156,7 @@ class GenerationSettings(Settings):
     )
 
 
-class IDPSettings(EncoderSettings, MatcherSettings, GenerationSettings):
+class IDPSettings(EncoderSettings, AnchorSettings, MatcherSettings, GenerationSettings):
     """IDP on SASRec."""
 
     hidden_size: Count = setting(64, "default: width of the ID embeddings and of the encoder.", _BOTH)
@@ -122,6 +166,16 @@ class IDPSettings(EncoderSettings, MatcherSettings, GenerationSettings):
         Affects.PRETRAINING,
         implied=False,
     )
+
+    @classmethod
+    def check_together(cls, values: dict[str, Any]) -> None:
+        """Check that a step which reads all texts is not asked to update single rows."""
+        super().check_together(values)
+        if values["source_ids"] == "anchored" and values["pretrain_row_updates"]:
+            raise UserError(
+                "pretrain_row_updates has single rows updated, and with source_ids anchored a step changes all: "
+                "leave one of them out"
+            )
 
 
 class IDPIDtSettings(IDPSettings):

@@ -58,11 +58,7 @@ def adapt_layers(layers: nn.Module, form: AdapterForm, name: str) -> None:
         UserError: The layers are not of BERT's kind.
     """
     if form.kind == "lora":
-        found = [(module, part) for module, names in _parents(layers) for part in names if part in _CHANGED]
-        if not found:
-            raise _unknown(name)
-        for module, part in found:
-            setattr(module, part, LoRALinear(getattr(module, part), form.rank))
+        graft_lora(layers, form.rank, name)
         return
     ends = [(module, part) for module, names in _parents(layers) for part in names if _is_end(getattr(module, part))]
     # A layer is listed before its attention, and with it the end of its feed-forward layer.
@@ -84,6 +80,40 @@ def adapt_layers(layers: nn.Module, form: AdapterForm, name: str) -> None:
     for pair in pairs:
         for output in pair[where]:
             output.socket = kind(make())
+
+
+def graft_lora(layers: nn.Module, rank: int, name: str) -> list[nn.ModuleList]:
+    """Graft changes of low rank to queries and values into the layers of a text encoder.
+
+    Args:
+        layers: The layers, or the whole encoder.
+        rank: Rank of the changes.
+        name: The encoder's name, for the message.
+
+    Returns:
+        The changes, in the order of the layers.
+
+    Raises:
+        UserError: The layers are not of BERT's kind.
+    """
+    grafted = []
+    for module, part in lora_places(layers, name):
+        changed = LoRALinear(getattr(module, part), rank)
+        setattr(module, part, changed)
+        grafted.append(changed.adapter)
+    return grafted
+
+
+def lora_places(layers: nn.Module, name: str) -> list[tuple[nn.Module, str]]:
+    """Find queries and values: the modules that hold them, and their names there; arguments as of :func:`graft_lora`.
+
+    Raises:
+        UserError: There are none: the layers are not of BERT's kind.
+    """
+    found = [(module, part) for module, names in _parents(layers) for part in names if part in _CHANGED]
+    if not found:
+        raise _unknown(name)
+    return found
 
 
 class KAdapterBeside(nn.Module):
@@ -170,5 +200,5 @@ def _is_end(module: nn.Module) -> bool:
 def _unknown(name: str) -> UserError:
     return UserError(
         f"adapters do not find attention and feed-forward outputs in the layers of {name}: use a text encoder of "
-        "BERT's kind, such as BERT, RoBERTa or MiniLM, or --transfer=fine_tune"
+        "BERT's kind, such as BERT, RoBERTa or MiniLM, or train the layers themselves"
     )

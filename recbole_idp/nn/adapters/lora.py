@@ -53,3 +53,22 @@ class LoRALinear(nn.Linear):
         for place, adapter in zip(self._changed, self.adapter, strict=True):
             found[place] = found[place] + adapter(vectors)
         return torch.cat(found, -1)
+
+    @torch.no_grad()
+    def merged(self) -> nn.Linear:
+        """Return a dense layer with the changes in its weights, which gives the same outputs."""
+        layer = nn.Linear(self.in_features, self.out_features, bias=self.bias is not None)
+        layer.to(self.weight)
+        layer.load_state_dict({name: value for name, value in self.state_dict().items() if "adapter" not in name})
+        for place, adapter in zip(self._changed, self.adapter, strict=True):
+            part = layer.weight.chunk(self._parts)[place]
+            part += adapter.up @ adapter.down / len(adapter.down)  # type: ignore[operator,arg-type]  # of LowRank
+        return layer
+
+
+def merge(network: nn.Module) -> None:
+    """Put a plain layer in the place of each :class:`LoRALinear` of a network, with the same outputs."""
+    for module in list(network.modules()):
+        for name, child in list(module.named_children()):
+            if isinstance(child, LoRALinear):
+                setattr(module, name, child.merged())

@@ -9,14 +9,16 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 import torch
 
+from recbole_idp.config.setting import declared_by
 from recbole_idp.content.text.interface import distinct_texts
-from recbole_idp.content.trainable.text import check_layers
+from recbole_idp.content.trainable.text import check_layers, transformer_of
 from recbole_idp.errors import UserError
 from recbole_idp.models.idp.cdim.head import HeadTrainee
-from recbole_idp.models.idp.cdim.layers import LayersTrainee
+from recbole_idp.models.idp.cdim.layers import LayersTrainee, LoRATrainee
 from recbole_idp.models.idp.cdim.matchers import EncoderMatcher, FrozenMatcher, HeadMatcher
-from recbole_idp.models.idp.cdim.neighbours import behaviour_neighbours
+from recbole_idp.models.idp.cdim.positives import POSITIVES
 from recbole_idp.models.idp.cdim.trainer import CdimTrainer, Schedule
+from recbole_idp.nn.adapters.bert import lora_places
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,10 +26,18 @@ if TYPE_CHECKING:
     from recbole_idp.content.text.encoding import TextEncoding
     from recbole_idp.content.text.interface import TextEncoder
     from recbole_idp.content.text.sentence import SentenceEncoder
+    from recbole_idp.data.sequences import Sequences
     from recbole_idp.models.idp.keys import MatcherSettings
 
-NONE, HEAD, LAST_N, FULL = "none", "head", "last_n", "full"
-_SHARED = ("cdim_losses", "cdim_temperature", "cdim_neighbours", "cdim_valid_items")
+NONE, HEAD, LAST_N, FULL, LORA = "none", "head", "last_n", "full", "lora"
+_SHARED = (
+    "cdim_losses",
+    "cdim_positives",
+    "cdim_negatives",
+    "cdim_temperature",
+    "cdim_neighbours",
+    "cdim_valid_items",
+)
 _ENCODER = ("cdim_encoder_epochs", "cdim_encoder_batch_size", "cdim_encoder_learning_rate")
 # The keys that each depth reads.
 _KEYS = {
@@ -35,6 +45,7 @@ _KEYS = {
     HEAD: (*_SHARED, "cdim_epochs", "cdim_batch_size", "cdim_learning_rate", "cdim_dropout"),
     LAST_N: (*_SHARED, *_ENCODER, "cdim_layers"),
     FULL: (*_SHARED, *_ENCODER),
+    LORA: (*_SHARED, "cdim_encoder_epochs", "cdim_encoder_batch_size", "cdim_lora_learning_rate", "cdim_lora_rank"),
 }
 
 
@@ -47,17 +58,23 @@ class SourceItems:
         events: Number of events that each was trained on; shape [S].
         texts: Their texts, blank for none; length S.
         frozen_vectors: Vectors of the texts, zero for blank ones; shape [S, W].
+        domains: Number of the domain of each; shape [S].
+        sequences: The events of all users; items are numbered from 1.
     """
 
     embeddings: torch.Tensor
     events: np.ndarray
     texts: list[str]
     frozen_vectors: np.ndarray
+    domains: np.ndarray
+    sequences: Sequences
 
 
 def deciding_values(settings: MatcherSettings) -> dict[str, Any]:
     """Return the keys and values that decide on the matcher, without those that its depth does not read."""
-    return settings.model_dump(include={"cdim_depth", *_KEYS[settings.cdim_depth]})
+    values = settings.model_dump(include={"cdim_depth", *_KEYS[settings.cdim_depth]})
+    declared = declared_by(type(settings))
+    return {key: value for key, value in values.items() if not declared[key].says_nothing(values)}
 
 
 def check_depth(settings: MatcherSettings, text_encoder: TextEncoder) -> None:
@@ -68,15 +85,17 @@ def check_depth(settings: MatcherSettings, text_encoder: TextEncoder) -> None:
         text_encoder: The frozen encoder.
 
     Raises:
-        UserError: It has no layers, or fewer than configured.
+        UserError: It has no layers, or fewer than configured, or none that LoRA can change.
     """
     depth = settings.cdim_depth
-    if depth not in (LAST_N, FULL):
+    if depth in (NONE, HEAD):
         return
     if not text_encoder.has_tokens:
         raise UserError(f"cdim_depth {depth} trains layers, of which {text_encoder.name} has none: use head or none")
     if depth == LAST_N:
         check_layers(cast("SentenceEncoder", text_encoder), settings.cdim_layers, "cdim_layers")
+    if depth == LORA:
+        lora_places(transformer_of(cast("SentenceEncoder", text_encoder).model), text_encoder.name)
 
 
 def train_matcher(
@@ -107,10 +126,10 @@ def train_matcher(
     logger = logging.getLogger()
     _, texts = distinct_texts(items.texts)
     has_vector = (texts >= 0) & np.any(items.frozen_vectors, axis=1)
-    neighbours = behaviour_neighbours(items.embeddings, settings.cdim_neighbours, has_vector & (items.events > 0))
+    neighbours = POSITIVES[settings.cdim_positives](items, settings.cdim_neighbours, has_vector)
     trainee, schedule = _trainee(settings, items, text_encoder, encoding)
     numbers, show = np.where(has_vector, texts, -1), encoding.show_progress
-    trainer = CdimTrainer(settings, trainee, schedule, neighbours, numbers, checkpoint, seed, show)
+    trainer = CdimTrainer(settings, trainee, schedule, neighbours, numbers, items.domains, checkpoint, seed, show)
     if not len(trainer.valid):
         logger.warning("CDIM: too few source items with text to train a matcher on; the frozen vectors are kept")
         return FrozenMatcher(), {"depth": depth, "matcher": FrozenMatcher.kind}
@@ -133,13 +152,14 @@ def _trainee(
     if settings.cdim_depth == HEAD:
         schedule = Schedule(settings.cdim_epochs, settings.cdim_batch_size, settings.cdim_learning_rate)
         return HeadTrainee(items.frozen_vectors, settings.cdim_dropout, encoding.device), schedule
+    encoder, place = cast("SentenceEncoder", text_encoder), (encoding.cache, encoding.show_progress)
+    epochs, size = settings.cdim_encoder_epochs, settings.cdim_encoder_batch_size
+    if settings.cdim_depth == LORA:
+        changes = LoRATrainee(encoder, items.texts, settings.cdim_lora_rank, *place)
+        return changes, Schedule(epochs, size, settings.cdim_lora_learning_rate)
     layers = settings.cdim_layers if settings.cdim_depth == LAST_N else None
-    trainee = LayersTrainee(
-        cast("SentenceEncoder", text_encoder), items.texts, layers, encoding.cache, encoding.show_progress
-    )
-    return trainee, Schedule(
-        settings.cdim_encoder_epochs, settings.cdim_encoder_batch_size, settings.cdim_encoder_learning_rate
-    )
+    trainee = LayersTrainee(encoder, items.texts, layers, *place)
+    return trainee, Schedule(epochs, size, settings.cdim_encoder_learning_rate)
 
 
 def _matcher(trainee: HeadTrainee | LayersTrainee, encoding: TextEncoding) -> HeadMatcher | EncoderMatcher:

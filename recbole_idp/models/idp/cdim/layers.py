@@ -1,4 +1,4 @@
-"""CDIM at the depths ``last_n`` and ``full``: layers of the sentence encoder are trained."""
+"""CDIM at the depths ``last_n``, ``full`` and ``lora``: layers of the sentence encoder are trained, or changed."""
 
 from __future__ import annotations
 
@@ -6,15 +6,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from torch import nn
 
 from recbole_idp.content.text.interface import distinct_texts
 from recbole_idp.content.trainable.text import TrainableText
+from recbole_idp.nn.adapters.bert import graft_lora
+from recbole_idp.nn.adapters.lora import merge
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
-
-    from torch import nn
 
     from recbole_idp.content.text.sentence import SentenceEncoder
 
@@ -70,3 +71,35 @@ class LayersTrainee:
     def tuned_encoder(self) -> SentenceEncoder:
         """Return the encoder with the layers as trained so far; the trainee cannot be used afterwards."""
         return self._content.tuned_encoder()
+
+
+class LoRATrainee(LayersTrainee):
+    """A copy of a sentence encoder of which changes of low rank to queries and values are trained (arXiv 2106.09685).
+
+    Args:
+        encoder: The frozen encoder; it stays as it is.
+        texts: Text of each item, blank for none; length S.
+        rank: Rank of the changes.
+        cache_path: Not written to, as all layers are run in each step.
+        show_progress: Not used.
+
+    Raises:
+        UserError: The encoder is not of BERT's kind.
+    """
+
+    def __init__(
+        self,
+        encoder: SentenceEncoder,
+        texts: Sequence[str],
+        rank: int,
+        cache_path: Path,
+        show_progress: bool = False,
+    ) -> None:
+        super().__init__(encoder, texts, None, cache_path, show_progress)
+        self._content.adapt(lambda trained, _: nn.ModuleList(graft_lora(trained, rank, encoder.name)))
+        self.module = self._content.beside
+
+    def tuned_encoder(self) -> SentenceEncoder:
+        """Return the encoder with the changes in its weights; the trainee cannot be used afterwards."""
+        merge(self._content.trained)
+        return super().tuned_encoder()

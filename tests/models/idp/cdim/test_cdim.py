@@ -14,11 +14,12 @@ from recbole_idp.content.text.encoder import load_text_encoder
 from recbole_idp.content.text.encoding import TextEncoding
 from recbole_idp.content.text.keys import TextSettings
 from recbole_idp.data.item_text import ItemFileFormat
+from recbole_idp.data.sequences import Sequences
 from recbole_idp.errors import UserError
 from recbole_idp.models.idp.bundle import Bundle, ItemNames, bundle_card, bundle_content
 from recbole_idp.models.idp.cdim.depths import SourceItems, train_matcher
 from recbole_idp.models.idp.cdim.head import HeadTrainee, MatchingHead
-from recbole_idp.models.idp.cdim.layers import LayersTrainee
+from recbole_idp.models.idp.cdim.layers import LayersTrainee, LoRATrainee
 from recbole_idp.models.idp.cdim.losses import Neighbourhoods, cdim_losses
 from recbole_idp.models.idp.cdim.neighbours import NOBODY, behaviour_neighbours, recall_of_neighbours
 from recbole_idp.models.idp.cdim.trainer import CdimTrainer, Schedule, held_out
@@ -47,6 +48,8 @@ KEYS = {
     "cdim_encoder_epochs": 1,
     "cdim_encoder_batch_size": 16,
     "cdim_encoder_learning_rate": 0.01,
+    "cdim_lora_rank": 2,
+    "cdim_lora_learning_rate": 0.05,
 }
 
 
@@ -156,7 +159,8 @@ def trainer_of(tmp_path, trainee=None, seed=3, **changes):
     schedule = Schedule(settings.cdim_epochs, settings.cdim_batch_size, settings.cdim_learning_rate)
     neighbours = behaviour_neighbours(behaviour, settings.cdim_neighbours)
     checkpoint = tmp_path / "cdim.safetensors"
-    return CdimTrainer(settings, trainee, schedule, neighbours, np.arange(len(texts)), checkpoint, seed)
+    one_domain = np.zeros(len(texts), dtype=int)
+    return CdimTrainer(settings, trainee, schedule, neighbours, np.arange(len(texts)), one_domain, checkpoint, seed)
 
 
 def purity(vectors):
@@ -329,7 +333,7 @@ def trained(tiny_bert, tmp_path_factory):
     folder = tmp_path_factory.mktemp("trained")
     encoder = load_text_encoder(tiny_bert)
     texts, behaviour = shop()
-    items = SourceItems(behaviour, np.ones(len(texts)), texts, encoder.encode(texts))
+    items = of_one_domain(behaviour, texts, encoder.encode(texts))
 
     def train(depth, **changes):
         settings = MatcherSettings(**{**KEYS, "cdim_depth": depth, "cdim_valid_items": 20, **changes})
@@ -337,6 +341,12 @@ def trained(tiny_bert, tmp_path_factory):
         return encoder, items, *train_matcher(settings, items, encoder, kept_in(folder), checkpoint, seed=3)
 
     return train
+
+
+def of_one_domain(embeddings, texts, vectors):
+    """Returns source items of one domain, each with an event, and nothing that follows another."""
+    alone = Sequences.from_events(np.arange(len(texts)), np.arange(1, len(texts) + 1))
+    return SourceItems(embeddings, np.ones(len(texts)), texts, vectors, np.zeros(len(texts), dtype=int), alone)
 
 
 def layers_trainee(encoder, layers, folder):
@@ -400,7 +410,12 @@ def changed_layers(encoder, tuned):
 
 @pytest.mark.parametrize(
     ("depth", "layers", "changed"),
-    [("last_n", 1, {2}), ("last_n", 2, {1, 2}), ("full", 1, {"embeddings", 0, 1, 2})],
+    [
+        ("last_n", 1, {2}),
+        ("last_n", 2, {1, 2}),
+        ("full", 1, {"embeddings", 0, 1, 2}),
+        ("lora", 1, {0, 1, 2}),
+    ],
 )
 def test_layers_learn_and_the_others_stay(tiny_bert, trained, caplog, depth, layers, changed):
     caplog.set_level("INFO")
@@ -432,7 +447,10 @@ def test_layers_resume_where_they_stood(tiny_bert, tmp_path):
 
         trainee.encode = counted
         schedule, checkpoint = Schedule(3, 16, 0.001), tmp_path / folder / "c"
-        trainer = CdimTrainer(MatcherSettings(**KEYS), trainee, schedule, neighbours, numbers, checkpoint, seed=3)
+        domains = np.zeros(len(texts), dtype=int)
+        trainer = CdimTrainer(
+            MatcherSettings(**KEYS), trainee, schedule, neighbours, numbers, domains, checkpoint, seed=3
+        )
         trainer.fit()
         return trainer.history, trainee.vectors()
 
@@ -455,6 +473,44 @@ def test_measuring_how_long_it_takes_changes_nothing(tmp_path):
     assert histories[0] == histories[1]
 
 
+@pytest.mark.parametrize("depth", ["last_n", "full", "lora"])
+def test_layers_are_trained_on_all_items_with_text_that_are_not_held_out(tiny_bert, tmp_path, monkeypatch, depth):
+    seen = []
+    encode = LayersTrainee.encode
+    monkeypatch.setattr(LayersTrainee, "encode", lambda self, rows: seen.append(rows) or encode(self, rows))
+    monkeypatch.setattr(CdimTrainer, "estimate", lambda self: 0)
+    encoder, (texts, behaviour) = load_text_encoder(tiny_bert), shop()
+    items = of_one_domain(behaviour, texts, encoder.encode(texts))
+    settings = MatcherSettings(**{**KEYS, "cdim_depth": depth, "cdim_valid_items": 20})
+    train_matcher(settings, items, encoder, kept_in(tmp_path), tmp_path / "c", seed=3)
+    seen = set(torch.cat(seen).tolist())
+    assert len(seen) == len(texts) - 2 - 20 and not seen & {7, 50}
+
+
+def test_untrained_low_rank_changes_give_the_vectors_of_the_encoder_and_are_all_that_is_trained(tiny_bert, tmp_path):
+    encoder, (texts, _) = load_text_encoder(tiny_bert), shop()
+    trainee = LoRATrainee(encoder, texts, 2, tmp_path)
+    assert np.abs(trainee.vectors() - encoder.encode(texts)).max() < 1e-5
+    layers = 3
+    assert sum(weight.numel() for weight in trainee.module.parameters()) == layers * 2 * 2 * (2 * encoder.width)
+    trainee.encode(torch.tensor([1, 2])).square().sum().backward()
+    assert all(weight.grad is not None for weight in trainee.module.parameters())
+    assert not any(tmp_path.iterdir())
+
+
+def test_the_tuned_encoder_has_the_low_rank_changes_in_its_weights(tiny_bert, tmp_path):
+    encoder, (texts, _) = load_text_encoder(tiny_bert), shop()
+    trainee = LoRATrainee(encoder, texts, 2, tmp_path)
+    with torch.no_grad():
+        for weight in trainee.module.parameters():
+            weight.normal_(std=0.5)
+    expected = trainee.vectors()
+    assert np.abs(expected - encoder.encode(texts)).max() > 0.01
+    tuned = trainee.tuned_encoder()
+    assert tuned.model.state_dict().keys() == encoder.model.state_dict().keys()
+    np.testing.assert_allclose(tuned.encode(texts), expected, atol=1e-5)
+
+
 # ---- the bundle
 
 
@@ -465,7 +521,7 @@ def staged(folder, **changes):
     return find_or_pretrain(config, clock), set(clock.stages), config
 
 
-@pytest.mark.parametrize("depth", ["none", "head", "last_n", "full"])
+@pytest.mark.parametrize("depth", ["none", "head", "last_n", "full", "lora"])
 def test_bundles_keep_what_was_learned(domains, trained, depth):
     bundle, _, config = staged(domains, cdim_depth="none")
     encoder, _, matcher, about = trained(depth)
@@ -515,7 +571,9 @@ def test_changing_the_matcher_alone_does_not_train_the_sequence_model_again(doma
     assert "pretrain" not in staged(domains, text_length=5)[1]
     assert "pretrain" in staged(domains, seed=1)[1]
     # a key that the depth does not look at decides on nothing
-    assert staged(domains, cdim_depth="head", cdim_layers=1)[1] == set()
+    assert staged(domains, cdim_depth="head", cdim_layers=1, cdim_lora_rank=3)[1] == set()
+    assert staged(domains, cdim_depth="head", cdim_positives="next_items")[1] == {"read", "encode", "cdim"}
+    assert staged(domains, cdim_depth="head", cdim_negatives="same_domain")[1] == {"read", "encode", "cdim"}
     assert staged(domains, cdim_depth="head", cdim_temperature=0.1)[1] == {"read", "encode", "cdim"}
     assert staged(domains, cdim_depth="none")[1] == set()
 
@@ -553,7 +611,7 @@ def test_an_interrupted_matcher_does_not_lose_the_sequence_model(domains, monkey
 
 def test_too_few_items_leave_the_frozen_vectors(domains, caplog):
     vectors = np.eye(4, dtype=np.float32)
-    items = SourceItems(torch.eye(4), np.ones(4), ["a", "b", "c", "d"], vectors)
+    items = of_one_domain(torch.eye(4), ["a", "b", "c", "d"], vectors)
     matcher, about = train_matcher(
         MatcherSettings(**KEYS), items, None, kept_in(domains), domains / "checkpoint", seed=3
     )
@@ -569,6 +627,7 @@ def test_too_few_items_leave_the_frozen_vectors(domains, caplog):
     [
         ({"cdim_depth": "last_n"}, ["cdim_depth last_n", "lsa has none", "use head or none"]),
         ({"cdim_depth": "full"}, ["cdim_depth full", "lsa has none", "use head or none"]),
+        ({"cdim_depth": "lora"}, ["cdim_depth lora", "lsa has none", "use head or none"]),
         ({"cdim_depth": "last_n", "cdim_layers": 4, "text_encoder": "bert"}, ["cdim_layers is 4", "has 3 layers"]),
     ],
 )
