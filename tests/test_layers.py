@@ -77,6 +77,7 @@ _JOBS = {
     "run.fusion.fuse",
     "run.fusion.fused_model",
     "run.inspect.inspect",
+    "run.kept_out.kept_out_figures",
     "run.not_joined.read_not_joined",
     "run.prepare.prepare",
     "run.run.pretrain",

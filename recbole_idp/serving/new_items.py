@@ -20,8 +20,9 @@ from recbole_idp.errors import UserError
 from recbole_idp.hub.download import local_folder
 from recbole_idp.models.idp.bundle import MATCHER, Bundle
 from recbole_idp.models.idp.cdim.matchers import FrozenMatcher, open_matcher
-from recbole_idp.models.idp.generation import GENERATORS, RESCALINGS, Evidence, generate
+from recbole_idp.models.idp.generation import GENERATORS, Evidence, generate
 from recbole_idp.models.idp.keys import GenerationSettings
+from recbole_idp.models.idp.scale import RESCALINGS
 from recbole_idp.search.exact import Matches, retrieve
 from recbole_idp.serving.source_items import SourceItems
 from recbole_idp.storage.schema import Nullable, OptionalKey, SchemaError, check_schema

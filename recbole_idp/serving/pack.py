@@ -186,5 +186,5 @@ def _about_transfer(start: TransferStart) -> dict[str, torch.Tensor]:
         "items": torch.from_numpy(matches.items),
         "similarities": torch.from_numpy(matches.similarities),
     }
-    # Anchored IDs are made of the texts as the frozen encoder reads them.
-    return kept if start.bundle.projection is None else {**kept, "texts": torch.from_numpy(start.frozen_vectors)}
+    # Anchored IDs are made of the texts as the frozen encoder reads them; these may be the vectors themselves.
+    return kept if start.bundle.projection is None else {**kept, "texts": torch.from_numpy(start.frozen_vectors.copy())}

@@ -133,7 +133,7 @@ def test_the_schema_allows_what_the_checks_allow(tmp_path):
         "type": "integer",
     }
     assert set(schema["properties"]) == set(model_settings("IDP", "ml-100k-target"))
-    assert schema["properties"]["cdim_depth"]["enum"] == ["none", "head", "last_n", "full"]
+    assert schema["properties"]["cdim_depth"]["enum"] == ["none", "head", "last_n", "full", "lora"]
     assert schema["additionalProperties"] is False
     json.dumps(schema)
 

@@ -12,7 +12,8 @@ import torch
 
 from recbole_idp.errors import UserError
 from recbole_idp.models.idp.cdim.matchers import FrozenMatcher, open_matcher
-from recbole_idp.models.idp.generation import Anchors, centred_by_domain
+from recbole_idp.models.idp.generation import Anchors
+from recbole_idp.models.idp.scale import centred_by_domain
 from recbole_idp.storage.schema import ObjectOf, OptionalKey
 from recbole_idp.storage.sealed import FolderFormat, read_weights
 from recbole_idp.train.pretrained_folder import (

@@ -39,12 +39,6 @@ class MatcherSettings(Settings):
         Affects.PRETRAINING,
         implied="behaviour",
     )
-    cdim_negatives: Literal["mixed", "same_domain"] = setting(
-        "mixed",
-        "default: a batch has items of all domains; same_domain: of one, so that negatives are hard.",
-        Affects.PRETRAINING,
-        implied="mixed",
-    )
     cdim_temperature: Positive = setting(
         0.05, "default: temperature of both losses, as in SimCSE.", Affects.PRETRAINING
     )
@@ -235,6 +229,17 @@ class TextStartSettings(PositionSASRecSettings):
     )
 
 
+class GraphStartSettings(TextStartSettings):
+    """SASRec whose item vectors start from texts and from what is taken together."""
+
+    graph_share: Share = setting(
+        0.0,
+        "default: 0: texts alone; share of what users take together in the data that components are taken of.",
+        Affects.TRAINING,
+        implied=0.0,
+    )
+
+
 class TextProjectionSASRecSettings(TextStartSettings):
     """SASRec whose items are a trained projection of their texts."""
 
@@ -247,7 +252,7 @@ class TextDeltaSASRecSettings(TextStartSettings):
     )
 
 
-class TextPCASASRecSettings(TextStartSettings):
+class TextPCASASRecSettings(GraphStartSettings):
     """SASRec that starts from principal components of the items' texts, and is pulled towards them."""
 
     generated_prior: Number = setting(

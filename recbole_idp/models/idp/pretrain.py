@@ -20,9 +20,9 @@ from recbole_idp.errors import UserError
 from recbole_idp.models.idp.anchored import anchored
 from recbole_idp.models.idp.bundle import Bundle, ItemNames, bundle_card, bundle_content
 from recbole_idp.models.idp.cdim.depths import SourceItems, check_depth, deciding_values, train_matcher
-from recbole_idp.models.idp.generation import centred_by_domain
 from recbole_idp.models.idp.keys import AnchorSettings, MatcherSettings
 from recbole_idp.models.idp.model import IDP
+from recbole_idp.models.idp.scale import centred_by_domain
 from recbole_idp.models.idp.source_model import SourceModel, find_source_model, keep_source_model
 from recbole_idp.storage.files import fingerprint, remove_kept
 from recbole_idp.train.pretrained import Pretraining, find_or_make, open_given

@@ -33,7 +33,6 @@ NONE, HEAD, LAST_N, FULL, LORA = "none", "head", "last_n", "full", "lora"
 _SHARED = (
     "cdim_losses",
     "cdim_positives",
-    "cdim_negatives",
     "cdim_temperature",
     "cdim_neighbours",
     "cdim_valid_items",
@@ -129,7 +128,7 @@ def train_matcher(
     neighbours = POSITIVES[settings.cdim_positives](items, settings.cdim_neighbours, has_vector)
     trainee, schedule = _trainee(settings, items, text_encoder, encoding)
     numbers, show = np.where(has_vector, texts, -1), encoding.show_progress
-    trainer = CdimTrainer(settings, trainee, schedule, neighbours, numbers, items.domains, checkpoint, seed, show)
+    trainer = CdimTrainer(settings, trainee, schedule, neighbours, numbers, checkpoint, seed, show)
     if not len(trainer.valid):
         logger.warning("CDIM: too few source items with text to train a matcher on; the frozen vectors are kept")
         return FrozenMatcher(), {"depth": depth, "matcher": FrozenMatcher.kind}

@@ -14,7 +14,6 @@ from torch import nn
 
 from recbole_idp import compat
 from recbole_idp.errors import UserError
-from recbole_idp.models.idp.cdim.batches import BATCHES
 from recbole_idp.models.idp.cdim.losses import BEHAVIOUR, TEXT, Neighbourhoods, cdim_losses
 from recbole_idp.models.idp.cdim.neighbours import NOBODY, recall_of_neighbours
 from recbole_idp.storage.checkpoint import load_checkpoint, save_checkpoint
@@ -58,7 +57,6 @@ class CdimTrainer:
         schedule: How long and how fast.
         neighbours: V_s of each item, empty for items that do not take part; shape [S, s].
         texts: Number of each item's text, -1 without one; shape [S].
-        domains: Number of each item's domain; shape [S].
         checkpoint: The file of the training's state after each epoch.
         seed: Decides on what is held out and drawn.
         show_progress: Whether to show a progress bar.
@@ -71,7 +69,6 @@ class CdimTrainer:
         schedule: Schedule,
         neighbours: np.ndarray,
         texts: np.ndarray,
-        domains: np.ndarray,
         checkpoint: str | Path,
         seed: int,
         show_progress: bool = False,
@@ -81,7 +78,6 @@ class CdimTrainer:
         self._neighbours, self._checkpoint = neighbours, Path(checkpoint)
         self._losses: list[str] = [*settings.cdim_losses]
         self._temperature = settings.cdim_temperature
-        self._draw, self._domains = BATCHES[settings.cdim_negatives], domains
         valid, train = held_out(neighbours, texts, settings.cdim_valid_items, seed)
         self.valid, self._train = valid, torch.from_numpy(train)
         self._hoods = Neighbourhoods(neighbours, texts, np.isin(np.arange(len(texts)), train))
@@ -118,7 +114,8 @@ class CdimTrainer:
             Seconds.
         """
         generator = torch.Generator().manual_seed(0)
-        batches = self._batches(generator)[:_TRIAL_BATCHES]
+        rows = self._train[torch.randperm(len(self._train), generator=generator)]
+        batches = rows.split(self._schedule.batch_size)[:_TRIAL_BATCHES]
         with torch.random.fork_rng(), compat.without_anomaly_detection():
             began = time.perf_counter()
             for batch in batches:
@@ -131,14 +128,11 @@ class CdimTrainer:
         self._optimizer.zero_grad()
         return self._schedule.epochs * (len(self._train) * training + len(self._neighbours) * encoding)
 
-    def _batches(self, generator: torch.Generator) -> tuple[torch.Tensor, ...]:
-        return self._draw(self._train, self._domains, self._schedule.batch_size, generator)
-
     def _train_epoch(self, epoch: int) -> dict[str, float]:
         """Train on each item once; return the mean of each loss."""
         seed = int(fingerprint(["cdim", self._seed, epoch])[:12], 16)
         generator = torch.Generator().manual_seed(seed)
-        batches = self._batches(generator)
+        batches = self._train[torch.randperm(len(self._train), generator=generator)].split(self._schedule.batch_size)
         steps = self._schedule.epochs * len(batches)
         totals = dict.fromkeys(self._losses, 0.0)
         bar = progress_bar(batches, self._show_progress, desc=f"CDIM {epoch:>5}", ncols=100, leave=False, unit="batch")

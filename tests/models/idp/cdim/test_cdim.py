@@ -159,8 +159,7 @@ def trainer_of(tmp_path, trainee=None, seed=3, **changes):
     schedule = Schedule(settings.cdim_epochs, settings.cdim_batch_size, settings.cdim_learning_rate)
     neighbours = behaviour_neighbours(behaviour, settings.cdim_neighbours)
     checkpoint = tmp_path / "cdim.safetensors"
-    one_domain = np.zeros(len(texts), dtype=int)
-    return CdimTrainer(settings, trainee, schedule, neighbours, np.arange(len(texts)), one_domain, checkpoint, seed)
+    return CdimTrainer(settings, trainee, schedule, neighbours, np.arange(len(texts)), checkpoint, seed)
 
 
 def purity(vectors):
@@ -447,10 +446,7 @@ def test_layers_resume_where_they_stood(tiny_bert, tmp_path):
 
         trainee.encode = counted
         schedule, checkpoint = Schedule(3, 16, 0.001), tmp_path / folder / "c"
-        domains = np.zeros(len(texts), dtype=int)
-        trainer = CdimTrainer(
-            MatcherSettings(**KEYS), trainee, schedule, neighbours, numbers, domains, checkpoint, seed=3
-        )
+        trainer = CdimTrainer(MatcherSettings(**KEYS), trainee, schedule, neighbours, numbers, checkpoint, seed=3)
         trainer.fit()
         return trainer.history, trainee.vectors()
 
@@ -573,7 +569,6 @@ def test_changing_the_matcher_alone_does_not_train_the_sequence_model_again(doma
     # a key that the depth does not look at decides on nothing
     assert staged(domains, cdim_depth="head", cdim_layers=1, cdim_lora_rank=3)[1] == set()
     assert staged(domains, cdim_depth="head", cdim_positives="next_items")[1] == {"read", "encode", "cdim"}
-    assert staged(domains, cdim_depth="head", cdim_negatives="same_domain")[1] == {"read", "encode", "cdim"}
     assert staged(domains, cdim_depth="head", cdim_temperature=0.1)[1] == {"read", "encode", "cdim"}
     assert staged(domains, cdim_depth="none")[1] == set()
 

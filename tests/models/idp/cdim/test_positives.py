@@ -1,4 +1,4 @@
-"""Positives, batches and a domain that is kept out: known answers."""
+"""Positives, and a domain that is kept out: known answers."""
 
 import dataclasses
 import itertools
@@ -14,7 +14,6 @@ from recbole_idp.data.item_text import ItemFileFormat
 from recbole_idp.data.sequences import Sequences
 from recbole_idp.errors import UserError
 from recbole_idp.models.idp.cdim import kept_out
-from recbole_idp.models.idp.cdim.batches import BATCHES
 from recbole_idp.models.idp.cdim.depths import SourceItems, deciding_values
 from recbole_idp.models.idp.cdim.kept_out import kept_out_quality
 from recbole_idp.models.idp.cdim.neighbours import NOBODY
@@ -69,24 +68,10 @@ def test_positives_are_chosen_by_name():
     assert POSITIVES["next_items"](items, 1, everyone).ravel().tolist() == [2, 3, 0, 1]
 
 
-@pytest.mark.parametrize("name", ["mixed", "same_domain"])
-def test_an_epoch_has_each_item_once_and_batches_of_one_domain_where_asked_for(name):
-    rows, domains = torch.arange(3, 60), np.arange(60) % 3
-    batches = BATCHES[name](rows, domains, 8, torch.Generator().manual_seed(1))
-    again = BATCHES[name](rows, domains, 8, torch.Generator().manual_seed(1))
-    assert all(torch.equal(*pair) for pair in zip(batches, again, strict=True))
-    assert sorted(torch.cat(batches).tolist()) == rows.tolist()
-    assert max(len(batch) for batch in batches) == 8
-    of_one = [len(set(domains[batch.numpy()])) == 1 for batch in batches]
-    assert all(of_one) if name == "same_domain" else not any(of_one)
-    order = [int(domains[batch[0]]) for batch in batches]
-    assert name == "mixed" or order != sorted(order)
-
-
 def test_a_choice_that_is_the_default_leaves_the_bundles_made_before():
     before = deciding_values(MatcherSettings())
-    assert not {"cdim_positives", "cdim_negatives"} & before.keys()
-    assert deciding_values(MatcherSettings(cdim_negatives="same_domain"))["cdim_negatives"] == "same_domain"
+    assert "cdim_positives" not in before
+    assert deciding_values(MatcherSettings(cdim_positives="next_items")) == {**before, "cdim_positives": "next_items"}
 
 
 def kept_in(folder):
