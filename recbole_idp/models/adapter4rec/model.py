@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from recbole_idp.content.trainable.interface import TrainableContent
     from recbole_idp.data.dataset import SequenceDataset
     from recbole_idp.models.base.sequence_model import ModelData
-    from recbole_idp.models.base.serving import ContentParts, PictureParts, Serving
+    from recbole_idp.models.base.serving import ItemParts, Serving
     from recbole_idp.models.morec.contents import ItemContents
     from recbole_idp.models.morec.pretrain import PretrainedMoRec
     from recbole_idp.train.clock import StageClock
@@ -81,7 +81,7 @@ class Adapter4Rec(MoRec):
             batch = Batch(tuple((items, last_target(targets)) for items, targets in batch.parts), batch.n_targets)
         return super().position_loss(batch)
 
-    def content_parts(self, config: Config, dataset: SequenceDataset) -> ContentParts | PictureParts | None:
+    def content_parts(self, config: Config, dataset: SequenceDataset) -> ItemParts | None:
         """Return what makes an item's vector from its text; None: no folder of an encoder holds adapters."""
         if self.content is not None and self.settings.transfer == "adapters":
             return None

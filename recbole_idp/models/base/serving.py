@@ -57,6 +57,46 @@ class PictureParts:
 
 
 @dataclass(frozen=True)
+class LinearPictureParts:
+    """What makes an item's vector from its picture: vector of the picture -> dense layer.
+
+    Attributes:
+        encoder: As of :class:`PictureParts`.
+        layer: The dense layer.
+        field: Likewise.
+        kept: Likewise.
+    """
+
+    form: ClassVar[str] = "linear_picture"
+
+    encoder: ImageEncoder
+    layer: nn.Linear
+    field: str | None
+    kept: bool
+
+
+@dataclass(frozen=True)
+class PatchParts:
+    """What makes an item's vector from the patches of its picture: states -> dense layers with ReLU -> mean, or first.
+
+    Attributes:
+        encoder: As of :class:`PictureParts`.
+        layers: The dense layers.
+        is_mean: Whether the mean over all states is taken, instead of the first.
+        field: As of :class:`PictureParts`.
+        kept: Likewise.
+    """
+
+    form: ClassVar[str] = "patches"
+
+    encoder: ImageEncoder
+    layers: Sequence[nn.Linear]
+    is_mean: bool
+    field: str | None
+    kept: bool
+
+
+@dataclass(frozen=True)
 class PooledParts:
     """What makes an item's vector from its text: states of the text's tokens -> attention over them -> vector.
 
@@ -75,6 +115,10 @@ class PooledParts:
     n_heads: int
     max_tokens: int
     kept: bool
+
+
+ItemParts = ContentParts | PictureParts | LinearPictureParts | PatchParts | PooledParts
+"""What makes an item's vector from its content, in one of the forms."""
 
 
 @dataclass(frozen=True)

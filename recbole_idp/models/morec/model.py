@@ -10,11 +10,11 @@ from torch.nn import functional
 
 from recbole_idp.content.trainable.keys import TrainedEncoderSettings
 from recbole_idp.data.rows import Batch, after_last
-from recbole_idp.models.base.serving import ContentParts, PictureParts
+from recbole_idp.models.base.serving import ContentParts, ItemParts, PictureParts
 from recbole_idp.models.base.text_model import TextModel
 from recbole_idp.models.base.transferred import ENCODER_KEYS, take_over
 from recbole_idp.models.morec.kinds import MEAN, content_kind
-from recbole_idp.models.morec.layers import fusion_layer, projection
+from recbole_idp.models.morec.layers import fusion_layer, linear_layers, projection
 from recbole_idp.nn.adapters.sockets import ADAPTER
 from recbole_idp.nn.encoder.bias_free import BiasFreeEncoder
 from recbole_idp.nn.encoder.keys import TransformerSettings
@@ -163,13 +163,13 @@ class MoRec(TextModel):
         if self.content is not None:
             yield from (parameter for parameter in self.content.parameters() if parameter.requires_grad)
 
-    def content_parts(self, config: Config, dataset: SequenceDataset) -> ContentParts | PictureParts | None:
+    def content_parts(self, config: Config, dataset: SequenceDataset) -> ItemParts | None:
         """Return what makes an item's vector from its text or picture; None where IDs are joined."""
         if self.id_fusion != "none" or config["image_control"] != "none":
             return None
         start = self.find_pretrained(config) if config["transfer"] != "scratch" else None
         dense = cast("nn.Sequential", self.item_encoder)
-        layers = [layer for layer in dense if isinstance(layer, nn.Linear)]
+        layers = linear_layers(dense)
         encoder, kept = self.current_encoder(config, dataset, start)
         if config["content"] == "image":
             return PictureParts(encoder, self.text_mean, layers, config["image_field"], kept)
