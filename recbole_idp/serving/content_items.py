@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from recbole_idp.errors import UserError
 from recbole_idp.search.vectors import centred
-from recbole_idp.storage.schema import Nullable, OptionalKey
+from recbole_idp.storage.schema import Nullable, ObjectOf, OptionalKey
 from recbole_idp.storage.sealed import write_weights
 from recbole_idp.storage.tensors import read_tensors
 
@@ -33,9 +33,10 @@ SCHEMA: dict[str, Any] = {
     "tokens": int,
     "kept": bool,
     "fingerprint": str,
-    "form": OptionalKey({"pooled", "picture", "linear_picture", "patches"}),
+    "form": OptionalKey({"pooled", "picture", "linear_picture", "patches", "adapted"}),
     "heads": OptionalKey(int),
     "is_mean": OptionalKey(bool),
+    "adapters": OptionalKey(ObjectOf()),
     "field": OptionalKey(Nullable(str)),
 }
 """What a description says of the content encoder."""
@@ -198,7 +199,7 @@ def check_chain(weights: Mapping[str, torch.Tensor], width: int) -> None:
 
 def _n_dense(weights: Mapping[str, torch.Tensor]) -> int:
     """Return the number of dense layers."""
-    return sum(name.endswith(".weight") for name in weights)
+    return sum(name.endswith(".weight") and name.partition(".")[0].isdigit() for name in weights)
 
 
 def about_encoder(parts: ContentParts | PooledParts) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from recbole_idp.serving.adapted_items import AdaptedItems
 from recbole_idp.serving.content_items import ContentItems
 from recbole_idp.serving.patch_items import LinearPictureItems, PatchItems
 from recbole_idp.serving.picture_items import PictureItems
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
 FORMS: dict[str, type[ContentItems]] = {
     "dense": ContentItems,
+    "adapted": AdaptedItems,
     "picture": PictureItems,
     "linear_picture": LinearPictureItems,
     "patches": PatchItems,

@@ -36,6 +36,21 @@ class ContentParts:
 
 
 @dataclass(frozen=True)
+class AdaptedParts(ContentParts):
+    """What makes an item's vector from its text where the encoder has adapters; ``encoder`` has none.
+
+    Attributes:
+        adapters: What decides on the adapters.
+        state: The weights that are not those of the encoder.
+    """
+
+    form: ClassVar[str] = "adapted"
+
+    adapters: Mapping[str, Any]
+    state: Mapping[str, torch.Tensor]
+
+
+@dataclass(frozen=True)
 class PictureParts:
     """What makes an item's vector from its picture: vector of the picture - mean, of length one -> dense layers.
 

@@ -179,8 +179,12 @@ class MoRec(TextModel):
         self, config: Config, dataset: SequenceDataset, start: PretrainedMoRec | None
     ) -> tuple[Any, bool]:
         """Return the content encoder as it is now, and whether it cannot be loaded by its name again."""
-        if self.content is not None:
-            return self.content.snapshot(), True
+        return self.start_encoder(config, dataset, start) if self.content is None else (self.content.snapshot(), True)
+
+    def start_encoder(
+        self, config: Config, dataset: SequenceDataset, start: PretrainedMoRec | None
+    ) -> tuple[Any, bool]:
+        """Return the content encoder as it was before training; see :meth:`current_encoder`."""
         kind = content_kind(config)
         encoder = kind.of_target(dataset, start).encoder
         trained = start is not None and start.description["encoder"].get("trained") != "none"
