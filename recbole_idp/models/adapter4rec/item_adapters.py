@@ -36,8 +36,7 @@ def adapt_content(text: TrainableText, adapters: ContentAdapters) -> None:
         if form.kind == "soft_prompt":
             return soft_prompt(model, adapters)
         if form.kind != "k_adapter":
-            adapt_layers(trained, form, text.name)
-            return nn.ModuleList()
+            return adapt_layers(trained, form, text.name)
         layers = text.layers()
         # The paper reads the first and the last of twelve layers.
         beside = KAdapterBeside([layers[0], layers[-1]], _width(model), form.inner)
