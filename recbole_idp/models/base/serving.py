@@ -176,3 +176,8 @@ class Serving:
     sizes: Mapping[str, Any] = field(default_factory=dict)
     parts: tuple[Serving, ...] = ()
     part_weights: tuple[float, ...] = ()
+
+
+def linear_layers(layers: nn.Sequential) -> list[nn.Linear]:
+    """Return the dense layers of a sequence, without activations and dropout."""
+    return [layer for layer in layers if isinstance(layer, nn.Linear)]

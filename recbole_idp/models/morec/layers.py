@@ -73,8 +73,3 @@ def projection(text_width: int, width: int, n_layers: int, dropout_prob: float) 
             nn.init.xavier_normal_(layer.weight)
             nn.init.zeros_(layer.bias)
     return nn.Sequential(*layers)
-
-
-def linear_layers(layers: nn.Sequential) -> list[nn.Linear]:
-    """Return the dense layers of a sequence, without activations and dropout."""
-    return [layer for layer in layers if isinstance(layer, nn.Linear)]

@@ -10,11 +10,11 @@ from torch.nn import functional
 
 from recbole_idp.content.trainable.keys import TrainedEncoderSettings
 from recbole_idp.data.rows import Batch, after_last
-from recbole_idp.models.base.serving import ContentParts, ItemParts, PictureParts
+from recbole_idp.models.base.serving import ContentParts, ItemParts, PictureParts, linear_layers
 from recbole_idp.models.base.text_model import TextModel
 from recbole_idp.models.base.transferred import ENCODER_KEYS, take_over
 from recbole_idp.models.morec.kinds import MEAN, content_kind
-from recbole_idp.models.morec.layers import fusion_layer, linear_layers, projection
+from recbole_idp.models.morec.layers import fusion_layer, projection
 from recbole_idp.nn.adapters.sockets import ADAPTER
 from recbole_idp.nn.encoder.bias_free import BiasFreeEncoder
 from recbole_idp.nn.encoder.keys import TransformerSettings

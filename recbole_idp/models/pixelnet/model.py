@@ -8,8 +8,7 @@ import torch
 from torch import nn
 
 from recbole_idp.content.trainable.keys import TrainedEncoderSettings
-from recbole_idp.models.base.serving import PatchParts
-from recbole_idp.models.morec.layers import linear_layers
+from recbole_idp.models.base.serving import PatchParts, linear_layers
 from recbole_idp.models.morec.model import MoRec
 from recbole_idp.nn.encoder.keys import TransformerSettings
 from recbole_idp.nn.encoder.latest import LatestPositionEncoder

@@ -10,7 +10,7 @@ from recbole_idp.data.next_items import NextItemsBatches, UnseenItems
 from recbole_idp.models.base.encoded_items import EncodedItemsModel
 from recbole_idp.models.base.serving import ItemParts, LinearPictureParts, PooledParts
 from recbole_idp.models.base.transferred import TRANSFORMER_KEYS, take_over, weights_of
-from recbole_idp.models.transrec.contents import Encoders, build_heads, read_contents
+from recbole_idp.models.transrec.contents import build_heads, read_contents
 from recbole_idp.models.transrec.item_encoder import IMAGE, TEXT, by_modality
 from recbole_idp.models.transrec.keys import ItemEncoderSettings
 from recbole_idp.models.transrec.loss import LOSSES
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from recbole_idp.data.dataset import SequenceDataset
     from recbole_idp.data.next_items import NextItemsBatch
     from recbole_idp.data.sequences import Targets
-    from recbole_idp.models.transrec.contents import ItemContents
+    from recbole_idp.models.transrec.contents import Encoders, ItemContents
     from recbole_idp.models.transrec.item_encoder import Encoder, TextHead
 
 _ENCODED_TOGETHER = 512
@@ -190,33 +190,30 @@ class TransRec(EncodedItemsModel):
         """Return what makes an item's vector from its text, or from its picture; None where items may be either."""
         if config["modality"] == "mixed" or config["image_control"] != "none":
             return None
-        encoders, kept = self._current_encoders(config, dataset)
+        encoder, kept = self.current_encoder(config, dataset)
         if config["modality"] == "image":
-            assert encoders.image is not None  # as items are pictures
-            head = cast("nn.Linear", self.heads["image"])
-            return LinearPictureParts(encoders.image, head, config["image_field"], kept)
-        assert encoders.text is not None  # as items are texts
-        text_head = cast("TextHead", self.heads["text"])
-        return PooledParts(encoders.text, text_head, text_head.n_heads, config["text_tokens"], kept)
+            return LinearPictureParts(encoder, cast("nn.Linear", self.heads["image"]), config["image_field"], kept)
+        head = cast("TextHead", self.heads["text"])
+        return PooledParts(encoder, head, head.n_heads, config["text_tokens"], kept)
 
-    def _current_encoders(self, config: Config, dataset: SequenceDataset) -> tuple[Encoders, bool]:
+    def current_encoder(self, config: Config, dataset: SequenceDataset) -> tuple[Any, bool]:
         """Return the content encoder of the items as it is now, and whether it cannot be loaded by its name again."""
-        modality, settings = config["modality"], target_settings(config)
-        content: Any = self.contents.image if modality == "image" else self.contents.text
+        is_image, settings = config["modality"] == "image", target_settings(config)
+        content: Any = self.contents.image if is_image else self.contents.text
         if any(True for _ in self.encoder_parameters()):
-            return Encoders(**{"text": None, "image": None, modality: content.snapshot()}), True
+            return content.snapshot(), True
         if config["transfer"] != "scratch":
             # It trains this class.
             from recbole_idp.models.transrec.pretrain import find_or_pretrain
 
             opened = find_or_pretrain(config).open_encoders(settings.text.device)
-            if (opened.image if modality == "image" else opened.text) is not None:
-                return opened, True
-        loaded = settings.load_encoders(modality).fit(target_catalogue(settings, dataset))
+            if (found := opened.image if is_image else opened.text) is not None:
+                return found, True
+        loaded = settings.load_encoders(config["modality"]).fit(target_catalogue(settings, dataset))
         if loaded.image is not None:
-            return loaded, not settings.image.is_found_by_name(loaded.image)
+            return loaded.image, not settings.image.is_found_by_name(loaded.image)
         assert loaded.text is not None  # as items are texts
-        return loaded, not settings.text.is_found_by_name(loaded.text)
+        return loaded.text, not settings.text.is_found_by_name(loaded.text)
 
     def freeze_items(self) -> None:
         """Freeze what makes item vectors of contents."""
