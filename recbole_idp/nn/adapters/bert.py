@@ -62,17 +62,8 @@ def adapt_layers(layers: nn.Module, form: AdapterForm, name: str) -> nn.Module:
     """
     shared = nn.Module()
     if form.kind == "lora":
-<<<<<<< HEAD
         graft_lora(layers, form.rank, name)
-        return
-=======
-        found = [(module, part) for module, names in _parents(layers) for part in names if part in _CHANGED]
-        if not found:
-            raise _unknown(name)
-        for module, part in found:
-            setattr(module, part, LoRALinear(getattr(module, part), form.rank))
         return shared
->>>>>>> origin/main
     ends = [(module, part) for module, names in _parents(layers) for part in names if _is_end(getattr(module, part))]
     # A layer is listed before its attention, and with it the end of its feed-forward layer.
     order = {id(module): place for place, module in enumerate(layers.modules())}
