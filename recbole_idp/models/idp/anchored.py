@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
-from recbole_idp.models.base.encoded_items import EncodedItemsModel
+from recbole_idp.models.base.encoded_items import WholeItemsModel
 from recbole_idp.models.idp.components import component_directions
 from recbole_idp.models.idp.keys import AnchorSettings
 from recbole_idp.models.idp.text_delta import bounded
@@ -16,14 +16,12 @@ from recbole_idp.models.idp.text_delta import bounded
 if TYPE_CHECKING:
     import numpy as np
     from recbole.config import Config
-    from recbole.data.interaction import Interaction
 
-    from recbole_idp.data.rows import Batch
     from recbole_idp.models.base.sequence_model import ModelData
     from recbole_idp.models.idp.model import IDP
 
 
-class AnchoredIDs(EncodedItemsModel):
+class AnchoredIDs(WholeItemsModel):
     """What a model on source domains is with anchored IDs, before its own class: e_i = P x_i + bounded(d_i).
 
     item texts -> frozen vectors, centred by domain -> projection P, trained, + bounded change of each item -> IDs
@@ -61,16 +59,6 @@ class AnchoredIDs(EncodedItemsModel):
         """Put the IDs into the item table, as they are handed over."""
         with torch.no_grad():
             self.item_embedding.weight.copy_(self.encode_items())
-
-    def position_loss(self, batch: Batch) -> torch.Tensor:
-        """Compute the mean loss over all positions that have a target; arguments as in :class:`SequenceModel`."""
-        with self.items_encoded_once():
-            return super().position_loss(batch)
-
-    def calculate_loss(self, interaction: Interaction) -> torch.Tensor:
-        """Compute the mean loss of rows with one target each, a hook of RecBole; scalar."""
-        with self.items_encoded_once():
-            return super().calculate_loss(interaction)
 
 
 @functools.cache
