@@ -21,8 +21,8 @@ from recbole_idp.data.few_shot import training_users
 from recbole_idp.data.item_text import ItemFileFormat
 from recbole_idp.errors import UserError
 from recbole_idp.evaluation.ranking import ranks_from_scores
+from recbole_idp.models.idp.generation import centred
 from recbole_idp.models.idp.pretrain import find_or_pretrain
-from recbole_idp.models.idp.scale import centred
 from recbole_idp.models.idp.transfer import prepare_start
 from recbole_idp.run.best_model import keep_best, read_titles
 from recbole_idp.run.keys import PlaceSettings

@@ -21,9 +21,8 @@ from recbole_idp.models.idp.diagnosis import (
     shapes,
     text_and_behaviour,
 )
-from recbole_idp.models.idp.generation import match_weights
+from recbole_idp.models.idp.generation import centred, match_weights
 from recbole_idp.models.idp.keys import GenerationSettings
-from recbole_idp.models.idp.scale import centred
 from recbole_idp.models.idp.transfer import prepare_start
 from recbole_idp.recbole_models.choose import trainer_class
 from recbole_idp.report.inspect_page import save_page

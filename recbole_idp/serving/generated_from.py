@@ -51,7 +51,7 @@ class GeneratedFrom:
 
     The shares are those of the generators' equations: one for the matches of ``paper`` and ``neighbours``, none in
     ``map``; in ``mixture`` c_i, the confidence that the best match is a twin, and 1 - c_i for the map; ``blend`` gives
-    own_texts * (1 - c_i) of all to the target's own texts. ``anchored`` has the projection, and of a twin as much.
+    own_texts * (1 - c_i) of all to the target's own texts.
 
     Args:
         trained: A model with :attr:`TrainedModel.transfer` and :attr:`TrainedModel.source_items`.
@@ -80,7 +80,6 @@ class GeneratedFrom:
         self._weights = match_weights(self._matches, settings)
         self._confidence = confidence(self._matches).squeeze(1)
         self._generator, self._own_texts = settings.generator, settings.own_texts
-        self._twins = self._matches.similarities[:, 0] >= settings.twin_similarity
 
     def of(self, number: int) -> Origin | None:
         """Return what an item was generated from; None where it has no text, and so no match.
@@ -94,12 +93,10 @@ class GeneratedFrom:
         weights, similarities = self._weights[row].tolist(), self._matches.similarities[row].tolist()
         names = self._names.named(self._matches.items[row])
         found = sorted(map(MatchedItem, names, weights, similarities), key=lambda one: -one.weight)
-        return Origin(found, *self._shares(float(self._confidence[row]), bool(self._twins[row])))
+        return Origin(found, *self._shares(float(self._confidence[row])))
 
-    def _shares(self, confident: float, twin: bool) -> tuple[float, float, float]:
+    def _shares(self, confident: float) -> tuple[float, float, float]:
         """Return the shares of matches, map and own texts; ``confident`` is c_i."""
-        if self._generator == "anchored":
-            return (0.5, 0.5, 0.0) if twin else (0.0, 1.0, 0.0)
         if self._generator not in _MIXED:
             return (0.0, 1.0, 0.0) if self._generator == "map" else (1.0, 0.0, 0.0)
         own = self._own_texts * (1 - confident) if self._generator == "blend" else 0.0

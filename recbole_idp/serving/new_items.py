@@ -20,9 +20,8 @@ from recbole_idp.errors import UserError
 from recbole_idp.hub.download import local_folder
 from recbole_idp.models.idp.bundle import MATCHER, Bundle
 from recbole_idp.models.idp.cdim.matchers import FrozenMatcher, open_matcher
-from recbole_idp.models.idp.generation import GENERATORS, Evidence, generate
+from recbole_idp.models.idp.generation import GENERATORS, RESCALINGS, Evidence, generate
 from recbole_idp.models.idp.keys import GenerationSettings
-from recbole_idp.models.idp.scale import RESCALINGS
 from recbole_idp.search.exact import Matches, retrieve
 from recbole_idp.serving.source_items import SourceItems
 from recbole_idp.storage.schema import Nullable, OptionalKey, SchemaError, check_schema
@@ -53,7 +52,6 @@ _SAYS = {
     "match_temperature": float,
     "map_ridge": float,
     "own_texts": float,
-    "twin_similarity": OptionalKey(float),
 }
 
 
@@ -193,7 +191,7 @@ def add_items(trained: TrainedModel, new: NewItems, bundle: Bundle) -> TrainedMo
     config = trained.description["config"]
     assert trained.transfer is not None  # as check_generated says
     _check_fit(trained.transfer, bundle, trained)
-    frozen, vectors = _vectors(bundle, new, trained.folder)
+    vectors = _adapted_vectors(bundle, new, trained.folder)
     old, n_old = trained.transfer, len(trained.tokens)
     found = retrieve(vectors, bundle.adapted_vectors, old["items"].shape[1])
     vectors = np.concatenate([old["vectors"].numpy(), vectors])
@@ -201,9 +199,7 @@ def add_items(trained: TrainedModel, new: NewItems, bundle: Bundle) -> TrainedMo
     similarities = np.concatenate([old["similarities"].numpy(), found.similarities])
     matches = Matches(items, similarities, np.any(vectors, axis=1))
     settled = n_old - trained.description["added"]
-    texts = {} if bundle.projection is None else {"texts": np.concatenate([old["texts"].numpy(), frozen])}
-    anchors = bundle.anchors(texts["texts"]) if texts else None
-    evidence = Evidence(bundle.item_embeddings, bundle.adapted_vectors, vectors, matches, settled, anchors)
+    evidence = Evidence(bundle.item_embeddings, bundle.adapted_vectors, vectors, matches, settled)
     added = generate(evidence, GenerationSettings.of(config))[n_old:]
     return dataclasses.replace(
         extended(trained, added, new),
@@ -211,7 +207,6 @@ def add_items(trained: TrainedModel, new: NewItems, bundle: Bundle) -> TrainedMo
             "vectors": torch.from_numpy(vectors),
             "items": torch.from_numpy(items),
             "similarities": torch.from_numpy(similarities),
-            **{name: torch.from_numpy(value) for name, value in texts.items()},
         },
         source_items=SourceItems.of(bundle, items),
     )
@@ -337,16 +332,15 @@ def _check_fit(transfer: Mapping[str, torch.Tensor], bundle: Bundle, trained: Tr
         and len(items) == len(vectors)
         and items.shape[1] > 0
         and 0 <= int(items.min()) <= int(items.max()) < len(bundle.tokens)
-        and (bundle.projection is None or ("texts" in transfer and transfer["texts"].shape == vectors.shape))
     )
     if not fits or not 0 <= trained.description["added"] < len(trained.tokens):
         raise UserError(f"{trained.folder} and its bundle do not fit each other: train the model again")
 
 
-def _vectors(bundle: Bundle, new: NewItems, folder: object) -> tuple[np.ndarray, np.ndarray]:
-    """Encode the texts of T items with the bundle's text encoder, and with its matcher; shape [T, W] each."""
+def _adapted_vectors(bundle: Bundle, new: NewItems, folder: object) -> np.ndarray:
+    """Encode the texts of T items with the bundle's text encoder and matcher; shape [T, W]."""
     texts = list(new.texts.values())
     frozen = encoder_for(new, open_text_encoder(bundle.folder / TEXT_ENCODER), folder).encode(texts)
     kind = bundle.description.get("cdim", {}).get("matcher", FrozenMatcher.kind)
     with tempfile.TemporaryDirectory() as cache:
-        return frozen, open_matcher(kind, bundle.folder / MATCHER, cache).vectors(texts, frozen)
+        return open_matcher(kind, bundle.folder / MATCHER, cache).vectors(texts, frozen)

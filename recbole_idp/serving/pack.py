@@ -181,10 +181,8 @@ def _about_bundle(bundle: Bundle) -> dict[str, Any]:
 def _about_transfer(start: TransferStart) -> dict[str, torch.Tensor]:
     """Return the vectors and matches of the items, which the generation of items added later needs."""
     matches = start.matches
-    kept = {
+    return {
         "vectors": torch.from_numpy(start.vectors),
         "items": torch.from_numpy(matches.items),
         "similarities": torch.from_numpy(matches.similarities),
     }
-    # Anchored IDs are made of the texts as the frozen encoder reads them; these may be the vectors themselves.
-    return kept if start.bundle.projection is None else {**kept, "texts": torch.from_numpy(start.frozen_vectors.copy())}

@@ -41,15 +41,14 @@ def pretrained(place):
     return f"--pretrained={bundle_of(place)}"
 
 
-@pytest.mark.parametrize("generator", ["paper", "neighbours", "map", "mixture", "blend", "anchored"])
+@pytest.mark.parametrize("generator", ["paper", "neighbours", "map", "mixture", "blend"])
 def test_an_item_gets_what_it_would_have_started_from(generator, place, tmp_path):
     shutil.copytree(place.parent, tmp_path / "data", ignore=shutil.ignore_patterns("mine-*", "trained-*", "results"))
-    if generator == "anchored":
-        shutil.rmtree(bundle_of(tmp_path / "data" / "saved"))
-    source_ids = "anchored" if generator == "anchored" else "free"
-    trained = make_trained(tmp_path, "zero_shot", generator=generator, source_ids=source_ids)
-    text = ITEM_HEADER + "twin\twall clock 0\nother\tdesk lamp 0\n"
-    assert add(trained, text, tmp_path / "more", pretrained(trained.parent)) == 0
+    trained = make_trained(tmp_path, "zero_shot", generator=generator)
+    assert (
+        add(trained, ITEM_HEADER + "twin\twall clock 0\nother\tdesk lamp 0\n", tmp_path / "more", pretrained(place))
+        == 0
+    )
     model = TrainedModel.open(tmp_path / "more")
     vector = dict(zip(model.tokens, model.item_vectors[1:], strict=True))
     torch.testing.assert_close(vector["twin"], vector["si4"])

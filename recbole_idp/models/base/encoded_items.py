@@ -13,10 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from recbole.config import Config
-    from recbole.data.interaction import Interaction
     from typing_extensions import Self
-
-    from recbole_idp.data.rows import Batch
 
 
 class EncodedItemsModel(SequenceModel):
@@ -67,17 +64,3 @@ class EncodedItemsModel(SequenceModel):
             yield
         finally:
             self._step_vectors = None
-
-
-class WholeItemsModel(EncodedItemsModel):
-    """A model of encoded items, all of which each training step encodes, once."""
-
-    def position_loss(self, batch: Batch) -> torch.Tensor:
-        """Compute the mean loss over all positions that have a target; arguments as in :class:`SequenceModel`."""
-        with self.items_encoded_once():
-            return super().position_loss(batch)
-
-    def calculate_loss(self, interaction: Interaction) -> torch.Tensor:
-        """Compute the mean loss of rows with one target each, a hook of RecBole; scalar."""
-        with self.items_encoded_once():
-            return super().calculate_loss(interaction)

@@ -12,8 +12,6 @@ import torch
 
 from recbole_idp.errors import UserError
 from recbole_idp.models.idp.cdim.matchers import FrozenMatcher, open_matcher
-from recbole_idp.models.idp.generation import Anchors
-from recbole_idp.models.idp.scale import centred_by_domain
 from recbole_idp.storage.schema import ObjectOf, OptionalKey
 from recbole_idp.storage.sealed import FolderFormat, read_weights
 from recbole_idp.train.pretrained_folder import (
@@ -69,7 +67,6 @@ class Bundle(PretrainedFolder):
         domains: Domain of each item; length S.
         tokens: Item ids in their domains; length S.
         titles: Titles; length S.
-        projection: What anchored IDs are of their centred texts; shape [W, D]; None where IDs are free.
         description: As in the base class, and ``encoder`` (kind and sizes), ``text_encoder``, ``cdim`` (depth, what is
             kept, matching quality), ``pretrain_fingerprint`` of IDs and encoder alone.
         folder: Where it was opened from.
@@ -100,7 +97,6 @@ class Bundle(PretrainedFolder):
     domains: list[str]
     tokens: list[str]
     titles: list[str]
-    projection: torch.Tensor | None = None
 
     @classmethod
     def read_parts(cls, folder: Path, description: Mapping[str, Any]) -> dict[str, Any]:
@@ -111,7 +107,6 @@ class Bundle(PretrainedFolder):
             embeddings, texts = items["item_embeddings"], items["text_vectors"]
             adapted = items.get("adapted_vectors", texts)
             _check_items(embeddings, texts, adapted, len(names.tokens), description["encoder"]["hidden_size"])
-            _check_projection(items.get("projection"), texts.shape[1], embeddings.shape[1])
         except (KeyError, ValueError) as error:
             raise UserError(f"bundle {folder} cannot be read ({error}): pre-train again") from error
         return {
@@ -119,20 +114,8 @@ class Bundle(PretrainedFolder):
             "text_vectors": texts.numpy(),
             "adapted_vectors": adapted.numpy(),
             "encoder": encoder,
-            "projection": items.get("projection"),
             **names._asdict(),
         }
-
-    def anchors(self, target_texts: np.ndarray) -> Anchors | None:
-        """Return what the generator ``anchored`` needs; None where IDs are free.
-
-        Args:
-            target_texts: Text vectors of the target items by the frozen encoder, zero without text; shape [T, W].
-        """
-        if self.projection is None:
-            return None
-        texts = torch.from_numpy(centred_by_domain(self.text_vectors, np.array(self.domains)))
-        return Anchors(self.projection, self.item_embeddings - texts @ self.projection, target_texts)
 
     def ids_of(self, items: Sequence[HistoryItem]) -> tuple[torch.Tensor, int]:
         """Return the IDs of items that stand in a target's histories.
@@ -194,8 +177,6 @@ def bundle_content(
         "item_embeddings": source.item_embeddings,
         "text_vectors": torch.from_numpy(np.ascontiguousarray(text_vectors)),
     }
-    if source.projection is not None:
-        tensors["projection"] = source.projection
     if adapted_vectors is not text_vectors:
         tensors["adapted_vectors"] = torch.from_numpy(np.ascontiguousarray(adapted_vectors))
     columns = ([" ".join(text.split()) for text in column] for column in names)
@@ -254,16 +235,6 @@ def _check_items(
             raise ValueError(f"{name} has values that are not numbers")
     if embeddings.shape[1] != width or texts.shape != adapted.shape:
         raise ValueError("its vectors are of other widths than it says")
-
-
-def _check_projection(projection: torch.Tensor | None, text_width: int, width: int) -> None:
-    """Raise ValueError where a projection is there and does not fit."""
-    if projection is None:
-        return
-    if projection.dtype != torch.float32 or projection.shape != (text_width, width):
-        raise ValueError(f"its projection has shape {list(projection.shape)}, or is not of float32")
-    if not torch.isfinite(projection).all():
-        raise ValueError("its projection has values that are not numbers")
 
 
 def _about_matcher(cdim: Mapping[str, Any]) -> str:

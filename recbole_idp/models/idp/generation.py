@@ -9,7 +9,6 @@ import numpy as np
 import torch
 
 from recbole_idp.models.idp.components import component_directions
-from recbole_idp.models.idp.scale import RESCALINGS, centred, root_mean_square, to_spread
 from recbole_idp.search.exact import Matches
 
 if TYPE_CHECKING:
@@ -19,21 +18,6 @@ if TYPE_CHECKING:
 
 TWIN_POWER = 16
 """How fast the mixture's confidence falls: 0.99 of the best match's similarity give 0.85, 0.9 give 0.19, 0.7 give 0."""
-
-
-@dataclass(frozen=True)
-class Anchors:
-    """What a bundle with anchored IDs gives besides.
-
-    Attributes:
-        projection: P, from centred text vectors to IDs; shape [W, D].
-        changes: What the ID of each source item has beyond the projection of its text; shape [S, D].
-        target_texts: Text vectors of the target items by the frozen encoder, zero without text; shape [T, W].
-    """
-
-    projection: torch.Tensor
-    changes: torch.Tensor
-    target_texts: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -47,7 +31,6 @@ class Evidence:
         matches: The matched source items of each target item.
         settled: Number of the first target items over which means and spread are taken; the others are added to a model
             that is already trained. None: all.
-        anchors: What anchored IDs were made of; None where the IDs are free.
     """
 
     item_embeddings: torch.Tensor
@@ -55,7 +38,6 @@ class Evidence:
     target_vectors: np.ndarray
     matches: Matches
     settled: int | None = None
-    anchors: Anchors | None = None
 
 
 def paper(evidence: Evidence, settings: GenerationSettings) -> torch.Tensor:
@@ -146,25 +128,6 @@ def blend(evidence: Evidence, settings: GenerationSettings) -> torch.Tensor:
     return centre + (1 - share) * offset + share * (own @ rotation(own[:settled], offset[:settled]))
 
 
-def anchored(evidence: Evidence, settings: GenerationSettings) -> torch.Tensor:
-    """Project the target's texts as those of the sources were, and add the change of an item's near twin.
-
-    e_i = P x_i + d_k, where the best match k is at least as near as ``twin_similarity``; P x_i elsewhere.
-
-    Args:
-        evidence: Sources, target and matches, with anchors.
-        settings: With ``twin_similarity``.
-
-    Returns:
-        Shape [T, D].
-    """
-    anchors, matches = evidence.anchors, evidence.matches
-    assert anchors is not None  # as the caller has checked
-    projected = torch.from_numpy(centred(anchors.target_texts, evidence.settled)) @ anchors.projection
-    twin = torch.from_numpy(matches.similarities[:, :1] >= settings.twin_similarity)
-    return projected + twin * anchors.changes[torch.from_numpy(matches.items[:, 0])]
-
-
 def confidence(matches: Matches) -> torch.Tensor:
     """Return the confidence that the best match is a near twin: c_i, its similarity to a high power; shape [T, 1]."""
     return torch.from_numpy(matches.similarities[:, :1]).clamp(0, 1).pow(TWIN_POWER)
@@ -212,9 +175,6 @@ def match_weights(matches: Matches, settings: GenerationSettings) -> torch.Tenso
     """
     if settings.generator == "paper":
         return paper_weights(matches.similarities)
-    if settings.generator == "anchored":
-        # The best match alone may be a twin.
-        return torch.eye(matches.similarities.shape[1])[torch.zeros(len(matches.items), dtype=torch.long)]
     return softmax_weights(matches.similarities, settings.match_temperature)
 
 
@@ -254,15 +214,64 @@ def fit_text_map(vectors: np.ndarray, item_embeddings: torch.Tensor, ridge: floa
     return lambda others, settled=None: torch.from_numpy(centred(others, settled)) @ weights + item_embeddings.mean(0)
 
 
-GENERATORS = {
-    "paper": paper,
-    "neighbours": neighbours,
-    "map": text_map,
-    "mixture": mixture,
-    "blend": blend,
-    "anchored": anchored,
-}
-_AS_MADE = ("paper", "anchored")
+def centred(vectors: np.ndarray, settled: int | None = None) -> np.ndarray:
+    """Subtract the mean of the items, or of the first ``settled``, that have a text; others stay zero."""
+    present = np.linalg.norm(vectors, axis=1, keepdims=True) > 0
+    # NumPy 1 makes float64 of float32 over a whole number that needs more than 16 bits.
+    return (vectors - vectors[:settled].sum(0) / np.float32(max(1, present[:settled].sum()))) * present
+
+
+def keep_scale(
+    generated: torch.Tensor, spread: float | torch.Tensor, centre: torch.Tensor, settled: int | None = None
+) -> torch.Tensor:
+    """Return the embeddings as the generator made them; arguments as in :func:`to_spread`."""
+    return generated
+
+
+def to_spread(
+    generated: torch.Tensor, spread: float | torch.Tensor, centre: torch.Tensor, settled: int | None = None
+) -> torch.Tensor:
+    """Centre the embeddings and scale them to a given spread.
+
+    Averaging m vectors shrinks the differences between items and keeps what they have in common. The generated
+    embeddings then lie closer to one point than any that the encoder saw in pre-training.
+
+    Args:
+        generated: Shape [T, D].
+        spread: Root of the mean squared distance from the centre.
+        centre: Mean of the result; shape [D].
+        settled: Number of the first rows over which mean and spread are taken. None: all.
+
+    Returns:
+        Shape [T, D].
+    """
+    offset = generated - generated[:settled].mean(0)
+    return centre + offset * (spread / root_mean_square(offset[:settled]).clamp_min(1e-12))
+
+
+def root_mean_square(vectors: torch.Tensor) -> torch.Tensor:
+    """Return the root of the rows' mean squared length, a scalar."""
+    return vectors.pow(2).sum(1).mean().sqrt()
+
+
+def to_norm(generated: torch.Tensor, spread: float, centre: torch.Tensor, settled: int | None = None) -> torch.Tensor:
+    """Scale each embedding to the same length: that of a vector at the given distance from the centre.
+
+    Args:
+        generated: Shape [T, D].
+        spread: The spread of the embeddings that the result should resemble.
+        centre: Their mean; shape [D].
+        settled: Not used.
+
+    Returns:
+        Shape [T, D].
+    """
+    length = (centre.pow(2).sum() + spread**2).sqrt()
+    return torch.nn.functional.normalize(generated, dim=1) * length
+
+
+GENERATORS = {"paper": paper, "neighbours": neighbours, "map": text_map, "mixture": mixture, "blend": blend}
+RESCALINGS = {"none": keep_scale, "spread": to_spread, "norm": to_norm}
 
 
 def generate(evidence: Evidence, settings: GenerationSettings) -> torch.Tensor:
@@ -274,14 +283,14 @@ def generate(evidence: Evidence, settings: GenerationSettings) -> torch.Tensor:
 
     Returns:
         Shape [T, D]; rows of items without text hold the mean of the others. The result of ``paper`` is not rescaled,
-        as the paper does not, nor is that of ``anchored``, which has the scale of the sources.
+        as the paper does not.
     """
     generated = GENERATORS[settings.generator](evidence, settings)
     matched = torch.from_numpy(evidence.matches.matched)
     if not matched[: evidence.settled].any():
         return generated
     settled = int(matched[: evidence.settled].sum())
-    if settings.generator not in _AS_MADE:
+    if settings.generator != "paper":
         centre = evidence.item_embeddings.mean(0)
         rescale, spread = RESCALINGS[settings.rescale], settings.generated_spread
         generated[matched] = rescale(generated[matched], spread, centre, settled)

@@ -1,6 +1,6 @@
 """Settings of IDP and its variants (arXiv 2405.03562)."""
 
-from typing import Any, Literal
+from typing import Literal
 
 from recbole_idp.config.setting import (
     Affects,
@@ -14,7 +14,6 @@ from recbole_idp.config.setting import (
     Share,
     setting,
 )
-from recbole_idp.errors import UserError
 from recbole_idp.models.sasrec.keys import PositionSASRecSettings
 from recbole_idp.nn.encoder.keys import EncoderSettings, GRUSettings
 from recbole_idp.train.keys import Variant
@@ -72,23 +71,6 @@ class MatcherSettings(Settings):
     )
 
 
-class AnchorSettings(Settings):
-    """What the IDs of source items are."""
-
-    source_ids: Literal["free", "anchored"] = setting(
-        "free",
-        "paper: free; anchored: a projection of the texts, shared by all items, and a bounded change of each.",
-        Affects.PRETRAINING,
-        implied="free",
-    )
-    anchor_bound: Positive = setting(
-        0.5,
-        "default: length below which each change stays; the projection starts at a mean length of 1.",
-        Affects.PRETRAINING,
-        of=("source_ids", "anchored"),
-    )
-
-
 class GenerationSettings(Settings):
     """Matching of target items, and the embeddings that are generated for them."""
 
@@ -101,9 +83,9 @@ class GenerationSettings(Settings):
     search_recall: Share = setting(
         0.95, "default: share of the true matches that hnsw and ivf have to find on a sample.", Affects.TRAINING
     )
-    generator: Literal["paper", "neighbours", "map", "mixture", "blend", "anchored"] = setting(
+    generator: Literal["paper", "neighbours", "map", "mixture", "blend"] = setting(
         "blend",
-        "paper: its equations; default: blend; mixture; map; neighbours; anchored (docs/guide/generator.md).",
+        "paper: its equations; default: blend; mixture; map; neighbours (docs/guide/generator.md).",
         Affects.TRAINING,
     )
     map_ridge: Positive = setting(
@@ -111,12 +93,6 @@ class GenerationSettings(Settings):
     )
     own_texts: Share = setting(
         0.7, "default: share of the target's own texts in blend, where there is no near twin.", Affects.TRAINING
-    )
-    twin_similarity: Share = setting(
-        0.9,
-        "default: similarity from which on the best match is a twin, whose change is taken.",
-        Affects.TRAINING,
-        of=("generator", "anchored"),
     )
     match_temperature: Positive = setting(
         0.05,
@@ -150,7 +126,7 @@ class GenerationSettings(Settings):
     )
 
 
-class IDPSettings(EncoderSettings, AnchorSettings, MatcherSettings, GenerationSettings):
+class IDPSettings(EncoderSettings, MatcherSettings, GenerationSettings):
     """IDP on SASRec."""
 
     hidden_size: Count = setting(64, "default: width of the ID embeddings and of the encoder.", _BOTH)
@@ -160,16 +136,6 @@ class IDPSettings(EncoderSettings, AnchorSettings, MatcherSettings, GenerationSe
         Affects.PRETRAINING,
         implied=False,
     )
-
-    @classmethod
-    def check_together(cls, values: dict[str, Any]) -> None:
-        """Check that a step which reads all texts is not asked to update single rows."""
-        super().check_together(values)
-        if values["source_ids"] == "anchored" and values["pretrain_row_updates"]:
-            raise UserError(
-                "pretrain_row_updates has single rows updated, and with source_ids anchored a step changes all: "
-                "leave one of them out"
-            )
 
 
 class IDPIDtSettings(IDPSettings):

@@ -114,9 +114,6 @@ class IDP(SequenceModel):
         weights = {f"encoder.{name}": value for name, value in encoder.items()}
         take_over(self, weights, ["encoder"], self.size_keys, "the pre-trained encoder")
 
-    def settle(self) -> None:
-        """Put the IDs into the item table, as they are handed over after pre-training; here they are there already."""
-
     def position_loss(self, batch: Batch) -> torch.Tensor:
         """Compute the mean loss over all positions that have a target, plus the prior around the generated IDs.
 

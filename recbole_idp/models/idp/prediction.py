@@ -14,7 +14,7 @@ import numpy as np
 
 from recbole_idp.models.idp.co_occurrence import behaviour_vectors, following
 from recbole_idp.models.idp.diagnosis import cosines
-from recbole_idp.models.idp.scale import centred
+from recbole_idp.models.idp.generation import centred
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -17,12 +17,10 @@ from recbole_idp.content.text.keys import TextSettings
 from recbole_idp.data.content_hashes import content_hashes
 from recbole_idp.data.domains import source_locations
 from recbole_idp.errors import UserError
-from recbole_idp.models.idp.anchored import anchored
 from recbole_idp.models.idp.bundle import Bundle, ItemNames, bundle_card, bundle_content
 from recbole_idp.models.idp.cdim.depths import SourceItems, check_depth, deciding_values, train_matcher
-from recbole_idp.models.idp.keys import AnchorSettings, MatcherSettings
+from recbole_idp.models.idp.keys import MatcherSettings
 from recbole_idp.models.idp.model import IDP
-from recbole_idp.models.idp.scale import centred_by_domain
 from recbole_idp.models.idp.source_model import SourceModel, find_source_model, keep_source_model
 from recbole_idp.storage.files import fingerprint, remove_kept
 from recbole_idp.train.pretrained import Pretraining, find_or_make, open_given
@@ -81,7 +79,6 @@ class BundlePretraining(Pretraining[Bundle]):
         super().__init__(config, source_locations(config))
         self.encoding = TextEncoding.of(self.config)
         self.matcher = MatcherSettings.of(self.config)
-        self.is_anchored = AnchorSettings.of(self.config).source_ids == "anchored"
         self.text_encoder = self.encoding.load_source_encoder(self.locations)
         check_depth(self.matcher, self.text_encoder)
 
@@ -89,12 +86,9 @@ class BundlePretraining(Pretraining[Bundle]):
     def source_fingerprint(self) -> str:
         """Hexadecimal digits that stand for all that decides on IDs and sequence encoder."""
         data = [content_hashes(location) for location in self.locations]
-        # Texts decide on IDs that are made of them, and on no others.
-        texts = {} if self.is_anchored else TextSettings.model_fields
-        others = {*texts, *MatcherSettings.model_fields}
+        others = {*TextSettings.model_fields, *MatcherSettings.model_fields}
         values = {key: value for key, value in super().values().items() if key not in others}
-        encoder = {"text_encoder": text_encoder_identity(self.text_encoder)} if self.is_anchored else {}
-        return fingerprint({"data": data, "hyper_parameters": values, **encoder})
+        return fingerprint({"data": data, "hyper_parameters": values})
 
     def deciding(self) -> dict[str, Any]:
         """Return what decides on IDs and encoder, on the texts, and on the matcher."""
@@ -140,10 +134,10 @@ class BundlePretraining(Pretraining[Bundle]):
         if text_encoder.needs_fitting:
             # Before the training: texts from which nothing can be learned are refused at once.
             text_encoder.fit(texts)
+        source = self._source_model(domains, clock)
         with clock.stage("encode", f"encoding {len(texts):,} source texts with {text_encoder.name}") as facts:
             vectors, report = self.encoding.encode(text_encoder, texts)
             facts.update(encoded=report.encoded, items_per_second=round(report.items_per_second))
-        source = self._source_model(domains, vectors, clock)
         with clock.stage("cdim", f"training the matcher, depth {self.matcher.cdim_depth}") as facts:
             events = np.bincount(domains.sequences.items.numpy(), minlength=len(domains.item_tokens))[1:]
             items = SourceItems(
@@ -174,8 +168,8 @@ class BundlePretraining(Pretraining[Bundle]):
             },
         )
 
-    def _source_model(self, domains: Domains, texts: np.ndarray, clock: StageClock) -> SourceModel:
-        """Find item IDs and sequence encoder, or train them (IDP, ID-based pre-training); texts have shape [S, W]."""
+    def _source_model(self, domains: Domains, clock: StageClock) -> SourceModel:
+        """Find item IDs and sequence encoder, or train them (IDP, ID-based pre-training)."""
         config, kept = self.config, self.kept_source_model
         if found := find_source_model(config["checkpoint_dir"], self.source_fingerprint, kept):
             return found
@@ -186,15 +180,11 @@ class BundlePretraining(Pretraining[Bundle]):
             loaders = domains.split(config["pretrain_valid_users"], config["seed"])
 
             def make_model() -> IDP:
-                model, dataset = get_model(config["model"]), loaders[0].dataset
-                if not self.is_anchored:
-                    return model(settings, dataset)
-                return anchored(model)(settings, dataset, centred_by_domain(texts, domains.item_domain[1:]))
+                return get_model(config["model"])(settings, loaders[0].dataset)
 
             kind = RowTrainer if config["pretrain_row_updates"] else SourceTableTrainer
             trainer, valid = train_resumably(settings, make_model, loaders, self.unfinished, kind)
             facts.update(targets_per_second=round(trainer.targets_per_second), valid=valid)
-            trainer.model.settle()
             found = keep_source_model(kept, trainer.model, valid)
             remove_kept(kept_files(self.unfinished))
         return found

@@ -16,33 +16,28 @@ from recbole_idp.storage.checkpoint import load_checkpoint, save_checkpoint
 
 _ITEMS = "item_embedding.weight"
 _ENCODER = "encoder."
-_PROJECTION = "projection"
 
 
 @dataclass(frozen=True)
 class SourceModel:
-    """Item IDs and sequence encoder.
+    """Item IDs and sequence encoder, which do not depend on texts.
 
     Attributes:
         item_embeddings: ID embeddings without padding; shape [S, D].
         encoder: State of the sequence encoder.
         valid: Validation metrics on held-out source users.
-        projection: What anchored IDs are of their texts; shape [W, D]; None where IDs are free.
     """
 
     item_embeddings: torch.Tensor
     encoder: dict[str, torch.Tensor]
     valid: dict[str, float]
-    projection: torch.Tensor | None = None
 
     @classmethod
     def from_state(cls, state: Mapping[str, torch.Tensor], valid: dict[str, float]) -> SourceModel:
         """Take the parts out of a model's state."""
         encoder = {name[len(_ENCODER) :]: value for name, value in state.items() if name.startswith(_ENCODER)}
         copied = {name: value.detach().cpu().clone() for name, value in encoder.items()}
-        projection = state.get(_PROJECTION)
-        kept = None if projection is None else projection.detach().cpu().clone()
-        return cls(state[_ITEMS].detach().cpu()[1:].clone(), copied, valid, kept)
+        return cls(state[_ITEMS].detach().cpu()[1:].clone(), copied, valid)
 
 
 def find_source_model(checkpoint_dir: str | Path, digits: str, kept: Path) -> SourceModel | None:
@@ -66,7 +61,7 @@ def find_source_model(checkpoint_dir: str | Path, digits: str, kept: Path) -> So
             logger.debug(f"not looked at: {error}")
             continue
         logger.info(f"Item IDs and sequence encoder were trained before with the same data and settings: {path.parent}")
-        return SourceModel(bundle.item_embeddings, bundle.encoder, bundle.description["valid"], bundle.projection)
+        return SourceModel(bundle.item_embeddings, bundle.encoder, bundle.description["valid"])
     if not kept.is_file():
         return None
     try:

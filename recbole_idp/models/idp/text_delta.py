@@ -8,17 +8,19 @@ import torch
 from torch import nn
 
 from recbole_idp.content.text.encoding import TextEncoding
-from recbole_idp.models.base.encoded_items import WholeItemsModel
+from recbole_idp.models.base.encoded_items import EncodedItemsModel
 from recbole_idp.models.idp.keys import TextDeltaSASRecSettings
 from recbole_idp.models.idp.text_pca import text_components
 
 if TYPE_CHECKING:
     from recbole.config import Config
+    from recbole.data.interaction import Interaction
 
     from recbole_idp.data.dataset import SequenceDataset
+    from recbole_idp.data.rows import Batch
 
 
-class TextDeltaSASRec(WholeItemsModel):
+class TextDeltaSASRec(EncodedItemsModel):
     """SASRec whose item vectors are frozen principal components of the texts, plus a change that training bounds.
 
     item texts -> frozen vectors -> principal components + bounded change of each item -> item vectors
@@ -45,6 +47,16 @@ class TextDeltaSASRec(WholeItemsModel):
     def encode_items(self) -> torch.Tensor:
         """Compute the vector of every input; shape [I, D]."""
         return self.texts + bounded(self.item_embedding.weight, self.bound)
+
+    def position_loss(self, batch: Batch) -> torch.Tensor:
+        """Compute the mean loss over all positions that have a target; arguments as in :class:`SequenceModel`."""
+        with self.items_encoded_once():
+            return super().position_loss(batch)
+
+    def calculate_loss(self, interaction: Interaction) -> torch.Tensor:
+        """Compute the mean loss of rows with one target each, a hook of RecBole; scalar."""
+        with self.items_encoded_once():
+            return super().calculate_loss(interaction)
 
 
 def bounded(vectors: torch.Tensor, bound: float) -> torch.Tensor:

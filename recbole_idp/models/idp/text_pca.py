@@ -9,10 +9,9 @@ import numpy as np
 from recbole_idp.content.text.encoding import TextEncoding
 from recbole_idp.models.base.text_vectors import frozen_text_vectors
 from recbole_idp.models.idp.co_occurrence import behaviour_vectors
-from recbole_idp.models.idp.generation import principal_components
+from recbole_idp.models.idp.generation import centred, principal_components
 from recbole_idp.models.idp.keys import GraphStartSettings, TextStartSettings
 from recbole_idp.models.idp.model import IDP
-from recbole_idp.models.idp.scale import centred
 
 if TYPE_CHECKING:
     import torch

@@ -11,8 +11,8 @@ from recbole_idp.content.text.encoding import TextEncoding
 from recbole_idp.models.base.text_model import TextModel
 from recbole_idp.models.base.text_vectors import frozen_text_vectors
 from recbole_idp.models.idp.components import component_directions
+from recbole_idp.models.idp.generation import centred
 from recbole_idp.models.idp.keys import TextStartSettings
-from recbole_idp.models.idp.scale import centred
 
 if TYPE_CHECKING:
     from recbole.config import Config

@@ -56,8 +56,7 @@ class TransferStart:
     def evidence(self, matches: Matches | None = None) -> Evidence:
         """Return the input of the generators, with the found matches or others."""
         vectors = self.bundle.adapted_vectors
-        anchors = self.bundle.anchors(self.frozen_vectors)
-        return Evidence(self.bundle.item_embeddings, vectors, self.vectors, matches or self.matches, anchors=anchors)
+        return Evidence(self.bundle.item_embeddings, vectors, self.vectors, matches or self.matches)
 
     def generated(self, settings: GenerationSettings) -> np.ndarray:
         """Return the generated embeddings for figures, zero for items without text; shape [N - 1, D]."""
@@ -112,11 +111,6 @@ def prepare_start(
         # No variant reads the first two.
         return TransferStart(None, None, frozen_vectors, vectors)  # type: ignore[arg-type]
     settings = GenerationSettings.of(config)
-    if settings.generator == "anchored" and bundle.projection is None:
-        raise UserError(
-            f"generator anchored projects texts as the IDs of the sources were, and those of {bundle.folder} are free: "
-            "pre-train with --source_ids=anchored, or use another generator"
-        )
     m, search, recall = settings.top_m, settings.search, settings.search_recall
     with clock.stage("match", f"matching them to {m} of {len(bundle.tokens):,} source items each") as facts:
         matches = retrieve(vectors, bundle.adapted_vectors, m, search, recall, encoding.cache, encoding.device)
