@@ -27,7 +27,7 @@ from recbole_idp.models.idp.transfer import prepare_start
 from recbole_idp.recbole_models.choose import trainer_class
 from recbole_idp.report.inspect_page import save_page
 from recbole_idp.report.inspect_text import inspect_text
-from recbole_idp.run.kept_out import kept_out_figures
+from recbole_idp.run.kept_out import check_kept_out, kept_out_figures
 from recbole_idp.run.keys import InspectionSettings
 from recbole_idp.run.prepare import check_is_matched, fetch_given, prepare
 from recbole_idp.storage.files import unused
@@ -55,6 +55,8 @@ def inspect(config: Config) -> dict[str, Any]:
     """
     check_is_matched(config["model"], trainer_class(config).variants)
     config = fetch_given(config)
+    kept_out = InspectionSettings.of(config).inspect_kept_out
+    check_kept_out(kept_out, config["source_domains"], config["pretrained"])
     prepare(config)
     dataset = create_dataset(config)
     train, _, _ = data_preparation(config, dataset)
@@ -65,7 +67,6 @@ def inspect(config: Config) -> dict[str, Any]:
     found = titles_of(train.dataset.location, tokens[1:], config["text_fields"], ItemFileFormat.of(config))
     titles = dict(zip(tokens[1:], found, strict=True))
     settings = GenerationSettings.of(config)
-    kept_out = InspectionSettings.of(config).inspect_kept_out
     known = None if kept_out is None else kept_out_figures(config, start.bundle, kept_out)
     figures = inspect_figures(settings, start, train.dataset, titles, chosen, config["seed"])
     figures["kept_out"] = known

@@ -11,6 +11,7 @@ from recbole_idp.config.derive import derive
 from recbole_idp.content.text.encoding import TextEncoding
 from recbole_idp.data.domains import source_locations
 from recbole_idp.errors import UserError, nearest
+from recbole_idp.models.idp.bundle import Bundle
 from recbole_idp.models.idp.cdim.depths import SourceItems, check_depth, deciding_values
 from recbole_idp.models.idp.cdim.kept_out import kept_out_quality
 from recbole_idp.models.idp.keys import GenerationSettings, MatcherSettings
@@ -21,27 +22,30 @@ from recbole_idp.train.pretrained_folder import TEXT_ENCODER
 from recbole_idp.train.source_training import read_sources
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from recbole.config import Config
 
-    from recbole_idp.models.idp.bundle import Bundle
 
-
-def check_kept_out(name: str, bundle: Bundle) -> None:
-    """Check that a bundle was pre-trained on a domain.
+def check_kept_out(name: str | None, source_domains: Sequence[str], pretrained: str | None) -> None:
+    """Check, before any work, that a domain that is to be kept out is a source.
 
     Args:
-        name: The domain, ``inspect_kept_out``.
-        bundle: The bundle.
+        name: The domain, ``inspect_kept_out``; None: there is none.
+        source_domains: The source domains, where no bundle is given.
+        pretrained: Folder of a bundle, which has sources of its own; None: there is none.
 
     Raises:
-        UserError: It was not.
+        UserError: It is no source.
     """
-    names = dict.fromkeys(bundle.domains)
-    if name not in names:
-        close = nearest(name, names)
+    sources = source_domains
+    if pretrained:
+        sources = [domain["name"] for domain in Bundle.read_description(pretrained)["domains"]]
+    if name is not None and name not in sources:
+        close = nearest(name, sources)
         raise UserError(
-            f"inspect_kept_out names {name}, which {bundle.folder} was not pre-trained on: "
-            + (f"did you mean {close[0]}?" if close else f"name one of {', '.join(names)}")
+            f"inspect_kept_out names {name}, which is not pre-trained on: "
+            + (f"did you mean {close[0]}?" if close else f"name one of {', '.join(sources)}")
         )
 
 
@@ -51,15 +55,14 @@ def kept_out_figures(config: Config, bundle: Bundle, name: str) -> dict[str, Any
     Args:
         config: The configuration, under whose ``data_path`` the source domains lie.
         bundle: Its IDs have seen the domain.
-        name: The domain.
+        name: The domain, one of the bundle's.
 
     Returns:
         ``domain``, and the result of :func:`~recbole_idp.models.idp.cdim.kept_out.kept_out_quality`.
 
     Raises:
-        UserError: The bundle does not know the domain, or the data are others than it was made of.
+        UserError: The data are others than the bundle was made of.
     """
-    check_kept_out(name, bundle)
     names = list(dict.fromkeys(bundle.domains))
     config = derive(pretrain_config(config), source_domains=names)
     encoding, settings = TextEncoding.of(config), MatcherSettings.of(config)
