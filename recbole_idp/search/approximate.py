@@ -8,12 +8,16 @@ from pathlib import Path
 import faiss
 import numpy as np
 
+from recbole_idp.search.cells import search_cells
+from recbole_idp.search.exact import search_exactly
 from recbole_idp.storage.files import fingerprint, replacing
 
 # HNSW: links of an item and candidates while it is inserted, faiss's customary values for high recall.
 _LINKS, _CONSTRUCTION = 32, 128
 # Vectors for each cell that an IVF index learns its cells from; faiss itself would take 256.
 _TRAINING_VECTORS = 64
+# Below all cosines, and above what faiss gives for an item that it has not found.
+_NO_COSINE = -2
 
 
 def search_approximately(
@@ -46,7 +50,11 @@ def search_approximately(
         f"{kind} search of {len(source_vectors):,} source items: recall@{m} {reached:.4f} on {len(queries)} targets "
         f"compared with the exact search ({'efSearch' if kind == 'hnsw' else 'nprobe'} {width})"
     )
-    similarities, rows = index.search(targets, m)
+    similarities, rows = search_cells(index, targets, m) if kind == "ivf" else index.search(targets, m)
+    # What was looked at for a target may have fewer items than matches are wanted.
+    short = np.flatnonzero(similarities[:, -1] < _NO_COSINE)
+    if len(short):
+        rows[short], similarities[short] = search_exactly(targets[short], source_vectors, m)
     return rows, similarities, reached
 
 
