@@ -243,31 +243,26 @@ def test_baselines_report_both_loops_of_each_model(capsys, tmp_path):
 
 
 @pytest.mark.slow
-def test_rectools_is_trained_on_the_same_events(capsys):
+def test_rectools_is_trained_on_the_same_events(capsys, tmp_path):
     pytest.importorskip("rectools", reason="RecTools is not installed (pip install rectools[torch])")
-    options = [
-        "--dataset=Small",
-        "--steps=3",
-        "--seconds=0.5",
-        "--our_batches=32,64",
-        "--their_batches=8,16",
-        "--text_encoder=lsa",
-    ]
+    write_dataset(tmp_path / "data", "target", 40, n_items=24)
+    options = ["--dataset=target", "--steps=3", "--seconds=0.5", "--text_encoder=lsa"]
+    options += ["--our_batches=32,64", "--their_batches=8,16"]
     report, out = report_of(capsys, "rectools", *options)
     for side, batches in (("ours", {32, 64}), ("rectools_sasrec", {8, 16}), ("rectools_unisrec", {8, 16})):
         training = report[side]["training"]
         assert training["batch_size"] in batches and training["steps"] == 3 and training["targets_per_cpu_second"] > 0
+        assert report[side]["test"]["steps"] > 0
+        # Each item is followed by the next one, which half a second teaches better than chance, 0.19.
+        assert 0.25 < report[side]["test"]["ndcg@10"] <= 1
     assert report["ours"]["training"]["ours_is_faster"] == 1
-    assert report["events"] == 320 - 2 * 40
-    for side in ("ours", "rectools_sasrec", "rectools_unisrec"):
-        assert 0 < report[side]["test"]["ndcg@10"] < 1
     assert "RecTools' UniSRecModel" in out
 
 
 @pytest.mark.slow
 def test_the_script_for_accelerators_runs_on_a_processor_at_toy_size(capsys):
     options = ["--dataset=Small", "--use_gpu=false", "--steps=3", "--width=16", "--items=500", "--large_batch=64"]
-    report, out = report_of(capsys, "gpu", *options, "--epochs=2", "--train_batch_size=32")
+    report, out = report_of(capsys, "gpu", *options, "--epochs=2")
     for precision in ("float32", "bfloat16"):
         facts = report[precision]
         for part in ("training", "wide", "large"):
