@@ -118,7 +118,7 @@ def _large(config: Config, items: int, batch: int, steps: int, peak: float) -> d
     whole = facts["step_memory_mb"]
     return {
         **facts,
-        "weights_mb": round(weights, 1),
+        "weights_mb": round(weights, 3),
         "held_before_mb": round(before / 2**20, 1),
         "memory_mb": None if whole is None else round(whole + weights, 1),
     }
