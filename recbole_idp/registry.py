@@ -67,7 +67,7 @@ class Registration(NamedTuple):
     """
 
     model: Any
-    trainer: Any = "recbole_idp.train.trainer:SequenceTrainer"
+    trainer: Any = "recbole_idp.train.table_trainer:TableTrainer"
     dataset: Any = "recbole_idp.data.predicted:PredictedDataset"
     properties: Any = None
     package: str = "recbole_idp"
