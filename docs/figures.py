@@ -80,7 +80,11 @@ def rooms() -> str:
         [("nn", "encoders, losses", GREEN), ("content", "text to vectors", GREEN), ("search", "nearest", GREEN)],
         [("data", "atomic files, sequences, rows", ORANGE), ("hub", "folders to give away", ORANGE)],
         [("config", "keys, layers, checks", ORANGE), ("storage", "files, locks, seals", ORANGE)],
-        [("registry, hooks", "models and RecBole", GREY), ("compat, errors", "versions, messages", GREY)],
+        [
+            ("registry, hooks", "models and RecBole", GREY),
+            ("cluster", "Ray", GREY),
+            ("compat, errors", "versions, messages", GREY),
+        ],
     ]
     width, height, gap = 780, 50, 8
     parts = [arrow((825, 10), (825, len(layers) * (height + gap) - 12))]

@@ -60,15 +60,14 @@ class Registration(NamedTuple):
         predicts: The values of the key ``predicts`` that it takes.
         reads_sources: Whether it reads the source domains while it is trained on the target, not in a pre-training
             before.
-        may_start_alone: Whether ``transfer: scratch`` makes it a model without source domains.
-        alone: Its variants that start from no source domain.
+        alone: Its values of ``transfer`` and ``variants`` that start from no source domain.
         packer: The function that makes the content of that folder.
         refuses_vectors: Why ``text_vectors`` cannot take the place of its texts: the end of "it ..."; empty: they can,
             or it reads no texts.
     """
 
     model: Any
-    trainer: Any = "recbole_idp.train.trainer:SequenceTrainer"
+    trainer: Any = "recbole_idp.train.table_trainer:TableTrainer"
     dataset: Any = "recbole_idp.data.predicted:PredictedDataset"
     properties: Any = None
     package: str = "recbole_idp"
@@ -81,7 +80,6 @@ class Registration(NamedTuple):
     joins: bool = False
     predicts: tuple[str, ...] = ("next_item",)
     reads_sources: bool = False
-    may_start_alone: bool = False
     alone: tuple[str, ...] = ("scratch",)
     packer: str = "recbole_idp.serving.pack:trained_model"
     refuses_vectors: str = ""
@@ -208,7 +206,6 @@ MODELS = {
         "recbole_idp.models.morec.trainer:MoRecTrainer",
         extends="PositionSASRec",
         transfers=True,
-        may_start_alone=True,
         content_key="content",
         settings="recbole_idp.models.morec.keys:MoRecSettings",
     ),
@@ -217,7 +214,6 @@ MODELS = {
         "recbole_idp.models.morec.trainer:MoRecTrainer",
         extends="MoRec",
         transfers=True,
-        may_start_alone=True,
         content_key="content",
         settings="recbole_idp.models.tcf.keys:TCFSettings",
     ),
@@ -234,7 +230,6 @@ MODELS = {
         "recbole_idp.models.morec.trainer:MoRecTrainer",
         extends="MoRec",
         transfers=True,
-        may_start_alone=True,
         content_key="content",
         settings="recbole_idp.models.pixelnet.keys:PixelNetSettings",
         refuses_vectors="reads pictures",
@@ -252,7 +247,6 @@ MODELS = {
         transfers=True,
         joins=True,
         predicts=("next_item", "cold_item"),
-        may_start_alone=True,
         settings="recbole_idp.models.recformer.keys:RecformerSettings",
         refuses_vectors="reads items as words",
     ),
@@ -260,7 +254,6 @@ MODELS = {
         "recbole_idp.models.transrec.model:TransRec",
         "recbole_idp.models.transrec.trainer:TransRecTrainer",
         transfers=True,
-        may_start_alone=True,
         content_key="modality",
         settings="recbole_idp.models.transrec.keys:TransRecSettings",
         refuses_vectors="reads the tokens of texts",
@@ -305,7 +298,6 @@ MODELS = {
         "recbole_idp.models.p5.model:P5",
         "recbole_idp.models.p5.trainer:P5Trainer",
         transfers=True,
-        may_start_alone=True,
         packer="recbole_idp.serving.generative_pack:generative_model",
         settings="recbole_idp.models.p5.keys:P5Settings",
         refuses_vectors="reads items as words",
@@ -448,7 +440,7 @@ def transfers(model: str) -> bool:
 def starts_alone(model: str, transfer: str | None) -> bool:
     """Return whether a model transfers nothing from source domains with this value of ``transfer``."""
     found = _registered(model)
-    return found is None or not found.transfers or (found.may_start_alone and transfer == "scratch")
+    return found is None or not found.transfers or transfer in found.alone
 
 
 def variants_alone(model: str) -> tuple[str, ...]:
@@ -542,7 +534,7 @@ _OPTIONAL = (
     "joins",
     "predicts",
     "reads_sources",
-    "may_start_alone",
+    "alone",
 )
 _added: dict[str, Registration] = {}
 _additions = 0

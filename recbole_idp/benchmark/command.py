@@ -85,6 +85,30 @@ TASKS = {
         "train RecBole's own models for --steps steps (4), without padding and in RecBole's loop",
         {"steps": Option(4, 1), "output": OUTPUT},
     ),
+    "rectools": Task(
+        "beside.task",
+        "train ours and RecTools' SASRecModel and UniSRecModel for --steps steps (20) at several batch sizes, and for "
+        "--seconds processor seconds (0) at the fastest",
+        {
+            "steps": Option(20, 1),
+            "seconds": Option(0.0, 0),
+            "our_batches": Option("512,1024,2048,4096"),
+            "their_batches": Option("32,64,128,256,512"),
+            "output": OUTPUT,
+        },
+    ),
+    "gpu": Task(
+        "gpu.task",
+        "train on an accelerator in float32 and bfloat16 for --steps steps (20): as configured, with --width (256), "
+        "and with the softmax over --items (1600000); then to early stopping",
+        {
+            "steps": Option(20, 1),
+            "width": Option(256, 8),
+            "items": Option(1_600_000, 10),
+            "large_batch": Option(2048, 1),
+            "output": OUTPUT,
+        },
+    ),
     "new_items": Task(
         "new_items",
         "hide --hidden_share of the items (0.2) from training, then add them by their texts and rank them",
@@ -101,6 +125,7 @@ TASKS = {
             "limit": Option(120.0, 1),
             "memory": Option(6.0, 0.5),
             "folder": Option("scale"),
+            "only": Option(None),
             "fresh": Option(False),
             "output": OUTPUT,
         },
@@ -188,11 +213,12 @@ def _split(task: str, options: dict[str, str | bool]) -> tuple[dict[str, Any], R
         known_key(key, {**own, "config_files": None, **keys}, everything)
     settings = {key: _setting(key, option) for key, option in own.items()}
     given = check_layer(everything._replace(values={key: options[key] for key in own if key in options}), settings)
-    layers = option_layers({"use_gpu": "False", **{key: options[key] for key in options if key not in own}})
+    on_gpu = str(task == "gpu")
+    layers = option_layers({"use_gpu": on_gpu, **{key: options[key] for key in options if key not in own}})
     resolved = resolve(layers)
     if resolved.values["model"] != DEFAULT_MODEL:
         raise UserError(f"the benchmark compares SASRec as {DEFAULT_MODEL} has it with RecBole's: remove --model")
-    if resolved.values["use_gpu"]:
+    if resolved.values["use_gpu"] and task != "gpu":
         raise UserError("the benchmark measures processors and main memory: remove --use_gpu")
     if resolved.values["loss_type"] != "CE":
         raise UserError("the benchmark compares training with --loss_type=CE: remove the other loss")

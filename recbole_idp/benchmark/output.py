@@ -30,6 +30,10 @@ SIDES = {
     "popularity": "popularity",
     "text": "text similarity",
     "rectools": "RecTools",
+    "rectools_sasrec": "RecTools' SASRecModel",
+    "rectools_unisrec": "RecTools' UniSRecModel",
+    "float32": "float32",
+    "bfloat16": "bfloat16",
 }
 """The columns of the table by their key in the report."""
 

@@ -31,12 +31,27 @@ def _start(job: str, options: Options, with_target: bool) -> int:
     """Run a job of run/run.py after checking its datasets, or show its configuration."""
     resolved = _resolve_or_show(options)
     if resolved is not None:
+        _check_engine(resolved.values)
         _find_datasets(resolved.values, with_target)
         from recbole_idp.config.strict import StrictConfig
         from recbole_idp.run import run as jobs
 
         getattr(jobs, job)(StrictConfig.from_resolved(resolved))
     return 0
+
+
+def _check_engine(values: dict[str, Any]) -> None:
+    """Join the cluster before hours of work, where a training is shared by it."""
+    if values["engine"] != "ray":
+        return
+    if values["nproc"] < 2:
+        raise UserError(
+            "engine ray runs the jobs of a leaderboard, or the processes of one training: name several models, or give "
+            "--nproc=2 or more"
+        )
+    from recbole_idp.cluster.tasks import connect
+
+    connect()
 
 
 def leaderboard(options: Options) -> int:

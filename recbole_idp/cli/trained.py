@@ -28,6 +28,8 @@ def recommend(
     out: str | None,
     k: int,
     exclude_seen: bool,
+    engine: str,
+    jobs: int | None,
     **index: str | None,
 ) -> None:
     """Recommend items after one history, to one user of the target, or to all users of a file.
@@ -41,6 +43,8 @@ def recommend(
         out: File for the recommendations of ``users``.
         k: Items for each user.
         exclude_seen: Whether to exclude history items.
+        engine: What works on ``users``: ``local``, this process, or ``ray``, a cluster.
+        jobs: Parts of the users that a cluster works on at a time; None: as many as it has processors.
         **index: ``route``, ``triggers`` and ``search`` of
             :class:`~recbole_idp.serving.indexed.IndexedRecommender`; all None: all items are scored.
 
@@ -53,6 +57,8 @@ def recommend(
         raise UserError("--users and --out belong together: the recommendations for the users of a file go to a file")
     if index["triggers"] and index["route"] != "u2i2i":
         raise UserError("--triggers chooses the items by which --route=u2i2i searches: give both, or none")
+    if (engine == "ray" and users is None) or (engine == "local" and jobs is not None):
+        raise UserError("--engine=ray, with --jobs=N, is for the users of a file: give --users=FILE with it")
     given = {key: value for key, value in index.items() if value is not None}
     if user is not None:
         indexed = cast("IndexedRecommender", load(trained, **{"route": "u2i", **given}))
@@ -70,7 +76,13 @@ def recommend(
     output_format(Path(out))
     recommender = load(trained, **given)
     file = UsersFile(users, event_columns(recommender.trained.description["config"]))
-    done = recommend_file(recommender, file, out, k, exclude_seen)
+    if engine == "local":
+        done = recommend_file(recommender, file, out, k, exclude_seen)
+    else:
+        from recbole_idp.serving.on_ray import RayParts
+
+        parts = RayParts(trained, given, recommender.trained.digest(), jobs)
+        done = recommend_file(recommender, file, out, k, exclude_seen, at_work=parts)
     if done["resumed"]:
         _say(f"{done['resumed']:,} users were done by an interrupted run")
     if done["unknown"]:

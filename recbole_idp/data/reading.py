@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pandas as pd
 import torch
 from recbole.utils import FeatureSource, FeatureType
@@ -15,6 +14,7 @@ from recbole_idp.config.derive import data_root, derive
 from recbole_idp.data.atomic import ColumnChoice, FileFormat, check_ids, read_atomic, read_header
 from recbole_idp.data.catalog import DatasetLocation, locate, with_fixed_split
 from recbole_idp.data.fixed_split import FixedSplit, HistoryRow, benchmark_files, join_histories, read_plain
+from recbole_idp.data.ordering import is_ascending, order_by, stable_order
 from recbole_idp.data.splits import PARTS, TRAIN, Events, PartRows, Seen, by_user, part_rows, parts_of
 from recbole_idp.data.vectorised import VectorisedSteps
 from recbole_idp.errors import UserError
@@ -239,7 +239,7 @@ class LiteralReading(VectorisedSteps, _MixedInto):
             UserError: The split cannot be made.
         """
         times = self.inter_feat[self.time_field].to_numpy()
-        order = np.lexsort((self._file_rows, times))
+        order = order_by(times, self._file_rows)
         users, items = (self.inter_feat[name].to_numpy()[order] for name in (self.uid_field, self.iid_field))
         times, rows, args = times[order], self._file_rows[order], self.config["eval_args"]
         label = self.config["LABEL_FIELD"]
@@ -257,7 +257,10 @@ class LiteralReading(VectorisedSteps, _MixedInto):
         self.seen = self.events.seen(self.user_num, self.item_num)
         # RecBole turns times into float32, which resolves seconds since 1970 to one or two minutes. Its own sorting is
         # stable, so that what is sorted here stays sorted.
-        self.inter_feat = self.inter_feat.sort_values(self.time_field, kind="stable", ignore_index=True)
+        times = self.inter_feat[self.time_field].to_numpy()
+        if not is_ascending(times):
+            self.inter_feat = self.inter_feat.take(stable_order(times))
+        self.inter_feat = self.inter_feat.reset_index(drop=True)
         super()._change_feat_format()
 
     def split_by_events(self) -> bool:

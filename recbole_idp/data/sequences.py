@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from recbole_idp.data.ordering import order_by, stable_order
+
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
@@ -39,7 +41,7 @@ class Sequences:
             One sequence for each user number up to the largest, empty ones included.
         """
         users, items = np.asarray(users, dtype=np.int64), np.asarray(items, dtype=np.int64)
-        order = np.argsort(users, kind="stable") if times is None else np.lexsort((np.asarray(times), users))
+        order = stable_order(users) if times is None else order_by(users, np.asarray(times))
         counts = np.bincount(users) if len(users) else np.zeros(0, dtype=np.int64)
         offsets = np.concatenate([[0], np.cumsum(counts)])
         return cls(torch.from_numpy(items[order]), torch.from_numpy(offsets))

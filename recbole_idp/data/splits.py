@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
+from recbole_idp.data.ordering import order_by, stable_order
 from recbole_idp.data.sequences import Sequences, Targets, positions
 from recbole_idp.errors import UserError
 
@@ -40,7 +41,7 @@ class Events(NamedTuple):
 
     def by_user(self) -> Events:
         """Return the events user after user, those of each user in the order of time."""
-        order = np.argsort(self.users, kind="stable")
+        order = stable_order(self.users)
         return Events(*(values[order] for values in self))
 
     def seen(self, n_users: int, n_items: int) -> Seen:
@@ -136,7 +137,7 @@ def parts_of(
                 "time means nothing: take LS or RS, or a dataset with real times"
             )
         return _by_time(times, value)
-    order = np.argsort(users, kind="stable")
+    order = stable_order(users)
     place = np.empty(len(users), dtype=np.int64)
     place[order] = positions(users[order])
     if method == "RS" and group_by != "user":
@@ -186,7 +187,7 @@ def only_places(users: np.ndarray, times: np.ndarray) -> bool:
     lowest = times.min()
     if lowest == times.max():
         return True
-    order = np.lexsort((times, users))
+    order = order_by(users, times)
     users, times = users[order], times[order]
     place = positions(users)
     repeated = (place[1:] > 0) & (times[1:] == times[:-1])
@@ -204,7 +205,7 @@ def part_rows(events: Events, first_target: int = 1) -> list[PartRows]:
     Returns:
         The targets for training, validation and test.
     """
-    order, ordered = np.argsort(events.users, kind="stable"), events.by_user()
+    order, ordered = stable_order(events.users), events.by_user()
     found = []
     for part in (TRAIN, VALID, TEST):
         users_of_part = np.unique(ordered.users[ordered.parts == part])

@@ -16,6 +16,8 @@ import torch
 from numpy.typing import NDArray
 from recbole.data.interaction import Interaction
 
+from recbole_idp.data.ordering import is_ascending, stable_order
+
 if TYPE_CHECKING:
     from recbole.config import Config
 
@@ -69,6 +71,18 @@ class VectorisedSteps:
             for side, feature in zip(sides, features, strict=True)
         )
 
+    def sort(self, by: str | Sequence[str], ascending: bool | Sequence[bool] = True) -> None:
+        """Sort the rows as RecBole does; arguments as there."""
+        if ascending is not True:
+            self.inter_feat.sort(by=by, ascending=ascending)
+            return
+        for field in reversed([by] if isinstance(by, str) else by):
+            key = self.inter_feat[field].numpy()
+            # A column of numbers with their buckets has two.
+            key = key if key.ndim == 1 else key[:, 0]
+            if not is_ascending(key):
+                self.inter_feat._reindex(torch.from_numpy(stable_order(key)))
+
     def leave_one_out(self, group_by: str, leave_one_mode: str) -> list[Any]:
         """Split the rows: the last ones of each group are for validation and test, where it has more.
 
@@ -95,13 +109,14 @@ def leave_one_out_rows(groups: NDArray[np.int64], left_out: Sequence[int]) -> li
     Returns:
         The rows of parts 0, 1 and 2.
     """
-    _, first, inverse, counts = np.unique(groups, return_index=True, return_inverse=True, return_counts=True)
-    by_first = np.argsort(first)
-    rank = np.empty(len(first), dtype=np.int64)
-    rank[by_first] = np.arange(len(first))
-    order = np.argsort(rank[inverse], kind="stable")
-    counts = counts[by_first]
+    by_group = stable_order(groups)
+    ordered = groups[by_group]
+    starts = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]]) if len(groups) else np.zeros(0, dtype=np.int64)
+    counts = np.diff(np.r_[starts, len(groups)])
+    by_first = stable_order(by_group[starts])
+    starts, counts = starts[by_first], counts[by_first]
     ends = np.cumsum(counts)
+    order = by_group[np.repeat(starts - ends + counts, counts) + np.arange(len(groups))]
     from_end = np.repeat(ends, counts) - np.arange(len(groups)) - 1
     depth = np.minimum(len(left_out), np.repeat(counts, counts) - 1)
     parts = np.zeros(len(groups), dtype=np.int64)

@@ -12,8 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from recbole_idp.compat import RAY_REMEDY, STAND_IN
-from recbole_idp.errors import UserError
+from recbole_idp.cluster import tasks
 
 if TYPE_CHECKING:
     from ray import ObjectRef
@@ -43,7 +42,7 @@ def run_job(arguments: Sequence[str], folder: str | Path, log: str | Path, threa
 def _start(arguments: Sequence[str], folder: str | Path, log: str | Path, threads: int) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", "recbole_idp", "run", *arguments]
     command += [f"--result_dir={folder}", f"--threads={threads}", "--show_progress=false", "--keep_trained=false"]
-    environment = {**os.environ, "OMP_NUM_THREADS": str(threads), "PYTHONPATH": _python_path()}
+    environment = {**os.environ, "OMP_NUM_THREADS": str(threads), "PYTHONPATH": tasks.python_path()}
     parent = os.getpid()
     # Emptied, then appended to: another leaderboard may run the same job, whose lines are neither lost nor mixed.
     Path(log).write_bytes(b"")
@@ -55,11 +54,6 @@ def _start(arguments: Sequence[str], folder: str | Path, log: str | Path, thread
             env=environment,
             preexec_fn=lambda: _die_with_parent(parent),
         )
-
-
-def _python_path() -> str:
-    """Return a ``PYTHONPATH`` with the plugin, so that a checkout works without being installed."""
-    return os.pathsep.join(filter(None, [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")]))
 
 
 def _die_with_parent(parent: int) -> None:
@@ -120,18 +114,8 @@ class RayEngine:
     """
 
     def __init__(self, threads: int) -> None:
-        remedy = f"{RAY_REMEDY}, or use --engine=local"
-        try:
-            import ray
-        except ImportError as error:
-            raise UserError(f"engine ray needs Ray, which cannot be imported ({error}): {remedy}") from error
-        if ray.__version__.endswith(STAND_IN):
-            raise UserError(f"engine ray needs Ray, for which a stand-in is installed: {remedy}")
-        self.ray, self.threads = ray, threads
-        if not ray.is_initialized():
-            ray.init(log_to_driver=False, include_dashboard=False)
-        environment = {"env_vars": {"PYTHONPATH": _python_path()}}
-        self._run = ray.remote(num_cpus=threads, max_retries=0, runtime_env=environment)(run_job)
+        self.ray, self.threads = tasks.connect(), threads
+        self._run = tasks.task(run_job, threads, max_retries=0)
         self._logs: dict[ObjectRef, str | Path] = {}
 
     def start(self, arguments: Sequence[str], folder: str | Path, log: str | Path) -> ObjectRef:

@@ -16,9 +16,6 @@ class BoardSettings(Settings):
     """How a leaderboard's jobs are run. A job's numbers do not depend on them."""
 
     jobs: Count = setting(1, "Trainings at a time; the processor's threads are divided between them.", Affects.NOTHING)
-    engine: Literal["local", "ray"] = setting(
-        "local", "local: processes of this machine; ray: of the cluster that RAY_ADDRESS names.", Affects.NOTHING
-    )
     tune: Natural = setting(
         0, "Trials of Optuna for each row that has a space, chosen on validation; 0: none.", Affects.OUTPUT
     )

@@ -32,6 +32,7 @@ _NOT_FOR_JOBS = (
     "config_files",
     "result_dir",
     "threads",
+    "engine",
     "show_progress",
     "keep_trained",
     "trained_dir",

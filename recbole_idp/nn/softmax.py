@@ -4,6 +4,8 @@ from typing import Any
 
 import torch
 
+from recbole_idp.nn.precision import products_of
+
 CHUNK_ELEMENTS = 1 << 19
 """Scores that are held at a time on a processor, in its cache; an accelerator holds many more."""
 _ACCELERATOR_CHUNK_ELEMENTS = 1 << 26
@@ -51,13 +53,13 @@ class _SoftmaxLoss(torch.autograd.Function):
         grad_bias = torch.zeros_like(bias) if bias is not None and ctx.needs_input_grad[4] else None
         grad_positive_bias = states.new_empty(rows) if ctx.needs_input_grad[5] else None
         likelihood = states.new_empty(rows)
-        transposed = items.t()
+        products = products_of(items)
         for begin in range(0, rows, chunk):
             state = states[begin : begin + chunk]
             part = scores[: len(state)]
             target = targets[begin : begin + chunk]
             shared = part[:, 1:] if own_column else part
-            torch.mm(state, transposed, out=shared)
+            products.scores(state, shared)
             if bias is not None:
                 shared += bias
             if positive_items is not None:
@@ -74,8 +76,8 @@ class _SoftmaxLoss(torch.autograd.Function):
             column = column.unsqueeze(1)
             likelihood[begin : begin + chunk] = part.gather(1, column).squeeze(1)
             part.scatter_add_(1, column, part.new_full(column.shape, -1.0))
-            torch.mm(shared, items, out=grad_states[begin : begin + chunk])
-            grad_items.addmm_(shared.t(), state)
+            products.state_gradients(shared, grad_states[begin : begin + chunk])
+            products.add_item_gradients(shared, state, grad_items)
             if grad_bias is not None:
                 grad_bias += shared.sum(0)
             if grad_positive is not None:
@@ -110,7 +112,7 @@ def softmax_loss(
     Returns:
         Scalar, equal to ``cross_entropy(states @ items.T + bias, targets)``.
     """
-    return _SoftmaxLoss.apply(states, items, targets, None, bias, None)
+    return _SoftmaxLoss.apply(states.to(items.dtype), items, targets, None, bias, None)
 
 
 def sampled_softmax_loss(
@@ -140,6 +142,7 @@ def sampled_softmax_loss(
     Returns:
         Scalar.
     """
+    states = states.to(positives.dtype)
     place = torch.searchsorted(negatives, targets).clamp_max_(len(negatives) - 1)
     hit = torch.where(negatives[place] == targets, place, torch.full_like(place, -1))
     if bias is None:

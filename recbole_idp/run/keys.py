@@ -136,6 +136,11 @@ class MachineSettings(Settings):
     threads: Layers | None = setting(
         None, "Threads for torch and faiss; None: as many as there are processors.", Affects.TRAINING
     )
+    engine: Literal["local", "ray"] = setting(
+        "local",
+        "Where jobs of a leaderboard and processes of nproc run: local: this machine; ray: the cluster of RAY_ADDRESS.",
+        Affects.NOTHING,
+    )
 
 
 class TrackingSettings(Settings):

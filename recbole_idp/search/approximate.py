@@ -3,17 +3,30 @@
 import hashlib
 import logging
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import cast
 
 import faiss
 import numpy as np
 
+from recbole_idp.search.cells import search_cells
+from recbole_idp.search.exact import search_exactly
+from recbole_idp.search.vectors import normalised
 from recbole_idp.storage.files import fingerprint, replacing
 
 # HNSW: links of an item and candidates while it is inserted, faiss's customary values for high recall.
 _LINKS, _CONSTRUCTION = 32, 128
 # Vectors for each cell that an IVF index learns its cells from; faiss itself would take 256.
 _TRAINING_VECTORS = 64
+# Cells as a multiple of sqrt(S). Where queries are searched one by one, looking into a few per cent of 4 sqrt(S) costs
+# as much as finding these. Cells that are read once for all queries may be larger, and half as many are learned in a
+# quarter of the time.
+_CELLS, _CELLS_TOGETHER = 4, 2
+# Vectors that are copied into an index together.
+_BLOCK = 1 << 16
+# Below all cosines, and above what faiss gives for an item that it has not found.
+_NO_COSINE = -2
 
 
 def search_approximately(
@@ -30,7 +43,7 @@ def search_approximately(
     Args:
         kind: ``hnsw`` or ``ivf``.
         targets: Rows of length one; shape [T, W].
-        source_vectors: Rows of length one; shape [S, W].
+        source_vectors: Rows of any length but zero; shape [S, W].
         m: Number of matches of each target, at most S.
         sample: Some targets, shape [Q, W], and their true m best cosines, shape [Q, m].
         recall: Wanted share of the true m best.
@@ -46,7 +59,14 @@ def search_approximately(
         f"{kind} search of {len(source_vectors):,} source items: recall@{m} {reached:.4f} on {len(queries)} targets "
         f"compared with the exact search ({'efSearch' if kind == 'hnsw' else 'nprobe'} {width})"
     )
-    similarities, rows = index.search(targets, m)
+    if kind == "ivf":
+        similarities, rows = search_cells(cast("faiss.IndexIVFFlat", index), targets, m)
+    else:
+        similarities, rows = index.search(targets, m)
+    # What was looked at for a target may have fewer items than matches are wanted.
+    short = np.flatnonzero(similarities[:, -1] < _NO_COSINE)
+    if len(short):
+        rows[short], similarities[short] = search_exactly(targets[short], source_vectors, m)
     return rows, similarities, reached
 
 
@@ -103,11 +123,11 @@ def _find_or_build(kind: str, vectors: np.ndarray, cache: str | Path | None) -> 
     path = None if cache is None else Path(cache) / f"index-{kind}-{_digits(kind, vectors)}.faiss"
     if path is not None and path.is_file():
         try:
-            return faiss.read_index(str(path)), _widest(kind, len(vectors))
+            return faiss.read_index(str(path)), _widest(kind, len(vectors), _CELLS_TOGETHER)
         except RuntimeError as error:
             logging.getLogger().warning(f"{path} is damaged ({str(error).splitlines()[0]}); it is built again")
     started = time.perf_counter()
-    index, widest = build_index(kind, vectors)
+    index, widest = build_index(kind, vectors, _CELLS_TOGETHER, normalised)
     logging.getLogger().info(f"{kind} index of {len(vectors):,} items built in {time.perf_counter() - started:.1f} s")
     if path is not None:
         with replacing(path) as temporary:
@@ -115,17 +135,24 @@ def _find_or_build(kind: str, vectors: np.ndarray, cache: str | Path | None) -> 
     return index, widest
 
 
-def build_index(kind: str, vectors: np.ndarray) -> tuple[faiss.Index, int]:
-    """Build an index for the inner product.
+def build_index(
+    kind: str,
+    vectors: np.ndarray,
+    cells: int = _CELLS,
+    prepared: Callable[[np.ndarray], np.ndarray] = np.ascontiguousarray,
+) -> tuple[faiss.Index, int]:
+    """Build an index for the inner product, besides which a block of the vectors is copied at a time.
 
     Args:
         kind: ``hnsw`` or ``ivf``.
         vectors: float32, shape [S, W].
+        cells: Cells of ``ivf``, as a multiple of sqrt(S).
+        prepared: Returns what stands in the index for some of the vectors.
 
     Returns:
         The index, and the width of its widest search: all cells, or as many candidates as there are items.
     """
-    width, widest = vectors.shape[1], _widest(kind, len(vectors))
+    width, widest = vectors.shape[1], _widest(kind, len(vectors), cells)
     index: faiss.IndexHNSWFlat | faiss.IndexIVFFlat
     if kind == "hnsw":
         index = faiss.IndexHNSWFlat(width, _LINKS, faiss.METRIC_INNER_PRODUCT)
@@ -135,22 +162,26 @@ def build_index(kind: str, vectors: np.ndarray) -> tuple[faiss.Index, int]:
         index.cp.max_points_per_centroid = _TRAINING_VECTORS
         # faiss would print a warning where there are fewer vectors a cell than it likes.
         index.cp.min_points_per_centroid = 1
-        index.train(vectors)
-    index.add(vectors)
+        index.train(prepared(vectors[_some(len(vectors), widest * _TRAINING_VECTORS)]))
+    for first in range(0, len(vectors), _BLOCK):
+        index.add(prepared(vectors[first : first + _BLOCK]))
     return index, widest
 
 
-def _widest(kind: str, n_vectors: int) -> int:
-    """Return the width of the widest search of an index."""
-    return _n_cells(n_vectors) if kind == "ivf" else n_vectors
+def _some(n_vectors: int, wanted: int) -> np.ndarray:
+    """Draw rows to learn cells from, always the same ones, in ascending order; all of them if there are too few."""
+    if n_vectors <= wanted:
+        return np.arange(n_vectors)
+    return np.sort(np.random.default_rng(0).choice(n_vectors, wanted, replace=False))
 
 
-def _n_cells(n_vectors: int) -> int:
-    """Return 4 sqrt(S) cells, so that searching a few per cent of them costs as much as finding these cells."""
-    return max(1, min(n_vectors, round(4 * np.sqrt(n_vectors))))
+def _widest(kind: str, n_vectors: int, cells: int) -> int:
+    """Return the width of the widest search of an index: all cells, or as many candidates as there are vectors."""
+    return max(1, min(n_vectors, round(cells * np.sqrt(n_vectors)))) if kind == "ivf" else n_vectors
 
 
 def _digits(kind: str, vectors: np.ndarray) -> str:
     """Return 16 hexadecimal digits that identify the vectors and the way in which the index is built."""
     content = hashlib.sha256(np.ascontiguousarray(vectors).data).hexdigest()
-    return fingerprint([kind, content, vectors.shape, _LINKS, _CONSTRUCTION, _TRAINING_VECTORS, faiss.__version__])
+    settings = [_LINKS, _CONSTRUCTION, _TRAINING_VECTORS, _CELLS_TOGETHER]
+    return fingerprint([kind, content, vectors.shape, *settings, faiss.__version__])

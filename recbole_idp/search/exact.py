@@ -73,7 +73,7 @@ def retrieve(
     sample = sample[np.linspace(0, len(sample) - 1, min(256, len(sample))).astype(int)]
     truth = search_exactly(sample, source_vectors, m, device)[1]
     rows, similarities, reached = search_approximately(
-        search, targets, normalised(source_vectors), m, (sample, truth), recall, cache
+        search, targets, source_vectors, m, (sample, truth), recall, cache
     )
     return Matches(candidates[rows], similarities, matched, reached)
 

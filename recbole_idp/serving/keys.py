@@ -26,6 +26,12 @@ class RecommendSettings(Settings):
     )
     triggers: Triggers | None = setting(None, "Items by which u2i2i searches.", Affects.OUTPUT)
     search: Search | None = setting(None, "How the index is searched.", Affects.OUTPUT)
+    engine: Literal["local", "ray"] = setting(
+        "local", "What works on users: local: this process; ray: the cluster that RAY_ADDRESS names.", Affects.NOTHING
+    )
+    jobs: Count | None = setting(
+        None, "Parts of users at a time of engine ray; None: as many as it has processors.", Affects.NOTHING
+    )
 
 
 class AddItemsSettings(Settings):

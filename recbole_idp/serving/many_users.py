@@ -6,9 +6,9 @@ import contextlib
 import itertools
 import shutil
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from recbole_idp.errors import UserError
 from recbole_idp.serving.output import output_format
@@ -33,6 +33,52 @@ class Summary(Counter):
     """
 
 
+class Part(NamedTuple):
+    """Some users, and the file of their recommendations.
+
+    Attributes:
+        rows: Ids and histories.
+        path: The file.
+        k: Items for each user.
+        exclude_seen: Whether to exclude history items.
+    """
+
+    rows: list[tuple[str, list[str]]]
+    path: Path
+    k: int
+    exclude_seen: bool
+
+    def finished(self) -> Summary | None:
+        """Return the counts of a part that an earlier run has finished; None: it is to be made."""
+        kept = self.path.with_suffix(".json")
+        if not kept.is_file():
+            return None
+        return Summary(read_json(kept, "journal", f"delete {self.path.parent}"), resumed=len(self.rows))
+
+    def make(self, recommender: ItemRecommender) -> Summary:
+        """Write the recommendations, whole or not at all, and return the counts."""
+        found = Summary(users=len(self.rows))
+        answers = _answers(recommender, self.rows, self.k, self.exclude_seen, found)
+        with replacing(self.path) as temporary:
+            output_format(self.path).write(temporary, answers)
+        # Last, as the part counts once this is there.
+        write_json(self.path.with_suffix(".json"), found)
+        return found
+
+
+PartsAtWork = Callable[[Iterable[Part]], Iterator[Summary]]
+"""Makes parts, and yields their counts in their order."""
+
+
+def one_by_one(recommender: ItemRecommender) -> PartsAtWork:
+    """Make parts in this process, one after the other.
+
+    Args:
+        recommender: The model.
+    """
+    return lambda parts: (part.finished() or part.make(recommender) for part in parts)
+
+
 def recommend_file(
     recommender: ItemRecommender,
     users: UsersFile,
@@ -40,6 +86,7 @@ def recommend_file(
     k: int = 10,
     exclude_seen: bool = True,
     part_users: int = PART_USERS,
+    at_work: PartsAtWork | None = None,
 ) -> Summary:
     """Write recommendations for each user of a file.
 
@@ -55,6 +102,7 @@ def recommend_file(
         k: Items for each user.
         exclude_seen: Whether to exclude history items.
         part_users: Users of a part.
+        at_work: Who makes the parts; None: this process, one after the other.
 
     Returns:
         The counts.
@@ -68,23 +116,18 @@ def recommend_file(
     about = {"model": recommender.trained.digest(), "users": users.digest(), "k": k, "exclude_seen": exclude_seen}
     about.update(recommender.options)
     with _parts_folder(out, fingerprint({**about, "part_users": part_users, "form": out.suffix})) as folder:
-        summary, parts = Summary(), []
-        with progress_bar(total=users.count_lines() or None, desc="Recommend", unit="line", ncols=100) as bar:
+        summary, parts, lines = Summary(), list[Path](), list[int]()
+
+        def begun() -> Iterator[Part]:
             for number, rows in enumerate(_parts_of(users, part_users)):
-                path = folder / f"{number:06}{out.suffix}"
-                kept = path.with_suffix(".json")
-                if not kept.is_file():
-                    found = Summary(users=len(rows))
-                    answers = _answers(recommender, rows, k, exclude_seen, found)
-                    with replacing(path) as temporary:
-                        form.write(temporary, answers)
-                    # Last, as the part counts once this is there.
-                    write_json(kept, found)
-                else:
-                    found = Summary(read_json(kept, "journal", f"delete {folder}"), resumed=len(rows))
+                parts.append(folder / f"{number:06}{out.suffix}")
+                lines.append(sum(len(items) for _, items in rows) if users.is_inter else len(rows))
+                yield Part(rows, parts[-1], k, exclude_seen)
+
+        with progress_bar(total=users.count_lines() or None, desc="Recommend", unit="line", ncols=100) as bar:
+            for number, found in enumerate((at_work or one_by_one(recommender))(begun())):
                 summary.update(found)
-                parts.append(path)
-                bar.update(sum(len(items) for _, items in rows) if users.is_inter else len(rows))
+                bar.update(lines[number])
         if not parts:
             raise UserError(f"{users.path} has no user: write user<TAB>item item item, one user a line")
         with replacing(out) as temporary:

@@ -3,6 +3,7 @@
 from typing import Literal
 
 from recbole_idp.config.setting import Affects, Count, Natural, Number, Seed, Settings, Share, restated, setting
+from recbole_idp.nn.precision import Precision
 
 Variant = Literal["scratch", "text_pca", "random_match", "zero_shot", "fine_tune", "new_encoder"]
 """What the model of the target starts from."""
@@ -76,5 +77,16 @@ class RecBoleLoopSettings(Settings):
     )
 
 
-class TrainingSettings(LossSettings, PretrainingSettings, RecBoleLoopSettings):
+class PrecisionSettings(Settings):
+    """The precision of training."""
+
+    precision: Precision = setting(
+        "float32",
+        "Precision of a training's products: bfloat16 is faster on accelerators; weights and evaluation are float32.",
+        _BOTH,
+        implied="float32",
+    )
+
+
+class TrainingSettings(LossSettings, PretrainingSettings, PrecisionSettings, RecBoleLoopSettings):
     """All settings of training."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from recbole_idp.train.from_sources import StartFinder
 from recbole_idp.train.source_sequences import sequence_locations
-from recbole_idp.train.trainer import SequenceTrainer
+from recbole_idp.train.table_trainer import TableTrainer
 
 if TYPE_CHECKING:
     from recbole.config import Config
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from recbole_idp.train.clock import StageClock
 
 
-class SourceSequencesTrainer(StartFinder, SequenceTrainer):
-    """Start a model from source sequences, then train what the variant trains as :class:`SequenceTrainer` does.
+class SourceSequencesTrainer(StartFinder, TableTrainer):
+    """Start a model from source sequences, then train what the variant trains as :class:`TableTrainer` does.
 
     The configuration's ``transfer`` names the variant; ``scratch`` starts at random. The pre-trained weights are those
     of the folder named by ``pretrained``, or of the one made before from the same sources, or are made now.

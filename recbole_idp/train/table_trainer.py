@@ -1,10 +1,11 @@
-"""Trainers that say what a large item table takes, and refuse what does not fit, before they start."""
+"""Trainers that say what memory and time a large item table takes, and refuse what does not fit, before they start."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from recbole_idp.evaluation.ranking import rows_of_chunk
+from recbole_idp.train.estimate import estimate_line
 from recbole_idp.train.memory import available_bytes
 from recbole_idp.train.table_memory import SPOKEN_OF, TableMemory
 from recbole_idp.train.trainer import SequenceTrainer
@@ -37,6 +38,8 @@ class TableTrainer(SequenceTrainer):
             available = available_bytes(self.device)
             memory.check(available, self.negatives_key, self.rows_key)
             self.logger.info(memory.line(available))
+            if not self.by_rows:
+                self.logger.info(estimate_line(self, args[0] if args else kwargs["train_data"]))
         return super().fit(*args, **kwargs)
 
     def _memory(self) -> TableMemory:
@@ -58,8 +61,13 @@ class TableTrainer(SequenceTrainer):
         )
 
 
-class SourceTableTrainer(TableTrainer):
+class SourceItemsTrainer(TableTrainer):
     """The same on source domains."""
 
     negatives_key = "pretrain_negatives"
+
+
+class SourceTableTrainer(SourceItemsTrainer):
+    """The same on source domains, where updates by rows can be chosen."""
+
     rows_key = "pretrain_row_updates"

@@ -18,6 +18,7 @@ from recbole_idp.errors import UserError
 from recbole_idp.evaluation.candidates import score_candidates
 from recbole_idp.evaluation.evaluator import reordered
 from recbole_idp.evaluation.ranking import scored_chunks
+from recbole_idp.nn.precision import in_precision
 from recbole_idp.terminal.progress import progress_bar
 from recbole_idp.train.processes.group import processes
 from recbole_idp.train.processes.step import Training
@@ -130,7 +131,7 @@ class SequenceTrainer(Resumable, Trainer):
     ) -> float:
         """Train one epoch, and return its mean loss; arguments as in RecBole."""
         self.model.train()
-        batches, compute_loss = self._training_batches(train_data), loss_func or self._training_loss
+        batches, compute_loss = self._training_batches(train_data), self._in_precision(loss_func or self._training_loss)
         total: torch.Tensor | float
         started = time.perf_counter()
         bar = progress_bar(batches, show_progress, desc=f"Train {epoch_idx:>5}", ncols=100, leave=False, unit="batch")
@@ -167,8 +168,13 @@ class SequenceTrainer(Resumable, Trainer):
     def _share_steps(self, batches: Iterable[Any], epoch: int, n_processes: int) -> tuple[float, int]:
         """Take steps together with other processes, each on a batch of its own; returned as by :meth:`_take_steps`."""
         seed = (self.config["seed"] * 10_007 + epoch) * 1_009 % 2**31
-        training = Training(self.model, self.optimizer, self.model.position_loss, self.clip_grad_norm, seed)
-        return processes(n_processes).train(training, batches)
+        loss = self._in_precision(self.model.position_loss)
+        training = Training(self.model, self.optimizer, loss, self.clip_grad_norm, seed)
+        return processes(n_processes, self.config["engine"]).train(training, batches)
+
+    def _in_precision(self, loss: Callable[[Any], torch.Tensor]) -> Callable[[Any], torch.Tensor]:
+        """Return a loss whose products have the configured precision."""
+        return in_precision(loss, self.config["precision"], self.device)
 
     def _check_nan(self, loss: torch.Tensor) -> None:
         """Raise UserError if the loss is not finite."""

@@ -122,6 +122,7 @@ def test_new_items_are_ranked_beside_three_baselines(capsys, tmp_path):
         (["training", "--seconds=soon"], "seconds must be a number"),
         (["training", "--seconds=0"], "seconds must be 0.1 or more"),
         (["training", "--seconds=nan"], "seconds must be"),
+        (["rectools", "--our_batches=many"], "--our_batches is 'many'"),
         (["evaluation", "--repeats=1.5"], "repeats must be a whole number"),
         (["new_items", "--hidden_share=0"], "hidden_share must be 0.001 or more"),
         (["new_items", "--hidden_share=1"], "hidden_share must be less than 1"),
@@ -239,3 +240,39 @@ def test_baselines_report_both_loops_of_each_model(capsys, tmp_path):
     for model in ("GRU4Rec", "SASRec", "BERT4Rec", "FDSA"):
         assert report["ours"][model]["targets_per_second"] > 0 and report["recbole"][model]["steps"] == 1
         assert report["ratio"][model] > 0 and model in printed
+
+
+@pytest.mark.slow
+def test_rectools_is_trained_on_the_same_events(capsys, tmp_path):
+    pytest.importorskip("rectools", reason="RecTools is not installed (pip install rectools[torch])")
+    write_dataset(tmp_path / "data", "target", 40, n_items=24)
+    options = ["--dataset=target", "--steps=3", "--seconds=0.5", "--text_encoder=lsa"]
+    options += ["--our_batches=32,64", "--their_batches=8,16"]
+    report, out = report_of(capsys, "rectools", *options)
+    for side, batches in (("ours", {32, 64}), ("rectools_sasrec", {8, 16}), ("rectools_unisrec", {8, 16})):
+        training = report[side]["training"]
+        assert training["batch_size"] in batches and training["steps"] == 3 and training["targets_per_cpu_second"] > 0
+        assert report[side]["test"]["steps"] > 0
+        assert 0 <= report[side]["test"]["ndcg@10"] <= 1
+    assert report["ours"]["training"]["ours_is_faster"] == 1
+    assert "RecTools' UniSRecModel" in out
+
+
+@pytest.mark.slow
+def test_the_script_for_accelerators_runs_on_a_processor_at_toy_size(capsys):
+    options = ["--dataset=Small", "--use_gpu=false", "--steps=3", "--width=16", "--items=500", "--large_batch=64"]
+    report, out = report_of(capsys, "gpu", *options, "--epochs=2")
+    for precision in ("float32", "bfloat16"):
+        facts = report[precision]
+        for part in ("training", "wide", "large"):
+            assert facts[part]["targets_per_second"] > 0 and facts[part]["percent_of_peak"] > 0
+        assert facts["large"]["weights_mb"] > 500 * 4 * 8 / 2**20
+        assert 0 < facts["quality"]["test_ndcg@10"] < 1
+    assert report["same_weights_twice"] is True and report["device"] == "cpu"
+    assert "bfloat16" in out
+
+
+def test_the_script_for_accelerators_needs_one(capsys):
+    if torch.cuda.is_available():
+        pytest.skip("there is an accelerator")
+    refused(capsys, ["gpu", "--dataset=Small"], "no accelerator is found", main=main, name="recbole_idp.benchmark")

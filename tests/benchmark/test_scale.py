@@ -14,7 +14,7 @@ from recbole_idp.benchmark.scale.growth import cell, markdown, plot, slope, slop
 from recbole_idp.benchmark.scale.kept import Kept
 from recbole_idp.benchmark.scale.meter import Meter
 from recbole_idp.benchmark.scale.request import Request, ScaleSize, parse_sizes
-from recbole_idp.benchmark.scale.task import JOBS
+from recbole_idp.benchmark.scale.task import JOBS, _chosen
 from recbole_idp.benchmark.scale.watched import Limits, run_watched
 from recbole_idp.config.strict import StrictConfig
 from recbole_idp.data.made.generate import generate
@@ -181,6 +181,7 @@ def test_requests_differ_where_their_work_does(request_of):
 def test_wrong_sizes_are_refused(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     refused(capsys, ["scale", "--sizes=many"], "--sizes is 'many'", main=main, name="recbole_idp.benchmark")
+    refused(capsys, ["scale", "--only=macth"], "--only names macth", main=main, name="recbole_idp.benchmark")
 
 
 @pytest.mark.slow
@@ -197,3 +198,9 @@ def test_the_whole_benchmark_goes_on_where_it_was(tmp_path, monkeypatch, capsys)
     assert main(command) == 0
     printed = capsys.readouterr()
     assert "ours" not in printed.err and "read and filter, 600 events, 50 items" in printed.out
+
+
+def test_stages_can_be_chosen():
+    assert [job.name for job in _chosen("match_ivf")] == ["ivf"]
+    assert [(job.side, job.name) for job in _chosen("split")] == [("ours", "read"), ("recbole", "everything")]
+    assert _chosen(None) == list(JOBS)

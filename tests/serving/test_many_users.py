@@ -17,6 +17,7 @@ from recbole_idp.serving.many_users import recommend_file
 from recbole_idp.serving.users_file import UsersFile, event_columns
 from tests.support.commands import refusal, refused
 from tests.support.headers import INTER_HEADER
+from tests.support.ray_cluster import ray_cluster
 from tests.support.trained import make_trained
 
 pytestmark = pytest.mark.filterwarnings("ignore:pkg_resources")
@@ -249,3 +250,18 @@ def test_wrong_commands_are_refused_in_one_line(arguments, says, made, lines, wo
     refused(capfd, ["recommend", *(argument.format(**places) for argument in arguments)], says)
     assert sorted(path.name for path in workplace.rglob("*")) == before
     assert (workplace / "there.csv").read_text() == "mine\n"
+
+
+@pytest.mark.slow
+def test_two_workers_of_ray_write_what_one_process_writes(made, lines, tmp_path, monkeypatch):
+    monkeypatch.setattr("recbole_idp.serving.many_users.PART_USERS", 64)
+    with ray_cluster():
+        for out, more in (("alone.jsonl", []), ("shared.jsonl", ["--engine=ray", "--jobs=2"])):
+            given = [f"--trained={made}", f"--users={lines}", f"--out={tmp_path / out}", "--k=3"]
+            assert main(["recommend", *given, *more]) == 0
+    assert (tmp_path / "alone.jsonl").read_bytes() == (tmp_path / "shared.jsonl").read_bytes()
+
+
+def test_a_cluster_is_for_files_of_users(made, capfd):
+    line = refused(capfd, ["recommend", f"--trained={made}", "--history=si1", "--engine=ray"])
+    assert "give --users=FILE" in line

@@ -6,6 +6,7 @@ import pytest
 
 from recbole_idp.errors import UserError
 from recbole_idp.models.idp.pretrain import find_or_pretrain
+from recbole_idp.run.run import run
 from recbole_idp.testing import configured
 from recbole_idp.train import table_trainer
 from recbole_idp.train.table_memory import TableMemory
@@ -68,3 +69,17 @@ def test_much_memory_is_spoken_of(domains, monkeypatch, caplog):
     with caplog.at_level("INFO"):
         find_or_pretrain(configured(domains, "IDP", pretrain_row_updates=True))
     assert "items of width" in caplog.text and "GiB of memory besides the weights" in caplog.text
+
+
+@pytest.mark.parametrize("model", ["PositionSASRec", "PeterRec"])
+def test_estimates_of_memory_and_time_change_no_number(model, domains, monkeypatch, caplog):
+    def metrics(place):
+        # Dropout and shared negatives draw numbers.
+        config = configured(domains, model, epochs=2, train_negatives=8, checkpoint_dir=str(domains / place))
+        return {name: trial["test"] for name, trial in run(config)["variants"].items()}
+
+    before = metrics("before")
+    monkeypatch.setattr(table_trainer, "SPOKEN_OF", 0)
+    with caplog.at_level("INFO"):
+        assert metrics("after") == before
+    assert "GiB of memory besides the weights" in caplog.text and "an epoch of" in caplog.text

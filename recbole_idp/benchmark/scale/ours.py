@@ -10,7 +10,7 @@ from recbole.data import create_dataset, data_preparation
 from recbole.utils import init_seed
 
 from recbole_idp.benchmark.loop import run_epochs
-from recbole_idp.benchmark.scale.steps import TimedSteps
+from recbole_idp.benchmark.steps import TimedSteps
 from recbole_idp.config.derive import data_root, derive, given_values
 from recbole_idp.data.catalog import locate
 from recbole_idp.data.domains import Domain, Domains, TargetLoader, events_of, join_domains, load_domains

@@ -10,8 +10,8 @@ from recbole.trainer import Trainer
 from recbole.utils import get_model, init_seed
 
 from recbole_idp.benchmark.loop import run_epochs
-from recbole_idp.benchmark.scale.steps import TimedSteps
 from recbole_idp.benchmark.sides import recbole_config
+from recbole_idp.benchmark.steps import TimedSteps
 
 if TYPE_CHECKING:
     from recbole_idp.benchmark.scale.meter import Meter

@@ -5,13 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from recbole_idp.benchmark.beside.library import is_installed
 from recbole_idp.benchmark.output import Row, announce
 from recbole_idp.benchmark.scale.growth import QUANTITIES, STAGES, Measured, cell, markdown, plot, slopes
 from recbole_idp.benchmark.scale.kept import Kept
-from recbole_idp.benchmark.scale.rectools import is_installed
 from recbole_idp.benchmark.scale.request import Request, ScaleSize, parse_sizes
 from recbole_idp.benchmark.scale.watched import Limits, run_watched
 from recbole_idp.data.made.generate import generate
+from recbole_idp.errors import UserError
 from recbole_idp.storage.files import write_text
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ def run(
     limit: float,
     memory: float,
     folder: str,
+    only: str | None,
     fresh: bool,
 ) -> tuple[dict[str, Any], list[Row]]:
     """Measure all stages at all sizes.
@@ -73,14 +75,18 @@ def run(
         limit: Seconds of processor time that a stage may take.
         memory: GiB that a process may take.
         folder: Where data and measurements are kept.
+        only: Stages whose jobs are measured, separated by commas; None: all.
         fresh: Whether to measure again what was measured before.
 
     Returns:
         The measurements, and the rows of the table.
+
+    Raises:
+        UserError: An option is wrong.
     """
     place, limits = Path(folder), Limits(limit, memory)
     kept = Kept(place / "measured.json", fresh)
-    jobs = [job for job in JOBS if job.side != "rectools" or is_installed()]
+    jobs = [job for job in _chosen(only) if job.side != "rectools" or is_installed()]
     measured: dict[str, dict[ScaleSize, dict[str, dict[str, Any]]]] = {}
     values = {key: value for key, value in config.as_dict().items() if key not in _ELSEWHERE}
     for size in parse_sizes(sizes):
@@ -97,6 +103,14 @@ def run(
     plot(measured, place / "growth.png")
     announce(f"table and plot: {place / 'growth.md'}, {place / 'growth.png'}")
     return _report(measured)
+
+
+def _chosen(only: str | None) -> list[Job]:
+    """Return the jobs that measure one of some stages."""
+    stages = set(STAGES) if only is None else set(only.split(","))
+    if unknown := sorted(stages - set(STAGES)):
+        raise UserError(f"--only names {unknown[0]}, which is no stage: choose from {', '.join(STAGES)}")
+    return [job for job in JOBS if stages & set(job.stages)]
 
 
 def _make(size: ScaleSize, folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import time
 from collections.abc import Callable, Sequence
@@ -55,12 +56,21 @@ def encode_cached(
     # One row more than distinct texts: every blank text has the index -1, the zeros at the end.
     table = np.zeros((len(distinct) + 1, encoder.width), dtype=np.float32)
 
+    @functools.cache
+    def encode_texts() -> Callable[[list[str], Callable[[int], object]], np.ndarray]:
+        """Return what encodes texts, which a cluster is asked for where there are some."""
+        if encoder.blocks == 1:
+            return encoder.encode_distinct
+        from recbole_idp.content.text.on_ray import RayBlocks
+
+        return RayBlocks(encoder, BLOCK_TEXTS).encode
+
     def encode(rows: np.ndarray, advance: Callable[[int], object]) -> tuple[np.ndarray, np.ndarray]:
         """Encode the texts of some rows."""
-        return rows, encoder.encode_distinct([distinct[row] for row in rows], advance)
+        return rows, encode_texts()([distinct[row] for row in rows], advance)
 
     folder, hashes = Path(cache_path) / encoder.cache_key, [_hash(text) for text in distinct]
-    filled = fill_vectors(folder, hashes, table, encode, BLOCK_TEXTS, (show_progress, "encode texts"))
+    filled = fill_vectors(folder, hashes, table, encode, BLOCK_TEXTS * encoder.blocks, (show_progress, "encode texts"))
     report = EncodeReport(filled.encoded, filled.from_cache, time.perf_counter() - started, filled.per_second)
     return table[index], report
 

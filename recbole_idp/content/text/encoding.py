@@ -47,6 +47,7 @@ class TextEncoding:
         show_progress: Whether to show progress bars.
         target: Name of the target.
         data_path: Folder of datasets.
+        blocks: Blocks of texts that are encoded at a time, by tasks of the Ray cluster; 1: one, in this process.
     """
 
     settings: TextSettings
@@ -56,6 +57,7 @@ class TextEncoding:
     show_progress: bool
     target: str
     data_path: str
+    blocks: int = 1
 
     @classmethod
     def of(cls, config: Config) -> Self:
@@ -68,6 +70,7 @@ class TextEncoding:
             show_progress=config["show_progress"],
             target=config["dataset"],
             data_path=data_root(config),
+            blocks=config["nproc"] if config["engine"] == "ray" else 1,
         )
 
     @property
@@ -90,9 +93,11 @@ class TextEncoding:
         if self.is_own:
             # The width of the sources is compared as well, before any work.
             return self._own([self.target, *(settings.source_text_vectors or {})])
-        return load_text_encoder(
+        encoder = load_text_encoder(
             settings.text_encoder, settings.text_pooling, max_tokens=settings.text_tokens, device=self.device
         )
+        encoder.blocks = self.blocks
+        return encoder
 
     def is_found_by_name(self, encoder: TextEncoder) -> bool:
         """Return whether an encoder that nobody trained is loaded by its name anywhere, and is the same."""
@@ -116,6 +121,7 @@ class TextEncoding:
                 round; or the vectors have another width.
         """
         encoder = open_text_encoder(folder, device=self.device)
+        encoder.blocks = self.blocks
         if encoder.reads_texts:
             if self.is_own:
                 raise UserError(

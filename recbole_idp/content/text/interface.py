@@ -28,6 +28,7 @@ class TextEncoder(abc.ABC):
             :class:`~recbole_idp.content.text.sentence.SentenceEncoder`.
         reads_texts: Whether it makes vectors of texts; False: it looks up vectors that were made elsewhere, see
             :class:`~recbole_idp.content.text.own.encoder.OwnVectors`.
+        blocks: Blocks of texts that are encoded at a time, by tasks of the Ray cluster; 1: one, in this process.
     """
 
     name: str
@@ -35,6 +36,7 @@ class TextEncoder(abc.ABC):
     needs_fitting = False
     has_tokens = False
     reads_texts = True
+    blocks = 1
 
     @property
     @abc.abstractmethod

@@ -19,6 +19,7 @@ from recbole_idp.train.pretrained_folder import WEIGHTS, FolderContent, card_tex
 from recbole_idp.train.pretrained_items import ITEMS, PretrainedItems, items_text
 from recbole_idp.train.source_sequences import load_sequences
 from recbole_idp.train.source_training import train_resumably
+from recbole_idp.train.table_trainer import SourceItemsTrainer
 
 if TYPE_CHECKING:
     from recbole.config import Config
@@ -66,7 +67,7 @@ class NextItemPretraining(CausalPretraining[PretrainedPeterRec]):
             return PeterRecPretraining(settings, loaders[0].dataset)
 
         with clock.stage("pretrain", f"training {config['encoder']} on source sequences for PeterRec") as facts:
-            trainer, valid = train_resumably(settings, make_model, loaders, self.unfinished)
+            trainer, valid = train_resumably(settings, make_model, loaders, self.unfinished, SourceItemsTrainer)
             facts.update(targets_per_second=round(trainer.targets_per_second), valid=valid)
         return FolderContent(
             domains=domains.domains,

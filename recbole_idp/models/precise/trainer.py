@@ -11,13 +11,13 @@ from recbole_idp.models.precise.experts import log_experts, plot_experts
 from recbole_idp.models.precise.keys import FusionSettings
 from recbole_idp.models.precise.token_states import token_vectors
 from recbole_idp.models.precise.universal import find_or_train
-from recbole_idp.train.trainer import SequenceTrainer
+from recbole_idp.train.table_trainer import TableTrainer
 
 if TYPE_CHECKING:
     from recbole_idp.data.dataset import SequenceDataset
 
 
-class TargetedTrainer(SequenceTrainer):
+class TargetedTrainer(TableTrainer):
     """Train PRECISE_TT, from random weights and the token vectors of the target's texts.
 
     After training, log how much the experts are used, and plot it beside the checkpoint (``…-experts.svg``).

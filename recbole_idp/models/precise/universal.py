@@ -43,7 +43,7 @@ from recbole_idp.train.source_training import (
     text_encoder_identity,
     train_resumably,
 )
-from recbole_idp.train.trainer import SequenceTrainer
+from recbole_idp.train.table_trainer import SourceItemsTrainer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -108,7 +108,7 @@ class UniversalModel(PretrainedWeights):
         return torch.tensor([0, *(row_of[token] for token in item_tokens[1:])])
 
 
-class UniversalTrainer(SequenceTrainer):
+class UniversalTrainer(SourceItemsTrainer):
     """Train first with frozen token vectors, so that IDs learn, then everything (PRECISE, alternation).
 
     Patience counts in the second phase only.

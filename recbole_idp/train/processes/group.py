@@ -9,30 +9,32 @@ from __future__ import annotations
 
 import atexit
 import contextlib
-import datetime
-import os
 import shutil
-import subprocess
-import sys
-import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-import torch
 import torch.distributed as dist
 
 from recbole_idp.errors import UserError
-from recbole_idp.train.processes import torchrun
+from recbole_idp.train.processes import local, on_ray, torchrun
+from recbole_idp.train.processes.meeting import join
 from recbole_idp.train.processes.step import Training
 
-# The main process may read data or encode texts for hours between two epochs.
-_PATIENCE = datetime.timedelta(days=30)
 _LOST = "a process of the training has ended: read above why, and start the same command again, which resumes"
 # Steps whose batches are sent together, as each message takes a fraction of a millisecond.
 _STEPS = 8
-_PACKAGES = Path(__file__).resolve().parents[3]
+
+
+class Worker(Protocol):
+    """A worker that this process has started."""
+
+    def terminate(self) -> None:
+        """Ask it to end."""
+
+    def wait(self) -> Any:
+        """Wait until it has ended."""
 
 
 class Processes:
@@ -40,11 +42,11 @@ class Processes:
 
     Args:
         workers: Those that this process has started; none under torchrun, which ends its processes itself.
-        folder: A folder of this process that they meet in; None under torchrun.
+        folder: A folder of this process that they meet in; None: they meet over the network.
     """
 
-    def __init__(self, workers: Iterable[subprocess.Popen[bytes]] = (), folder: Path | None = None) -> None:
-        self._workers, self._folder = list(workers), folder
+    def __init__(self, workers: Sequence[Worker] = (), folder: Path | None = None) -> None:
+        self._workers, self._folder = workers, folder
         self.count = dist.get_world_size()
         self._in_epoch = False
 
@@ -96,18 +98,19 @@ class Processes:
 _running: Processes | None = None
 
 
-def processes(count: int) -> Processes:
+def processes(count: int, engine: str = "local") -> Processes:
     """Return the processes of this job, which are started once.
 
     Args:
         count: How many, this one among them; under torchrun it has started as many.
+        engine: Where they are started: ``local``, on this machine; ``ray``, on the cluster.
 
     Raises:
         UserError: Others were started before, or a worker cannot be started.
     """
     global _running
     if _running is None:
-        _running = _joined() if torchrun.process_count() > 1 else _started(count)
+        _running = _joined() if torchrun.process_count() > 1 else _started(count, engine)
         atexit.register(end_all)
     if _running.count != count:
         raise UserError(f"nproc is {count}, and {_running.count} processes are running: start another command")
@@ -125,18 +128,6 @@ def end_all() -> None:
 def is_lost(error: RuntimeError) -> bool:
     """Return whether an error says that another process has ended; gloo's have no class of their own."""
     return "peer" in str(error) or "onnection" in str(error)
-
-
-def join(store: Path | None, rank: int, count: int) -> None:
-    """Meet the other processes.
-
-    Args:
-        store: The file that they meet by; None: as torchrun's environment says.
-        rank: The number of this process; 0 is the main one.
-        count: How many there are.
-    """
-    method = "env://" if store is None else store.as_uri()
-    dist.init_process_group("gloo", init_method=method, rank=rank, world_size=count, timeout=_PATIENCE)
 
 
 def announce(training: Training | None) -> None:
@@ -169,28 +160,9 @@ def _joined() -> Processes:
     return Processes()
 
 
-def _started(count: int) -> Processes:
-    """Start workers on this machine."""
-    # A folder of this user alone, and addresses of this machine alone: what is sent is unpickled.
-    folder = Path(tempfile.mkdtemp(prefix="recbole-idp-"))
-    if sys.platform == "linux":
-        os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")
-    store = folder / "store"
-    program = [sys.executable, "-m", "recbole_idp.train.processes.worker", str(store), str(count)]
-    # The package may lie beside the program, and not be installed.
-    path = os.pathsep.join([str(_PACKAGES), *filter(None, [os.environ.get("PYTHONPATH")])])
-    workers = [
-        subprocess.Popen(
-            [*program, str(rank), str(torch.get_num_threads())],
-            stdin=subprocess.DEVNULL,
-            env={**os.environ, "PYTHONPATH": path},
-        )
-        for rank in range(1, count)
-    ]
-    try:
-        join(store, 0, count)
-    except BaseException:
-        for worker in workers:
-            worker.kill()
-        raise
+def _started(count: int, engine: str) -> Processes:
+    """Start workers on this machine, or on the cluster."""
+    if engine == "ray":
+        return Processes(on_ray.start(count))
+    folder, workers = local.start(count)
     return Processes(workers, folder)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from pathlib import Path
 
 import torch
 import torch.distributed as dist
 
 from recbole_idp import compat
 from recbole_idp.train.processes import torchrun
-from recbole_idp.train.processes.group import is_lost, join, shares
+from recbole_idp.train.processes.group import is_lost, shares
+from recbole_idp.train.processes.meeting import join
 from recbole_idp.train.processes.step import Training
 
 
@@ -48,7 +48,7 @@ def serve_torchrun() -> None:
 def main(store: str, count: str, rank: str, threads: str) -> None:
     """Be a worker that the main process has started; arguments as it gives them."""
     torch.set_num_threads(int(threads))
-    join(Path(store), int(rank), int(count))
+    join(dist.FileStore(store, int(count)), int(rank), int(count))
     serve()
 
 

@@ -1,7 +1,8 @@
-"""A fixed number of training steps, each timed by itself."""
+"""Training steps, each timed by itself, until there are enough of them or their time is used up."""
 
 from __future__ import annotations
 
+import math
 import statistics
 import time
 from collections.abc import Callable
@@ -11,18 +12,25 @@ from recbole_idp.benchmark.measure import BudgetSpentError
 
 
 class TimedSteps:
-    """A loss function that ends the training after some steps.
+    """A loss function that ends the training after some steps, or some processor time.
 
     The first step is left out: it pays for the beginning of an epoch and for what libraries set up on their first use.
 
     Args:
         loss: Function that returns the loss of a batch.
         targets_of: Function that returns the number of targets of a batch.
-        steps: Number of steps that count.
+        steps: Number of steps that count, at most.
+        cpu_seconds: Their processor time, which the last one may exceed.
     """
 
-    def __init__(self, loss: Callable[[Any], Any], targets_of: Callable[[Any], int], steps: int) -> None:
-        self._loss, self._targets_of, self._steps = loss, targets_of, steps
+    def __init__(
+        self,
+        loss: Callable[[Any], Any],
+        targets_of: Callable[[Any], int],
+        steps: int,
+        cpu_seconds: float = math.inf,
+    ) -> None:
+        self.loss, self._targets_of, self._steps, self._cpu_seconds = loss, targets_of, steps, cpu_seconds
         self._marks: list[tuple[float, float]] = []
         self._targets: list[int] = []
 
@@ -35,12 +43,13 @@ class TimedSteps:
         self.mark(self._targets_of(batch))
         if self.is_done:
             raise BudgetSpentError
-        return self._loss(batch)
+        return self.loss(batch)
 
     @property
     def is_done(self) -> bool:
-        """Whether all steps are done."""
-        return len(self._marks) > self._steps + 1
+        """Whether all steps are done, or their time is used up after one at least."""
+        spent = len(self._marks) > 2 and self._marks[-1][1] - self._marks[1][1] >= self._cpu_seconds
+        return spent or len(self._marks) > self._steps + 1
 
     def mark(self, targets: int) -> None:
         """Note that a step begins.

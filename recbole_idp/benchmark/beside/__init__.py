@@ -1,0 +1,1 @@
+"""RecTools' SASRecModel and UniSRecModel beside this package's, on the same training events."""

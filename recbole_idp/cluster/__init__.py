@@ -1,0 +1,1 @@
+"""Work for the machines of a Ray cluster."""
