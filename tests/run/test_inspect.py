@@ -63,6 +63,7 @@ def test_a_source_domain_that_is_kept_out_gives_a_line(domains, capsys):
 def test_a_domain_that_was_not_pre_trained_on_cannot_be_kept_out(domains, name, says):
     with pytest.raises(UserError, match=f"inspect_kept_out names {name}, which is not pre-trained on: {says}"):
         inspect(configured(domains, "IDP", inspect_kept_out=name))
+    assert not (domains / "saved").exists()
 
 
 def test_an_unknown_item_is_refused_in_one_line(domains):

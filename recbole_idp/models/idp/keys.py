@@ -195,17 +195,6 @@ class TextStartSettings(PositionSASRecSettings):
     )
 
 
-class GraphStartSettings(TextStartSettings):
-    """SASRec whose item vectors start from texts and from what is taken together."""
-
-    graph_share: Share = setting(
-        0.0,
-        "default: 0: texts alone; share of what users take together in the data that components are taken of.",
-        Affects.TRAINING,
-        implied=0.0,
-    )
-
-
 class TextProjectionSASRecSettings(TextStartSettings):
     """SASRec whose items are a trained projection of their texts."""
 
@@ -218,7 +207,7 @@ class TextDeltaSASRecSettings(TextStartSettings):
     )
 
 
-class TextPCASASRecSettings(GraphStartSettings):
+class TextPCASASRecSettings(TextStartSettings):
     """SASRec that starts from principal components of the items' texts, and is pulled towards them."""
 
     generated_prior: Number = setting(

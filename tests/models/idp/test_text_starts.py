@@ -1,6 +1,5 @@
 """The starts from the target's own texts: the contract, where they start, and what training may change."""
 
-import numpy as np
 import pytest
 import torch
 
@@ -9,7 +8,7 @@ from recbole_idp.models.idp.components import component_directions
 from recbole_idp.models.idp.generation import principal_components
 from recbole_idp.models.idp.keys import TextStartSettings
 from recbole_idp.models.idp.text_delta import bounded
-from recbole_idp.models.idp.text_pca import beside_graph, text_components
+from recbole_idp.models.idp.text_pca import text_components
 from recbole_idp.run.run import run
 from recbole_idp.testing import ModelContract, configured, fitted
 from recbole_idp.testing.models import loaders_of
@@ -37,34 +36,6 @@ def test_they_start_where_text_pca_does(domains, model, whitening):
     assert expected.square().sum(1).mean().sqrt().item() == pytest.approx(1.5, rel=1e-5)
     # Float32 here and float64 there; whitening scales up directions in which texts hardly vary.
     torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-4)
-
-
-def test_graph_and_texts_have_their_shares_of_the_variance():
-    draw = np.random.default_rng(0)
-    texts, graph = draw.normal(3, 2, (9, 4)).astype(np.float32), draw.normal(-1, 5, (7, 3)).astype(np.float32)
-    # Two of the inputs are no candidates, and two candidates stand beside no other.
-    graph[:2] = 0
-    both = beside_graph(texts, graph, 0.3)
-    assert both.shape == (9, 7) and both.dtype == np.float32
-    assert np.square(both[:, :4]).sum(1).mean() == pytest.approx(0.7, rel=1e-5)
-    assert np.square(both[:, 4:]).sum(1).mean() == pytest.approx(0.3, rel=1e-5)
-    assert not both[[0, 1, 7, 8], 4:].any() and abs(both[:, :4].mean(0)).max() < 1e-6
-    alone = principal_components(beside_graph(texts, graph, 0.0), 4, 1.0)
-    torch.testing.assert_close(alone.abs(), principal_components(texts, 4, 1.0).abs(), atol=1e-4, rtol=1e-4)
-
-
-def test_with_the_graph_an_item_starts_near_what_follows_it(domains):
-    def nearness(share):
-        config = configured(domains, "TextPCASASRec", graph_share=share)
-        train, _, _ = loaders_of(config)
-        model = config.model_class(config, train.dataset)
-        vectors = torch.nn.functional.normalize(model.item_vectors().detach()[1:], dim=1)
-        # The items go round a circle.
-        order = np.argsort([int(token.removeprefix("si")) for token in train.dataset.item_tokens()[1:]])
-        vectors = vectors[torch.from_numpy(order)]
-        return float((vectors * vectors.roll(-1, 0)).sum(1).mean())
-
-    assert nearness(0.9) > 0.4 > nearness(0.0)
 
 
 def test_whitened_components_vary_alike_and_plain_ones_as_the_texts():
