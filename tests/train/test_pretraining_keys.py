@@ -41,6 +41,7 @@ WITHOUT_EFFECT = {
     **dict.fromkeys(("encoder", "bsarec_alpha", "bsarec_c"), "another encoder counts, with its keys: see below"),
     "source_share": "a smaller share counts: see below",
     "pretrain_row_updates": "other updates count: see below",
+    "precision": "another precision counts: see below",
     "eval_args": "sources are split by their own rule; validation without full ranking is refused",
     "dataset": "the target; the sources are named by source_domains",
     "model": "what is pre-trained is named by the fingerprint's own model",
@@ -99,6 +100,7 @@ def test_what_changes_the_best_epoch_makes_another_bundle(domains):
     assert folder(source_share=1.0) == folder() != folder(source_share=0.5)
     assert folder(pretrain_row_updates=False) == folder() != folder(pretrain_row_updates=True)
     assert folder(nproc=1) == folder() != folder(nproc=2)
+    assert folder(precision="float32") == folder() != folder(precision="bfloat16")
     # What was pre-trained before there were other encoders is found again.
     assert folder(encoder="SASRec", bsarec_alpha=0.3) == folder() != folder(encoder="BSARec")
     assert folder(encoder="BSARec", bsarec_alpha=0.3) != folder(encoder="BSARec") != folder(encoder="HSTU")
