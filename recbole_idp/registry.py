@@ -61,6 +61,7 @@ class Registration(NamedTuple):
         reads_sources: Whether it reads the source domains while it is trained on the target, not in a pre-training
             before.
         may_start_alone: Whether ``transfer: scratch`` makes it a model without source domains.
+        alone: Its variants that start from no source domain.
         packer: The function that makes the content of that folder.
         refuses_vectors: Why ``text_vectors`` cannot take the place of its texts: the end of "it ..."; empty: they can,
             or it reads no texts.
@@ -81,6 +82,7 @@ class Registration(NamedTuple):
     predicts: tuple[str, ...] = ("next_item",)
     reads_sources: bool = False
     may_start_alone: bool = False
+    alone: tuple[str, ...] = ("scratch",)
     packer: str = "recbole_idp.serving.pack:trained_model"
     refuses_vectors: str = ""
 
@@ -117,7 +119,12 @@ RECBOLE_SETTINGS = {
 """The classes that declare the plugin's keys for models of RecBole."""
 
 _TARGETED = "recbole_idp.models.precise.targeted_data:TargetedDataset"
-_idp = functools.partial(Registration, trainer="recbole_idp.models.idp.transfer:TransferTrainer", transfers=True)
+_idp = functools.partial(
+    Registration,
+    trainer="recbole_idp.models.idp.transfer:TransferTrainer",
+    transfers=True,
+    alone=("scratch", "text_pca"),
+)
 _unisrec = functools.partial(
     Registration,
     trainer="recbole_idp.models.unisrec.trainer:UniSRecTrainer",
@@ -442,6 +449,11 @@ def starts_alone(model: str, transfer: str | None) -> bool:
     """Return whether a model transfers nothing from source domains with this value of ``transfer``."""
     found = _registered(model)
     return found is None or not found.transfers or (found.may_start_alone and transfer == "scratch")
+
+
+def variants_alone(model: str) -> tuple[str, ...]:
+    """Return the variants of a model that start from no source domain."""
+    return () if (found := _registered(model)) is None else found.alone
 
 
 def serves(model: str) -> bool:

@@ -48,6 +48,7 @@ _HOOKS = {
     "read_items",
     "read_texts",
     "set_first_weights",
+    "start_encoder",
     "training_batches",
 }
 # These work on configurations themselves.

@@ -135,8 +135,9 @@ def _find_datasets(values: dict[str, Any], with_target: bool) -> None:
     """Find every dataset, and download missing ones, before hours of work on the first."""
     from recbole_idp.data.catalog import available, locate
     from recbole_idp.data.keys import pretrained_on
+    from recbole_idp.run.keys import sources_of_run
 
-    sources = pretrained_on(values)
+    sources = sources_of_run(values) if with_target else pretrained_on(values)
     if not sources and not with_target:
         raise UserError("pretrain has no source_domains: name them, and remove --pretrained")
     if with_target and values["dataset"] in sources:

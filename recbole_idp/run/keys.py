@@ -1,10 +1,13 @@
 """Settings of a run: where things lie, what is compared, what is shown."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 import annotated_types
 
+from recbole_idp import registry
 from recbole_idp.config.setting import Affects, Count, Distinct, Layers, PositiveShare, Seed, Settings, setting
+from recbole_idp.data.keys import pretrained_on
 from recbole_idp.errors import UserError
 
 AUTO = "auto"
@@ -14,6 +17,19 @@ Row = Literal["scratch", "text_pca", "random_match", "zero_shot", "fine_tune", "
 """What is compared: what the model starts from, or the choice of it."""
 Start = Literal["scratch", "text_pca", "random_match", "fine_tune", "new_encoder"]
 Few = Annotated[int, annotated_types.Ge(1), annotated_types.Le(8)]
+
+
+def sources_of_run(values: Mapping[str, Any]) -> list[str]:
+    """Return the source domains that a run pre-trains on; none where no variant starts from them.
+
+    Args:
+        values: Value of every key, with ``model``.
+    """
+    variants = values.get("variants") or []
+    starts = {start for name in variants for start in (values["auto_starts"] if name == AUTO else [name])}
+    if starts and starts <= set(registry.variants_alone(values["model"])):
+        return []
+    return pretrained_on(values)
 
 
 class PlaceSettings(Settings):

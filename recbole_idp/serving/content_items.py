@@ -12,12 +12,12 @@ from torch.nn import functional
 
 from recbole_idp.errors import UserError
 from recbole_idp.search.vectors import centred
-from recbole_idp.storage.schema import Nullable, OptionalKey
+from recbole_idp.storage.schema import Nullable, ObjectOf, OptionalKey
 from recbole_idp.storage.sealed import write_weights
 from recbole_idp.storage.tensors import read_tensors
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     import numpy as np
     from torch import nn
@@ -33,8 +33,10 @@ SCHEMA: dict[str, Any] = {
     "tokens": int,
     "kept": bool,
     "fingerprint": str,
-    "form": OptionalKey({"pooled", "picture"}),
+    "form": OptionalKey({"pooled", "picture", "linear_picture", "patches", "adapted"}),
     "heads": OptionalKey(int),
+    "is_mean": OptionalKey(bool),
+    "adapters": OptionalKey(ObjectOf()),
     "field": OptionalKey(Nullable(str)),
 }
 """What a description says of the content encoder."""
@@ -65,7 +67,7 @@ class ContentItems:
     @classmethod
     def of(cls, parts: ContentParts) -> ContentItems:
         """Make it of what a model returns."""
-        return cls(dense_weights(parts.mean, parts.layers), about_encoder(parts), parts.encoder)
+        return cls(mean_and_dense(parts.mean, parts.layers), about_encoder(parts), parts.encoder)
 
     @classmethod
     def read(cls, folder: Path, about: dict[str, Any]) -> ContentItems:
@@ -82,21 +84,8 @@ class ContentItems:
             ValueError: The weights are no chain of dense layers.
         """
         weights = read_tensors(folder / WEIGHTS)
-        found = cls(weights, about, folder=folder / ENCODER)
-        width = weights[_MEAN].shape[0]
-        for number in range(found.n_layers):
-            shape = weights[f"{number}.weight"].shape
-            if len(shape) != 2 or shape[1] != width or weights[f"{number}.bias"].shape != shape[:1]:
-                raise ValueError(f"the dense layers of {WEIGHTS} do not fit each other")
-            width = shape[0]
-        if found.n_layers < 1:
-            raise ValueError(f"{WEIGHTS} has no dense layer")
-        return found
-
-    @property
-    def n_layers(self) -> int:
-        """The number of dense layers."""
-        return (len(self.weights) - 1) // 2
+        check_chain(weights, weights[_MEAN].shape[0])
+        return cls(weights, about, folder=folder / ENCODER)
 
     def write(self, folder: Path) -> None:
         """Write weights, and the encoder where it is kept, into the folder of a trained model."""
@@ -141,12 +130,7 @@ class ContentItems:
     def item_vectors(self, vectors: np.ndarray) -> torch.Tensor:
         """Return the item vectors of T vectors of contents; [T, W] -> [T, D]."""
         found, _ = centred(vectors, self.weights[_MEAN].numpy())
-        states = found[1:]
-        for number in range(self.n_layers):
-            states = functional.gelu(
-                functional.linear(states, self.weights[f"{number}.weight"], self.weights[f"{number}.bias"])
-            )
-        return states
+        return run_dense(self.weights, found[1:], functional.gelu)
 
     def read_new(self, trained: TrainedModel, path: Path, vectors: str | Path | None) -> tuple[NewItems, torch.Tensor]:
         """Read the items of a file that a model does not have yet, and make their vectors.
@@ -170,14 +154,52 @@ class ContentItems:
         return new, found.vectors(list(new.texts.values()))
 
 
-def dense_weights(mean: torch.Tensor, layers: Sequence[nn.Linear]) -> dict[str, torch.Tensor]:
+def mean_and_dense(mean: torch.Tensor, layers: Sequence[nn.Linear]) -> dict[str, torch.Tensor]:
     """Return mean and dense layers by the names that :class:`ContentItems` keeps them under."""
-    weights = {_MEAN: mean.detach().cpu()}
-    for number, layer in enumerate(layers):
-        weights[f"{number}.weight"], weights[f"{number}.bias"] = (
-            value.detach().cpu() for value in (layer.weight, layer.bias)
-        )
-    return weights
+    return {_MEAN: mean.detach().cpu(), **dense_weights(layers)}
+
+
+def dense_weights(layers: Sequence[nn.Linear]) -> dict[str, torch.Tensor]:
+    """Return weights and biases of dense layers as ``0.weight``, ``0.bias``, ..."""
+    return {
+        f"{number}.{name}": value.detach().cpu()
+        for number, layer in enumerate(layers)
+        for name, value in (("weight", layer.weight), ("bias", layer.bias))
+    }
+
+
+def run_dense(
+    weights: Mapping[str, torch.Tensor], states: torch.Tensor, activation: Callable[[torch.Tensor], torch.Tensor]
+) -> torch.Tensor:
+    """Run dense layers, with an activation behind each; [..., W] -> [..., D]."""
+    for number in range(_n_dense(weights)):
+        states = activation(functional.linear(states, weights[f"{number}.weight"], weights[f"{number}.bias"]))
+    return states
+
+
+def check_chain(weights: Mapping[str, torch.Tensor], width: int) -> None:
+    """Check that the dense layers of a folder fit each other.
+
+    Args:
+        weights: Those of the folder.
+        width: Width of what the first layer reads.
+
+    Raises:
+        ValueError: They do not fit each other, or there are none.
+    """
+    n_layers = _n_dense(weights)
+    for number in range(n_layers):
+        shape = weights[f"{number}.weight"].shape
+        if len(shape) != 2 or shape[1] != width or weights[f"{number}.bias"].shape != shape[:1]:
+            raise ValueError(f"the dense layers of {WEIGHTS} do not fit each other")
+        width = shape[0]
+    if n_layers < 1:
+        raise ValueError(f"{WEIGHTS} has no dense layer")
+
+
+def _n_dense(weights: Mapping[str, torch.Tensor]) -> int:
+    """Return the number of dense layers."""
+    return sum(name.endswith(".weight") and name.partition(".")[0].isdigit() for name in weights)
 
 
 def about_encoder(parts: ContentParts | PooledParts) -> dict[str, Any]:

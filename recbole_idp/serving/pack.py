@@ -12,7 +12,7 @@ from recbole_idp.config.derive import given_values
 from recbole_idp.config.fingerprint import values_that_affect
 from recbole_idp.config.setting import Affects
 from recbole_idp.serving.encoder_sizes import KINDS, encoder_sizes, history_length
-from recbole_idp.serving.pooled_items import FORMS
+from recbole_idp.serving.item_forms import FORMS
 from recbole_idp.serving.recommender import Recommender
 from recbole_idp.serving.source_items import SourceItems
 from recbole_idp.serving.trained_model import TrainedModel

@@ -5,18 +5,18 @@ from __future__ import annotations
 import contextlib
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
 from recbole_idp.errors import UserError
-from recbole_idp.serving.content_items import ContentItems, dense_weights
+from recbole_idp.serving.content_items import ContentItems, mean_and_dense
 
 if TYPE_CHECKING:
     import torch
 
     from recbole_idp.content.image.encoder import ImageEncoder
-    from recbole_idp.models.base.serving import PictureParts
+    from recbole_idp.models.base.serving import LinearPictureParts, PatchParts, PictureParts
     from recbole_idp.serving.new_items import NewItems
     from recbole_idp.serving.trained_model import TrainedModel
 
@@ -30,16 +30,11 @@ class PictureItems(ContentItems):
     @classmethod
     def of(cls, parts: PictureParts) -> PictureItems:  # type: ignore[override]  # of another form
         """Make it of what a model returns."""
-        about = {
-            "name": parts.encoder.name,
-            "tokens": 0,
-            "kept": parts.kept,
-            "fingerprint": parts.encoder.fingerprint,
-            "form": parts.form,
-            "field": parts.field,
-        }
-        encoder: Any = parts.encoder
-        return cls(dense_weights(parts.mean, parts.layers), about, encoder)
+        return cls(mean_and_dense(parts.mean, parts.layers), about_images(parts), cast("Any", parts.encoder))
+
+    def reader(self) -> ImageEncoder:
+        """Return what makes of a picture what :meth:`item_vectors` reads."""
+        return self.load()
 
     def open_kept(self, folder: Path, device: str) -> ImageEncoder:
         """See :class:`ContentItems`."""
@@ -73,7 +68,7 @@ class PictureItems(ContentItems):
         known = set(trained.tokens)
         new = [token for token in pictures.tokens if token not in known]
         with tempfile.TemporaryDirectory() as cache:
-            encoded, report = encode_pictures(self.load(), pictures.for_items(new), cache)
+            encoded, report = encode_pictures(self.reader(), pictures.for_items(new), cache)
         report.log(str(path))
         has = np.any(encoded, axis=1)
         kept = [token for token, found in zip(new, has, strict=True) if found]
@@ -96,3 +91,15 @@ class PictureItems(ContentItems):
             content="picture",
         )
         return found, self.item_vectors(encoded[has])
+
+
+def about_images(parts: PictureParts | LinearPictureParts | PatchParts) -> dict[str, Any]:
+    """Return what a description says of an image encoder."""
+    return {
+        "name": parts.encoder.name,
+        "tokens": 0,
+        "kept": parts.kept,
+        "fingerprint": parts.encoder.fingerprint,
+        "form": parts.form,
+        "field": parts.field,
+    }

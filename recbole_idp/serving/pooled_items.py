@@ -10,7 +10,6 @@ import torch
 
 from recbole_idp.models.transrec.item_encoder import TextHead
 from recbole_idp.serving.content_items import ENCODER, WEIGHTS, ContentItems, about_encoder
-from recbole_idp.serving.picture_items import PictureItems
 from recbole_idp.storage.tensors import read_tensors
 
 if TYPE_CHECKING:
@@ -70,12 +69,3 @@ class PooledItems(ContentItems):
             states = sentence.model[0](features)["token_embeddings"].float().cpu()
             found.append(head(states, features["attention_mask"].cpu()))
         return torch.cat(found)
-
-
-FORMS: dict[str, type[ContentItems]] = {"dense": ContentItems, "picture": PictureItems, "pooled": PooledItems}
-"""How an item's vector comes from its content, by the name of the form."""
-
-
-def read_content(folder: Path, about: dict[str, Any]) -> ContentItems:
-    """Read what makes items from contents in a trained model's folder; arguments and errors as of ``read``."""
-    return FORMS[about.get("form", "dense")].read(folder, about)

@@ -17,7 +17,7 @@ from recbole_idp.serving.content_items import ENCODER as CONTENT_ENCODER
 from recbole_idp.serving.content_items import SCHEMA as CONTENT_SCHEMA
 from recbole_idp.serving.content_items import WEIGHTS as CONTENT
 from recbole_idp.serving.encoder_sizes import KINDS, history_length
-from recbole_idp.serving.pooled_items import read_content
+from recbole_idp.serving.item_forms import read_content
 from recbole_idp.serving.source_items import FILE as SOURCE_ITEMS
 from recbole_idp.serving.source_items import SourceItems
 from recbole_idp.serving.user_encoder import build_user_encoder

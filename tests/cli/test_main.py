@@ -19,6 +19,7 @@ from recbole_idp.cli.tasks import TASKS, Task
 from recbole_idp.config.resolve import split_files
 from recbole_idp.errors import UserError
 from recbole_idp.registry import resolve as resolve_class
+from recbole_idp.run.keys import sources_of_run
 from tests.support.commands import printed, refused
 from tests.support.python import python, run_python, start_program
 
@@ -85,6 +86,23 @@ def test_dry_run_shows_every_key_with_value_and_origin(capsys, tmp_path):
     assert rows["n_layers"].endswith("properties/model/IDP.yaml")
     assert len({line.index("  ") >= 0 and line[:30] for line in out.splitlines()}) == len(rows)
     assert not list(tmp_path.glob("dataset"))
+
+
+@pytest.mark.parametrize(
+    ("values", "found"),
+    [
+        ({"variants": ["scratch", "text_pca"]}, []),
+        ({"variants": ["auto"], "auto_starts": ["scratch", "text_pca"]}, []),
+        ({"variants": ["auto"], "auto_starts": ["scratch", "fine_tune"]}, ["pens"]),
+        ({"variants": ["scratch", "fine_tune"]}, ["pens"]),
+        ({"model": "PeterRec", "variants": ["scratch"]}, []),
+        ({"model": "PeterRec", "variants": ["scratch", "text_pca"]}, ["pens"]),
+        ({"model": "TextPCASASRec", "variants": None}, []),
+    ],
+)
+def test_sources_are_looked_for_where_a_variant_starts_from_them(values, found):
+    given = {"model": "IDP", "pretrained": None, "source_domains": ["pens"], "auto_starts": [], **values}
+    assert sources_of_run(given) == found
 
 
 def test_mistakes_are_refused_before_any_work(capsys, tmp_path):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from recbole_idp.content.image.cache import encode_pictures
-from recbole_idp.content.image.encoder import load_image_encoder
+from recbole_idp.content.image.encoder import NAME, load_image_encoder
 from recbole_idp.content.image.keys import ImageSettings
 from recbole_idp.content.vector_cache import cache_folder
 from recbole_idp.data.item_pictures import item_pictures
@@ -63,6 +63,13 @@ class ImageEncoding:
     def load_encoder(self) -> ImageEncoder:
         """Load the image encoder; see :func:`~recbole_idp.content.image.encoder.load_image_encoder`."""
         return load_image_encoder(self.settings.image_encoder, self.settings.image_pooling, self.device)
+
+    def is_found_by_name(self, encoder: ImageEncoder) -> bool:
+        """Return whether an encoder that nobody trained is loaded by its name anywhere, and is the same.
+
+        Others lie in folders, or in packages of which there are many versions.
+        """
+        return encoder.name == NAME and self.settings.image_pooling is None
 
     def encode(self, encoder: ImageEncoder, pictures: Sequence[Path | None]) -> tuple[np.ndarray, PictureReport]:
         """Encode pictures, or read their vectors from the cache; see :func:`encode_pictures`."""

@@ -99,6 +99,10 @@ class TextEncoding:
         encoder.blocks = self.blocks
         return encoder
 
+    def is_found_by_name(self, encoder: TextEncoder) -> bool:
+        """Return whether an encoder that nobody trained is loaded by its name anywhere, and is the same."""
+        return encoder.reads_texts and not encoder.needs_fitting and self.settings.text_pooling is None
+
     def load_source_encoder(self, locations: Sequence[DatasetLocation]) -> TextEncoder:
         """Load the text encoder, or the vectors of the user's own of source domains; else as :meth:`load_encoder`."""
         return self._own([location.name for location in locations]) if self.is_own else self.load_encoder()

@@ -142,6 +142,8 @@ class TrainableText(TrainableContent, TokenStates):
         Raises:
             UserError: The encoder has no list of layers.
         """
+        if self._lower is not None:
+            return cast("nn.ModuleList", self.trained)
         return check_layers(self._encoder, 1, "the number of layers", self._parts[0])[2]
 
     def adapt(self, graft: Callable[[nn.Module, SentenceModel], nn.Module]) -> None:

@@ -4,41 +4,39 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
+import torch
 from torch import nn
 
-from recbole_idp.content.trainable.text import TrainableText, transformer_of
+from recbole_idp.content.trainable.text import transformer_of
 from recbole_idp.errors import UserError
 from recbole_idp.nn.adapters.bert import KAdapterBeside, SoftPrompt, adapt_layers
+from recbole_idp.nn.adapters.sockets import is_adapter
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from recbole_idp.content.text.sentence_model import SentenceModel
-    from recbole_idp.content.trainable.interface import TrainableContent
-    from recbole_idp.models.adapter4rec.keys import Adapter4RecSettings
+    from recbole_idp.content.trainable.text import TrainableText
+    from recbole_idp.models.adapter4rec.content_adapters import ContentAdapters
 
 
-def adapt_content(content: TrainableContent, settings: Adapter4RecSettings) -> None:
+def adapt_content(text: TrainableText, adapters: ContentAdapters) -> None:
     """Freeze a text encoder, and graft adapters into its trained layers.
 
     Args:
-        content: The texts with their encoder.
-        settings: Which adapters.
+        text: The texts with their encoder.
+        adapters: Which adapters.
 
     Raises:
         UserError: The encoder is not of BERT's kind, or has no room for what is asked.
     """
-    if settings.content != "text":
-        raise UserError(
-            "adapters are grafted into text encoders, and content is image: give --transfer=fine_tune, or "
-            "--train_encoder=none, which has them in the sequence encoder alone"
-        )
-    text, form = cast("TrainableText", content), settings.content_form()
+    form = adapters.form
 
     def graft(trained: nn.Module, model: SentenceModel) -> nn.Module:
-        if settings.adapter == "soft_prompt":
-            return soft_prompt(model, settings, whole=settings.train_encoder == "all")
-        if settings.adapter != "k_adapter":
-            adapt_layers(trained, form, text.name)
-            return nn.ModuleList()
+        if form.kind == "soft_prompt":
+            return soft_prompt(model, adapters)
+        if form.kind != "k_adapter":
+            return adapt_layers(trained, form, text.name)
         layers = text.layers()
         # The paper reads the first and the last of twelve layers.
         beside = KAdapterBeside([layers[0], layers[-1]], _width(model), form.inner)
@@ -48,13 +46,33 @@ def adapt_content(content: TrainableContent, settings: Adapter4RecSettings) -> N
     text.adapt(graft)
 
 
-def soft_prompt(model: SentenceModel, settings: Adapter4RecSettings, whole: bool) -> SoftPrompt:
+def adapter_state(text: TrainableText) -> dict[str, torch.Tensor]:
+    """Return the weights of an adapted encoder that are not those of its base, by their names."""
+    return {name: value.detach().cpu() for name, value in text.named_parameters() if value.requires_grad}
+
+
+def load_adapters(text: TrainableText, state: Mapping[str, torch.Tensor]) -> None:
+    """Load what :func:`adapter_state` returned into an encoder that has the same adapters.
+
+    Raises:
+        ValueError: The weights are not those of its adapters.
+    """
+    own = dict(text.named_parameters())
+    adapters = set(filter(is_adapter, own))
+    unknown = [name for name, value in state.items() if name not in own or own[name].shape != value.shape]
+    if unknown or adapters - set(state):
+        raise ValueError("the weights of its adapters are not those that its description says")
+    with torch.no_grad():
+        for name, value in state.items():
+            own[name].copy_(value)
+
+
+def soft_prompt(model: SentenceModel, adapters: ContentAdapters) -> SoftPrompt:
     """Put learned vectors before the words of a text encoder.
 
     Args:
         model: The encoder.
-        settings: With their number.
-        whole: Whether all layers are run in each step.
+        adapters: With their number, and whether all layers are run in each step.
 
     Returns:
         The vectors.
@@ -62,17 +80,17 @@ def soft_prompt(model: SentenceModel, settings: Adapter4RecSettings, whole: bool
     Raises:
         UserError: The first layers are not run, or the encoder has no positions for so many vectors.
     """
-    if not whole:
+    if adapters.layers is not None:
         raise UserError("soft_prompt changes what the first layer reads: give --train_encoder=all")
     transformer = transformer_of(model)
     room = getattr(transformer.config, "max_position_embeddings", 0) - model.max_seq_length
-    if settings.prompt_length > room:
+    if adapters.prompt_length > room:
         raise UserError(
-            f"prompt_length is {settings.prompt_length}, and the text encoder has room for {max(room, 0)} vectors "
+            f"prompt_length is {adapters.prompt_length}, and the text encoder has room for {max(room, 0)} vectors "
             f"beside {model.max_seq_length} tokens: give less, or fewer text_tokens"
         )
     words = cast("nn.Embedding", transformer.get_input_embeddings())  # type: ignore[operator]  # of transformers
-    return SoftPrompt(model[0], words, settings.prompt_length, model.tokenizer.pad_token_id or 0)
+    return SoftPrompt(model[0], words, adapters.prompt_length, model.tokenizer.pad_token_id or 0)
 
 
 def _width(model: SentenceModel) -> int:

@@ -4,6 +4,7 @@ from typing import Literal
 
 from recbole_idp.config.setting import Affects, Count, Distinct, Positive, setting
 from recbole_idp.content.trainable.keys import TrainedParts
+from recbole_idp.models.adapter4rec.content_adapters import ContentAdapters
 from recbole_idp.models.morec.keys import MoRecSettings, TransformerBlock
 from recbole_idp.nn.adapters.forms import AdapterForm, AdapterKind
 from recbole_idp.train.keys import Loss
@@ -69,7 +70,8 @@ class Adapter4RecSettings(MoRecSettings):
         """Return the adapters of the sequence encoder."""
         return AdapterForm(self.adapter, self.user_adapter_size, self.lora_rank, self.adapter_form == "reference")
 
-    def content_form(self) -> AdapterForm:
+    def content_adapters(self) -> ContentAdapters:
         """Return the adapters of the content encoder."""
         reference = self.adapter_form == "reference"
-        return AdapterForm(self.adapter, self.encoder_adapter_size, self.encoder_lora_rank, reference)
+        form = AdapterForm(self.adapter, self.encoder_adapter_size, self.encoder_lora_rank, reference)
+        return ContentAdapters(form, self.prompt_length, self.depth)

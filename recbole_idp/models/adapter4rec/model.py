@@ -3,30 +3,31 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import nn
 
 from recbole_idp.data.rows import Batch
-from recbole_idp.models.adapter4rec.item_adapters import adapt_content
+from recbole_idp.errors import UserError
+from recbole_idp.models.adapter4rec.item_adapters import adapt_content, adapter_state
 from recbole_idp.models.adapter4rec.keys import Adapter4RecSettings
+from recbole_idp.models.base.serving import AdaptedParts, ContentParts
 from recbole_idp.models.morec.model import MoRec
 from recbole_idp.nn.adapters.forms import adapt_sequence_encoder
+from recbole_idp.nn.adapters.sockets import is_adapter
 
 if TYPE_CHECKING:
     from recbole.config import Config
 
     from recbole_idp.content.trainable.interface import TrainableContent
+    from recbole_idp.content.trainable.text import TrainableText
     from recbole_idp.data.dataset import SequenceDataset
     from recbole_idp.models.base.sequence_model import ModelData
-    from recbole_idp.models.base.serving import ContentParts, PictureParts, Serving
+    from recbole_idp.models.base.serving import ItemParts, Serving
     from recbole_idp.models.morec.contents import ItemContents
     from recbole_idp.models.morec.pretrain import PretrainedMoRec
     from recbole_idp.train.clock import StageClock
-
-ADAPTER = "adapter"
-"""A part of the name of each weight of an adapter, between two dots."""
 
 
 class Adapter4Rec(MoRec):
@@ -51,7 +52,12 @@ class Adapter4Rec(MoRec):
         """Return the items' texts with an encoder that is trained, or whose adapters are."""
         content = super().build_content(config)
         if content is not None and self.settings.transfer == "adapters":
-            adapt_content(content, self.settings)
+            if self.settings.content != "text":
+                raise UserError(
+                    "adapters are grafted into text encoders, and content is image: give --transfer=fine_tune, or "
+                    "--train_encoder=none, which has them in the sequence encoder alone"
+                )
+            adapt_content(cast("TrainableText", content), self.settings.content_adapters())
         return content
 
     @classmethod
@@ -69,7 +75,7 @@ class Adapter4Rec(MoRec):
         if self.settings.transfer != "adapters":
             return
         for name, parameter in self.named_parameters():
-            parameter.requires_grad_(ADAPTER in name.split("."))
+            parameter.requires_grad_(is_adapter(name))
         if self.settings.train_layer_norms:
             for module in self.modules():
                 if isinstance(module, nn.LayerNorm):
@@ -81,11 +87,24 @@ class Adapter4Rec(MoRec):
             batch = Batch(tuple((items, last_target(targets)) for items, targets in batch.parts), batch.n_targets)
         return super().position_loss(batch)
 
-    def content_parts(self, config: Config, dataset: SequenceDataset) -> ContentParts | PictureParts | None:
-        """Return what makes an item's vector from its text; None: no folder of an encoder holds adapters."""
-        if self.content is not None and self.settings.transfer == "adapters":
-            return None
-        return super().content_parts(config, dataset)
+    def content_parts(self, config: Config, dataset: SequenceDataset) -> ItemParts | None:
+        """Return what makes an item's vector from its text, with adapters apart from what was pre-trained."""
+        parts = super().content_parts(config, dataset)
+        if self.content is None or not isinstance(parts, ContentParts):
+            return parts
+        if self.settings.transfer != "adapters":
+            return parts
+        state = adapter_state(cast("TrainableText", self.content))
+        values = self.settings.content_adapters().values()
+        return AdaptedParts(parts.encoder, parts.mean, parts.layers, parts.max_tokens, parts.kept, values, state)
+
+    def current_encoder(
+        self, config: Config, dataset: SequenceDataset, start: PretrainedMoRec | None
+    ) -> tuple[Any, bool]:
+        """Return the content encoder without adapters, and whether it cannot be loaded by its name again."""
+        if self.settings.transfer != "adapters":
+            return super().current_encoder(config, dataset, start)
+        return self.start_encoder(config, dataset, start)
 
     def serving(self) -> Serving:
         """Return the parts that compute scores; an encoder without adapters is of the kind without."""

@@ -10,7 +10,7 @@ from recbole.utils import InputType
 from torch import nn
 
 from recbole_idp.data.rows import PositionBatches, PrefixBatches
-from recbole_idp.models.base.serving import ContentParts, PictureParts, PooledParts, Serving
+from recbole_idp.models.base.serving import ItemParts, Serving
 from recbole_idp.nn.encoder.keys import EncoderSettings
 from recbole_idp.nn.encoder.kinds import sequence_encoder
 from recbole_idp.nn.history import without_history
@@ -115,9 +115,7 @@ class SequenceModel(SequentialRecommender):
             excludes_history=self.exclude_history,
         )
 
-    def content_parts(
-        self, config: Config, dataset: SequenceDataset
-    ) -> ContentParts | PictureParts | PooledParts | None:
+    def content_parts(self, config: Config, dataset: SequenceDataset) -> ItemParts | None:
         """Return what makes an item's vector from its content; None: the items are not their contents alone.
 
         Args:

@@ -36,6 +36,21 @@ class ContentParts:
 
 
 @dataclass(frozen=True)
+class AdaptedParts(ContentParts):
+    """What makes an item's vector from its text where the encoder has adapters; ``encoder`` has none.
+
+    Attributes:
+        adapters: What decides on the adapters.
+        state: The weights that are not those of the encoder.
+    """
+
+    form: ClassVar[str] = "adapted"
+
+    adapters: Mapping[str, Any]
+    state: Mapping[str, torch.Tensor]
+
+
+@dataclass(frozen=True)
 class PictureParts:
     """What makes an item's vector from its picture: vector of the picture - mean, of length one -> dense layers.
 
@@ -52,6 +67,46 @@ class PictureParts:
     encoder: ImageEncoder
     mean: torch.Tensor
     layers: Sequence[nn.Linear]
+    field: str | None
+    kept: bool
+
+
+@dataclass(frozen=True)
+class LinearPictureParts:
+    """What makes an item's vector from its picture: vector of the picture -> dense layer.
+
+    Attributes:
+        encoder: As of :class:`PictureParts`.
+        layer: The dense layer.
+        field: Likewise.
+        kept: Likewise.
+    """
+
+    form: ClassVar[str] = "linear_picture"
+
+    encoder: ImageEncoder
+    layer: nn.Linear
+    field: str | None
+    kept: bool
+
+
+@dataclass(frozen=True)
+class PatchParts:
+    """What makes an item's vector from the patches of its picture: states -> dense layers with ReLU -> mean, or first.
+
+    Attributes:
+        encoder: As of :class:`PictureParts`.
+        layers: The dense layers.
+        is_mean: Whether the mean over all states is taken, instead of the first.
+        field: As of :class:`PictureParts`.
+        kept: Likewise.
+    """
+
+    form: ClassVar[str] = "patches"
+
+    encoder: ImageEncoder
+    layers: Sequence[nn.Linear]
+    is_mean: bool
     field: str | None
     kept: bool
 
@@ -75,6 +130,10 @@ class PooledParts:
     n_heads: int
     max_tokens: int
     kept: bool
+
+
+ItemParts = ContentParts | PictureParts | LinearPictureParts | PatchParts | PooledParts
+"""What makes an item's vector from its content, in one of the forms."""
 
 
 @dataclass(frozen=True)
@@ -117,3 +176,8 @@ class Serving:
     sizes: Mapping[str, Any] = field(default_factory=dict)
     parts: tuple[Serving, ...] = ()
     part_weights: tuple[float, ...] = ()
+
+
+def linear_layers(layers: nn.Sequential) -> list[nn.Linear]:
+    """Return the dense layers of a sequence, without activations and dropout."""
+    return [layer for layer in layers if isinstance(layer, nn.Linear)]

@@ -10,7 +10,6 @@ import numpy as np
 import torch
 
 from recbole_idp.content.image.cache import distinct_pictures
-from recbole_idp.content.image.encoder import NAME as EFFICIENTNET
 from recbole_idp.content.image.encoder import open_image_encoder
 from recbole_idp.content.image.encoding import ImageEncoding
 from recbole_idp.content.text.encoding import TextEncoding
@@ -108,7 +107,6 @@ class Texts(ContentKind):
 
     def __init__(self, config: Config) -> None:
         self._encoding = TextEncoding.of(config)
-        self._own_pooling = config["text_pooling"] is not None
 
     @functools.cached_property
     def encoder(self) -> TextEncoder:
@@ -137,7 +135,7 @@ class Texts(ContentKind):
 
     def is_found_by_name(self, encoder: TextEncoder) -> bool:
         """See :class:`ContentKind`."""
-        return encoder.reads_texts and not (encoder.needs_fitting or self._own_pooling)
+        return self._encoding.is_found_by_name(encoder)
 
     def _source_encoder(self, locations: Sequence[DatasetLocation]) -> TextEncoder:
         """Return the encoder, loaded once; for vectors of the user's own those of the source domains."""
@@ -191,8 +189,8 @@ class Images(ContentKind):
         return ImageContents(self._encoding, pictures, encoder, name, "image_field", mean)
 
     def is_found_by_name(self, encoder: ImageEncoder) -> bool:
-        """See :class:`ContentKind`; other encoders lie in folders, or in packages of which there are many versions."""
-        return encoder.name == EFFICIENTNET and self._encoding.settings.image_pooling is None
+        """See :class:`ContentKind`."""
+        return self._encoding.is_found_by_name(encoder)
 
 
 def content_kind(config: Config) -> ContentKind:

@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from recbole_idp.content.trainable.keys import TrainedEncoderSettings
 from recbole_idp.data.rows import Batch, after_last
-from recbole_idp.models.base.serving import ContentParts, PictureParts
+from recbole_idp.models.base.serving import ContentParts, ItemParts, PictureParts, linear_layers
 from recbole_idp.models.base.text_model import TextModel
 from recbole_idp.models.base.transferred import ENCODER_KEYS, take_over
 from recbole_idp.models.morec.kinds import MEAN, content_kind
@@ -163,13 +163,13 @@ class MoRec(TextModel):
         if self.content is not None:
             yield from (parameter for parameter in self.content.parameters() if parameter.requires_grad)
 
-    def content_parts(self, config: Config, dataset: SequenceDataset) -> ContentParts | PictureParts | None:
+    def content_parts(self, config: Config, dataset: SequenceDataset) -> ItemParts | None:
         """Return what makes an item's vector from its text or picture; None where IDs are joined."""
         if self.id_fusion != "none" or config["image_control"] != "none":
             return None
         start = self.find_pretrained(config) if config["transfer"] != "scratch" else None
         dense = cast("nn.Sequential", self.item_encoder)
-        layers = [layer for layer in dense if isinstance(layer, nn.Linear)]
+        layers = linear_layers(dense)
         encoder, kept = self.current_encoder(config, dataset, start)
         if config["content"] == "image":
             return PictureParts(encoder, self.text_mean, layers, config["image_field"], kept)
@@ -179,8 +179,12 @@ class MoRec(TextModel):
         self, config: Config, dataset: SequenceDataset, start: PretrainedMoRec | None
     ) -> tuple[Any, bool]:
         """Return the content encoder as it is now, and whether it cannot be loaded by its name again."""
-        if self.content is not None:
-            return self.content.snapshot(), True
+        return self.start_encoder(config, dataset, start) if self.content is None else (self.content.snapshot(), True)
+
+    def start_encoder(
+        self, config: Config, dataset: SequenceDataset, start: PretrainedMoRec | None
+    ) -> tuple[Any, bool]:
+        """Return the content encoder as it was before training; see :meth:`current_encoder`."""
         kind = content_kind(config)
         encoder = kind.of_target(dataset, start).encoder
         trained = start is not None and start.description["encoder"].get("trained") != "none"

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import torch
 from torch import nn
 
 from recbole_idp.content.trainable.keys import TrainedEncoderSettings
+from recbole_idp.models.base.serving import PatchParts, linear_layers
 from recbole_idp.models.morec.model import MoRec
 from recbole_idp.nn.encoder.keys import TransformerSettings
 from recbole_idp.nn.encoder.latest import LatestPositionEncoder
@@ -58,8 +59,14 @@ class PixelNet(MoRec):
         """Build the dense layers over patches, and the mean behind them; the argument is the width of a state."""
         return PatchProjection(super().build_item_encoder(config, text_width), config["image_pooling"] == "mean")
 
-    def content_parts(self, config: Config, dataset: SequenceDataset) -> None:
-        """Return that no folder makes items of their patches."""
+    def content_parts(self, config: Config, dataset: SequenceDataset) -> PatchParts | None:
+        """Return what makes an item's vector from the patches of its picture; None where IDs are joined."""
+        if self.id_fusion != "none" or config["image_control"] != "none":
+            return None
+        projection = cast("PatchProjection", self.item_encoder)
+        return PatchParts(
+            self.content.snapshot(), linear_layers(projection.dense), projection.is_mean, config["image_field"], True
+        )
 
     def build_content(self, config: Config) -> TrainableContent:
         """Return the pictures and their encoder, of which nothing may be trained."""

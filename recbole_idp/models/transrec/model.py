@@ -8,7 +8,7 @@ import torch
 
 from recbole_idp.data.next_items import NextItemsBatches, UnseenItems
 from recbole_idp.models.base.encoded_items import EncodedItemsModel
-from recbole_idp.models.base.serving import PooledParts
+from recbole_idp.models.base.serving import ItemParts, LinearPictureParts, PooledParts
 from recbole_idp.models.base.transferred import TRANSFORMER_KEYS, take_over, weights_of
 from recbole_idp.models.transrec.contents import build_heads, read_contents
 from recbole_idp.models.transrec.item_encoder import IMAGE, TEXT, by_modality
@@ -186,24 +186,34 @@ class TransRec(EncodedItemsModel):
         weights = {name: value for name, value in state.items() if name.startswith(prefixes)}
         take_over(self, weights, parts, (*SIZES, "text_encoder", "image_encoder"), "the pre-trained TransRec")
 
-    def content_parts(self, config: Config, dataset: SequenceDataset) -> PooledParts | None:
-        """Return what makes an item's vector from its text; None where items may be pictures."""
-        if config["modality"] != "text":
+    def content_parts(self, config: Config, dataset: SequenceDataset) -> ItemParts | None:
+        """Return what makes an item's vector from its text, or from its picture; None where items may be either."""
+        if config["modality"] == "mixed" or config["image_control"] != "none":
             return None
-        text: Any = self.contents.text
+        encoder, kept = self.current_encoder(config, dataset)
+        if config["modality"] == "image":
+            return LinearPictureParts(encoder, cast("nn.Linear", self.heads["image"]), config["image_field"], kept)
         head = cast("TextHead", self.heads["text"])
+        return PooledParts(encoder, head, head.n_heads, config["text_tokens"], kept)
+
+    def current_encoder(self, config: Config, dataset: SequenceDataset) -> tuple[Any, bool]:
+        """Return the content encoder of the items as it is now, and whether it cannot be loaded by its name again."""
+        is_image, settings = config["modality"] == "image", target_settings(config)
+        content: Any = self.contents.image if is_image else self.contents.text
         if any(True for _ in self.encoder_parameters()):
-            return PooledParts(text.snapshot(), head, head.n_heads, config["text_tokens"], True)
-        settings, found = target_settings(config), None
+            return content.snapshot(), True
         if config["transfer"] != "scratch":
             # It trains this class.
             from recbole_idp.models.transrec.pretrain import find_or_pretrain
 
-            found = find_or_pretrain(config).open_encoders(settings.text.device).text
-        encoder = found or settings.load_encoders("text").fit(target_catalogue(settings, dataset)).text
-        assert encoder is not None  # as items are texts
-        kept = found is not None or encoder.needs_fitting or config["text_pooling"] is not None
-        return PooledParts(encoder, head, head.n_heads, config["text_tokens"], kept)
+            opened = find_or_pretrain(config).open_encoders(settings.text.device)
+            if (found := opened.image if is_image else opened.text) is not None:
+                return found, True
+        loaded = settings.load_encoders(config["modality"]).fit(target_catalogue(settings, dataset))
+        if loaded.image is not None:
+            return loaded.image, not settings.image.is_found_by_name(loaded.image)
+        assert loaded.text is not None  # as items are texts
+        return loaded.text, not settings.text.is_found_by_name(loaded.text)
 
     def freeze_items(self) -> None:
         """Freeze what makes item vectors of contents."""

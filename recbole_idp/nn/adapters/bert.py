@@ -46,7 +46,7 @@ class SublayerOutput(nn.Module):
         return self.LayerNorm(input_tensor + self.socket(output, input_tensor))
 
 
-def adapt_layers(layers: nn.Module, form: AdapterForm, name: str) -> None:
+def adapt_layers(layers: nn.Module, form: AdapterForm, name: str) -> nn.Module:
     """Graft adapters into the layers of a text encoder, but for K-adapter and soft prompts, which lie beside them.
 
     Args:
@@ -54,16 +54,20 @@ def adapt_layers(layers: nn.Module, form: AdapterForm, name: str) -> None:
         form: The adapters.
         name: The encoder's name, for the message.
 
+    Returns:
+        What all adapters share, which lies beside the layers: a list of layers would run it as one of them.
+
     Raises:
         UserError: The layers are not of BERT's kind.
     """
+    shared = nn.Module()
     if form.kind == "lora":
         found = [(module, part) for module, names in _parents(layers) for part in names if part in _CHANGED]
         if not found:
             raise _unknown(name)
         for module, part in found:
             setattr(module, part, LoRALinear(getattr(module, part), form.rank))
-        return
+        return shared
     ends = [(module, part) for module, names in _parents(layers) for part in names if _is_end(getattr(module, part))]
     # A layer is listed before its attention, and with it the end of its feed-forward layer.
     order = {id(module): place for place, module in enumerate(layers.modules())}
@@ -78,12 +82,13 @@ def adapt_layers(layers: nn.Module, form: AdapterForm, name: str) -> None:
     if form.kind == "pfeiffer":
         for _, last in pairs:
             last.LayerNorm = PfeifferNorm(last.LayerNorm, form.inner)
-        return
+        return shared
     kind, where = form.socket()
-    make = form.maker(outputs[0].LayerNorm.normalized_shape[0], layers)
+    make = form.maker(outputs[0].LayerNorm.normalized_shape[0], shared)
     for pair in pairs:
         for output in pair[where]:
             output.socket = kind(make())
+    return shared
 
 
 class KAdapterBeside(nn.Module):

@@ -21,6 +21,11 @@ ADAPTER = ".adapter."
 """Part of the name of each weight of an adapter in its encoder."""
 
 
+def is_adapter(name: str) -> bool:
+    """Return whether a weight is that of an adapter, by its name."""
+    return ADAPTER.strip(".") in name.split(".")
+
+
 class Socket(nn.Module):
     """An empty socket."""
 

@@ -15,6 +15,9 @@ import torch.distributed as dist
 from torch import nn
 from torch.nn.utils import clip_grad_norm_
 
+# Elements of a gradient that is sent together with others, 4 MB.
+_SMALL = 2**20
+
 
 class TargetBatch(Protocol):
     """What is asked of a batch: its number of targets."""
@@ -65,13 +68,22 @@ class Training:
     def _average(self, total: torch.Tensor, count: int) -> tuple[torch.Tensor, int]:
         """Replace the gradients by those of the mean over all targets; return their loss and their number."""
         parameters = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
+        # Small gradients travel together, as each message takes a fraction of a millisecond; large ones are not copied.
+        small = [parameter for parameter in parameters if parameter.numel() <= _SMALL]
         # A parameter that no process has used keeps no gradient: an optimizer would move it by its earlier ones.
-        used = torch.tensor([parameter.grad is not None for parameter in parameters], dtype=torch.float32)
-        summed = torch.cat([total, torch.tensor([float(count)]), used])
+        used = [float(parameter.grad is not None) for parameter in parameters]
+        head = torch.cat([total, torch.tensor([float(count), *used])])
+        parts = [torch.zeros(one.numel()) if one.grad is None else one.grad.flatten() for one in small]
+        summed = torch.cat([head, *parts])
         dist.all_reduce(summed)
         count = int(summed[1])
-        for parameter, uses in zip(parameters, summed[2:].tolist(), strict=True):
-            if uses == 0:
+        is_used = dict(zip(parameters, (summed[2 : len(head)] > 0).tolist(), strict=True))
+        gradients = summed[len(head) :].div_(max(count, 1)).split([parameter.numel() for parameter in small])
+        for parameter, gradient in zip(small, gradients, strict=True):
+            if is_used[parameter]:
+                parameter.grad = gradient.view_as(parameter)
+        for parameter in parameters:
+            if parameter.numel() <= _SMALL or not is_used[parameter]:
                 continue
             if parameter.grad is None:
                 parameter.grad = torch.zeros_like(parameter)

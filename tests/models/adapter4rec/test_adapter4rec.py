@@ -1,6 +1,7 @@
 """Adapter4Rec: the contract, what each form of adapters trains and leaves, what is served, measured and refused."""
 
 import os
+from pathlib import Path
 from typing import NamedTuple, get_args
 
 import pytest
@@ -95,7 +96,35 @@ def test_adapters_alone_are_trained_and_what_comes_out_is_served(start, workplac
     served = trained_model(model, trainer.config, train, [""] * (model.n_items - 1), about)
     assert served is not None
     served.save(workplace / "served")
-    assert type(served).open(workplace / "served").user_encoder() is not None
+    opened = type(served).open(workplace / "served")
+    assert opened.user_encoder() is not None
+    joined_by_its_text(opened, start.domains, workplace)
+    # Weights of an encoder with other adapters are refused.
+    opened.content.weights.pop(next(name for name in opened.content.weights if name.startswith("adapters.")))
+    with pytest.raises(ValueError, match="are not those that its description says"):
+        opened.content.vectors(["red thing"])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["houlsby", "compacter", "lora", "k_adapter"])
+def test_items_join_where_the_last_layer_alone_has_adapters(start, workplace, kind):
+    model, trainer = fitted(start, workplace, adapter=kind, train_encoder="last_n", trained_layers=1)
+    train = testing.models.loaders_of(trainer.config)[0].dataset
+    about = {"variant": "adapters", "seed": 1, "valid": {}, "test": {}}
+    served = trained_model(model, trainer.config, train, [""] * (model.n_items - 1), about)
+    served.save(workplace / "served")
+    joined_by_its_text(type(served).open(workplace / "served"), start.domains, workplace)
+
+
+def joined_by_its_text(opened, domains, workplace):
+    """Adds an item that has the text of another to a trained folder, and checks that both have one vector."""
+    lines = (Path(domains) / "shop" / "shop.item").read_text().splitlines()
+    known = dict(line.split("\t") for line in lines[1:])
+    (workplace / "new.item").write_text(f"{lines[0]}\nnew\t{known[opened.tokens[2]]}\n")
+    longer, _ = opened.with_items(workplace / "new.item")
+    torch.testing.assert_close(longer.item_vectors[-1], opened.item_vectors[3], rtol=0, atol=1e-3)
+    distances = (opened.item_vectors[1:] - opened.item_vectors[3]).norm(dim=1)
+    assert (longer.item_vectors[-1] - opened.item_vectors[3]).norm() < 0.1 * distances[distances > 0.02].min()
 
 
 @pytest.mark.slow

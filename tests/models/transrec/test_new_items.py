@@ -56,7 +56,7 @@ def _renamed(path):
     return path
 
 
-def test_a_model_of_pictures_takes_no_items(domains):
+def test_a_model_of_texts_and_pictures_takes_no_items(domains):
     add_pictures(domains, "shop")
     trained = packed(
         configured(
