@@ -5,6 +5,7 @@ import logging
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import cast
 
 import faiss
 import numpy as np
@@ -58,7 +59,10 @@ def search_approximately(
         f"{kind} search of {len(source_vectors):,} source items: recall@{m} {reached:.4f} on {len(queries)} targets "
         f"compared with the exact search ({'efSearch' if kind == 'hnsw' else 'nprobe'} {width})"
     )
-    similarities, rows = search_cells(index, targets, m) if kind == "ivf" else index.search(targets, m)
+    if kind == "ivf":
+        similarities, rows = search_cells(cast("faiss.IndexIVFFlat", index), targets, m)
+    else:
+        similarities, rows = index.search(targets, m)
     # What was looked at for a target may have fewer items than matches are wanted.
     short = np.flatnonzero(similarities[:, -1] < _NO_COSINE)
     if len(short):
