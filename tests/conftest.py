@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from recbole_idp.cli.threads import share_processors
+from tests.support.ray_cluster import started
 
 share_processors()
 if "PYTEST_XDIST_WORKER" in os.environ:
@@ -45,6 +46,13 @@ def no_anomaly_detection():
     yield
     if (torch := sys.modules.get("torch")) is not None:
         torch.autograd.set_detect_anomaly(False)
+
+
+@pytest.fixture(scope="session")
+def ray_cluster():
+    """Returns Ray with a cluster of two processors, which takes a while to start; skips the test without Ray."""
+    with started() as ray:
+        yield ray
 
 
 @pytest.fixture(scope="session")

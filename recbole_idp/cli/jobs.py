@@ -44,7 +44,7 @@ def _check_engine(values: dict[str, Any]) -> None:
     """Join the cluster before hours of work, where a training is shared by it."""
     if values["engine"] != "ray":
         return
-    if values.get("nproc", 1) < 2:
+    if (values.get("nproc") or 1) < 2:
         raise UserError(
             "engine ray runs the jobs of a leaderboard, or the processes of one training: name several models, or give "
             "--nproc=2 or more"

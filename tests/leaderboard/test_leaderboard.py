@@ -22,7 +22,6 @@ from recbole_idp.report.board.page import board_page
 from recbole_idp.report.board.text import board_markdown, board_text
 from recbole_idp.testing.toy import TINY
 from tests.support.people import JOINED, write_people
-from tests.support.ray_cluster import ray_cluster
 
 SMALL = {key: str(value) for key, value in TINY.items() if key in ("hidden_size", "inner_size", "n_layers", "epochs")}
 
@@ -271,13 +270,12 @@ def test_jobs_run_as_processes(domains):
     assert len(results) == 2 and not failed
 
 
-def test_jobs_run_on_two_workers_of_ray(domains):
-    with ray_cluster():
-        jobs = make_plan(options(domains, model="Pop", seeds="1,2", jobs="2")).jobs()
-        for job in jobs:
-            job.options.update(data_path=str(domains), checkpoint_dir=str(domains / "saved"))
-        results, failed = run_jobs(jobs, domains / "saved", RayEngine(1), 2, quiet, show_progress=False)
-        assert len(results) == 2 and not failed, failed
+def test_jobs_run_on_two_workers_of_ray(domains, ray_cluster):
+    jobs = make_plan(options(domains, model="Pop", seeds="1,2", jobs="2")).jobs()
+    for job in jobs:
+        job.options.update(data_path=str(domains), checkpoint_dir=str(domains / "saved"))
+    results, failed = run_jobs(jobs, domains / "saved", RayEngine(1), 2, quiet, show_progress=False)
+    assert len(results) == 2 and not failed, failed
 
 
 def test_an_engine_without_ray_is_refused_with_the_remedy(domains, monkeypatch, capsys):

@@ -14,10 +14,10 @@ import recbole_idp
 from recbole_idp.cli.main import main
 from recbole_idp.errors import UserError
 from recbole_idp.serving.many_users import recommend_file
+from recbole_idp.serving.on_ray import RayParts
 from recbole_idp.serving.users_file import UsersFile, event_columns
 from tests.support.commands import refusal, refused
 from tests.support.headers import INTER_HEADER
-from tests.support.ray_cluster import ray_cluster
 from tests.support.trained import make_trained
 
 pytestmark = pytest.mark.filterwarnings("ignore:pkg_resources")
@@ -253,13 +253,15 @@ def test_wrong_commands_are_refused_in_one_line(arguments, says, made, lines, wo
 
 
 @pytest.mark.slow
-def test_two_workers_of_ray_write_what_one_process_writes(made, lines, tmp_path, monkeypatch):
-    monkeypatch.setattr("recbole_idp.serving.many_users.PART_USERS", 64)
-    with ray_cluster():
-        for out, more in (("alone.jsonl", []), ("shared.jsonl", ["--engine=ray", "--jobs=2"])):
-            given = [f"--trained={made}", f"--users={lines}", f"--out={tmp_path / out}", "--k=3"]
-            assert main(["recommend", *given, *more]) == 0
-    assert (tmp_path / "alone.jsonl").read_bytes() == (tmp_path / "shared.jsonl").read_bytes()
+def test_two_workers_of_ray_write_what_one_process_writes(made, recommender, lines, tmp_path, ray_cluster):
+    alone, shared, asked = (tmp_path / f"{name}.jsonl" for name in ("alone", "shared", "asked"))
+    recommend_file(recommender, UsersFile(lines), alone, k=3, part_users=64)
+    parts = RayParts(str(made), {}, recommender.trained.digest(), 2)
+    done = recommend_file(recommender, UsersFile(lines), shared, k=3, part_users=64, at_work=parts)
+    assert done["users"] == USERS and shared.read_bytes() == alone.read_bytes()
+    given = [f"--trained={made}", f"--users={lines}", f"--out={asked}", "--k=3", "--engine=ray", "--jobs=2"]
+    assert main(["recommend", *given]) == 0
+    assert asked.read_bytes() == alone.read_bytes()
 
 
 def test_a_cluster_is_for_files_of_users(made, capfd):

@@ -8,7 +8,7 @@ from recbole_idp.compat import RAY_REMEDY, STAND_IN
 
 
 @contextlib.contextmanager
-def ray_cluster(processors=2):
+def started(processors=2):
     """Starts a cluster, and ends it; the test is skipped where there is no Ray."""
     ray = pytest.importorskip("ray")
     if ray.__version__.endswith(STAND_IN):

@@ -70,7 +70,7 @@ class TextEncoding:
             show_progress=config["show_progress"],
             target=config["dataset"],
             data_path=data_root(config),
-            blocks=config["nproc"] if config["engine"] == "ray" else 1,
+            blocks=(config["nproc"] or 1) if config["engine"] == "ray" else 1,
         )
 
     @property

@@ -16,7 +16,6 @@ from recbole_idp.content.text.encoder import load_text_encoder
 from recbole_idp.content.text.lsa import LsaEncoder
 from recbole_idp.storage import signature
 from tests.support.encoders import write_bert
-from tests.support.ray_cluster import ray_cluster
 
 TEXTS = [f"{colour} {thing} number {n}" for n in range(5) for colour in ("red", "blue") for thing in ("pen", "lamp")]
 
@@ -226,13 +225,12 @@ def test_a_large_cache_of_several_shards_is_found_whole(tmp_path):
 
 
 @pytest.mark.slow
-def test_two_workers_of_ray_give_the_vectors_of_one_process(small_blocks, tmp_path):
+def test_two_workers_of_ray_give_the_vectors_of_one_process(small_blocks, tmp_path, ray_cluster):
     (tmp_path / "bert").mkdir()
     write_bert(tmp_path / "bert", sorted({word for text in TEXTS for word in text.split()}))
     small_encoder = load_text_encoder(str(tmp_path / "bert"))
     alone, _ = encode_cached(small_encoder, TEXTS, tmp_path / "alone")
     small_encoder.blocks = 2
-    with ray_cluster():
-        shared, report = encode_cached(small_encoder, TEXTS, tmp_path / "shared")
+    shared, report = encode_cached(small_encoder, TEXTS, tmp_path / "shared")
     assert report.encoded == 20 and len(_shards(tmp_path / "shared")) == 2
     np.testing.assert_array_equal(shared, alone)

@@ -7,15 +7,13 @@ from recbole_idp.cli.main import main
 from recbole_idp.errors import UserError
 from recbole_idp.train.processes import group
 from recbole_idp.train.processes.step import Training
-from tests.support.ray_cluster import ray_cluster
 from tests.train.processes.test_processes import configured, trainer_of
 
 
-@pytest.fixture
-def cluster():
-    with ray_cluster() as ray:
-        yield ray
-        group.end_all()
+@pytest.fixture(autouse=True)
+def ended():
+    yield
+    group.end_all()
 
 
 def trained(config, engine):
@@ -28,7 +26,7 @@ def trained(config, engine):
 
 
 @pytest.mark.slow
-def test_two_workers_of_ray_give_the_weights_of_two_processes_of_this_machine(domains, cluster):
+def test_two_workers_of_ray_give_the_weights_of_two_processes_of_this_machine(domains, ray_cluster):
     config = configured("PositionSASRec", domains, hidden_dropout_prob=0.2)
     torch.set_num_threads(1)
     states = []
@@ -40,7 +38,7 @@ def test_two_workers_of_ray_give_the_weights_of_two_processes_of_this_machine(do
 
 
 @pytest.mark.slow
-def test_a_cluster_that_is_too_small_is_refused_in_one_line(cluster):
+def test_a_cluster_that_is_too_small_is_refused_in_one_line(ray_cluster):
     torch.set_num_threads(1)
     with pytest.raises(UserError, match="nproc is 4, and the Ray cluster has 2 processors for 3 workers") as caught:
         group.processes(4, "ray")
