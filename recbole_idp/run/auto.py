@@ -6,7 +6,7 @@ import contextlib
 import itertools
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,20 +29,6 @@ PARTS = 4
 """Weights of an average are multiples of one of so many parts."""
 
 _NEXT_SEED = 1000
-
-
-def starts_of(variants: Iterable[str], settings: AutoSettings) -> list[str]:
-    """Return the variants that are trained, those that ``auto`` tries included.
-
-    Args:
-        variants: The variants of a run.
-        settings: What ``auto`` tries.
-    """
-    return list(
-        dict.fromkeys(
-            itertools.chain.from_iterable(settings.auto_starts if name == AUTO else [name] for name in variants)
-        )
-    )
 
 
 def tried_by(trial: Trial, settings: AutoSettings) -> list[Trial]:

@@ -1,6 +1,6 @@
 """Settings of a run: where things lie, what is compared, what is shown."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 import annotated_types
@@ -25,11 +25,20 @@ def sources_of_run(values: Mapping[str, Any]) -> list[str]:
     Args:
         values: Value of every key, with ``model``.
     """
-    variants = values.get("variants") or []
-    starts = {start for name in variants for start in (values["auto_starts"] if name == AUTO else [name])}
-    if starts and starts <= set(registry.variants_alone(values["model"])):
+    starts = starts_of(values.get("variants") or [], values["auto_starts"])
+    if starts and set(starts) <= set(registry.variants_alone(values["model"])):
         return []
     return pretrained_on(values)
+
+
+def starts_of(variants: Iterable[str], auto_starts: Sequence[str]) -> list[str]:
+    """Return the variants that are trained, those that ``auto`` tries included.
+
+    Args:
+        variants: The variants of a run.
+        auto_starts: What ``auto`` tries.
+    """
+    return list(dict.fromkeys(start for name in variants for start in (auto_starts if name == AUTO else [name])))
 
 
 class PlaceSettings(Settings):

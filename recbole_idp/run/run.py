@@ -31,11 +31,11 @@ from recbole_idp.report.few_shot import PLOT, plot_study
 from recbole_idp.report.ranks import SUFFIX, Ranks
 from recbole_idp.report.result import read_result, save_result, summarise
 from recbole_idp.report.text import report_text, study_metrics
-from recbole_idp.run.auto import run_auto, starts_of, tried_by
+from recbole_idp.run.auto import run_auto, tried_by
 from recbole_idp.run.best_model import check_trained_dir, keep_best, read_titles
 from recbole_idp.run.buckets import joined_targets
 from recbole_idp.run.class_baselines import Baselines, class_baselines, has_baselines
-from recbole_idp.run.keys import AUTO, AutoSettings, PlaceSettings
+from recbole_idp.run.keys import AUTO, AutoSettings, PlaceSettings, starts_of
 from recbole_idp.run.not_joined import Side, read_not_joined
 from recbole_idp.run.prepare import data_fingerprint, fetch_given, prepare, read_fingerprint
 from recbole_idp.run.tasks import run_tasks
@@ -99,7 +99,7 @@ def run(config: Config) -> dict[str, Any]:
     prepare(config)
     clock = StageClock()
     logger = logging.getLogger()
-    starts = starts_of(variants, AutoSettings.of(config))
+    starts = starts_of(variants, AutoSettings.of(config).auto_starts)
     trainer.check_sources(config, starts)
 
     with clock.stage("read", f"reading {config['dataset']}"):

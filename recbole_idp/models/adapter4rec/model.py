@@ -12,7 +12,7 @@ from recbole_idp.data.rows import Batch
 from recbole_idp.errors import UserError
 from recbole_idp.models.adapter4rec.item_adapters import adapt_content, adapter_state
 from recbole_idp.models.adapter4rec.keys import Adapter4RecSettings
-from recbole_idp.models.base.serving import AdaptedParts, ContentParts
+from recbole_idp.models.base.serving import AdaptedParts
 from recbole_idp.models.morec.model import MoRec
 from recbole_idp.nn.adapters.forms import adapt_sequence_encoder
 from recbole_idp.nn.adapters.sockets import is_adapter
@@ -90,13 +90,10 @@ class Adapter4Rec(MoRec):
     def content_parts(self, config: Config, dataset: SequenceDataset) -> ItemParts | None:
         """Return what makes an item's vector from its text, with adapters apart from what was pre-trained."""
         parts = super().content_parts(config, dataset)
-        if self.content is None or not isinstance(parts, ContentParts):
-            return parts
-        if self.settings.transfer != "adapters":
+        if parts is None or self.content is None or self.settings.transfer != "adapters":
             return parts
         state = adapter_state(cast("TrainableText", self.content))
-        values = self.settings.content_adapters().values()
-        return AdaptedParts(parts.encoder, parts.mean, parts.layers, parts.max_tokens, parts.kept, values, state)
+        return AdaptedParts(**vars(parts), adapters=self.settings.content_adapters().values(), state=state)
 
     def current_encoder(
         self, config: Config, dataset: SequenceDataset, start: PretrainedMoRec | None

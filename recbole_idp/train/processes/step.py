@@ -70,6 +70,7 @@ class Training:
         parameters = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
         # Small gradients travel together, as each message takes a fraction of a millisecond; large ones are not copied.
         small = [parameter for parameter in parameters if parameter.numel() <= _SMALL]
+        large = [parameter for parameter in parameters if parameter.numel() > _SMALL]
         # A parameter that no process has used keeps no gradient: an optimizer would move it by its earlier ones.
         used = [float(parameter.grad is not None) for parameter in parameters]
         head = torch.cat([total, torch.tensor([float(count), *used])])
@@ -82,9 +83,7 @@ class Training:
         for parameter, gradient in zip(small, gradients, strict=True):
             if is_used[parameter]:
                 parameter.grad = gradient.view_as(parameter)
-        for parameter in parameters:
-            if parameter.numel() <= _SMALL or not is_used[parameter]:
-                continue
+        for parameter in filter(is_used.__getitem__, large):
             if parameter.grad is None:
                 parameter.grad = torch.zeros_like(parameter)
             dist.all_reduce(parameter.grad)
